@@ -1,0 +1,1 @@
+"""Read files, folders and hub data sets into one shape. Knows no model; imports no torch."""

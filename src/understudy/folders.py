@@ -1,0 +1,131 @@
+"""Folders that are whole or absent: written aside, listed in a manifest, then renamed into place.
+
+Every arrow between two stages is such a folder. Its ``manifest.json`` is written last and names every other
+file with its SHA-256, so that nothing half-written, truncated or altered is ever read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from understudy.errors import ArtifactError
+
+MANIFEST = "manifest.json"
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of a JSON-ready value; keys in any order give the same digest."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON to a neighbour and rename it: readers see the old file or the new one, never a part."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ArtifactError: it is missing, or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path} is damaged: {error}.") from error
+
+
+@contextlib.contextmanager
+def publish(folder: Path, about: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield an empty folder to write into; on success add the manifest and put it in the place of ``folder``.
+
+    Args:
+        folder: where the result belongs; what was there before is replaced as a whole.
+        about: JSON-ready facts for the manifest, beside ``files``.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for stale in folder.parent.glob(f".{folder.name}.*"):  # left by a killed run
+        shutil.rmtree(stale, ignore_errors=True)
+    aside = folder.with_name(f".{folder.name}.new")
+    aside.mkdir()
+    try:
+        yield aside
+        files = {
+            str(path.relative_to(aside)): {"sha256": file_digest(path), "bytes": path.stat().st_size}
+            for path in sorted(aside.rglob("*"))
+            if path.is_file()
+        }
+        write_json(aside / MANIFEST, {**about, "files": files})
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    if folder.exists():
+        old = folder.with_name(f".{folder.name}.old")
+        folder.replace(old)
+        aside.replace(folder)
+        shutil.rmtree(old)
+    else:
+        aside.replace(folder)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a folder, or ``None`` where there is none (never written, or written only in part)."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or "files" not in manifest:
+        raise ArtifactError(f"{path} is damaged: it lists no files.")
+    return manifest
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Check every file that the manifest names, and return the manifest.
+
+    Raises:
+        ArtifactError: no folder, no manifest, or a file missing, truncated or altered, by name.
+    """
+    if not folder.is_dir():
+        raise ArtifactError(f"There is no folder {folder}.")
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise ArtifactError(
+            f"{folder} has no {MANIFEST}: it was not finished, or is not a folder of Understudy's."
+        )
+    for name, facts in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing. Restore it, or write the folder again.")
+        size = path.stat().st_size
+        if size != facts["bytes"]:
+            raise ArtifactError(
+                f"{path} has {size:,} bytes, but the manifest says {facts['bytes']:,}: it was truncated or "
+                "altered. Restore it, or write the folder again."
+            )
+        if file_digest(path) != facts["sha256"]:
+            raise ArtifactError(
+                f"{path} was altered: its SHA-256 is not the manifest's. Restore it, or write the folder again."
+            )
+    return manifest

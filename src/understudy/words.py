@@ -1,0 +1,170 @@
+"""How text becomes words, and words become ids. No model is known here, and nothing beyond numpy is needed.
+
+The rule, simple enough for several implementations to agree on every string:
+
+1. Each code point is lower-cased by itself (so a final sigma is an ordinary sigma), and U+2019, the
+   typographic apostrophe, becomes ``'``.
+2. Every code point is *space*, *single* or *word* (`SPACE`, `SINGLE`; all others, the apostrophe and the
+   underscore among them, are word).
+3. A text's words are its maximal runs of word code points, and each single code point by itself.
+
+``(SPACE and SINGLE are fixed lists of code points: no Unicode property, no library version, is consulted.)``
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from understudy.errors import ArtifactError
+from understudy.task import IntArray
+
+PAD, UNK, MASK = "[PAD]", "[UNK]", "[MASK]"
+SPECIALS = (PAD, UNK, MASK)
+PAD_ID, UNK_ID, MASK_ID = 0, 1, 2
+
+SPACE = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufe00-\ufe0f\ufeff"
+"""Space: controls, every Unicode white space, joiners, direction marks, variation selectors, the BOM."""
+
+SINGLE = (
+    r"!-&(-/:-@\[-\^`{-~"  # ASCII punctuation but for ' and _
+    r"\xa1-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7"  # Latin-1 signs
+    r"\u2010-\u2027\u2030-\u205e\u20a0-\u20cf\u2190-\u2bff"  # dashes, quotes, currency, arrows, signs
+    r"\u3001-\u3020\u3030\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f"  # CJK signs and ideographs
+    r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"  # full-width punctuation
+    r"\U0001f000-\U0001faff\U00020000-\U000323af"  # emoji, rarer ideographs
+)
+"""Single: punctuation, signs, emoji and ideographs, each a word of its own."""
+
+PATTERN = f"[{SINGLE}]|[^{SPACE}{SINGLE}]+"
+_FIND = re.compile(PATTERN).findall
+
+
+def lower(text: str) -> str:
+    """Lower-case code point by code point, and turn U+2019 into an ASCII apostrophe."""
+    if text.isascii():
+        return text.lower()
+    return "".join(map(str.lower, text)).replace("\u2019", "'")
+
+
+def split(text: str) -> list[str]:
+    """The words of a text, in order.
+
+    >>> split("Don’t wait: 2 rooms, please!")
+    ["don't", 'wait', ':', '2', 'rooms', ',', 'please', '!']
+    """
+    return _FIND(lower(text))
+
+
+def build_vocabulary(texts: Iterable[str], size: int) -> WordVocabulary:
+    """The ``size - 3`` most frequent words of ``texts`` behind the three special ones.
+
+    Equal counts are ordered by the word itself, so the same texts in any order give the same vocabulary.
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(split(text))
+    for special in SPECIALS:
+        counts.pop(special, None)
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+    return WordVocabulary((*SPECIALS, *ranked[: max(0, size - len(SPECIALS))]))
+
+
+class WordVocabulary:
+    """Words with ids, in the order given; ids 0, 1, 2 are ``[PAD]``, ``[UNK]``, ``[MASK]``.
+
+    Args:
+        words: distinct words; the first three are `SPECIALS`.
+        max_words: longer texts are cut to their first ``max_words`` words; ``None`` cuts nothing.
+
+    Raises:
+        ArtifactError: the words are not distinct or do not begin with the special ones.
+    """
+
+    def __init__(self, words: Sequence[str], max_words: int | None = None) -> None:
+        self.words = tuple(words)
+        self.max_words = max_words
+        self.ids = {word: number for number, word in enumerate(self.words)}
+        if self.words[: len(SPECIALS)] != SPECIALS or len(self.ids) != len(self.words):
+            raise ArtifactError(f"A vocabulary begins with {SPECIALS} and names no word twice.")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the words of one text; a text without words is one unknown word."""
+        look_up = self.ids.get
+        ids = [look_up(word, UNK_ID) for word in _FIND(lower(text))]
+        return ids[: self.max_words] or [UNK_ID]
+
+    def encode_batch(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
+        """Ids of all texts end to end ``(sum of lengths,)``, and the lengths ``(n,)``; each length ≥ 1."""
+        rows = [self.encode(text) for text in texts]
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        flat = np.fromiter((i for row in rows for i in row), dtype=np.int64, count=int(lengths.sum()))
+        return flat, lengths
+
+    def to_tokenizer(self) -> dict[str, Any]:
+        """The same rule as the JSON document that the ``tokenizers`` library reads.
+
+        One thing the library cannot say is left to its caller: a text without words has no ids there.
+        """
+        truncation = None
+        if self.max_words is not None:
+            truncation = {
+                "direction": "Right", "max_length": self.max_words, "strategy": "LongestFirst", "stride": 0
+            }  # fmt: skip
+        return {
+            "version": "1.0",
+            "truncation": truncation,
+            "padding": None,
+            "added_tokens": [],
+            "normalizer": {
+                "type": "Sequence",
+                "normalizers": [
+                    {"type": "Lowercase"},
+                    {"type": "Replace", "pattern": {"String": "\u2019"}, "content": "'"},
+                ],
+            },
+            "pre_tokenizer": {
+                "type": "Split",
+                "pattern": {"Regex": _explicit(PATTERN)},
+                "behavior": "Removed",
+                "invert": True,
+            },
+            "post_processor": None,
+            "decoder": None,
+            "model": {"type": "WordLevel", "vocab": self.ids, "unk_token": UNK},
+        }
+
+    def save(self, path: Path) -> None:
+        """Write ``tokenizer.json``."""
+        path.write_text(json.dumps(self.to_tokenizer(), ensure_ascii=False, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> WordVocabulary:
+        """Read a ``tokenizer.json`` written by `save`.
+
+        Raises:
+            ArtifactError: the file describes another rule than this module's.
+        """
+        document = json.loads(path.read_text(encoding="utf-8"))
+        vocabulary = document.get("model", {}).get("vocab", {})
+        words = sorted(vocabulary, key=vocabulary.__getitem__)
+        cut = (document.get("truncation") or {}).get("max_length")
+        loaded = cls(words, max_words=cut)
+        if loaded.to_tokenizer() != document:
+            raise ArtifactError(f"{path} was not written by Understudy: its splitting rule is another one.")
+        return loaded
+
+
+def _explicit(pattern: str) -> str:
+    r"""Turn Python's ``\xhh``, ``\uhhhh`` and ``\Uhhhhhhhh`` into the characters themselves."""
+    hexadecimal = r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))"
+    return re.sub(hexadecimal, lambda m: rf"\x{{{(m[1] or m[2] or m[3]).lstrip('0') or '0'}}}", pattern)
