@@ -112,7 +112,7 @@ def verify(folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder)
     if manifest is None:
         raise ArtifactError(
-            f"{folder} has no {MANIFEST}: it was not finished, or is not a folder of Understudy's."
+            f"{folder} has no {MANIFEST}: it was not finished, or Understudy did not write it."
         )
     for name, facts in manifest["files"].items():
         path = folder / name
@@ -126,6 +126,6 @@ def verify(folder: Path) -> dict[str, Any]:
             )
         if file_digest(path) != facts["sha256"]:
             raise ArtifactError(
-                f"{path} was altered: its SHA-256 is not the manifest's. Restore it, or write the folder again."
+                f"{path} was altered: its SHA-256 differs from the manifest. Restore it, or write the folder again."
             )
     return manifest

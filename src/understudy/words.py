@@ -8,7 +8,7 @@ The rule, simple enough for several implementations to agree on every string:
    underscore among them, are word).
 3. A text's words are its maximal runs of word code points, and each single code point by itself.
 
-``(SPACE and SINGLE are fixed lists of code points: no Unicode property, no library version, is consulted.)``
+SPACE and SINGLE are fixed lists of code points: no Unicode property of any library's version is consulted.
 """
 
 from __future__ import annotations
