@@ -126,6 +126,6 @@ def verify(folder: Path) -> dict[str, Any]:
             )
         if file_digest(path) != facts["sha256"]:
             raise ArtifactError(
-                f"{path} was altered: its SHA-256 differs from the manifest. Restore it, or write the folder again."
+                f"{path} was altered: its SHA-256 is another. Restore it, or write the folder again."
             )
     return manifest

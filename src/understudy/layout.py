@@ -1,0 +1,50 @@
+"""What the folder of an exported student holds, for those who write it and those who read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT = 1
+"""Version of the folder's form; a reader refuses a higher one."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of an exported student, all listed in ``manifest.json``.
+
+    Attributes:
+        folder: the folder itself.
+    """
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """Task, labels, architecture, fingerprint and versions."""
+        return self.folder / "config.json"
+
+    @property
+    def tokenizer(self) -> Path:
+        """The vocabulary and splitting rule, as the ``tokenizers`` library reads them."""
+        return self.folder / "tokenizer.json"
+
+    @property
+    def weights(self) -> Path:
+        """The torch student's weights."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def onnx(self) -> Path:
+        """``ids (batch, tokens) int64, lengths (batch,) int64 -> logits (batch, labels) float32``."""
+        return self.folder / "model.onnx"
+
+    @property
+    def report(self) -> Path:
+        """The student's row of the run's report, or a note that it was not evaluated yet."""
+        return self.folder / "report.json"
+
+    @property
+    def card(self) -> Path:
+        """The model card."""
+        return self.folder / "README.md"

@@ -1,0 +1,74 @@
+"""How long work tells of itself: sentences and bars, passed in by the caller and silent by default."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+Advance = Callable[[int], None]
+
+
+class Progress(Protocol):
+    """What a long piece of work needs of its audience."""
+
+    def say(self, sentence: str) -> None:
+        """Tell one fact."""
+        ...
+
+    def bar(self, what: str, total: int, unit: str) -> contextlib.AbstractContextManager[Advance]:
+        """Open a bar over ``total`` units; call what it yields with the number of units just done."""
+        ...
+
+
+class Silent:
+    """An audience that wants to hear nothing."""
+
+    def say(self, sentence: str) -> None:
+        """Do nothing."""
+
+    @contextlib.contextmanager
+    def bar(self, what: str, total: int, unit: str) -> Iterator[Advance]:  # noqa: ARG002
+        """Yield a function that does nothing."""
+        yield lambda done: None  # noqa: ARG005
+
+
+class Terminal:
+    """Sentences and bars on standard error, with rate and time left; bars leave one line."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(self, sentence: str) -> None:
+        """Print one sentence."""
+        self.console.print(sentence, markup=False)
+
+    @contextlib.contextmanager
+    def bar(self, what: str, total: int, unit: str) -> Iterator[Advance]:
+        """Draw a bar, and leave one line with the total time and rate behind."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        started, done = time.perf_counter(), 0
+        with RichProgress(*columns, console=self.console, transient=True) as drawn:
+            task = drawn.add_task(what, total=total, rate="")
+
+            def advance(units: int) -> None:
+                nonlocal done
+                done += units
+                rate = done / max(time.perf_counter() - started, 1e-9)
+                drawn.update(task, completed=done, rate=f"{rate:,.0f} {unit}/s")
+
+            yield advance
+        seconds = time.perf_counter() - started
+        self.say(f"  {what}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.0f} {unit}/s)")
