@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from understudy.errors import RecipeError
 from understudy.folders import digest, publish, read_json, read_manifest, verify
+from understudy.losses import gold
+from understudy.metrics import score as metric_score
 from understudy.progress import Progress, Silent
-from understudy.task import IntArray
+from understudy.task import FloatArray, IntArray, Task
 
 Score = tuple[float, float]
 """What is maximised on dev: the task's metric, then (to break ties) minus the dev loss."""
@@ -101,6 +103,13 @@ def optimise(
     module.load_state_dict(run.best)
     module.eval()
     return run.curve
+
+
+def dev_score(task: Task, logits: FloatArray, labels: IntArray) -> Score:
+    """What selects an epoch: the task's metric on dev, and minus the cross-entropy where that is equal."""
+    reached = metric_score(task.metric, labels, logits.argmax(axis=-1), len(task.labels))
+    loss = gold(torch.from_numpy(logits), torch.from_numpy(labels)).mean()
+    return float(reached), -float(loss)
 
 
 def bucketed_batches(

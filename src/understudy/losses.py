@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from understudy.errors import RecipeError, nearest
+from understudy.task import IntArray
 
 
 def mse(z: Tensor, t: Tensor) -> Tensor:
@@ -48,6 +50,16 @@ def gold(z: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
         weights: ``(c,)``, a factor per label.
     """
     return F.cross_entropy(z, y, weight=weights, reduction="none", ignore_index=-1)
+
+
+def balanced_weights(labels: IntArray, count: int) -> Tensor:
+    """A weight per label, ``n / (c · n_label)``: ``(n,) -> (c,)``; rows of -1 do not count.
+
+    A label without texts weighs 0.
+    """
+    tally = np.bincount(labels[labels >= 0], minlength=count)
+    weights = np.where(tally > 0, tally.sum() / (count * np.maximum(tally, 1)), 0.0)
+    return torch.from_numpy(weights.astype(np.float32))
 
 
 SOFT: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Train students and baselines on a transfer set. Never sees test data."""

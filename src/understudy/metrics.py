@@ -1,0 +1,2 @@
+from understudy.evaluation.metrics import *
+from understudy.evaluation.metrics import score

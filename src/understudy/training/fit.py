@@ -1,0 +1,134 @@
+"""Train one student on one transfer set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from understudy.errors import RecipeError
+from understudy.loop import LoopConfig, bucketed_batches, dev_score, optimise
+from understudy.losses import LossConfig, balanced_weights, combined
+from understudy.progress import Progress
+from understudy.students import RaggedTexts, build, spec
+from understudy.students.registry import Spec
+from understudy.task import IntArray, Task
+from understudy.training.student import TorchStudent, Trained
+from understudy.training.transfer import TransferSet
+from understudy.words import WordVocabulary, build_vocabulary
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a student is trained; ``None`` takes the student's own default.
+
+    Attributes:
+        vocabulary_size: words at most, special ones included.
+        epochs: passes over the transfer set, at most.
+        batch_size: texts a step.
+        learning_rate: peak rate of AdamW, decayed linearly.
+        patience: epochs without a better dev score before stopping.
+        class_weights: whether rare gold labels weigh more (only where the loss has a gold part).
+    """
+
+    vocabulary_size: int = 5000
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    patience: int | None = None
+    class_weights: bool = False
+
+
+def fit(
+    name: str,
+    task: Task,
+    transfer: TransferSet,
+    dev: tuple[Sequence[str], IntArray],
+    *,
+    seed: int,
+    loss: LossConfig | None = None,
+    config: TrainingConfig | None = None,
+    vocabulary_texts: Iterable[str] | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+    what: str | None = None,
+    **sizes: Any,
+) -> Trained:
+    """Train a student, and keep the epoch that is best on dev.
+
+    Args:
+        name: of the student.
+        task: label names and metric.
+        transfer: what it learns from.
+        dev: labelled texts for early stopping: texts and label columns.
+        seed: of the first weights, shuffling and dropout.
+        loss: which loss; by default `mse` on logits where there are soft targets, else `gold`.
+        config: how it is trained.
+        vocabulary_texts: texts whose words make the vocabulary; by default those of the transfer set.
+        checkpoint: folder for resuming after a kill.
+        progress: audience.
+        what: a word for the audience.
+        sizes: sizes of the student other than its vocabulary's.
+
+    Raises:
+        RecipeError: unknown student or size, or a loss that needs soft targets where there are none.
+    """
+    started = time.perf_counter()
+    found, config = spec(name), config or TrainingConfig()
+    loss = loss or LossConfig("gold" if transfer.soft is None else "mse")
+    if loss.needs_teacher and transfer.soft is None:
+        raise RecipeError(f"The loss {loss.name!r} needs soft targets, but the transfer set has none.")
+    vocabulary = build_vocabulary(vocabulary_texts or transfer.texts, config.vocabulary_size)
+    module = build(name, len(task.labels), seed=seed, vocabulary_size=len(vocabulary), **sizes)
+    vocabulary = WordVocabulary(vocabulary.words, module.config.max_words)  # type: ignore[union-attr, arg-type]
+    student = TorchStudent(name, module, vocabulary, task)
+    encoded, encoded_dev = student.encode(transfer.texts), student.encode(dev[0])
+    weights = balanced_weights(transfer.gold, len(task.labels)) if config.class_weights else None
+    targets = _Targets(transfer, loss, weights)
+    defaults = found.training
+    batch_size = config.batch_size or defaults.batch_size
+    curve = optimise(
+        module,
+        batches=lambda generator: _batches(found, encoded, batch_size, generator),
+        loss=lambda rows: targets.loss(module(encoded.take(rows)), rows),
+        score=lambda: dev_score(task, student.logits_of(encoded_dev), dev[1]),
+        config=LoopConfig(
+            epochs=config.epochs or defaults.epochs,
+            learning_rate=config.learning_rate or defaults.learning_rate,
+            patience=config.patience or defaults.patience,
+        ),
+        seed=seed,
+        checkpoint=checkpoint,
+        progress=progress,
+        what=what or f"training {name}",
+    )
+    return Trained(student, tuple(curve), time.perf_counter() - started)
+
+
+class _Targets:
+    """Soft and gold targets as tensors, and the loss of a batch of row numbers."""
+
+    def __init__(self, transfer: TransferSet, loss: LossConfig, weights: Tensor | None) -> None:
+        self.soft = None if transfer.soft is None else torch.from_numpy(transfer.soft)
+        self.gold = torch.from_numpy(transfer.gold)
+        self.config, self.weights = loss, weights
+
+    def loss(self, logits: Tensor, rows: IntArray) -> Tensor:
+        picked = torch.from_numpy(rows)
+        soft = None if self.soft is None else self.soft[picked]
+        return combined(logits, soft, self.gold[picked], self.config, self.weights)
+
+
+def _batches(
+    found: Spec, encoded: RaggedTexts, batch_size: int, generator: np.random.Generator
+) -> list[IntArray]:
+    if found.training.is_bucketed:
+        return bucketed_batches(encoded.lengths.numpy(), batch_size, generator)
+    order = generator.permutation(len(encoded))
+    return np.split(order, range(batch_size, len(order), batch_size))

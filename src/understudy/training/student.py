@@ -1,0 +1,102 @@
+"""A trained student in torch: it answers, and it can be saved and read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from understudy.folders import publish, read_json, verify
+from understudy.loop import Epoch
+from understudy.students import RaggedTexts, rebuild
+from understudy.students.registry import count_parameters
+from understudy.task import FloatArray, Task
+from understudy.words import WordVocabulary
+
+ANSWER_BATCH = 256
+
+WEIGHTS, TOKENIZER, FACTS = "model.safetensors", "tokenizer.json", "student.json"
+
+
+@dataclass(frozen=True)
+class TorchStudent:
+    """A Predictor made of a module and its vocabulary.
+
+    Attributes:
+        name: versioned name in the registry.
+        module: the network, in evaluation mode.
+        vocabulary: text → ids.
+        task: label names in the order of the logits.
+    """
+
+    name: str
+    module: nn.Module
+    vocabulary: WordVocabulary
+    task: Task
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return count_parameters(self.module)
+
+    def encode(self, texts: Sequence[str]) -> RaggedTexts:
+        """Tokenise texts once, for any number of passes."""
+        return RaggedTexts(*self.vocabulary.encode_batch(texts))
+
+    def logits(self, texts: Sequence[str]) -> FloatArray:
+        """Logits ``(n, c)`` float32."""
+        return self.logits_of(self.encode(texts))
+
+    def logits_of(self, encoded: RaggedTexts) -> FloatArray:
+        """Logits ``(n, c)`` of texts that are tokenised already, in batches of similar length."""
+        answers = np.zeros((len(encoded), len(self.task.labels)), dtype=np.float32)
+        order = np.argsort(encoded.lengths.numpy(), kind="stable")
+        with torch.inference_mode():
+            for start in range(0, len(order), ANSWER_BATCH):
+                rows = order[start : start + ANSWER_BATCH]
+                answers[rows] = self.module(encoded.take(rows)).numpy()
+        return answers
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A student, how it came about, and the seconds that took (tokenising included)."""
+
+    student: TorchStudent
+    curve: tuple[Epoch, ...]
+    seconds: float
+
+
+def save_trained(trained: Trained, folder: Path, about: dict[str, Any]) -> None:
+    """Write weights, vocabulary, sizes and training curve, with a manifest."""
+    student = trained.student
+    config = asdict(student.module.config)  # type: ignore[call-overload]
+    facts = {
+        "name": student.name,
+        "config": config,
+        "task": student.task.to_dict(),
+        "curve": [asdict(epoch) for epoch in trained.curve],
+        "seconds": trained.seconds,
+    }
+    with publish(folder, about) as aside:
+        save_file(dict(student.module.state_dict()), aside / WEIGHTS)
+        student.vocabulary.save(aside / TOKENIZER)
+        (aside / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def load_trained(folder: Path) -> Trained:
+    """Read back what `save_trained` wrote, after checking every file."""
+    verify(folder)
+    facts = read_json(folder / FACTS)
+    task = Task.from_dict(facts["task"])
+    module = rebuild(facts["name"], facts["config"], len(task.labels))
+    module.load_state_dict(load_file(folder / WEIGHTS))
+    student = TorchStudent(facts["name"], module.eval(), WordVocabulary.load(folder / TOKENIZER), task)
+    return Trained(student, tuple(Epoch(**epoch) for epoch in facts["curve"]), facts["seconds"])
