@@ -36,7 +36,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON to a neighbour and rename it: readers see the old file or the new one, never a part."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with aside.open("w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=False, indent=2)
+        json.dump(value, file, indent=2)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())

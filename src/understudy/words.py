@@ -145,7 +145,7 @@ class WordVocabulary:
 
     def save(self, path: Path) -> None:
         """Write ``tokenizer.json``."""
-        path.write_text(json.dumps(self.to_tokenizer(), ensure_ascii=False, indent=1), encoding="utf-8")
+        path.write_text(json.dumps(self.to_tokenizer(), indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> WordVocabulary:

@@ -88,7 +88,7 @@ def save_trained(trained: Trained, folder: Path, about: dict[str, Any]) -> None:
     with publish(folder, about) as aside:
         save_file(dict(student.module.state_dict()), aside / WEIGHTS)
         student.vocabulary.save(aside / TOKENIZER)
-        (aside / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False), encoding="utf-8")
+        (aside / FACTS).write_text(json.dumps(facts, indent=2), encoding="utf-8")
 
 
 def load_trained(folder: Path) -> Trained:

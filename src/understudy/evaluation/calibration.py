@@ -1,0 +1,73 @@
+"""Whether a predictor is right as often as its confidence says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.errors import DataError, RecipeError
+
+
+class Bin(NamedTuple):
+    """The answers whose confidence falls between two bounds: means over these answers, and their number."""
+
+    confidence: float
+    accuracy: float
+    texts: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A reliability diagram and its summary.
+
+    Attributes:
+        bins: from low to high confidence; bins that hold no answer are left out.
+        ece: expected calibration error, a share: 0 is perfect.
+    """
+
+    bins: tuple[Bin, ...]
+    ece: float
+
+
+def calibration(probabilities: npt.NDArray[np.floating], gold: npt.ArrayLike, bins: int = 15) -> Calibration:
+    """Compare confidence with accuracy in bins of equal width (Guo et al. 2017, equation 3).
+
+    Confidence is the highest probability of a row; bin ``m`` of ``M`` holds ``((m - 1) / M, m / M]``. The
+    expected calibration error is the mean of |accuracy - confidence| over bins, weighted by their texts.
+
+    Args:
+        probabilities: ``(n, labels)``, rows sum to 1.
+        gold: ``(n,)`` columns of the gold labels.
+        bins: number of bins.
+
+    Raises:
+        DataError: no texts, two lengths, or a row that is no distribution.
+        RecipeError: fewer than one bin.
+    """
+    gold = np.asarray(gold)
+    if bins < 1:
+        raise RecipeError(f"Calibration needs at least one bin, but bins is {bins}.")
+    if probabilities.ndim != 2 or gold.shape != probabilities.shape[:1] or len(gold) == 0:
+        raise DataError(
+            "Calibration needs probabilities (n, labels) and gold labels (n,) of at least one text, but they "
+            f"have shapes {probabilities.shape} and {gold.shape}."
+        )
+    if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3) or probabilities.min() < 0:
+        raise DataError(
+            "Calibration needs probabilities: rows ≥ 0 that sum to 1. Apply softmax to logits first."
+        )
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == gold
+    place = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    filled = []
+    for number in range(bins):
+        inside = place == number
+        if inside.any():
+            filled.append(
+                Bin(float(confidence[inside].mean()), float(right[inside].mean()), int(inside.sum()))
+            )
+    error = sum(part.texts * abs(part.accuracy - part.confidence) for part in filled) / len(gold)
+    return Calibration(bins=tuple(filled), ece=float(error))

@@ -1,0 +1,120 @@
+"""Write a trained student as a folder that answers without torch. The last room that imports torch."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from understudy._version import __version__
+from understudy.errors import ExportError
+from understudy.folders import publish, read_manifest
+from understudy.layout import FORMAT, Layout
+from understudy.students import Ragged
+from understudy.students.registry import describe
+from understudy.training.student import TorchStudent
+from understudy.words import SPECIALS
+
+TOLERANCE = 1e-4
+"""Largest difference of a logit between torch and ONNX Runtime that an export may show."""
+
+CHECKED_LENGTHS = ((1,), (2,), (1, 7, 3), (40, 1, 17, 40), (129, 64), (300,))
+"""Batches that are compared: several sizes, several lengths, short beside long."""
+
+
+def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], about: dict[str, Any]) -> float:
+    """Write a student as config, vocabulary, weights and graph, and compare the graph with torch first.
+
+    Args:
+        student: a trained one.
+        folder: where to; replaced as a whole, or left as it was where anything fails.
+        teacher: ``name`` and ``fingerprint`` of the teacher, empty for a student that had none.
+        about: facts for the manifest.
+
+    Returns:
+        The largest difference found, in logits.
+
+    Raises:
+        ExportError: the graph's logits differ from torch's by more than `TOLERANCE`.
+    """
+    module: Any = student.module
+    with publish(folder, about) as aside:
+        layout = Layout(aside)
+        layout.onnx.write_bytes(module.to_onnx().SerializeToString())
+        difference = parity(student, layout.onnx)
+        save_file(dict(module.state_dict()), layout.weights)
+        student.vocabulary.save(layout.tokenizer)
+        config = {
+            "format": FORMAT,
+            "task": student.task.to_dict(),
+            "student": describe(student.name, module),
+            "parameters": student.parameters,
+            "vocabulary": {"kind": "words", "size": len(student.vocabulary)},
+            "teacher": teacher,
+            "onnx": {"inputs": ["ids", "lengths"], "output": "logits", "largest_difference": difference},
+            "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
+            | {"understudy": __version__},
+        }
+        _write(layout.config, config)
+        _write(layout.report, {"note": "This student was exported, but not evaluated yet."})
+        layout.card.write_text(f"# {student.name}\n\nNot evaluated yet.\n", encoding="utf-8")
+    return difference
+
+
+def parity(student: TorchStudent, graph: Path, *, seed: int = 0) -> float:
+    """The largest difference between torch's and ONNX Runtime's logits on random ids of random lengths.
+
+    Raises:
+        ExportError: it is larger than `TOLERANCE`, or not a number.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    generator = np.random.default_rng(seed)
+    drawn = tuple(tuple(generator.integers(1, 60, size=n).tolist()) for n in (1, 5, 33))
+    largest = 0.0
+    for lengths in (*CHECKED_LENGTHS, *drawn):
+        count = sum(lengths)
+        ids = generator.integers(min(1, len(SPECIALS)), len(student.vocabulary), size=count)
+        batch = Ragged(torch.from_numpy(ids), torch.tensor(lengths))
+        with torch.inference_mode():
+            expected = student.module(batch).numpy()
+        feeds = {"ids": batch.padded().numpy(), "lengths": np.array(lengths)}
+        found = session.run(["logits"], feeds)[0]
+        difference = float(np.abs(expected - found).max()) if found.shape == expected.shape else np.inf
+        largest = max(largest, difference if np.isfinite(difference) else np.inf)
+    if largest > TOLERANCE:
+        raise ExportError(
+            f"The exported {student.name} differs from torch by {largest:.2g} in a logit, more than {TOLERANCE}. "
+            "Nothing was written. This is a defect of Understudy: please report it with your versions."
+        )
+    return largest
+
+
+def annotate(folder: Path, *, report: dict[str, Any], card: str) -> bool:
+    """Put a student's report and model card into its folder, replacing it as a whole.
+
+    Returns:
+        Whether anything changed.
+    """
+    old = Layout(folder)
+    new_report = json.dumps(report, indent=2) + "\n"
+    if old.report.read_text(encoding="utf-8") == new_report and old.card.read_text(encoding="utf-8") == card:
+        return False
+    about = {key: value for key, value in (read_manifest(folder) or {}).items() if key != "files"}
+    with publish(folder, about) as aside:
+        new = Layout(aside)
+        for path in (old.config, old.tokenizer, old.weights, old.onnx):
+            (aside / path.name).write_bytes(path.read_bytes())
+        new.report.write_text(new_report, encoding="utf-8")
+        new.card.write_text(card, encoding="utf-8")
+    return True
+
+
+def _write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

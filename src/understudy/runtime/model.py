@@ -1,0 +1,121 @@
+"""An exported student that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from understudy.errors import ArtifactError
+from understudy.folders import read_json, verify
+from understudy.layout import FORMAT, Layout
+from understudy.task import FloatArray, IntArray, Task
+from understudy.words import PAD_ID, WordVocabulary
+
+TOKEN_BUDGET = 8192
+"""Padded tokens a batch, at most; texts of similar length share one."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """An exported student: `load` makes one. It may be shared between threads.
+
+    Attributes:
+        task: label names in the order of the logits.
+        vocabulary: text → ids.
+        session: the ONNX Runtime session.
+        config: what ``config.json`` says.
+    """
+
+    task: Task
+    vocabulary: WordVocabulary
+    session: Any
+    config: dict[str, Any]
+
+    def logits(self, texts: str | Sequence[str]) -> FloatArray:
+        """Logits ``(n, c)`` float32; one text alone is a batch of one."""
+        if isinstance(texts, str) or len(texts) == 1:
+            ids = self.vocabulary.encode(texts if isinstance(texts, str) else texts[0])
+            return self._run(np.array([ids]), np.array([len(ids)]))
+        flat, lengths = self.vocabulary.encode_batch(texts)
+        starts = np.cumsum(lengths) - lengths
+        answers = np.zeros((len(texts), len(self.task.labels)), dtype=np.float32)
+        for rows in _batches(lengths):
+            longest = int(lengths[rows[-1]])
+            inside = np.arange(longest) < lengths[rows, None]
+            ids_block = np.full((len(rows), longest), PAD_ID, dtype=np.int64)
+            ids_block[inside] = flat[(starts[rows, None] + np.arange(longest))[inside]]
+            answers[rows] = self._run(ids_block, lengths[rows])
+        return answers
+
+    def predict_proba(self, texts: str | Sequence[str]) -> FloatArray:
+        """Probabilities in the order of ``task.labels``: ``(n, c)``, or ``(c,)`` for one text given alone."""
+        found = self.task.probabilities(self.logits(texts))
+        return found[0] if isinstance(texts, str) else found
+
+    @overload
+    def predict(self, texts: str) -> str: ...  # type: ignore[overload-overlap]
+    @overload
+    def predict(self, texts: Sequence[str]) -> list[str]: ...
+    def predict(self, texts: str | Sequence[str]) -> str | list[str]:
+        """The label of one text, or the list of labels of many."""
+        answers = self.task.answers(self.logits(texts))
+        return answers[0] if isinstance(texts, str) else answers
+
+    def _run(self, ids: IntArray, lengths: IntArray) -> FloatArray:
+        logits: FloatArray = self.session.run(["logits"], {"ids": ids, "lengths": lengths})[0]
+        return logits
+
+
+def load(folder: str | Path, *, threads: int = 1) -> Model:
+    """Load an exported student.
+
+    Args:
+        folder: as `understudy export` or `understudy distill` wrote it.
+        threads: that ONNX Runtime may use for one call. One is best for one text at a time.
+
+    Raises:
+        ArtifactError: a file is missing, truncated or altered (by name), or of a later version.
+    """
+    layout = Layout(Path(folder))
+    manifest = verify(layout.folder)
+    for path in (layout.config, layout.tokenizer, layout.onnx):
+        if path.name not in manifest["files"]:
+            raise ArtifactError(f"{layout.folder} is no exported student: its manifest names no {path.name}.")
+    config = read_json(layout.config)
+    if config["format"] > FORMAT:
+        raise ArtifactError(
+            f"{layout.folder} has format {config['format']}, but this version reads up to {FORMAT}. "
+            "Upgrade understudy."
+        )
+    return Model(
+        Task.from_dict(config["task"]),
+        WordVocabulary.load(layout.tokenizer),
+        _session(layout.onnx, threads),
+        config,
+    )
+
+
+def _session(path: Path, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _batches(lengths: IntArray) -> Iterator[IntArray]:
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        stop = start + 1
+        while stop < len(order) and (stop + 1 - start) * lengths[order[stop]] <= TOKEN_BUDGET:
+            stop += 1
+        yield order[start:stop]
+        start = stop

@@ -1,0 +1,140 @@
+import gc
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from understudy.errors import DataError
+from understudy.evaluation.clock import measure, peak_memory_bytes
+from understudy.task import Task
+
+TEXTS = ["one", "two", "three"]
+QUICK = {
+    "warmup_s": 0.0,
+    "singles": 5,
+    "most_singles": 40,
+    "min_seconds": 0.02,
+    "batch_seconds": 0.1,
+    "repeats": 3,
+}
+
+
+class Fake:
+    """Takes a fixed time for each text and remembers what it was asked."""
+
+    def __init__(self, seconds=0.0):
+        self.task = Task(("no", "yes"))
+        self.seconds = seconds
+        self.asked = []
+        self.collecting = set()
+
+    def logits(self, texts):
+        self.asked.append(list(texts))
+        self.collecting.add(gc.isenabled())
+        time.sleep(self.seconds * len(texts))
+        return np.zeros((len(texts), 2), dtype=np.float32)
+
+
+def test_latency_and_throughput_of_a_known_predictor():
+    cost = measure(Fake(0.002), TEXTS * 20, threads=2, **QUICK)
+    assert 2000 <= cost.latency_us.p50 <= 20_000
+    assert cost.latency_us.p50 <= cost.latency_us.p95 <= cost.latency_us.p99
+    assert 50 <= cost.throughput_per_s <= 500
+    low, high = cost.throughput_range
+    assert low <= cost.throughput_per_s <= high
+    assert cost.threads == 2
+    assert cost.cpu
+    assert cost.peak_memory_bytes > 10_000_000
+
+
+def test_single_texts_are_raw_strings_in_order_from_the_first():
+    fake = Fake(0.001)
+    cost = measure(fake, TEXTS, threads=1, **QUICK)
+    timed = fake.asked[1 : 1 + cost.calls]  # after one call of warm-up
+    assert timed == [[TEXTS[i % 3]] for i in range(cost.calls)]
+    assert fake.asked[1 + cost.calls :] == [TEXTS] * 4  # the first chunk, then three repeats
+
+
+def test_a_fast_predictor_stops_at_the_most_calls_and_a_slow_one_at_the_fewest():
+    assert measure(Fake(), TEXTS, threads=1, **QUICK | {"min_seconds": 60}).calls == 40
+    assert measure(Fake(0.005), TEXTS, threads=1, **QUICK | {"min_seconds": 0.0}).calls == 5
+
+
+def test_between_the_two_the_time_decides():
+    cost = measure(Fake(0.002), TEXTS, threads=1, **QUICK | {"singles": 1, "min_seconds": 0.02})
+    assert 1 <= cost.calls <= 10  # a busy machine may take 20 ms for one
+
+
+def test_a_slow_predictor_gets_fewer_texts_at_once():
+    many, ample = TEXTS * 100, QUICK | {"batch_seconds": 60}
+    assert measure(Fake(), many, threads=1, **ample).batch_texts == 300
+    assert measure(Fake(), many, threads=1, **ample, batch_texts=200).batch_texts == 200
+    assert measure(Fake(), many, threads=1, **ample, batch_texts=10).batch_texts == 10
+    assert measure(Fake(0.002), many, threads=1, **QUICK).batch_texts == 32
+    assert 32 <= measure(Fake(0.0002), many, threads=1, **QUICK | {"batch_seconds": 0.06}).batch_texts <= 100
+
+
+def test_warm_up_is_not_counted():
+    fake = Fake()
+    cost = measure(fake, TEXTS, threads=1, **QUICK | {"warmup_s": 0.01})
+    assert len([texts for texts in fake.asked if len(texts) == 1]) > cost.calls + 1
+
+
+def test_garbage_is_not_collected_while_the_clock_runs():
+    fake = Fake()
+    measure(fake, TEXTS, threads=1, **QUICK)
+    assert fake.collecting == {False}
+    assert gc.isenabled()
+
+
+def test_collection_stays_off_where_it_was_off_and_comes_back_after_an_error():
+    gc.disable()
+    try:
+        measure(Fake(), TEXTS, threads=1, **QUICK)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    with pytest.raises(ValueError, match="broken"):
+        measure(Broken(), TEXTS, threads=1, **QUICK)
+    assert gc.isenabled()
+
+
+class Broken(Fake):
+    def logits(self, texts):
+        raise ValueError("broken")
+
+
+def test_cost_is_json_ready():
+    document = measure(Fake(), TEXTS, threads=1, **QUICK).to_dict()
+    assert json.loads(json.dumps(document)) == document
+    assert set(document["latency_us"]) == {"p50", "p95", "p99"}
+
+
+def test_no_texts_is_refused():
+    with pytest.raises(DataError, match="no text to time"):
+        measure(Fake(), [], threads=1)
+
+
+def test_peak_memory_reads_the_kernel_and_falls_back(tmp_path):
+    status = tmp_path / "status"
+    status.write_text("VmPeak:\t 99 kB\nVmHWM:\t    8732 kB\n")
+    assert peak_memory_bytes(status) == 8732 * 1024
+    status.write_text("Name: x\n")
+    assert peak_memory_bytes(status) >= peak_memory_bytes() * 0.9
+    assert peak_memory_bytes(tmp_path / "absent") > 10_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory a child inherits is a matter of Linux")
+def test_peak_memory_does_not_count_the_parent_and_sees_what_was_freed():
+    ballast = np.ones(40_000_000)  # 305 MiB held by this process
+    code = (
+        "from understudy.evaluation.clock import peak_memory_bytes as peak; import numpy as np\n"
+        "before = peak(); np.ones(10_000_000).sum(); print(before, peak())"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = map(int, answer.stdout.split())
+    assert before < ballast.nbytes
+    assert 70_000_000 < after - before < 120_000_000  # 80 MB came and went
