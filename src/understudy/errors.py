@@ -18,7 +18,7 @@ class DataError(UnderstudyError):
     """A file, a column, a label or a text cannot be used as it is."""
 
 
-class RecipeError(UnderstudyError):
+class RecipeError(UnderstudyError, ValueError):
     """A recipe, a flag or a name asks for something that does not exist or does not fit."""
 
 

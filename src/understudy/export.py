@@ -90,8 +90,8 @@ def parity(student: TorchStudent, graph: Path, *, seed: int = 0) -> float:
         largest = max(largest, difference if np.isfinite(difference) else np.inf)
     if largest > TOLERANCE:
         raise ExportError(
-            f"The exported {student.name} differs from torch by {largest:.2g} in a logit, more than {TOLERANCE}. "
-            "Nothing was written. This is a defect of Understudy: please report it with your versions."
+            f"The exported {student.name} differs from torch by {largest:.2g} in a logit (limit {TOLERANCE})."
+            " Nothing was written. This is a defect of Understudy: please report it."
         )
     return largest
 

@@ -6,14 +6,13 @@ Notation: b batch, c labels; ``z`` a student's logits, ``t`` a teacher's, both `
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from understudy.errors import RecipeError, nearest
+from understudy.configs import LossConfig
 from understudy.task import IntArray
 
 
@@ -68,44 +67,6 @@ SOFT: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
     "hard": lambda z, t, _: hard(z, t),
 }
 """Losses that compare a student with a teacher, by name."""
-
-LOSSES = (*SOFT, "gold")
-"""Every loss that a recipe can name."""
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """Which loss: ``alpha · gold + (1 - alpha) · soft`` (Galke et al. use 0.5), or one of them alone.
-
-    Attributes:
-        name: ``mse``, ``kl``, ``hard`` (soft targets) or ``gold`` (labels only, no teacher).
-        temperature: of ``kl``; the other losses have none, and refuse a value other than 1.
-        alpha: share of the gold loss. Texts without a gold label take the soft loss alone.
-
-    Raises:
-        RecipeError: an unknown name, or an option that the named loss cannot honour.
-    """
-
-    name: str = "mse"
-    temperature: float = 1.0
-    alpha: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.name not in LOSSES:
-            raise RecipeError(f"Unknown loss {self.name!r}. {nearest(self.name, LOSSES)}")
-        if not 0.0 <= self.alpha <= 1.0:
-            raise RecipeError(f"alpha is {self.alpha}, but must lie between 0 and 1.")
-        if self.temperature <= 0.0:
-            raise RecipeError(f"temperature is {self.temperature}, but must be greater than 0.")
-        if self.name != "kl" and self.temperature != 1.0:
-            raise RecipeError(f"The loss {self.name!r} has no temperature. Drop it, or choose 'kl'.")
-        if self.name == "gold" and self.alpha != 0.0:
-            raise RecipeError("The loss 'gold' is gold alone: alpha cannot be honoured. Drop it.")
-
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether soft targets are read."""
-        return self.name != "gold"
 
 
 def combined(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from understudy.errors import RecipeError
+from understudy.configs import FinetuneConfig
 from understudy.loop import Epoch, LoopConfig, bucketed_batches, dev_score, optimise
 from understudy.losses import balanced_weights, gold
 from understudy.progress import Progress
@@ -19,35 +19,6 @@ from understudy.task import IntArray, Task
 from understudy.teachers import transformer
 from understudy.teachers.source import Source, is_mean_pooled
 from understudy.teachers.transformer import Headed, MeanPooled, Teacher
-
-POOLINGS = ("auto", "cls", "mean")
-
-
-@dataclass(frozen=True)
-class FinetuneConfig:
-    """How a bare encoder becomes a teacher; the defaults are those of the distillation papers.
-
-    Attributes:
-        epochs: passes over the labelled texts.
-        learning_rate: peak rate, decayed linearly to zero.
-        batch_size: texts a step.
-        pooling: ``cls``, ``mean``, or ``auto``: the mean for bodies that were trained with it.
-        class_weights: whether rare labels weigh more, in inverse proportion to their frequency.
-        precision: ``float32``, or ``bfloat16`` autocast.
-        is_embedding_frozen: whether the token embeddings keep their pretrained values (faster).
-    """
-
-    epochs: int = 3
-    learning_rate: float = 5e-5
-    batch_size: int = 16
-    pooling: str = "auto"
-    class_weights: bool = False
-    precision: str = "float32"
-    is_embedding_frozen: bool = False
-
-    def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise RecipeError(f"Unknown pooling {self.pooling!r}. Known: {', '.join(POOLINGS)}.")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ then logistic regression. It learns from hard labels alone and needs no teacher.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +84,10 @@ class TfidfBaseline:
         scores = self._vectorizer.transform(texts) @ self.weight + self.bias
         return np.asarray(scores, dtype=np.float32)
 
-    def save(self, folder: Path) -> None:
-        """Write ``baseline.json`` (task, terms), ``weights.npz`` and a manifest; no pickle."""
+    def save(self, folder: Path, about: Mapping[str, Any] | None = None) -> None:
+        """Write ``baseline.json`` (task, terms), ``weights.npz`` and a manifest (with ``about``); no pickle."""
         facts = {"task": self.task.to_dict(), "strength": self.strength, "terms": list(self.terms)}
-        with publish(folder, {"format": FORMAT}) as aside:
+        with publish(folder, {**(about or {}), "format": FORMAT}) as aside:
             (aside / "baseline.json").write_text(json.dumps(facts), encoding="utf-8")
             np.savez(aside / "weights.npz", idf=self.idf, weight=self.weight, bias=self.bias)
 

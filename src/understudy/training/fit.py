@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from understudy.configs import LossConfig, TrainingConfig
 from understudy.errors import RecipeError
 from understudy.loop import LoopConfig, bucketed_batches, dev_score, optimise
-from understudy.losses import LossConfig, balanced_weights, combined
+from understudy.losses import balanced_weights, combined
 from understudy.progress import Progress
 from understudy.students import RaggedTexts, build, spec
 from understudy.students.registry import Spec
@@ -22,27 +22,6 @@ from understudy.task import IntArray, Task
 from understudy.training.student import TorchStudent, Trained
 from understudy.training.transfer import TransferSet
 from understudy.words import WordVocabulary, build_vocabulary
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a student is trained; ``None`` takes the student's own default.
-
-    Attributes:
-        vocabulary_size: words at most, special ones included.
-        epochs: passes over the transfer set, at most.
-        batch_size: texts a step.
-        learning_rate: peak rate of AdamW, decayed linearly.
-        patience: epochs without a better dev score before stopping.
-        class_weights: whether rare gold labels weigh more (only where the loss has a gold part).
-    """
-
-    vocabulary_size: int = 5000
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    patience: int | None = None
-    class_weights: bool = False
 
 
 def fit(

@@ -1,0 +1,128 @@
+"""What a recipe can say about fine-tuning, losses and training; no torch, so that checking one is quick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from understudy.errors import RecipeError, nearest
+
+LOSSES = ("mse", "kl", "hard", "gold")
+"""Every loss that a recipe can name."""
+
+POOLINGS = ("auto", "cls", "mean")
+PRECISIONS = ("float32", "bfloat16")
+
+_STRICT: dict[str, Any] = {"extra": "forbid"}
+
+
+def check_choice(what: str, value: str, known: Iterable[str]) -> None:
+    """Refuse a value that is not one of ``known``, and suggest the nearest."""
+    if value not in known:
+        raise RecipeError(f"Unknown {what} {value!r}. {nearest(value, known)}")
+
+
+def check_positive(**values: float | None) -> None:
+    """Refuse numbers that are not greater than 0; ``None`` passes."""
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise RecipeError(f"{name} is {value}, but must be greater than 0.")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Which loss: ``alpha · gold + (1 - alpha) · soft`` (Galke et al. use 0.5), or one of them alone.
+
+    Attributes:
+        name: ``mse``, ``kl``, ``hard`` (soft targets) or ``gold`` (labels only, no teacher).
+        temperature: of ``kl``; the other losses have none, and refuse a value other than 1.
+        alpha: share of the gold loss. Texts without a gold label take the soft loss alone.
+
+    Raises:
+        RecipeError: an unknown name, or an option that the named loss cannot honour.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    name: str = "mse"
+    temperature: float = 1.0
+    alpha: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice("loss", self.name, LOSSES)
+        check_positive(temperature=self.temperature)
+        if not 0.0 <= self.alpha <= 1.0:
+            raise RecipeError(f"alpha is {self.alpha}, but must lie between 0 and 1.")
+        if self.name != "kl" and self.temperature != 1.0:
+            raise RecipeError(f"The loss {self.name!r} has no temperature. Drop it, or choose 'kl'.")
+        if self.name == "gold" and self.alpha != 0.0:
+            raise RecipeError("The loss 'gold' is gold alone: alpha cannot be honoured. Drop it.")
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether soft targets are read."""
+        return self.name != "gold"
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """How a bare encoder becomes a teacher; the defaults are those of the distillation papers.
+
+    Attributes:
+        epochs: passes over the labelled texts.
+        learning_rate: peak rate, decayed linearly to zero.
+        batch_size: texts a step.
+        pooling: ``cls``, ``mean``, or ``auto``: the mean for bodies that were trained with it.
+        class_weights: whether rare labels weigh more, in inverse proportion to their frequency.
+        precision: ``float32``, or ``bfloat16`` autocast.
+        is_embedding_frozen: whether the token embeddings keep their pretrained values (faster).
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    epochs: int = 3
+    learning_rate: float = 5e-5
+    batch_size: int = 16
+    pooling: str = "auto"
+    class_weights: bool = False
+    precision: str = "float32"
+    is_embedding_frozen: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("pooling", self.pooling, POOLINGS)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_positive(epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a student is trained; ``None`` takes the student's own default.
+
+    Attributes:
+        vocabulary_size: words at most, special ones included.
+        epochs: passes over the transfer set, at most.
+        batch_size: texts a step.
+        learning_rate: peak rate of AdamW, decayed linearly.
+        patience: epochs without a better dev score before stopping.
+        class_weights: whether rare gold labels weigh more (only where the loss has a gold part).
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    vocabulary_size: int = 5000
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    patience: int | None = None
+    class_weights: bool = False
+
+    def __post_init__(self) -> None:
+        check_positive(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            patience=self.patience,
+        )
+        if self.vocabulary_size < 10:
+            raise RecipeError(f"vocabulary_size is {self.vocabulary_size}, but must be at least 10.")

@@ -1,0 +1,58 @@
+"""The text of a file: gzip undone, UTF-8 checked, a byte order mark left out."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from understudy.errors import DataError
+
+
+def read_text(path: Path) -> str:
+    """The whole text of a UTF-8 file; a name that ends in ``.gz`` is unpacked.
+
+    Raises:
+        DataError: the file is missing, unreadable, no whole gzip file, or holds a byte that is not UTF-8.
+    """
+    data = read_bytes(path)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        advice = "Save the file as UTF-8"
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            advice = "It looks like UTF-16; save it as UTF-8"
+        raise DataError(
+            f"{path}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8. {advice}, "
+            "for example with `iconv -f <its encoding> -t utf-8`."
+        ) from error
+    return text.removeprefix("\ufeff")
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file, unpacked where its name ends in ``.gz``.
+
+    Raises:
+        DataError: the file is missing, unreadable, or no whole gzip file.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if path.suffix.lower() != ".gz":
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is not a whole gzip file: {error}. Pack or fetch it again.") from error
+
+
+def split_lines(text: str) -> list[str]:
+    r"""Lines without their ends; only ``\n`` and ``\r\n`` end a line."""
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]

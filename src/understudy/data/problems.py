@@ -1,0 +1,37 @@
+"""Say several problems of one file at once: the first few by their place, and how many more there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from understudy.errors import DataError
+
+SHOWN = 5
+"""Problems spelled out in one message; the rest are counted."""
+
+
+def bad_rows(where: str, problems: Sequence[str], advice: str) -> DataError:
+    """The error to raise for a file in which ``problems`` were found.
+
+    Args:
+        where: the file, or the split of a hub data set.
+        problems: one phrase each, beginning with its place, e.g. ``"line 3: the text is empty"``.
+        advice: what to do about them, a sentence.
+    """
+    if len(problems) == 1:
+        return DataError(f"{where}, {problems[0]}. {advice}")
+    shown = [f"  {problem}" for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        shown.append(f"  and {len(problems) - SHOWN:,} more")
+    return DataError("\n".join([f"{where} has {len(problems):,} problems:", *shown, advice]))
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """A text on one line, quoted, cut to about ``length`` characters."""
+    line = " ".join(text.split())
+    return repr(line if len(line) <= length else line[: length - 1] + "…")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names quoted and separated by commas, or ``nothing``."""
+    return ", ".join(repr(str(name)) for name in names) or "nothing"

@@ -1,0 +1,239 @@
+"""The verdict in plain words, and the findings behind it, read off the rows of a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from understudy.report.rows import (
+    Row,
+    clean,
+    difference,
+    latency,
+    metric_name,
+    ratio_digits,
+    score_with_interval,
+    shorten,
+    whole,
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the numbers say.
+
+    Attributes:
+        headline: one sentence on the best student.
+        details: further sentences, each on one comparison.
+    """
+
+    headline: str
+    details: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """F1 of teacher and student on one label; shares between 0 and 1."""
+
+    label: str
+    teacher: float
+    student: float
+
+    @property
+    def loss(self) -> float:
+        """By how much the student is worse; negative where it is better."""
+        return self.teacher - self.student
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many texts of one label were given another.
+
+    Attributes:
+        gold: the right label.
+        answer: the label given.
+        texts: how many texts.
+        share: of all texts with the label ``gold``.
+    """
+
+    gold: str
+    answer: str
+    texts: int
+    share: float
+
+
+def give_verdict(report: Mapping[str, Any]) -> Verdict:
+    """Judge the best student against its teacher, its undistilled twin, and the best baseline."""
+    rows = report["rows"]
+    student = best(rows, "student")
+    if student is None:
+        return Verdict("No student has been evaluated yet.", ())
+    sentences = [
+        _on_teacher(student, best(rows, "teacher")),
+        _on_twin(student, twin(student, rows)),
+        _on_baseline(student, best(rows, "baseline")),
+        _on_faster(student, rows),
+        _on_test(report["data"]["sizes"].get("test")),
+    ]
+    return Verdict(_headline(student, best(rows, "teacher")), tuple(filter(None, sentences)))
+
+
+def best(rows: Sequence[Row], role: str) -> Row | None:
+    """The row of a role with the highest score, of equal ones the fastest; ``None``: there is none."""
+    chosen = [row for row in rows if row["role"] == role]
+    return max(chosen, key=lambda row: (row["score"], -latency(row)), default=None)
+
+
+def twin(student: Row, rows: Sequence[Row]) -> Row | None:
+    """The same architecture trained on labels only: an undistilled row.
+
+    Its name is, or begins with, the student's name (``cbow.v1``, ``cbow.v1 labels only``); failing that, it
+    is the only undistilled row with the same number of parameters. ``None``: there is no such row.
+    """
+    undistilled = [row for row in rows if row["role"] == "undistilled"]
+    name = str(student["name"])
+    for row in undistilled:
+        head, rest = str(row["name"])[: len(name)], str(row["name"])[len(name) :]
+        if head == name and not rest[:1].isalnum():
+            return row
+    same = [row for row in undistilled if row["parameters"] and row["parameters"] == student["parameters"]]
+    return same[0] if len(same) == 1 else None
+
+
+def overlap(row: Row, other: Row) -> bool | None:
+    """Whether the 95 % intervals of two scores overlap; ``None`` where one has no interval."""
+    if not row["ci95"] or not other["ci95"]:
+        return None
+    return bool(row["ci95"][0] <= other["ci95"][1] and other["ci95"][0] <= row["ci95"][1])
+
+
+def find_gaps(teacher: Row | None, student: Row | None) -> list[Gap]:
+    """The labels on which both have an F1, from the student's biggest loss to its biggest gain."""
+    if teacher is None or student is None:
+        return []
+    ours, theirs = student["per_label_f1"] or {}, teacher["per_label_f1"] or {}
+    gaps = [Gap(label, theirs[label], ours[label]) for label in theirs if label in ours]
+    return sorted(gaps, key=lambda gap: -gap.loss)
+
+
+def find_confusions(row: Row | None, labels: Sequence[str], limit: int = 8) -> list[Confusion]:
+    """The most frequent wrong answers, the most frequent first."""
+    found = []
+    for gold, counts in enumerate((row or {}).get("confusion") or []):
+        total = sum(counts)
+        found += [
+            Confusion(labels[gold], labels[answer], texts, texts / total)
+            for answer, texts in enumerate(counts)
+            if texts and answer != gold
+        ]
+    return sorted(found, key=lambda item: (-item.texts, -item.share))[:limit]
+
+
+def _headline(student: Row, teacher: Row | None) -> str:
+    name, metric = shorten(student["name"], 60), metric_name(student["metric"])
+    if student["retention"] is None:
+        scored = score_with_interval(student["metric"], student["score"], student["ci95"])
+        return f"{name} reaches {scored} {metric}."
+    parts = [f"{name} {_kept(student['retention'])} the teacher's {metric}"]
+    if teacher is not None and teacher["size_bytes"] and student["size_bytes"]:
+        parts.append(_sized(teacher["size_bytes"] / student["size_bytes"]))
+    sentence = " ".join(parts)
+    return f"{sentence} and {_paced(student['speedup'])}." if student["speedup"] else f"{sentence}."
+
+
+def _kept(retention: float) -> str:
+    if retention >= 1:
+        return f"reaches {100 * retention:.0f} % of"
+    shown = math.floor(1000 * retention) / 10  # never rounded up to a full 100 %
+    return f"keeps {shown:.1f} % of" if shown >= 98 else f"keeps {100 * retention:.0f} % of"
+
+
+def _sized(ratio: float) -> str:
+    if ratio < 1 / 1.2:
+        return f"at {ratio_digits(1 / ratio)} times the size"
+    return "at about the same size" if ratio < 1.2 else f"at 1/{ratio_digits(ratio)} of the size"
+
+
+def _paced(speedup: float) -> str:
+    if speedup < 1 / 1.2:
+        return f"answers {ratio_digits(1 / speedup)} times slower"
+    return "answers about as fast" if speedup < 1.2 else f"answers {ratio_digits(speedup)} times faster"
+
+
+def _on_teacher(student: Row, teacher: Row | None) -> str:
+    if teacher is None:
+        return ""
+    gap = student["score"] - teacher["score"]
+    side = "above" if gap >= 0 else "below"
+    text = f"Its score is {difference(student['metric'], gap)} {side} the teacher's"
+    return f"{text}, {_judged(student, teacher)}."
+
+
+def _on_twin(student: Row, other: Row | None) -> str:
+    if other is None:
+        return ""
+    gain = student["score"] - other["score"]
+    points = difference(student["metric"], gain)
+    did = (
+        "added nothing over"
+        if gain == 0
+        else f"added {points} over"
+        if gain > 0
+        else f"cost {points} against"
+    )
+    return f"Distillation {did} the same architecture trained on labels only, {_judged(student, other)}."
+
+
+def _on_baseline(student: Row, baseline: Row | None) -> str:
+    if baseline is None:
+        return ""
+    gap = student["score"] - baseline["score"]
+    side = "above" if gap >= 0 else "below"
+    name = shorten(baseline["name"], 60)
+    text = f"It scores {difference(student['metric'], gap)} {side} the baseline {name}"
+    return f"{text}, {_judged(student, baseline)}."
+
+
+def _judged(row: Row, other: Row) -> str:
+    """Whether the difference of two scores is one."""
+    shared, gap = overlap(row, other), row["score"] - other["score"]
+    if shared is None:
+        return "without intervals to judge the difference by"
+    if shared:
+        return f"which is not clearly {'worse' if gap < 0 else 'better'} (the 95 % intervals overlap)"
+    return f"which is clearly {'worse' if gap < 0 else 'better'} (the 95 % intervals do not overlap)"
+
+
+def _on_faster(student: Row, rows: Sequence[Row]) -> str:
+    """A sentence on the fastest student on the front, where it is another one."""
+    front = [row for row in rows if row["role"] == "student" and row["pareto"]]
+    fastest = min(front, key=latency, default=student)
+    if not latency(fastest) < latency(student) / 1.2:
+        return ""
+    name = shorten(fastest["name"], 60)
+    scored = score_with_interval(fastest["metric"], fastest["score"], fastest["ci95"])
+    if math.isinf(latency(student)):
+        return f"Where speed counts most: {name} scores {scored}."
+    faster = ratio_digits(latency(student) / latency(fastest))
+    return f"Where speed counts most, {name} is {faster} times faster still and scores {scored}."
+
+
+def _on_test(texts: int | None) -> str:
+    return (
+        f"Scores are measured on {whole(texts)} test texts that no training step has seen." if texts else ""
+    )
+
+
+def name_gaps(gaps: Sequence[Gap], limit: int = 3) -> str:
+    """A sentence that names the labels on which the student loses most (at least a point of F1)."""
+    lost = [gap for gap in gaps if gap.loss >= 0.01]
+    if not gaps:
+        return "There is no F1 by label of a teacher and a student to compare."
+    if not lost:
+        return "On no label does the student lose a point of F1 or more against the teacher."
+    named = ", ".join(f"{clean(gap.label)} ({100 * gap.loss:.1f} points)" for gap in lost[:limit])
+    better = sum(gap.loss < 0 for gap in gaps)
+    tail = f" It is better than the teacher on {better} of {len(gaps)} labels." if better else ""
+    return f"Against the teacher, the student loses most F1 on {named}.{tail}"

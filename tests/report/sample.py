@@ -1,0 +1,185 @@
+"""An invented report: every name, text and number here is a fixture, nothing was measured."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+LABELS = (
+    "breakfast",
+    "late checkout",
+    "lost key",
+    "noise",
+    "parking",
+    "pool",
+    "taxi",
+    "towels",
+    "wake-up",
+    "wifi",
+)
+
+# name, role, score, p50 in µs, parameters, bytes, train seconds
+_MODELS = (
+    ("minilm-l6 fine-tuned", "teacher", 0.934, 7450.0, 22_700_000, 90_900_000, 312.0),
+    ("cbow.v1", "student", 0.871, 11.8, 80_610, 331_000, 4.2),
+    ("cnn.v1", "student", 0.889, 41.0, 212_300, 860_000, 18.3),
+    ("bilstm.v1", "student", 0.907, 87.5, 688_000, 2_760_000, 64.9),
+    ("transformer.v1", "student", 0.904, 310.0, 1_240_000, 4_990_000, 121.4),
+    ("cbow.v1 labels only", "undistilled", 0.822, 11.9, 80_610, 331_000, 1.9),
+    ("bilstm.v1 labels only", "undistilled", 0.846, 88.1, 688_000, 2_760_000, 30.4),
+    ("tfidf + logistic regression", "baseline", 0.838, 152.0, 52_000, 1_400_000, 1.1),
+    ("majority", "baseline", 0.14, 1.1, 10, 900, 0.01),
+)
+
+_TEXTS = (
+    "could someone look at the thing by the bed, it blinks red all night",
+    "the card stopped opening our door after the swim",
+    "is there a place to leave the van until sunday?",
+    "we would like to stay in the room a little longer tomorrow",
+    "people upstairs are moving furniture, it is 2 am",
+    "need two more big ones for the sauna please",
+)
+
+
+def make_report(
+    n_labels: int = len(LABELS), n_rows: int = len(_MODELS), *, seed: int = 7, name: str = "concierge"
+) -> dict[str, Any]:
+    """A report in the form of ``report.json``; all numbers are invented, the same for the same arguments."""
+    rng = random.Random(seed)
+    labels = [LABELS[i] if i < len(LABELS) else f"label {i:03d}" for i in range(n_labels)]
+    models = [_MODELS[i] if i < len(_MODELS) else _extra(i, rng) for i in range(n_rows)]
+    rows = [_row(model, labels, rng) for model in models]
+    for row in rows:
+        row["pareto"] = not any(
+            other["score"] >= row["score"]
+            and other["latency_us"]["p50"] <= row["latency_us"]["p50"]
+            and other is not row
+            for other in rows
+        )
+    report = {
+        "schema": 1,
+        "name": name,
+        "created": "2026-11-20T08:00:00+00:00",
+        "understudy_version": "0.1.0",
+        "task": {"kind": "classification", "labels": labels, "metric": "accuracy"},
+        "data": _data(labels, rng),
+        "machine": {
+            "cpu": "Example CPU @ 2.50GHz",
+            "logical_cores": 2,
+            "threads": 1,
+            "memory_gib": 23.4,
+            "os": "Linux 6.1",
+            "python": "3.11.7",
+            "versions": {"numpy": "2.4.6", "onnxruntime": "1.23.0", "torch": None},
+        },
+        "stages": [
+            {"name": "data", "seconds": 0.4, "skipped": True},
+            {"name": "finetune", "seconds": 312.2, "skipped": False},
+            {"name": "label", "seconds": 81.2, "skipped": False},
+            {"name": "fit", "seconds": 208.8, "skipped": False},
+            {"name": "evaluate", "seconds": 12.3, "skipped": False},
+        ],
+        "rows": rows,
+        "disagreements": {
+            row["name"]: [_disagreement(text, labels, rng) for text in _TEXTS]
+            for row in rows
+            if row["role"] == "student"
+        },
+    }
+    return json.loads(json.dumps(report))
+
+
+def _extra(number: int, rng: random.Random) -> tuple[str, str, float, float, int, int, float]:
+    score, p50 = rng.uniform(0.85, 0.92), rng.uniform(10, 400)
+    return (f"student-{number}.v1", "student", score, p50, 100_000 * number, 410_000 * number, 20.0)
+
+
+def _row(model: tuple[Any, ...], labels: list[str], rng: random.Random) -> dict[str, Any]:
+    name, role, score, p50, parameters, n_bytes, seconds = model
+    teacher = _MODELS[0]
+    trained = role in ("student", "undistilled")
+    f1 = {label: min(1.0, max(0.0, score + rng.uniform(-0.14, 0.1))) for label in labels}
+    return {
+        "name": name,
+        "role": role,
+        "metric": "accuracy",
+        "score": score,
+        "ci95": [score - 0.018, score + 0.017],
+        "macro_f1": score - 0.01,
+        "macro_f1_ci95": [score - 0.03, score + 0.01],
+        "retention": None if role == "teacher" else score / teacher[2],
+        "agreement": None if role == "teacher" else score + 0.02,
+        "parameters": parameters,
+        "size_bytes": n_bytes,
+        "latency_us": {"p50": p50, "p95": p50 * 1.3, "p99": p50 * 1.7},
+        "throughput_per_s": 1e6 / p50,
+        "threads": 1,
+        "peak_memory_bytes": 60_000_000 + 3 * n_bytes,
+        "speedup": None if role == "teacher" else teacher[3] / p50,
+        "compression": None if role == "teacher" else teacher[4] / parameters,
+        "train_seconds": seconds,
+        "pareto": False,
+        "per_label_f1": f1,
+        "confusion": _confusion(score, len(labels), rng),
+        "calibration": _calibration(score, rng),
+        "curve": _curve(score, rng) if trained else [],
+    }
+
+
+def _confusion(score: float, n: int, rng: random.Random) -> list[list[int]]:
+    matrix = [[0] * n for _ in range(n)]
+    for gold in range(n):
+        for _ in range(60):
+            matrix[gold][gold if rng.random() < score else rng.randrange(n)] += 1
+    return matrix
+
+
+def _calibration(score: float, rng: random.Random) -> dict[str, Any]:
+    bins = []
+    for i in range(10):
+        confidence = (i + 0.5) / 10
+        accuracy = min(1.0, max(0.0, confidence * score + rng.uniform(-0.06, 0.06)))
+        bins.append({"confidence": confidence, "accuracy": accuracy, "count": 4 + i**3 // 2})
+    bins[0] = {"confidence": 0.0, "accuracy": 0.0, "count": 0}
+    return {"ece": 0.02 + 0.03 * rng.random(), "bins": bins}
+
+
+def _curve(score: float, rng: random.Random) -> list[dict[str, float]]:
+    return [
+        {
+            "epoch": epoch,
+            "train_loss": 2.1 * 0.72**epoch + rng.uniform(0, 0.03),
+            "dev_score": score - 0.4 * 0.6**epoch + rng.uniform(-0.006, 0.006),
+        }
+        for epoch in range(1, 13)
+    ]
+
+
+def _data(labels: list[str], rng: random.Random) -> dict[str, Any]:
+    counts = {
+        split: {label: max(1, round(size / len(labels) * rng.uniform(0.5, 1.5))) for label in labels}
+        for split, size in (("train", 1200), ("dev", 300), ("test", 600))
+    }
+    sizes = {split: sum(tally.values()) for split, tally in counts.items()}
+    return {
+        "name": "concierge",
+        "source": "bundled:concierge",
+        "fingerprint": "3f" * 32,
+        "sizes": {**sizes, "unlabelled": 5400, "transfer": 9125},
+        "label_counts": counts,
+        "dropped": {"train texts also in test": 2, "empty texts": 11},
+        "notes": ["The dev split was cut from the training file: 20 %, stratified by label."],
+    }
+
+
+def _disagreement(text: str, labels: list[str], rng: random.Random) -> dict[str, Any]:
+    teacher, student = rng.sample(labels, 2)
+    return {
+        "text": text,
+        "gold": teacher if rng.random() < 0.7 else student,
+        "teacher": teacher,
+        "student": student,
+        "teacher_confidence": rng.uniform(0.6, 0.99),
+        "student_confidence": rng.uniform(0.3, 0.8),
+    }

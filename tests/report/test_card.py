@@ -1,0 +1,103 @@
+import pytest
+import yaml
+
+from understudy.report.card import render_card
+
+from .sample import make_report
+
+
+@pytest.fixture
+def facts():
+    report = make_report()
+    by_name = {row["name"]: row for row in report["rows"]}
+    return {
+        "student": "cbow.v1",
+        "task": report["task"],
+        "teacher": "minilm-l6 fine-tuned",
+        "data": report["data"],
+        "row": by_name["cbow.v1"],
+        "teacher_row": by_name["minilm-l6 fine-tuned"],
+        "undistilled_row": by_name["cbow.v1 labels only"],
+        "machine": report["machine"],
+        "parameters": 80_610,
+        "vocabulary_size": 5_000,
+        "understudy_version": "0.1.0",
+    }
+
+
+def front_matter(card):
+    _, head, _ = card.split("---\n", 2)
+    return yaml.safe_load(head)
+
+
+def test_the_front_matter_is_what_hubs_read(facts):
+    about = front_matter(render_card(facts))
+    assert about["library_name"] == "understudy"
+    assert about["license"] == "other"
+    assert about["pipeline_tag"] == "text-classification"
+    assert "knowledge-distillation" in about["tags"]
+    result = about["model-index"][0]["results"][0]
+    assert result["metrics"] == [{"type": "accuracy", "value": 0.871}]
+
+
+def test_a_given_license_stands(facts):
+    assert front_matter(render_card(facts | {"license": "mit"}))["license"] == "mit"
+
+
+def test_the_card_says_what_it_is_and_how_to_use_it(facts):
+    card = render_card(facts)
+    for part in (
+        "# cbow.v1: concierge",
+        "distilled from the teacher **minilm-l6 fine-tuned**",
+        "80.6 k parameters, a vocabulary of 5,000",
+        "understudy.load(",
+        "understudy predict ",
+        "breakfast, late checkout, lost key",
+        "| this student | 87.1 % (85.3–88.8) | 86.1 % (84.1–88.1) | 93.3 % | 89.1 % |",
+        "| teacher | 93.4 % (91.6–95.1) |",
+        "| the same, trained on labels only | 82.2 % (80.4–83.9) |",
+        "| Latency, p50 | 11.8 µs |",
+        "tokenisation included, 1 thread on Example CPU",
+        "dropped 2: train texts also in test",
+        "Quantisation: not stated here",
+    ):
+        assert part in card
+    assert "not evaluated yet" not in card.lower()
+    assert "not clearly" not in card
+
+
+def test_overlap_with_the_undistilled_model_is_admitted(facts):
+    facts["undistilled_row"]["ci95"] = [0.8, 0.88]
+    assert "not clearly different" in render_card(facts)
+
+
+def test_without_numbers_it_says_not_evaluated_yet(facts):
+    card = render_card(facts | {"row": None, "teacher_row": None, "undistilled_row": None, "machine": None})
+    assert "Not evaluated yet." in card
+    assert "Size and latency: not evaluated yet." in card
+    assert "model-index" not in card
+    assert "None" not in card
+
+
+def test_a_row_without_latency_and_machine_still_reads(facts):
+    facts["row"].update(latency_us=None, threads=None, throughput_per_s=None)
+    card = render_card(facts | {"machine": None, "teacher_row": None, "undistilled_row": None})
+    assert "| Latency, p50 | – |" in card
+    assert "tokenisation included.\n" in card
+
+
+def test_names_cannot_break_the_card(facts):
+    facts["data"]["name"] = "x\n---\nlicense: mit: [<script>"
+    facts["task"]["labels"] = ["<script>", "a|b"]
+    card = render_card(facts)
+    assert front_matter(card)["license"] == "other"
+    assert "<script>" not in card.split("---\n", 2)[2]
+
+
+def test_very_many_labels_are_counted(facts):
+    facts["task"]["labels"] = [f"label {i}" for i in range(300)]
+    assert "300 labels, listed in the folder." in render_card(facts)
+
+
+def test_a_stated_quantisation_is_repeated(facts):
+    assert "Quantisation: weights as int8." in render_card(facts | {"quantisation": "weights as int8"})

