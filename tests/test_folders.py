@@ -132,7 +132,7 @@ def test_an_exception_leaves_nothing_where_nothing_was(tmp_path):
             (aside / "one").write_text("half of it")
             raise ValueError
 
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         fail()
     assert list(tmp_path.iterdir()) == []
 

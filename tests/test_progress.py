@@ -49,7 +49,7 @@ def test_a_name_with_brackets_is_no_markup(what):
     with Terminal(console).bar(what, 5, "epochs") as advance:
         advance(5)
     assert f"  {what}: 5 epochs" in console.file.getvalue()
-    assert what in console.file.getvalue().splitlines()[0]
+    assert console.file.getvalue().count(what) > 1  # in the bar, too
 
 
 def test_an_error_within_a_bar_goes_through(console):

@@ -30,6 +30,9 @@ app = typer.Typer(
 
 TRAINING_MODULES = ("torch", "transformers", "datasets", "onnx", "pydantic", "yaml", "sklearn", "matplotlib")
 
+TABLE_WIDTH = 110
+"""Columns of the table where standard output is a file."""
+
 CHUNK = 4096
 """Lines that `predict` answers at once."""
 
@@ -157,6 +160,8 @@ def _run(
 
 def _print_result(result: Result) -> None:
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = TABLE_WIDTH
     if result.report is None:
         console.print(f"Done: {result.folder}", markup=False)
         return

@@ -14,6 +14,9 @@ LOSSES = ("mse", "kl", "hard", "gold")
 POOLINGS = ("auto", "cls", "mean")
 PRECISIONS = ("float32", "bfloat16")
 
+FEWEST_STEPS = 250
+"""Steps of fine-tuning that a teacher gets, unless a recipe says how many epochs."""
+
 _STRICT: dict[str, Any] = {"extra": "forbid"}
 
 
@@ -70,7 +73,8 @@ class FinetuneConfig:
     """How a bare encoder becomes a teacher; the defaults are those of the distillation papers.
 
     Attributes:
-        epochs: passes over the labelled texts.
+        epochs: passes over the labelled texts; ``None`` is 3, or as many as make `FEWEST_STEPS` steps, since
+            three passes over a few hundred texts leave the head untrained.
         learning_rate: peak rate, decayed linearly to zero.
         batch_size: texts a step.
         pooling: ``cls``, ``mean``, or ``auto``: the mean for bodies that were trained with it.
@@ -81,7 +85,7 @@ class FinetuneConfig:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
-    epochs: int = 3
+    epochs: int | None = None
     learning_rate: float = 5e-5
     batch_size: int = 16
     pooling: str = "auto"
@@ -93,6 +97,10 @@ class FinetuneConfig:
         check_choice("pooling", self.pooling, POOLINGS)
         check_choice("precision", self.precision, PRECISIONS)
         check_positive(epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size)
+
+    def passes(self, texts: int) -> int:
+        """Epochs over ``texts`` labelled texts."""
+        return self.epochs or max(3, -(-FEWEST_STEPS // -(-texts // self.batch_size)))
 
 
 @dataclass(frozen=True)

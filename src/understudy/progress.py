@@ -60,7 +60,8 @@ class Terminal:
             TimeRemainingColumn(),
         )
         started, done = time.perf_counter(), 0
-        with RichProgress(*columns, console=self.console, transient=True) as drawn:
+        is_screen = self.console.is_terminal
+        with RichProgress(*columns, console=self.console, transient=True, disable=not is_screen) as drawn:
             task = drawn.add_task(what, total=total, rate="")
 
             def advance(units: int) -> None:

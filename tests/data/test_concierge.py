@@ -14,7 +14,7 @@ from understudy.errors import DataError
 from understudy.words import split
 
 TOOL = Path(__file__).parents[2] / "tools" / "make_concierge.py"
-COUNTS = {"train": 185, "dev": 40, "test": 70}
+COUNTS = {"train": 200, "dev": 40, "test": 70}
 PAIRS = [("transfer_from_hotel", "transfer_to_hotel"), ("room_upgrade", "room_downgrade")]
 
 
@@ -156,6 +156,11 @@ def test_mirrored_messages_have_their_ends_exchanged(splits, pair):
             if row.label in pair:
                 slots = [slot for _, slot in tool.MARK.findall(row.markup)]
                 assert [slots.count(end) for end in ends] == [1, 1], row.markup
+
+
+def test_mirror_leaves_other_slots_alone():
+    markup = "[2](number) for [4](number), [here](origin) to [the zoo](destination)"
+    assert tool.mirror(markup) == "[2](number) for [4](number), [the zoo](origin) to [here](destination)"
 
 
 def test_mirror_and_tag():

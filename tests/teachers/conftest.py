@@ -11,27 +11,26 @@ from transformers import PreTrainedTokenizerFast
 
 from understudy.teachers.transformer import quiet
 
-WORDS = "a the film was is good bad great dull room food very not and but so really quite it .".split()
+WORDS = tuple(
+    "a the film was is good bad great dull room food very not and but so really quite it .".split()  # noqa: SIM905
+)
 VOCABULARY = {
     word: number for number, word in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS))
 }
 POSITIONS = 40  # tokens that each tiny model reads
 
+# name → (config, bare model, headed model, kind of sizes, unused position rows, whether it has token types)
 FAMILIES = {
-    # name → (config, bare model, model with a head, sizes, position rows, names of the inputs)
-    "bert": ("BertConfig", "BertModel", "BertForSequenceClassification", "hidden", 0, True),
-    "roberta": ("RobertaConfig", "RobertaModel", "RobertaForSequenceClassification", "hidden", 2, False),
-    "xlm-roberta": (
-        "XLMRobertaConfig", "XLMRobertaModel", "XLMRobertaForSequenceClassification", "hidden", 2, False
-    ),
-    "data2vec": (
-        "Data2VecTextConfig", "Data2VecTextModel", "Data2VecTextForSequenceClassification", "hidden", 2, False
-    ),
-    "deberta": ("DebertaV2Config", "DebertaV2Model", "DebertaV2ForSequenceClassification", "hidden", 0, False),
-    "distilbert": (
-        "DistilBertConfig", "DistilBertModel", "DistilBertForSequenceClassification", "dim", 0, False
-    ),
-}  # fmt: skip
+    family: (f"{stem}Config", f"{stem}Model", f"{stem}ForSequenceClassification", sizes, unused, has_types)
+    for family, stem, sizes, unused, has_types in (
+        ("bert", "Bert", "hidden", 0, True),
+        ("roberta", "Roberta", "hidden", 2, False),
+        ("xlm-roberta", "XLMRoberta", "hidden", 2, False),
+        ("data2vec", "Data2VecText", "hidden", 2, False),
+        ("deberta", "DebertaV2", "hidden", 0, False),
+        ("distilbert", "DistilBert", "dim", 0, False),
+    )
+}
 
 SIZES = {
     "hidden": {
@@ -67,13 +66,16 @@ def write_model(tmp_path_factory):
     def write(family="bert", labels=("bad", "good"), seed=0, **more):
         config_class, bare, headed, sizes, extra, has_types = FAMILIES[family]
         # The padding id of RoBERTa's kind is 1, which is [UNK] here: two position rows are never used.
-        padding = {"pad_token_id": 1} if extra else {"pad_token_id": 0}
-        names = {"id2label": dict(enumerate(labels))} if labels else {}
-        config = getattr(transformers, config_class)(
-            vocab_size=len(VOCABULARY),
-            initializer_range=0.3,  # so that different texts get clearly different logits
-            **(SIZES[sizes] | {"max_position_embeddings": POSITIONS + extra} | padding | names | more),
-        )
+        facts = {
+            "vocab_size": len(VOCABULARY),
+            "max_position_embeddings": POSITIONS + extra,
+            "pad_token_id": 1 if extra else 0,
+            "initializer_range": 0.3,  # so that different texts get clearly different logits
+            **SIZES[sizes],
+            **({"id2label": dict(enumerate(labels))} if labels else {}),
+            **more,
+        }
+        config = getattr(transformers, config_class)(**facts)
         folder = tmp_path_factory.mktemp(family)
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -45,7 +45,9 @@ def test_a_hub_id_is_left_to_the_hub():
     assert found.folder is None
 
 
-@pytest.mark.parametrize("name", ["bert", "a/b/c", "./missing/model", "/missing/model", "../x", "~nobody-here/x"])
+@pytest.mark.parametrize(
+    "name", ["bert", "a/b/c", "./missing/model", "/missing/model", "../x", "~nobody-here/x"]
+)
 def test_an_unknown_name_is_refused(name):
     with pytest.raises(TeacherError, match="Unknown teacher") as caught:
         resolve(name)
@@ -109,7 +111,10 @@ def test_optional_json_of_a_hub_id_is_read_from_the_cache(folder, monkeypatch):
     [
         ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}, True),
         ({"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}, False),
-        ({"pooling_mode": "mean", "embedding_dimension": 32}, True),  # as sentence-transformers 5 and 6 write it
+        (
+            {"pooling_mode": "mean", "embedding_dimension": 32},
+            True,
+        ),  # as sentence-transformers 5 and 6 write it
         ({"pooling_mode": "cls", "embedding_dimension": 32}, False),
         ({}, False),
     ],

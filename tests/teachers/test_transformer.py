@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 
@@ -9,10 +10,17 @@ import transformers
 from understudy.errors import RecipeError, TeacherError
 from understudy.task import Predictor, Task
 from understudy.teachers import transformer
-from understudy.teachers.transformer import (
-    FACTS_FILE, HEAD_FILE, Headed, MeanPooled, Teacher, budgeted_batches, is_finetuned, quiet,
-)  # fmt: skip
 from understudy.teachers.source import Source
+from understudy.teachers.transformer import (
+    FACTS_FILE,
+    HEAD_FILE,
+    Headed,
+    MeanPooled,
+    Teacher,
+    budgeted_batches,
+    is_finetuned,
+    quiet,
+)  # fmt: skip
 
 POSITIONS = 40
 FAMILIES = ("bert", "roberta", "xlm-roberta", "data2vec", "deberta", "distilbert")
@@ -39,7 +47,8 @@ def reference(folder, texts):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     with torch.inference_mode():
         rows = [
-            model(**tokenizer(t, return_tensors="pt", truncation=True, max_length=POSITIONS)).logits for t in texts
+            model(**tokenizer(t, return_tensors="pt", truncation=True, max_length=POSITIONS)).logits
+            for t in texts
         ]
     return torch.cat(rows).numpy()
 
@@ -113,7 +122,7 @@ def test_mean_pooling_is_the_mean_over_real_tokens(mean_pooled):
     np.testing.assert_allclose(padded[0], expected, atol=1e-5)
 
 
-# ------------------------------------------------------------------------------------------------ label names
+# ---------------------------------------------------------------------------------------------- label names
 
 
 def test_columns_are_matched_by_name(write_model, texts):
@@ -162,7 +171,7 @@ def test_the_number_of_names_must_fit(bert, mean_pooled, tmp_path):
         Teacher.from_pretrained(tmp_path / "mean", labels=("a", "b"))
 
 
-# -------------------------------------------------------------------------------------------- what is refused
+# ------------------------------------------------------------------------------------------ what is refused
 
 
 def test_a_bare_encoder_is_refused_with_the_command_to_run(bare):
@@ -219,7 +228,7 @@ def test_a_regression_head_is_refused(write_model):
         Teacher.from_pretrained(folder)
 
 
-# ------------------------------------------------------------------------------------------------ fingerprint
+# ---------------------------------------------------------------------------------------------- fingerprint
 
 
 def test_the_fingerprint_does_not_depend_on_the_path(bert, teacher, tmp_path):
@@ -265,7 +274,7 @@ def test_an_arranged_teacher_shares_its_weights(teacher):
     assert arranged.parameters == teacher.parameters == sum(p.numel() for p in teacher.module.parameters())
 
 
-# ---------------------------------------------------------------------------------------- precision and saving
+# ------------------------------------------------------------------------------------- precision and saving
 
 
 def test_bfloat16_stays_close(bert, teacher, texts):
@@ -302,7 +311,7 @@ def test_the_head_of_the_library_is_wrapped(teacher):
     assert isinstance(teacher.module, Headed)
 
 
-# ---------------------------------------------------------------------------------------------------- batches
+# -------------------------------------------------------------------------------------------------- batches
 
 
 @pytest.mark.parametrize("budget", [1, 40, 640])
@@ -313,7 +322,7 @@ def test_batches_cover_each_row_once_within_the_budget(budget):
     for rows in batches:
         assert len(rows) == 1 or len(rows) * lengths[rows].max() <= budget
     # greedy: the first row of the next batch would not have fitted
-    for rows, after in zip(batches, batches[1:], strict=False):
+    for rows, after in itertools.pairwise(batches):
         assert (len(rows) + 1) * lengths[after[0]] > budget
 
 
@@ -324,8 +333,13 @@ def test_no_row_gives_no_batch():
 def test_quiet_puts_the_librarys_voice_back():
     logging = transformers.logging
     before = (logging.get_verbosity(), logging.is_progress_bar_enabled())
-    with pytest.raises(ZeroDivisionError), quiet():
-        assert logging.get_verbosity() == logging.ERROR
-        assert not logging.is_progress_bar_enabled()
-        raise ZeroDivisionError
+
+    def fail():
+        with quiet():
+            assert logging.get_verbosity() == logging.ERROR
+            assert not logging.is_progress_bar_enabled()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before

@@ -73,7 +73,7 @@ def finetune(
         batches=lambda generator: bucketed_batches(encoded.lengths, config.batch_size, generator),
         loss=loss,
         score=lambda: dev_score(task, teacher.logits_of(encoded_dev), dev[1]),
-        config=LoopConfig(config.epochs, config.learning_rate),
+        config=LoopConfig(config.passes(len(train[0])), config.learning_rate),
         seed=seed,
         checkpoint=checkpoint,
         progress=progress,

@@ -1,0 +1,50 @@
+# Two commands do everything from a fresh clone: `make demo` and `make test`.
+# Each makes the virtual environment and installs what it needs, pinned by constraints.txt.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+RUN ?= runs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types unit bench clean
+
+help:
+	@echo "make demo   distil the bundled data set into two students and write $(RUN)/report.html"
+	@echo "make test   lint, types and all tests, with coverage"
+	@echo "make lint | types | unit | bench | clean"
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed"'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.installed-demo
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/understudy distill bundled:concierge --student cbow.v1 --student bilstm.v1 --out $(RUN)
+
+test: lint types unit
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.installed-dev
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false \
+	$(BIN)/pytest -n 2 --dist loadscope --cov --cov-report=term --cov-fail-under=90
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/training.py
+
+clean:
+	rm -rf $(VENV) build dist runs/demo .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -1,0 +1,289 @@
+import json
+import re
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from understudy.errors import ArtifactError
+from understudy.export import export
+from understudy.folders import MANIFEST, file_digest, publish, write_json
+from understudy.layout import FORMAT
+from understudy.runtime import Model, load
+from understudy.runtime import model as room
+from understudy.students import STUDENTS, build
+from understudy.task import Predictor, Task
+from understudy.training.student import TorchStudent, Trained, save_trained
+from understudy.words import WordVocabulary
+
+TASK = Task(("bad", "fair", "good"))
+PLAIN = [f"word{n}" for n in range(40)]
+WORDS = ("[PAD]", "[UNK]", "[MASK]", *PLAIN)
+SIZES = {"cbow.v1": {"width": 12, "hidden": 8}, "bilstm.v1": {"width": 12, "hidden": 8}}
+FILES = ("config.json", "tokenizer.json", "model.safetensors", "model.onnx", "report.json", "README.md")
+
+
+def torch_student(name):
+    module = build(name, 3, seed=0, vocabulary_size=len(WORDS), **SIZES.get(name, {})).eval()
+    with torch.no_grad():  # large weights, so that different texts get clearly different logits
+        for parameter in module.parameters():
+            parameter.mul_(3)
+    one = TorchStudent(name, module, WordVocabulary(WORDS, module.config.max_words), TASK)
+    with torch.no_grad():  # no label is favoured, so that answers differ too
+        module.output.bias -= torch.from_numpy(one.logits(random_texts(50)).mean(axis=0))
+    return one
+
+
+@pytest.fixture(scope="module")
+def students():
+    return {name: torch_student(name) for name in sorted(STUDENTS)}
+
+
+@pytest.fixture(scope="module")
+def folders(students, tmp_path_factory):
+    root = tmp_path_factory.mktemp("students")
+    for name, one in students.items():
+        export(one, root / name, teacher={}, about={})
+    return root
+
+
+@pytest.fixture(scope="module")
+def models(folders, students):
+    return {name: load(folders / name) for name in students}
+
+
+@pytest.fixture(params=sorted(STUDENTS))
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def model(models, name):
+    return models[name]
+
+
+@pytest.fixture
+def copy(folders, tmp_path):
+    """An exported student that a test may damage."""
+    return shutil.copytree(folders / "cbow.v1", tmp_path / "copy")
+
+
+def random_texts(n, seed=0, longest=60):
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice([*PLAIN, "zebra"], length)) for length in rng.integers(1, longest, n)]
+
+
+# -------------------------------------------------------------------------------------------------- answers
+
+
+def test_one_text_gives_a_name_and_a_list_a_list(model):
+    texts = random_texts(20)
+    answers = model.predict(texts)
+    assert isinstance(model, Model)
+    assert isinstance(model, Predictor)
+    assert isinstance(answers, list)
+    assert len(set(answers)) > 1
+    assert model.predict(texts[0]) == answers[0]
+    assert isinstance(model.predict(texts[0]), str)
+    assert model.predict([texts[0]]) == [answers[0]]
+    assert model.predict(tuple(texts)) == answers
+    assert answers == [TASK.labels[i] for i in model.logits(texts).argmax(axis=1)]
+
+
+def test_probabilities(model):
+    texts = random_texts(20)
+    many = model.predict_proba(texts)
+    assert (many.shape, many.dtype) == ((20, 3), np.float32)
+    np.testing.assert_allclose(many.sum(axis=1), 1, atol=1e-6)
+    assert (many >= 0).all()
+    assert (many.argmax(axis=1) == model.logits(texts).argmax(axis=1)).all()
+    one = model.predict_proba(texts[0])
+    assert one.shape == (3,)
+    np.testing.assert_allclose(one, many[0], atol=1e-5)
+    assert model.predict_proba([texts[0]]).shape == (1, 3)
+    logits = model.logits(texts[0])[0].astype(float)
+    np.testing.assert_allclose(one, np.exp(logits) / np.exp(logits).sum(), atol=1e-6)
+
+
+def test_it_answers_as_the_torch_student_does(model, students, name):
+    texts = [*random_texts(150), "", "zebra", " ".join(PLAIN * 30)]
+    expected = students[name].logits(texts)
+    assert np.ptp(expected, axis=0).min() > 0.1
+    logits = model.logits(texts)
+    assert (logits.shape, logits.dtype) == ((153, 3), np.float32)
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+
+
+def test_a_text_in_a_batch_gets_what_it_gets_alone(model):
+    texts = random_texts(80)
+    together = model.logits(texts)
+    alone = np.concatenate([model.logits([text]) for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_array_equal(alone[0], model.logits(texts[0])[0])
+    order = np.random.default_rng(1).permutation(len(texts))
+    np.testing.assert_allclose(model.logits([texts[i] for i in order]), together[order], atol=1e-5)
+
+
+def test_several_batches_put_every_row_in_its_place(model, monkeypatch):
+    texts = random_texts(60)
+    whole = model.logits(texts)
+    seen = []
+    real = Model._run
+    monkeypatch.setattr(Model, "_run", lambda self, ids, n: seen.append(ids.shape) or real(self, ids, n))
+    monkeypatch.setattr(room, "TOKEN_BUDGET", 100)
+    np.testing.assert_allclose(model.logits(texts), whole, atol=1e-5)
+    assert len(seen) > 5
+    assert sum(rows for rows, _ in seen) == 60
+    assert all(rows == 1 or rows * tokens <= 100 for rows, tokens in seen)
+
+
+def test_no_text(model):
+    assert model.logits([]).shape == (0, 3)
+    assert model.predict([]) == []
+    assert model.predict_proba([]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("text", ["", " \t\n", "\u200b\ufeff"])
+def test_a_text_without_words_is_one_unknown_word(model, text):
+    np.testing.assert_array_equal(model.logits(text), model.logits("zebra"))
+    assert np.isfinite(model.logits([text, "word1", text])).all()
+    assert model.predict(text) in TASK.labels
+
+
+def test_unknown_words_alone(model, name):
+    np.testing.assert_array_equal(model.logits("zebra lion"), model.logits("tiger wolf"))
+    if name == "cbow.v1":  # the mean of equal words
+        np.testing.assert_allclose(model.logits("zebra lion"), model.logits("zebra"), atol=1e-6)
+
+
+def test_special_words_in_a_text_are_plain_text(model):
+    np.testing.assert_array_equal(model.logits("[PAD] word1"), model.logits("[ zebra ] word1"))
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800", "é🙂漢字", "İstanbul", "word1’s"])
+def test_no_text_is_too_strange(model, text):
+    assert np.isfinite(model.logits([text, "word1 word2"])).all()
+
+
+@pytest.mark.parametrize("words", [" ".join(PLAIN), "x", "word1 "])
+def test_a_very_long_text_is_answered_quickly(model, students, name, words):
+    text = (words * (100_000 // len(words) + 1))[:100_000]
+    started = time.perf_counter()
+    alone = model.logits(text)
+    together = model.logits([text, "word2", text])
+    assert time.perf_counter() - started < 5
+    np.testing.assert_allclose(together[[0, 2]], np.repeat(alone, 2, axis=0), atol=1e-4)
+    np.testing.assert_allclose(alone, students[name].logits([text]), atol=1e-4)
+
+
+def test_threads_may_share_a_model(model):
+    parts = [random_texts(15, seed) for seed in range(24)]
+    expected = [model.logits(part) for part in parts]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(model.logits, parts * 4))
+    for part, one in enumerate(found):
+        np.testing.assert_array_equal(one, expected[part % 24])
+
+
+def test_more_threads_for_one_call(folders, models):
+    texts = random_texts(40)
+    model = load(folders / "bilstm.v1", threads=2)
+    np.testing.assert_allclose(model.logits(texts), models["bilstm.v1"].logits(texts), atol=1e-5)
+
+
+def test_a_path_may_be_a_string_and_the_config_is_kept(folders):
+    model = load(str(folders / "cbow.v1"))
+    assert model.task == TASK
+    assert model.config["student"]["name"] == "cbow.v1"
+    assert len(model.vocabulary) == len(WORDS)
+
+
+def test_a_student_moves_with_its_folder(folders, models, tmp_path):
+    moved = shutil.copytree(folders / "cbow.v1", tmp_path / "a b" / "é", dirs_exist_ok=False)
+    np.testing.assert_array_equal(load(moved).logits(["word1"]), models["cbow.v1"].logits(["word1"]))
+
+
+# ------------------------------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("how", ["missing", "empty", "truncated", "longer", "altered"])
+def test_a_damaged_file_is_refused_by_name(copy, file, how):
+    path = copy / file
+    content = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    else:
+        middle = len(content) // 2
+        path.write_bytes(
+            {
+                "empty": b"",
+                "truncated": content[:-1],
+                "longer": content + b"\n",
+                "altered": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            }[how]
+        )
+    with pytest.raises(ArtifactError, match=re.escape(str(path))):
+        load(copy)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"null", b"\xff\xfe"])
+def test_a_damaged_manifest_is_refused(copy, content):
+    (copy / MANIFEST).write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"manifest\.json"):
+        load(copy)
+
+
+def test_a_folder_without_manifest_is_refused(copy):
+    (copy / MANIFEST).unlink()
+    with pytest.raises(ArtifactError, match=r"no manifest\.json"):
+        load(copy)
+
+
+def test_what_is_no_folder_is_refused(copy, tmp_path):
+    with pytest.raises(ArtifactError, match="nowhere"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(ArtifactError, match=r"config\.json"):
+        load(copy / "config.json")
+
+
+def test_a_folder_of_another_stage_is_refused(students, tmp_path):
+    save_trained(Trained(students["cbow.v1"], (), 0.0), tmp_path / "torch", {})
+    with pytest.raises(ArtifactError, match="no exported student"):
+        load(tmp_path / "torch")
+    with publish(tmp_path / "other", {}) as aside:
+        (aside / "data.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="no exported student"):
+        load(tmp_path / "other")
+
+
+def rewrite(folder, file, change):
+    """Change a JSON file and let the manifest agree, as a later version would have written it."""
+    document = json.loads((folder / file).read_text(encoding="utf-8"))
+    change(document)
+    (folder / file).write_text(json.dumps(document), encoding="utf-8")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    facts = {"sha256": file_digest(folder / file), "bytes": (folder / file).stat().st_size}
+    manifest["files"][file] = facts
+    write_json(folder / MANIFEST, manifest)
+
+
+def test_a_newer_format_is_refused(copy):
+    rewrite(copy, "config.json", lambda config: config.update(format=FORMAT + 1))
+    with pytest.raises(ArtifactError, match=f"has format {FORMAT + 1}.*Upgrade"):
+        load(copy)
+
+
+def test_a_config_that_is_not_ours_is_refused(copy):
+    rewrite(copy, "config.json", lambda config: config.pop("format"))
+    with pytest.raises(ArtifactError, match=r"config\.json|no exported student"):
+        load(copy)
+
+
+def test_a_vocabulary_of_another_rule_is_refused(copy):
+    rewrite(copy, "tokenizer.json", lambda document: document["normalizer"]["normalizers"].pop())
+    with pytest.raises(ArtifactError, match=r"tokenizer\.json.*splitting rule"):
+        load(copy)

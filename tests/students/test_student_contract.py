@@ -1,0 +1,252 @@
+"""What every registered student keeps to; a new one is tested here without a line more."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from understudy.configs import LossConfig, TrainingConfig
+from understudy.errors import RecipeError
+from understudy.students import STUDENTS, Ragged, build, rebuild, spec
+from understudy.students.registry import count_parameters, describe
+from understudy.task import Predictor, Task
+from understudy.training.fit import fit
+from understudy.training.student import TorchStudent, load_trained, save_trained
+from understudy.training.transfer import TransferSet
+from understudy.words import PAD_ID, SPECIALS, UNK_ID, WordVocabulary
+
+SIZE = 60
+TASK = Task(("bad", "fair", "good"))
+LENGTHS = (5, 1, 31, 2, 17, 1, 64)
+
+
+def halved(config):
+    """The same student with every size but its vocabulary's divided by two."""
+    numbers = {f.name: getattr(config, f.name) for f in fields(config)}
+    sizes = {
+        key: max(1, value // 2)
+        for key, value in numbers.items()
+        if type(value) is int and key not in ("vocabulary_size", "max_words")
+    }
+    return replace(config, **sizes)
+
+
+def learner(module, name):
+    words = [f"w{number}" for number in range(SIZE - len(SPECIALS))]
+    return TorchStudent(name, module, WordVocabulary((*SPECIALS, *words), module.config.max_words), TASK)
+
+
+def random_examples(n=32, seed=0):
+    """Texts of three to nine words of forty, with labels drawn without looking at them."""
+    generator = np.random.default_rng(seed)
+    words = [f"w{number}" for number in range(40)]
+    texts = [" ".join(generator.choice(words, generator.integers(3, 10))) for _ in range(n)]
+    assert len(set(texts)) == n
+    return tuple(texts), generator.integers(0, len(TASK.labels), n)
+
+
+@pytest.fixture(scope="module")
+def trained_students():
+    """Each student trained on 32 random examples, made when first asked for."""
+    done = {}
+
+    def get(name):
+        if name not in done:
+            texts, gold = random_examples()
+            config = TrainingConfig(batch_size=8, epochs=40, learning_rate=1e-2, patience=40)
+            done[name] = fit(name, TASK, TransferSet(texts, gold), (texts, gold), seed=0, config=config)
+        return done[name]
+
+    return get
+
+
+@pytest.mark.parametrize("labels", [2, 5])
+@pytest.mark.parametrize("lengths", [(1,), (4, 1, 9)])
+def test_logits_have_a_row_a_text_and_a_column_a_label(name, make, batch_of, logits_of, labels, lengths):
+    logits = logits_of(make(name, labels, vocabulary_size=SIZE), batch_of(lengths, SIZE))
+    assert (logits.shape, logits.dtype) == ((len(lengths), labels), np.float32)
+    assert np.isfinite(logits).all()
+
+
+def test_alone_as_in_any_batch(name, make, batch_of, logits_of):
+    module, batch = make(name, vocabulary_size=SIZE), batch_of(LENGTHS, SIZE)
+    together = logits_of(module, batch)
+    for row, ids in enumerate(batch.ids.split(LENGTHS)):
+        alone = logits_of(module, Ragged(ids, torch.tensor([len(ids)])))
+        np.testing.assert_allclose(alone[0], together[row], atol=1e-5, rtol=1e-5)
+    assert np.ptp(together, axis=0).min() > 0.05  # the texts do differ, so the test can fail
+
+
+def test_the_order_of_a_batch_does_not_matter(name, make, batch_of, logits_of):
+    module, batch = make(name, vocabulary_size=SIZE), batch_of(LENGTHS, SIZE)
+    parts = batch.ids.split(LENGTHS)
+    turned = Ragged(torch.cat(parts[::-1]), batch.lengths.flip(0))
+    np.testing.assert_allclose(logits_of(module, turned)[::-1], logits_of(module, batch), atol=1e-5)
+
+
+def test_empty_texts_and_unknown_words_are_answered(name, make):
+    student = learner(make(name, vocabulary_size=SIZE), name)
+    assert isinstance(student, Predictor)
+    logits = student.logits(["", "  \n", "zzz", "w1 w2", "zzz yyy w1"])
+    assert np.isfinite(logits).all()
+    np.testing.assert_array_equal(logits[0], logits[1])
+    np.testing.assert_allclose(logits[0], logits[2], atol=1e-6)  # both are one unknown word
+    assert np.abs(logits[3] - logits[2]).max() > 1e-3
+    assert student.logits([]).shape == (0, 3)
+
+
+def test_words_beyond_the_longest_text_are_not_read(name, make):
+    student = learner(make(name, vocabulary_size=SIZE, max_words=4), name)
+    cut, whole = "w1 w2 w3 w4", "w1 w2 w3 w4 w5 w6"
+    np.testing.assert_array_equal(student.logits([cut]), student.logits([whole]))
+    assert np.abs(student.logits([cut]) - student.logits(["w1 w2 w3 w5"])).max() > 1e-3
+
+
+def test_onnx_answers_like_torch(name, make, batch_of, logits_of, onnx_of):
+    module = make(name, vocabulary_size=SIZE)
+    twin, generator = onnx_of(module), np.random.default_rng(3)
+    drawn = [tuple(generator.integers(1, 80, generator.integers(1, 12)).tolist()) for _ in range(12)]
+    seen = []
+    for seed, lengths in enumerate([(1,), (500,), (1, 500), (1,) * 9, (3, 3, 3), *drawn]):
+        batch = batch_of(lengths, SIZE, seed)
+        expected, found = logits_of(module, batch), twin(batch)
+        assert (found.shape, found.dtype) == (expected.shape, np.float32)
+        np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
+        seen.append(expected)
+    assert np.std(np.concatenate(seen), axis=0).min() > 0.02  # the logits do differ
+
+
+def test_onnx_reads_special_words_like_torch(name, make, logits_of, onnx_of):
+    module = make(name, vocabulary_size=SIZE)
+    batch = Ragged(torch.tensor([UNK_ID, 2, 5, UNK_ID]), torch.tensor([1, 3]))
+    np.testing.assert_allclose(onnx_of(module)(batch), logits_of(module, batch), atol=1e-5)
+
+
+@pytest.mark.parametrize("extra", [1, 30])
+def test_padding_adds_nothing(name, make, batch_of, onnx_of, extra):
+    twin, batch = onnx_of(make(name, vocabulary_size=SIZE)), batch_of((3, 1, 8), SIZE)
+    np.testing.assert_allclose(twin(batch, extra=extra), twin(batch), atol=1e-6)
+
+
+def test_padding_still_adds_nothing_after_training(trained_students, name, batch_of, logits_of, onnx_of):
+    module = trained_students(name).student.module
+    twin, batch = onnx_of(module), batch_of((3, 1, 8), module.config.vocabulary_size)
+    np.testing.assert_allclose(twin(batch, extra=20), logits_of(module, batch), atol=1e-4, rtol=1e-5)
+
+
+def test_same_seed_same_weights(name):
+    def weights(seed):
+        return build(name, 2, seed=seed, vocabulary_size=SIZE).state_dict()
+
+    one, same, other = weights(1), weights(1), weights(2)
+    assert all(torch.equal(value, same[key]) for key, value in one.items())
+    differ = [not torch.equal(value, other[key]) for key, value in one.items()]
+    assert all(differ)
+
+
+def test_building_leaves_global_randomness_alone(name):
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    build(name, 2, seed=1, vocabulary_size=SIZE)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("labels", [2, 3, 17])
+@pytest.mark.parametrize("vocabulary_size", [7, 123, 5000])
+@pytest.mark.parametrize("change", [lambda config: config, halved], ids=["full", "halved"])
+def test_the_number_of_parameters_is_the_formulas(name, labels, vocabulary_size, change):
+    config = change(spec(name).config(vocabulary_size=vocabulary_size))
+    module = spec(name).module(config, labels)
+    assert spec(name).parameters(config, labels) == count_parameters(module)
+
+
+def test_learns_32_examples(trained_students, name):
+    texts, gold = random_examples()
+    done = trained_students(name)
+    answers = done.student.logits(texts).argmax(axis=1)
+    assert (answers == gold).all()
+    assert done.seconds > 0
+    assert done.curve[0].dev_score < 0.9
+
+
+def test_learns_a_teachers_logits(name):
+    texts, gold = random_examples(24)
+    soft = np.random.default_rng(1).normal(0, 2, (24, 3)).astype(np.float32)
+    config = TrainingConfig(batch_size=8, epochs=40, learning_rate=1e-2, patience=40)
+    done = fit(
+        name,
+        TASK,
+        TransferSet(texts, np.full(24, -1), soft),
+        (texts, gold),
+        seed=0,
+        loss=LossConfig("mse"),
+        config=config,
+    )
+    assert done.curve[-1].train_loss < 0.2 * soft.var()
+
+
+def test_training_twice_gives_the_same_student(name):
+    texts, gold = random_examples(16)
+    config = TrainingConfig(batch_size=8, epochs=2)
+
+    def logits(seed):
+        done = fit(name, TASK, TransferSet(texts, gold), (texts, gold), seed=seed, config=config)
+        return done.student.logits(texts)
+
+    np.testing.assert_array_equal(logits(0), logits(0))
+    assert (logits(0) != logits(1)).any()
+
+
+def test_save_and_load_are_inverse(trained_students, name, tmp_path):
+    done = trained_students(name)
+    save_trained(done, tmp_path / "student", {"about": "a test"})
+    loaded = load_trained(tmp_path / "student")
+    texts = [*random_examples()[0], "", "zzz w1", "w2 " * 700]
+    np.testing.assert_array_equal(loaded.student.logits(texts), done.student.logits(texts))
+    assert (loaded.curve, loaded.seconds) == (done.curve, done.seconds)
+    assert (loaded.student.name, loaded.student.task) == (name, TASK)
+    assert loaded.student.module.config == done.student.module.config
+    assert loaded.student.vocabulary.words == done.student.vocabulary.words
+    assert loaded.student.parameters == done.student.parameters == count_parameters(done.student.module)
+    assert not loaded.student.module.training
+
+
+def test_described_and_rebuilt(name):
+    module = build(name, 2, seed=0, vocabulary_size=SIZE)
+    facts = describe(name, module)
+    assert facts["name"] == name
+    again = rebuild(facts["name"], facts["config"], 2)
+    assert again.config == module.config
+    again.load_state_dict(module.state_dict())
+
+
+def test_an_unknown_size_is_refused(name):
+    with pytest.raises(
+        RecipeError, match=f"{name} has no size 'vocabulary_sise'. Did you mean 'vocabulary_size'"
+    ):
+        build(name, 2, seed=0, vocabulary_sise=9)
+
+
+def test_has_a_versioned_name_a_source_and_what_the_toolkit_reads(name):
+    found = spec(name)
+    assert found is STUDENTS[name]
+    assert found.name == name
+    assert name.rpartition(".v")[2].isdecimal()
+    assert found.source
+    assert found.module.__doc__
+    names = {field.name for field in fields(found.config)}
+    assert {"vocabulary_size", "max_words"} <= names
+    assert found.config.__dataclass_params__.frozen
+    defaults = found.training
+    assert min(defaults.epochs, defaults.batch_size, defaults.learning_rate, defaults.patience) > 0
+
+
+def test_the_padding_row_is_zero_and_has_no_gradient(name, batch_of):
+    module = build(name, 2, seed=0, vocabulary_size=SIZE)
+    tables = [value for value in module.parameters() if value.shape[0] == SIZE]
+    assert len(tables) == 1
+    assert not tables[0][PAD_ID].any()
+    module(batch_of((4, 1), SIZE)).sum().backward()
+    assert tables[0].grad.any()
+    assert not tables[0].grad[PAD_ID].any()
