@@ -17,6 +17,10 @@ LABELS = ("no", "yes")
 TEXTS = [f"text {number} " + "x" * (number * 7 % 13) for number in range(25)]
 
 
+class Stopped(BaseException):
+    """Stands for the end of the process."""
+
+
 class CountingTeacher:
     """Answers by content; the size of the batch shows in the last bits, as with real teachers.
 
@@ -29,7 +33,7 @@ class CountingTeacher:
 
     def logits(self, texts):
         if len(self.calls) == self.stop:
-            raise KeyboardInterrupt
+            raise Stopped
         self.calls.append(list(texts))
         values = [[len(text), int(hashlib.sha256(text.encode()).hexdigest()[:6], 16)] for text in texts]
         return np.array(values, dtype=np.float32) * np.float32(1 + len(texts) * 1e-6)
@@ -276,7 +280,7 @@ def test_the_audience_counts_texts(folder):
 def test_an_interrupted_labelling_resumes_bit_for_bit(tmp_path, stop):
     whole = open_store(tmp_path / "whole")
     label(CountingTeacher(), TEXTS, whole, shard_texts=4)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped):
         label(CountingTeacher(stop=stop), TEXTS, open_store(tmp_path / "part"), shard_texts=4)
     resumed, teacher = open_store(tmp_path / "part"), CountingTeacher()
     assert len(resumed) == 4 * stop  # the shard that was interrupted is lost, and nothing else
@@ -288,11 +292,11 @@ def test_an_interrupted_labelling_resumes_bit_for_bit(tmp_path, stop):
 
 def test_a_stop_between_shard_and_manifest_loses_that_shard_alone(filled, monkeypatch):
     def fail(*_):
-        raise KeyboardInterrupt
+        raise Stopped
 
     store = open_store(filled)
     monkeypatch.setattr(logits_module, "write_json", fail)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped):
         store.append(["new"], rows([8, 9]))
     monkeypatch.undo()
     again = open_store(filled)

@@ -53,7 +53,7 @@ Lines = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Row:
-    """One message: markup, intent, the family or ``hand``, and its key without opening, closing and style."""
+    """One message: markup, intent, family (or ``hand``), and its key without opening, closing and style."""
 
     markup: str
     label: str
@@ -117,8 +117,8 @@ class Maker:
 
     def ends(self, scope: str) -> dict[str, str]:
         """Markup for the two ends of a mirrored message, in the direction of the first intent."""
-        small = "room_small" if self.chance(0.75) else "room_middle"
-        big = "room_big" if small == "room_middle" or self.chance(0.85) else "room_middle"
+        small = "room_small" if self.chance(0.85) else "room_middle"
+        big = "room_big" if small == "room_middle" or self.chance(0.9) else "room_middle"
         drawn = {name: self.filler(name, scope) for name in ("hotel", "place", small, big)}
         return {
             "from": f"[{drawn['hotel']}](origin)",
@@ -187,7 +187,7 @@ class Maker:
             index = (number + attempt // 40) % len(families)  # the next family where one has nothing new
             body = self.fill(families[index], scope)
             dressed = self.dress(body if scope == "narrow" else self.style(body), scope)
-            rows = self.rows(name, dressed, f"{scope}/{name}/{index}", body)
+            rows = self.rows(name, dressed, families[index], body)
             if not any(key(row.text) in self.taken or row.core in self.cores for row in rows):
                 self.taken.update(key(row.text) for row in rows)
                 return rows
@@ -305,7 +305,7 @@ def read_phrases(folder: Path = PHRASES) -> Phrases:
     return Phrases(
         fillers={kind: filler(lists) for kind, lists in read("fillers.yaml").items()},
         openings={scope: lines(blocks) for scope, blocks in read("openings.yaml").items()},
-        narrow=lines(read("narrow.yaml")),
+        narrow=lines(read("narrow_order.yaml")) | lines(read("narrow.yaml")),
         wide=lines(read("wide_order.yaml")) | lines(read("wide.yaml")),
         by_hand={s: lines(order[s]) | lines(read(f"hand_{s}.yaml")) for s in ("dev", "test", "pool")},
     )

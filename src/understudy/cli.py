@@ -278,9 +278,7 @@ def _csv_line(cells: Sequence[str]) -> str:
 def _need_training() -> None:
     from importlib.util import find_spec
 
-    missing = [
-        name for name in ("torch", "transformers", "pydantic", "yaml", "sklearn") if find_spec(name) is None
-    ]
+    missing = [name for name in TRAINING_MODULES if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
             f"This command trains, and needs packages that are not installed: {', '.join(missing)}. "

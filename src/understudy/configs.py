@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -27,10 +28,10 @@ def check_choice(what: str, value: str, known: Iterable[str]) -> None:
 
 
 def check_positive(**values: float | None) -> None:
-    """Refuse numbers that are not greater than 0; ``None`` passes."""
+    """Refuse numbers that are not greater than 0, or not finite; ``None`` passes."""
     for name, value in values.items():
-        if value is not None and not value > 0:
-            raise RecipeError(f"{name} is {value}, but must be greater than 0.")
+        if value is not None and not 0 < value < math.inf:
+            raise RecipeError(f"{name} is {value}, but must be greater than 0, and finite.")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from understudy._version import __version__
 from understudy.errors import ExportError
-from understudy.folders import publish, read_manifest
+from understudy.folders import publish, verify
 from understudy.layout import FORMAT, Layout
 from understudy.students import Ragged
 from understudy.students.registry import describe
@@ -102,11 +102,11 @@ def annotate(folder: Path, *, report: dict[str, Any], card: str) -> bool:
     Returns:
         Whether anything changed.
     """
+    about = {key: value for key, value in verify(folder).items() if key != "files"}
     old = Layout(folder)
     new_report = json.dumps(report, indent=2) + "\n"
     if old.report.read_text(encoding="utf-8") == new_report and old.card.read_text(encoding="utf-8") == card:
         return False
-    about = {key: value for key, value in (read_manifest(folder) or {}).items() if key != "files"}
     with publish(folder, about) as aside:
         new = Layout(aside)
         for path in (old.config, old.tokenizer, old.weights, old.onnx):

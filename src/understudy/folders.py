@@ -66,14 +66,14 @@ def publish(folder: Path, about: Mapping[str, Any]) -> Iterator[Path]:
         about: JSON-ready facts for the manifest, beside ``files``.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for stale in folder.parent.glob(f".{folder.name}.*"):  # left by a killed run
+    aside, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+    for stale in (aside, old):  # left by a killed run
         shutil.rmtree(stale, ignore_errors=True)
-    aside = folder.with_name(f".{folder.name}.new")
     aside.mkdir()
     try:
         yield aside
         files = {
-            str(path.relative_to(aside)): {"sha256": file_digest(path), "bytes": path.stat().st_size}
+            path.relative_to(aside).as_posix(): {"sha256": file_digest(path), "bytes": path.stat().st_size}
             for path in sorted(aside.rglob("*"))
             if path.is_file()
         }
@@ -82,7 +82,6 @@ def publish(folder: Path, about: Mapping[str, Any]) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
         raise
     if folder.exists():
-        old = folder.with_name(f".{folder.name}.old")
         folder.replace(old)
         aside.replace(folder)
         shutil.rmtree(old)

@@ -63,6 +63,11 @@ class LogitStore:
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / MANIFEST, self._facts)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in the order of the logits' columns."""
+        return tuple(self._facts["labels"])
+
     def __len__(self) -> int:
         return sum(len(keys) for keys, _ in self._parts)
 
@@ -96,10 +101,12 @@ class LogitStore:
         Raises:
             StoreError: the logits are of another shape, or not finite.
         """
-        expected = (len(texts), len(self._facts["labels"]))
-        if logits.shape != expected or not np.isfinite(logits).all():
-            raise StoreError(f"Expected finite logits of shape {expected}, got shape {logits.shape}.")
-        keys, values = text_keys(texts), np.asarray(logits, dtype=np.float32)
+        expected = (len(texts), len(self.labels))
+        with np.errstate(over="ignore"):
+            values = np.asarray(logits, dtype=np.float32)
+        if values.shape != expected or not np.isfinite(values).all():
+            raise StoreError(f"Expected finite logits of shape {expected}, got shape {values.shape}.")
+        keys = text_keys(texts)
         path = self.folder / f"shard-{len(self._facts['shards']):06d}.npz"
         _write_shard(path, keys, values)
         shard = {"file": path.name, "texts": len(texts), "sha256": file_digest(path)}
@@ -108,7 +115,11 @@ class LogitStore:
         self._parts.append((keys, values))
         self._is_sorted = False
 
-    def _open(self, found: dict[str, Any]) -> None:
+    def _open(self, found: Any) -> None:
+        if not isinstance(found, dict) or "shards" not in found:
+            raise StoreError(
+                f"{self.folder / MANIFEST} is damaged: it lists no shards. Restore it, or remove the store."
+            )
         differs = [
             f"{what}: the store has {found.get(what)}, this run has {self._facts[what]}"
             for what in ("teacher", "labels")
@@ -170,7 +181,15 @@ def label(
 
     Texts are put in order of length and cut into shards before looking at what is done, so that a resumed run
     computes the same batches as an uninterrupted one, and its logits are the same to the bit.
+
+    Raises:
+        StoreError: the teacher's labels are not the store's, in the same order.
     """
+    if teacher.task.labels != store.labels:
+        raise StoreError(
+            f"The teacher answers {list(teacher.task.labels)}, but the store {store.folder} keeps "
+            f"{list(store.labels)}. Open the store with the teacher's labels."
+        )
     started = time.perf_counter()
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
     todo = set(store.missing(distinct))

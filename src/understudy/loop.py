@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from understudy.configs import check_positive
 from understudy.errors import RecipeError
 from understudy.folders import digest, publish, read_json, read_manifest, verify
 from understudy.losses import gold
@@ -49,8 +50,9 @@ class LoopConfig:
     def __post_init__(self) -> None:
         if self.decay not in ("linear", "constant"):
             raise RecipeError(f"Unknown decay {self.decay!r}. Known: 'constant', 'linear'.")
-        if self.epochs < 1:
-            raise RecipeError(f"epochs is {self.epochs}, but must be at least 1.")
+        check_positive(
+            epochs=self.epochs, learning_rate=self.learning_rate, patience=self.patience, clip=self.clip
+        )
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,11 @@ def _train_one_epoch(run: _Run) -> None:
     for step, batch in enumerate(todo):
         done = (number - 1 + step / len(todo)) / run.config.epochs
         total += _step(run, batch, 1.0 - done if run.config.decay == "linear" else 1.0)
+    if not torch.isfinite(total):
+        raise RecipeError(
+            f"Training diverged in epoch {number}: the loss is {float(total)}. Choose a lower learning rate "
+            f"than {run.config.learning_rate}."
+        )
     run.module.eval()
     with torch.inference_mode():
         reached = run.score()

@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from understudy.configs import LossConfig
+from understudy.errors import RecipeError
 from understudy.task import IntArray
 
 
@@ -76,8 +77,10 @@ def combined(
 
     Relations: ``alpha = 0`` is the soft loss, ``alpha = 1`` the gold loss on labelled texts.
     """
-    if config.name == "gold" or t is None:
+    if config.name == "gold":
         return gold(z, y, weights).mean()
+    if t is None:
+        raise RecipeError(f"The loss {config.name!r} needs soft targets, but there are none.")
     soft = SOFT[config.name](z, t, config.temperature)
     if config.alpha == 0.0:
         return soft.mean()

@@ -52,10 +52,10 @@ class Terminal:
     def bar(self, what: str, total: int, unit: str) -> Iterator[Advance]:
         """Draw a bar, and leave one line with the total time and rate behind."""
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from understudy.configs import FinetuneConfig, LossConfig, TrainingConfig, check_choice
 from understudy.errors import RecipeError, UnderstudyError, nearest
@@ -33,6 +33,11 @@ class DataRecipe(_Part):
     dev_fraction: float = Field(0.1, gt=0, lt=1)
     test_fraction: float = Field(0.1, gt=0, lt=1)
     metric: str | None = None
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _has_text_keys(cls, labels: Any) -> Any:
+        return {str(raw): name for raw, name in labels.items()} if isinstance(labels, dict) else labels
 
     @field_validator("metric")
     @classmethod
@@ -101,15 +106,19 @@ class Recipe(_Part):
             spec(name)
         return tuple(dict.fromkeys(students))
 
-    @field_validator("loss")
-    @classmethod
-    def _has_a_teacher(cls, loss: LossConfig) -> LossConfig:
-        if not loss.needs_teacher:
+    @model_validator(mode="after")
+    def _can_be_honoured(self) -> Recipe:
+        if not self.loss.needs_teacher:
             raise RecipeError(
                 "The loss 'gold' learns nothing from the teacher. Every run trains on gold labels too, "
                 "for comparison; choose one of 'mse', 'kl', 'hard'."
             )
-        return loss
+        if self.training.class_weights and self.loss.alpha == 0.0:
+            raise RecipeError(
+                "training.class_weights weigh gold labels, but the loss has no gold part. Set loss.alpha, "
+                "or weigh the teacher's labels: teacher.finetune.class_weights."
+            )
+        return self
 
 
 def make_recipe(
@@ -195,7 +204,7 @@ def _sentence(problem: Any) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     given = problem["input"]
     is_simple = isinstance(given, str | int | float | bool) and repr(given) not in message
-    return f"{key}: {message}" + (f" (got {given!r})" if is_simple else "")
+    return (f"{key}: " if key else "") + f"{message}" + (f" (got {given!r})" if is_simple else "")
 
 
 def _keys(path: Sequence[str | int]) -> list[str]:

@@ -44,6 +44,7 @@ SINGLE = (
 
 PATTERN = f"[{SINGLE}]|[^{SPACE}{SINGLE}]+"
 _FIND = re.compile(PATTERN).findall
+_SURROGATE = re.compile("[\ud800-\udfff]").search
 
 
 def lower(text: str) -> str:
@@ -66,13 +67,15 @@ def build_vocabulary(texts: Iterable[str], size: int) -> WordVocabulary:
     """The ``size - 3`` most frequent words of ``texts`` behind the three special ones.
 
     Equal counts are ordered by the word itself, so the same texts in any order give the same vocabulary.
+    Words with lone surrogates are left out: the ``tokenizers`` library cannot read them back.
     """
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(split(text))
     for special in SPECIALS:
         counts.pop(special, None)
-    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+    kept = (word for word in counts if not _SURROGATE(word))
+    ranked = sorted(kept, key=lambda word: (-counts[word], word))
     return WordVocabulary((*SPECIALS, *ranked[: max(0, size - len(SPECIALS))]))
 
 
@@ -152,13 +155,15 @@ class WordVocabulary:
         """Read a ``tokenizer.json`` written by `save`.
 
         Raises:
-            ArtifactError: the file describes another rule than this module's.
+            ArtifactError: the file is damaged, or describes another rule than this module's.
         """
-        document = json.loads(path.read_text(encoding="utf-8"))
-        vocabulary = document.get("model", {}).get("vocab", {})
-        words = sorted(vocabulary, key=vocabulary.__getitem__)
-        cut = (document.get("truncation") or {}).get("max_length")
-        loaded = cls(words, max_words=cut)
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            vocabulary = document["model"]["vocab"]
+            words = sorted(vocabulary, key=vocabulary.__getitem__)
+            loaded = cls(words, max_words=(document["truncation"] or {}).get("max_length"))
+        except (ValueError, TypeError, LookupError) as error:
+            raise ArtifactError(f"{path} is no tokenizer of Understudy's, or is damaged: {error}.") from error
         if loaded.to_tokenizer() != document:
             raise ArtifactError(f"{path} was not written by Understudy: its splitting rule is another one.")
         return loaded

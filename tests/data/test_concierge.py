@@ -102,8 +102,17 @@ def test_enough_remains_of_the_unlabelled_messages(labelled, unlabelled):
 
 def test_no_family_of_train_is_in_dev_or_test(splits):
     trained = {row.family for row in splits["train"]}
-    assert all(family.startswith("narrow/") for family in trained)
+    assert trained <= {line for lines in tool.read_phrases().narrow.values() for line in lines}
     assert trained.isdisjoint(row.family for name in ("dev", "test") for row in splits[name])
+
+
+def test_a_family_in_train_and_test_is_refused(monkeypatch):
+    for constant, few in (("TRAIN", 20), ("DEV", 30), ("TEST", 60), ("POOL", 0), ("POOL_PAIRS", 0)):
+        monkeypatch.setattr(tool, constant, few)
+    phrases = tool.read_phrases()
+    phrases.narrow["lost_item"] = phrases.wide["lost_item"]
+    with pytest.raises(DataError, match="narrow and wide ones apart"):
+        tool.make_splits(phrases)
 
 
 def test_dev_and_test_do_not_come_back_with_another_greeting(splits):

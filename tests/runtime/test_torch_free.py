@@ -133,3 +133,17 @@ def test_importing_the_package_alone_imports_nothing_heavy():
     version, modules = run(code)
     assert version.count(".") >= 2
     assert {"onnxruntime", "numpy", "tokenizers", "rich", "typer", *HEAVY}.isdisjoint(modules)
+
+
+def test_the_command_line_answers_without_torch(folders):
+    # typer brings pydantic along, so that the base install has it all the same.
+    code = BLOCKER.replace("'pydantic', ", "") + (
+        "import json\n"
+        "from typer.testing import CliRunner\n"
+        "from understudy.cli import app\n"
+        "arguments = ['predict', sys.argv[1] + '/cbow.v1', 'the film', '--format', 'jsonl']\n"
+        "done = CliRunner().invoke(app, arguments)\n"
+        "assert done.exit_code == 0, done.output\n"
+        "print(done.stdout)\n"
+    )
+    assert run(code, folders)["label"] == load(folders / "cbow.v1").predict("the film")

@@ -202,7 +202,8 @@ def test_save_and_load_are_inverse(trained_students, name, tmp_path):
     done = trained_students(name)
     save_trained(done, tmp_path / "student", {"about": "a test"})
     loaded = load_trained(tmp_path / "student")
-    texts = [*random_examples()[0], "", "zzz w1", "w2 " * 700]
+    beyond = " ".join(f"w{number % 40}" for number in range(700))  # cut by those that cut
+    texts = [*random_examples()[0], "", "zzz w1", beyond]
     np.testing.assert_array_equal(loaded.student.logits(texts), done.student.logits(texts))
     assert (loaded.curve, loaded.seconds) == (done.curve, done.seconds)
     assert (loaded.student.name, loaded.student.task) == (name, TASK)

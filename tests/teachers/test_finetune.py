@@ -262,3 +262,4 @@ def test_minilm_becomes_a_teacher_offline(offline, tmp_path):
     again = Teacher.from_pretrained(tmp_path, task=task)
     np.testing.assert_allclose(again.logits(texts[:4]), found.teacher.logits(texts[:4]), atol=1e-5)
     assert found.teacher.longest == 512
+    assert again.fingerprint == found.teacher.fingerprint

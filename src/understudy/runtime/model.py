@@ -86,6 +86,8 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
         if path.name not in manifest["files"]:
             raise ArtifactError(f"{layout.folder} is no exported student: its manifest names no {path.name}.")
     config = read_json(layout.config)
+    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
+        raise ArtifactError(f"{layout.config} is not that of an exported student: it names no format.")
     if config["format"] > FORMAT:
         raise ArtifactError(
             f"{layout.folder} has format {config['format']}, but this version reads up to {FORMAT}. "

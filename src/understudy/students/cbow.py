@@ -59,9 +59,7 @@ class CBoW(nn.Module):
     def __init__(self, config: CBoWConfig, labels: int) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.EmbeddingBag(
-            config.vocabulary_size, config.width, mode="mean", padding_idx=PAD_ID
-        )
+        self.embedding = nn.EmbeddingBag(config.vocabulary_size, config.width, mode="mean")
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.embedding.weight.data[PAD_ID] = 0.0
         self.hidden = nn.Linear(config.width, config.hidden)

@@ -84,9 +84,15 @@ def register(
     training: TrainingDefaults,
     source: str,
 ) -> Callable[[M], M]:
-    """Decorate a module class to make it a student."""
+    """Decorate a module class to make it a student.
+
+    Raises:
+        RecipeError: the name is taken.
+    """
 
     def add(module: M) -> M:
+        if name in STUDENTS:
+            raise RecipeError(f"There is a student {name!r} already. Give the new one another version.")
         STUDENTS[name] = Spec(name, module, config, parameters, training, source)
         return module
 

@@ -89,12 +89,8 @@ def new_module(source: Source, task: Task, pooling: str, seed: int) -> nn.Module
         torch.manual_seed(seed)
         if is_mean:
             return MeanPooled(transformer.load_body(source), len(task.labels))
-        with transformer.explained(source):
-            return Headed(
-                AutoModelForSequenceClassification.from_pretrained(
-                    source.location,
-                    num_labels=len(task.labels),
-                    ignore_mismatched_sizes=True,
-                    dtype=torch.float32,
-                )
-            )
+        config = transformer.load_config(source)
+        config.num_labels = len(task.labels)
+        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        model.base_model.load_state_dict(transformer.load_body(source).state_dict(), strict=False)
+        return Headed(model)

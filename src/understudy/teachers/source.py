@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def resolve(name: str) -> Source:
     Raises:
         TeacherError: it is neither a folder with a model, nor a short name, nor formed like a hub id.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 -- leaves an unknown ~user as it is
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise TeacherError(f"The folder {path} has no config.json, so it holds no model.")
@@ -71,7 +72,7 @@ def read_optional_json(source: Source, name: str) -> Any:
     """A JSON file of the model's folder or hub repository, or ``None`` where there is none."""
     if source.folder is not None:
         path = source.folder / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        return _read(path) if path.is_file() else None
     from transformers.utils import cached_file
 
     found = cached_file(
@@ -80,10 +81,19 @@ def read_optional_json(source: Source, name: str) -> Any:
         _raise_exceptions_for_missing_entries=False,
         _raise_exceptions_for_connection_errors=False,
     )
-    return json.loads(Path(found).read_text(encoding="utf-8")) if found else None
+    return _read(Path(found)) if found else None
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TeacherError(f"{path} is damaged: {error}. Fetch the teacher again.") from error
 
 
 def is_mean_pooled(source: Source) -> bool:
     """Whether the body was trained with mean pooling, as sentence-transformers writes it down."""
-    pooling = read_optional_json(source, "1_Pooling/config.json")
-    return bool(pooling and pooling.get("pooling_mode_mean_tokens"))
+    pooling = read_optional_json(source, "1_Pooling/config.json") or {}
+    if pooling.get("pooling_mode_mean_tokens") or pooling.get("pooling_mode") == "mean":
+        return True
+    return (read_optional_json(source, "understudy.json") or {}).get("pooling") == "mean"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
@@ -108,8 +109,7 @@ class Teacher:
     def __init__(
         self, module: nn.Module, tokenizer: Any, task: Task, *, name: str, precision: str = "float32"
     ) -> None:
-        if precision not in PRECISIONS:
-            raise TeacherError(f"Unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}.")
+        _check_precision(precision)
         self.module = module.eval()
         self.tokenizer = tokenizer
         self.task = task
@@ -138,6 +138,7 @@ class Teacher:
         Raises:
             TeacherError: it cannot be loaded, has no classification head, or its labels are not the task's.
         """
+        _check_precision(precision)
         source = resolve(str(name))
         with quiet():
             config = load_config(source)
@@ -150,8 +151,9 @@ class Teacher:
             module = _load_module(source, facts)
             tokenizer = load_tokenizer(source)
         own = Task(tuple(labels or (facts["labels"] if facts else _config_labels(config))))
-        if len(own.labels) != (len(facts["labels"]) if facts else config.num_labels):
-            raise TeacherError(f"{source.name!r} gives {config.num_labels} logits, but labels are {labels}.")
+        columns = len(facts["labels"]) if facts else config.num_labels
+        if len(own.labels) != columns:
+            raise TeacherError(f"{source.name!r} gives {columns} logits, but labels are {labels}.")
         teacher = cls(module.to(PRECISIONS[precision]), tokenizer, own, name=source.name, precision=precision)
         return teacher.arranged(task) if task is not None else teacher
 
@@ -184,9 +186,11 @@ class Teacher:
         total = hashlib.sha256()
         for name, value in sorted(self.module.state_dict().items()):
             total.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-            total.update(value.contiguous().view(torch.uint8).numpy().data)
+            total.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
         rest = [list(self.task.labels), self.columns.tolist(), self.precision, self.longest]
-        total.update(digest([*rest, self.tokenizer.backend_tokenizer.to_str()]).encode())
+        # Each call of the tokeniser leaves its truncation and padding behind; `longest` says what counts.
+        rule = json.loads(self.tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
+        total.update(digest([*rest, rule]).encode())
         return total.hexdigest()
 
     def encode(self, texts: Sequence[str]) -> Encoded:
@@ -207,7 +211,8 @@ class Teacher:
 
     def save(self, folder: Path) -> None:
         """Write weights, tokeniser and label names, as `from_pretrained` reads them."""
-        names = list(self.task.labels)
+        # The head's rows stay where they are: the name of row ``columns[i]`` is label i.
+        names = [self.task.labels[i] for i in np.argsort(self.columns)]
         with quiet():
             if isinstance(self.module, MeanPooled):
                 self.module.body.save_pretrained(folder)  # type: ignore[operator]
@@ -247,10 +252,16 @@ def longest_input(tokenizer: Any, module: nn.Module) -> int:
     config = next((m.config for m in module.modules() if hasattr(m, "config")), None)
     positions = getattr(config, "max_position_embeddings", None)
     if isinstance(positions, int) and positions > 0:
-        # Families that follow RoBERTa number positions from the padding id + 1.
-        is_shifted = getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "mpnet")
-        limits.append(positions - 2 if is_shifted else positions)
+        # Families that follow RoBERTa number positions from the padding id + 1, and say so in the table.
+        tables = (m for name, m in module.named_modules() if name.endswith("position_embeddings"))
+        padding = next((getattr(table, "padding_idx", None) for table in tables), None)
+        limits.append(positions if padding is None else positions - padding - 1)
     return min(limits)
+
+
+def _check_precision(precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise TeacherError(f"Unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}.")
 
 
 def load_config(source: Source) -> Any:
@@ -292,7 +303,10 @@ def _load_module(source: Source, facts: Mapping[str, Any] | None) -> nn.Module:
     head = Path(source.location) / HEAD_FILE
     if not head.is_file():
         raise TeacherError(f"{head} is missing. Fine-tune the teacher again.")
-    module.head.load_state_dict(load_file(head))
+    try:
+        module.head.load_state_dict(load_file(head))
+    except (SafetensorError, RuntimeError) as error:
+        raise TeacherError(f"{head} is damaged: {error}. Fine-tune the teacher again.") from error
     return module
 
 
@@ -306,7 +320,7 @@ def explained(source: Source) -> Iterator[None]:
     """Turn what loading raises into one sentence that says what to do."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0]
         raise TeacherError(
             f"The teacher {source.name!r} cannot be loaded from {source.location!r}: {first} Check the name; "

@@ -85,7 +85,7 @@ class TfidfBaseline:
         return np.asarray(scores, dtype=np.float32)
 
     def save(self, folder: Path, about: Mapping[str, Any] | None = None) -> None:
-        """Write ``baseline.json`` (task, terms), ``weights.npz`` and a manifest (with ``about``); no pickle."""
+        """Write ``baseline.json`` (task, terms), ``weights.npz`` and a manifest with ``about``."""
         facts = {"task": self.task.to_dict(), "strength": self.strength, "terms": list(self.terms)}
         with publish(folder, {**(about or {}), "format": FORMAT}) as aside:
             (aside / "baseline.json").write_text(json.dumps(facts), encoding="utf-8")

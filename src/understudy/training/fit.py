@@ -63,6 +63,8 @@ def fit(
     loss = loss or LossConfig("gold" if transfer.soft is None else "mse")
     if loss.needs_teacher and transfer.soft is None:
         raise RecipeError(f"The loss {loss.name!r} needs soft targets, but the transfer set has none.")
+    if config.class_weights and loss.needs_teacher and loss.alpha == 0.0:
+        raise RecipeError(f"Class weights weigh gold labels, but the loss {loss.name!r} has no gold part.")
     vocabulary = build_vocabulary(vocabulary_texts or transfer.texts, config.vocabulary_size)
     module = build(name, len(task.labels), seed=seed, vocabulary_size=len(vocabulary), **sizes)
     vocabulary = WordVocabulary(vocabulary.words, module.config.max_words)  # type: ignore[union-attr, arg-type]

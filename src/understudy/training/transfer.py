@@ -17,7 +17,7 @@ NO_LABEL = -1
 
 @dataclass(frozen=True)
 class TransferSet:
-    """Distinct texts with their targets.
+    """Texts with their targets.
 
     Attributes:
         texts: ``n`` texts.
@@ -32,6 +32,12 @@ class TransferSet:
     def __post_init__(self) -> None:
         if not self.texts:
             raise DataError("The transfer set is empty: there is no text to learn from.")
+        counts = {len(self.texts), len(self.gold), len(self.texts if self.soft is None else self.soft)}
+        if len(counts) > 1:
+            raise DataError(
+                f"The transfer set has {len(self.texts):,} texts, but {len(self.gold):,} labels"
+                + ("." if self.soft is None else f" and {len(self.soft):,} soft targets.")
+            )
 
     def __len__(self) -> int:
         return len(self.texts)
