@@ -63,7 +63,7 @@ def test_all_problems_are_named_at_once():
         "data.dev_fraction",
         "Unknown metric 'f1'. Known: 'accuracy', 'macro_f1', 'mcc'.",
         "Did you mean 'pooling'?",
-        "Unknown precision 'float16'. Did you mean 'float32'?",
+        "Unknown precision 'float16'. Did you mean 'bfloat16'?",
         "seed",
         "extra: unknown key.",
     ):
