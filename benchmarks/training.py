@@ -75,9 +75,9 @@ def padded(encoded: RaggedTexts, targets: torch.Tensor, batch_size: int) -> floa
     started = time.perf_counter()
     for ids, wanted in loader:
         mask = (ids > 0).unsqueeze(-1)
-        rows_of_table = F.embedding(ids, module.embedding.weight)
+        rows_of_table = F.embedding(ids, module.encoder.embedding.weight)
         mean = (rows_of_table * mask).sum(1) / mask.sum(1)
-        loss = F.mse_loss(module.output(F.relu(module.hidden(mean))), wanted)
+        loss = F.mse_loss(module.head(mean), wanted)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -33,7 +33,7 @@ def torch_student(name):
             parameter.mul_(3)
     one = TorchStudent(name, module, WordVocabulary(WORDS, module.config.max_words), TASK)
     with torch.no_grad():  # no label is favoured, so that answers differ too
-        module.output.bias -= torch.from_numpy(one.logits(random_texts(50)).mean(axis=0))
+        module.head.output.bias -= torch.from_numpy(one.logits(random_texts(50)).mean(axis=0))
     return one
 
 

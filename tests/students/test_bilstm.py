@@ -55,8 +55,8 @@ def test_dropout_is_for_training_alone(make, batch_of):
 
 
 def test_one_layer_has_no_dropout_between_layers():
-    assert build(NAME, 2, seed=0, layers=1, vocabulary_size=9).lstm.dropout == 0.0
-    assert build(NAME, 2, seed=0, dropout=0.3, vocabulary_size=9).lstm.dropout == 0.3
+    assert build(NAME, 2, seed=0, layers=1, vocabulary_size=9).encoder.lstm.dropout == 0.0
+    assert build(NAME, 2, seed=0, dropout=0.3, vocabulary_size=9).encoder.lstm.dropout == 0.3
 
 
 def test_cuts_long_texts():

@@ -25,11 +25,11 @@ def test_formula_by_hand(sizes, expected):
 def test_logits_by_hand():
     module = build(NAME, 2, seed=0, vocabulary_size=5, width=2, hidden=2).eval()
     with torch.no_grad():
-        module.embedding.weight.copy_(torch.tensor([[0, 0], [9, 9], [9, 9], [1, 2], [3, -2.0]]))
-        module.hidden.weight.copy_(torch.tensor([[1, 0], [0, 1.0]]))
-        module.hidden.bias.copy_(torch.tensor([0, -1.0]))
-        module.output.weight.copy_(torch.tensor([[1, 1], [1, -1.0]]))
-        module.output.bias.copy_(torch.tensor([0, 0.5]))
+        module.encoder.embedding.weight.copy_(torch.tensor([[0, 0], [9, 9], [9, 9], [1, 2], [3, -2.0]]))
+        module.head.hidden.weight.copy_(torch.tensor([[1, 0], [0, 1.0]]))
+        module.head.hidden.bias.copy_(torch.tensor([0, -1.0]))
+        module.head.output.weight.copy_(torch.tensor([[1, 1], [1, -1.0]]))
+        module.head.output.bias.copy_(torch.tensor([0, 0.5]))
         # words 3, 4: mean (2, 0), hidden relu(2, -1) = (2, 0), logits (2, 2.5)
         # word 3: mean (1, 2), hidden (1, 1), logits (2, 0.5)
         found = module(Ragged(torch.tensor([3, 4, 3]), torch.tensor([2, 1])))

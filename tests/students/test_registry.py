@@ -23,15 +23,16 @@ def line(monkeypatch):
     @register(
         "line.v1",
         config=LineConfig,
-        parameters=lambda config, labels: config.vocabulary_size * labels,
+        head=lambda config, width, labels: nn.Linear(width, labels, bias=False),
+        parameters=lambda config, labels, features: config.vocabulary_size * features * labels,
         training=TrainingDefaults(epochs=1, batch_size=2, learning_rate=0.1),
         source="nowhere",
     )
     class Line(nn.Module):
-        def __init__(self, config, labels):
+        def __init__(self, config):
             super().__init__()
             self.config = config
-            self.table = nn.Linear(config.vocabulary_size, labels, bias=False)
+            self.width = config.vocabulary_size
 
     return Line
 
@@ -51,29 +52,29 @@ def test_an_unknown_name_suggests_the_nearest(name, guess):
 
 
 def test_a_registered_class_stays_itself_and_can_be_built(line):
-    assert spec("line.v1").module is line
+    assert spec("line.v1").encoder is line
     built = build("line.v1", 3, seed=0, vocabulary_size=5)
-    assert isinstance(built, line)
+    assert isinstance(built.encoder, line)
     assert built.config == LineConfig(vocabulary_size=5)
     assert count_parameters(built) == spec("line.v1").parameters(built.config, 3) == 15
 
 
 def test_a_name_is_given_once(line):
     defaults = TrainingDefaults(epochs=1, batch_size=1, learning_rate=0.1)
-    again = register("line.v1", config=LineConfig, parameters=lambda *_: 0, training=defaults, source="")
+    again = register("line.v1", config=LineConfig, head=None, parameters=None, training=defaults, source="")
     with pytest.raises(RecipeError, match=r"line\.v1"):
         again(nn.Linear)
-    assert spec("line.v1").module is line
+    assert spec("line.v1").encoder is line
 
 
 def test_frozen_parameters_count(line):
     built = build("line.v1", 2, seed=0)
-    built.table.weight.requires_grad_(False)
+    built.head.weight.requires_grad_(False)
     assert count_parameters(built) == 8
 
 
 def test_a_seed_is_for_the_weights_alone(line):
     torch.manual_seed(1)
-    first = build("line.v1", 2, seed=3).table.weight
+    first = build("line.v1", 2, seed=3).head.weight
     torch.manual_seed(2)
-    assert torch.equal(build("line.v1", 2, seed=3).table.weight, first)
+    assert torch.equal(build("line.v1", 2, seed=3).head.weight, first)

@@ -235,7 +235,7 @@ def test_has_a_versioned_name_a_source_and_what_the_toolkit_reads(name):
     assert found.name == name
     assert name.rpartition(".v")[2].isdecimal()
     assert found.source
-    assert found.module.__doc__
+    assert found.encoder.__doc__
     names = {field.name for field in fields(found.config)}
     assert {"vocabulary_size", "max_words"} <= names
     assert found.config.__dataclass_params__.frozen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,12 +10,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from understudy.students.graph import Graph
+from understudy.students.heads import LinearHead
 from understudy.students.ragged import Ragged
 from understudy.students.registry import TrainingDefaults, register
 from understudy.words import PAD_ID
-
-if TYPE_CHECKING:
-    import onnx
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,9 @@ class BiLSTMConfig:
     max_words: int | None = 512
 
 
-def parameters(config: BiLSTMConfig, labels: int) -> int:
-    """``v·d``, per layer ``8h·(input + h + 2)``, and ``(2h + 1)·c``."""
-    total = config.vocabulary_size * config.width + (2 * config.hidden + 1) * labels
+def parameters(config: BiLSTMConfig, labels: int, features: int) -> int:
+    """``v·d``, per layer ``8h·(input + h + 2)``, and ``(2h·k + 1)·c``, with k = 3 for two texts apart."""
+    total = config.vocabulary_size * config.width + (2 * config.hidden * features + 1) * labels
     entering = config.width
     for _ in range(config.layers):
         total += 8 * config.hidden * (entering + config.hidden + 2)
@@ -53,21 +50,22 @@ def parameters(config: BiLSTMConfig, labels: int) -> int:
 @register(
     "bilstm.v1",
     config=BiLSTMConfig,
+    head=lambda config, width, labels: LinearHead(width, labels, config.dropout),
     parameters=parameters,
     training=TrainingDefaults(epochs=30, batch_size=64, learning_rate=2e-3, is_bucketed=True),
     source="Wasserblat et al. 2020, section 4.1 (Bi-LSTM)",
 )
 class BiLSTM(nn.Module):
-    """Embed, two bidirectional LSTM layers, the last state of each direction, linear to the labels.
+    """Embed, stacked bidirectional LSTM layers, the last state of each direction; the head is linear.
 
     Args:
         config: sizes.
-        labels: number of logits, c.
     """
 
-    def __init__(self, config: BiLSTMConfig, labels: int) -> None:
+    def __init__(self, config: BiLSTMConfig) -> None:
         super().__init__()
         self.config = config
+        self.width = 2 * config.hidden
         self.embedding = nn.Embedding(config.vocabulary_size, config.width, padding_idx=PAD_ID)
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.embedding.weight.data[PAD_ID] = 0.0
@@ -80,29 +78,25 @@ class BiLSTM(nn.Module):
             dropout=config.dropout if config.layers > 1 else 0.0,
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(2 * config.hidden, labels)
 
     def forward(self, batch: Ragged) -> Tensor:
-        """Logits ``(b, c)``; the forward state after the last real word, the backward one after the first."""
+        """Features ``(b, 2h)``: the forward state after the last real word, the backward after the first."""
         embedded = self.dropout(self.embedding(batch.padded()))
         packed = pack_padded_sequence(embedded, batch.lengths, batch_first=True, enforce_sorted=False)
         _, (states, _) = self.lstm(packed)
-        last = torch.cat([states[-2], states[-1]], dim=-1)
-        logits: Tensor = self.output(self.dropout(last))
-        return logits
+        return torch.cat([states[-2], states[-1]], dim=-1)
 
-    def to_onnx(self) -> onnx.ModelProto:
+    def graph(self, graph: Graph, ids: str, lengths: str) -> str:
         """ONNX LSTM nodes with ``sequence_lens``, which exporters do not make of a packed sequence."""
-        graph = Graph()
-        (rows,) = graph.add("Gather", [graph.weight("embedding", self.embedding.weight), "ids"])
+        (rows,) = graph.add("Gather", [graph.weight("embedding", self.embedding.weight), ids])
         (steps,) = graph.add("Transpose", [rows], perm=[1, 0, 2])
-        (lengths,) = graph.add("Cast", ["lengths"], to=6)
+        (counts,) = graph.add("Cast", [lengths], to=6)
         merge = graph.weight("merge", np.array([0, 0, -1]))
         for layer in range(self.config.layers):
             weights = [graph.weight(f"lstm.{layer}.{key}", value) for key, value in self._gates(layer)]
             every, last, _ = graph.add(
                 "LSTM",
-                [steps, *weights, lengths],
+                [steps, *weights, counts],
                 outputs=3,
                 hidden_size=self.config.hidden,
                 direction="bidirectional",
@@ -111,9 +105,7 @@ class BiLSTM(nn.Module):
             (steps,) = graph.add("Reshape", [aligned, merge])
         (rows,) = graph.add("Transpose", [last], perm=[1, 0, 2])
         (state,) = graph.add("Reshape", [rows, graph.weight("flat", np.array([0, -1]))])
-        head = [graph.weight("output.w", self.output.weight), graph.weight("output.b", self.output.bias)]
-        (logits,) = graph.add("Gemm", [state, *head], transB=1)
-        return graph.finish(logits, self.output.out_features)
+        return state
 
     def _gates(self, layer: int) -> list[tuple[str, Tensor]]:
         """Both directions' weights with torch's gates (i, f, g, o) put in the order of ONNX (i, o, f, g)."""

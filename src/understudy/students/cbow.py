@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from understudy.students.graph import Graph
+from understudy.students.heads import HiddenHead
 from understudy.students.ragged import Ragged
 from understudy.students.registry import TrainingDefaults, register
 from understudy.words import PAD_ID
-
-if TYPE_CHECKING:
-    import onnx
 
 
 @dataclass(frozen=True)
@@ -35,54 +31,45 @@ class CBoWConfig:
     max_words: int | None = None
 
 
-def parameters(config: CBoWConfig, labels: int) -> int:
-    """``v·d + (d + 1)·h + (h + 1)·c``."""
+def parameters(config: CBoWConfig, labels: int, features: int) -> int:
+    """``v·d + (k·d + 1)·h + (h + 1)·c``, with k = 3 for two texts encoded apart."""
     table = config.vocabulary_size * config.width
-    return table + (config.width + 1) * config.hidden + (config.hidden + 1) * labels
+    return table + (features * config.width + 1) * config.hidden + (config.hidden + 1) * labels
 
 
 @register(
     "cbow.v1",
     config=CBoWConfig,
+    head=lambda config, width, labels: HiddenHead(width, config.hidden, labels),
     parameters=parameters,
     training=TrainingDefaults(epochs=40, batch_size=256, learning_rate=5e-3),
     source="Wasserblat et al. 2020, section 4.1 (CBoW-FFN)",
 )
 class CBoW(nn.Module):
-    """Embed, average over the text's real words, one ReLU layer, linear to the labels.
+    """Embed, and average over the text's real words; the head has one ReLU layer.
 
     Args:
         config: sizes.
-        labels: number of logits, c.
     """
 
-    def __init__(self, config: CBoWConfig, labels: int) -> None:
+    def __init__(self, config: CBoWConfig) -> None:
         super().__init__()
         self.config = config
+        self.width = config.width
         self.embedding = nn.EmbeddingBag(config.vocabulary_size, config.width, mode="mean")
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.embedding.weight.data[PAD_ID] = 0.0
-        self.hidden = nn.Linear(config.width, config.hidden)
-        self.output = nn.Linear(config.hidden, labels)
 
     def forward(self, batch: Ragged) -> Tensor:
-        """Logits ``(b, c)`` of ids ``(sum of lengths,)`` with lengths ``(b,)``."""
-        mean = self.embedding(batch.ids, batch.offsets)
-        logits: Tensor = self.output(F.relu(self.hidden(mean)))
-        return logits
+        """Features ``(b, width)`` of ids ``(sum of lengths,)`` with lengths ``(b,)``."""
+        mean: Tensor = self.embedding(batch.ids, batch.offsets)
+        return mean
 
-    def to_onnx(self) -> onnx.ModelProto:
+    def graph(self, graph: Graph, ids: str, lengths: str) -> str:
         """Gather, sum, divide by the length: padding adds nothing, since its row of the table is zero."""
-        graph = Graph()
-        table = graph.weight("embedding", self.embedding.weight)
-        (rows,) = graph.add("Gather", [table, "ids"])
+        (rows,) = graph.add("Gather", [graph.weight("embedding", self.embedding.weight), ids])
         (total,) = graph.add("ReduceSum", [rows, graph.weight("one", np.array([1]))], keepdims=0)
-        (length,) = graph.add("Cast", ["lengths"], to=1)
+        (length,) = graph.add("Cast", [lengths], to=1)
         (column,) = graph.add("Unsqueeze", [length, "one"])
         (mean,) = graph.add("Div", [total, column])
-        wide = [graph.weight("hidden.w", self.hidden.weight), graph.weight("hidden.b", self.hidden.bias)]
-        (inner,) = graph.add("Gemm", [mean, *wide], transB=1)
-        (active,) = graph.add("Relu", [inner])
-        last = [graph.weight("output.w", self.output.weight), graph.weight("output.b", self.output.bias)]
-        (logits,) = graph.add("Gemm", [active, *last], transB=1)
-        return graph.finish(logits, self.output.out_features)
+        return mean

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from understudy.errors import RecipeError, nearest
-from understudy.students.ragged import Ragged
-
-if TYPE_CHECKING:
-    import onnx
+from understudy.students.network import FEATURES, Network
 
 
 @dataclass(frozen=True)
@@ -35,39 +32,39 @@ class TrainingDefaults:
     is_bucketed: bool = False
 
 
-class Student(Protocol):
-    """What every student module offers beside `nn.Module`."""
-
-    config: Any
-
-    def __call__(self, batch: Ragged) -> Tensor:
-        """Logits ``(b, c)`` of a batch."""
-        ...
-
-    def to_onnx(self) -> onnx.ModelProto:
-        """The same function as a graph: ``ids (b, t), lengths (b,) -> logits (b, c)``, any b, any t."""
-        ...
-
-
 @dataclass(frozen=True)
 class Spec:
     """A registered student.
 
     Attributes:
         name: versioned name.
-        module: class of the module, called as ``module(config, labels)``.
+        encoder: class of the encoder, called as ``encoder(config)``.
         config: frozen dataclass with the sizes, among them ``vocabulary_size`` and ``max_words``.
-        parameters: (config, labels) → number of trained parameters, by formula.
+        head: (config, width, labels) → head that reads ``width`` features.
+        formula: (config, labels, features) → number of parameters; ``features`` is 1, or 3 for pairs apart.
         training: defaults.
         source: the paper.
     """
 
     name: str
-    module: Callable[[Any, int], nn.Module]
+    encoder: Callable[[Any], nn.Module]
     config: type[Any]
-    parameters: Callable[[Any, int], int]
+    head: Callable[[Any, int, int], nn.Module]
+    formula: Callable[[Any, int, int], int]
     training: TrainingDefaults
     source: str
+
+    def parameters(self, config: Any, labels: int, form: str = "text") -> int:
+        """Number of parameters, by formula."""
+        return self.formula(config, labels, FEATURES[form])
+
+    def module(self, config: Any, labels: int, form: str = "text") -> Network:
+        """A network with random weights."""
+        encoder: Any = self.encoder(config)
+        if form == "tokens" and not hasattr(encoder, "tokens"):
+            raise RecipeError(f"{self.name} has no features of single words, so it cannot tag them.")
+        width = encoder.token_width if form == "tokens" else encoder.width
+        return Network(encoder, self.head(config, FEATURES[form] * width, labels), form)
 
 
 STUDENTS: dict[str, Spec] = {}
@@ -80,21 +77,22 @@ def register(
     name: str,
     *,
     config: type[Any],
-    parameters: Callable[[Any, int], int],
+    head: Callable[[Any, int, int], nn.Module],
+    parameters: Callable[[Any, int, int], int],
     training: TrainingDefaults,
     source: str,
 ) -> Callable[[M], M]:
-    """Decorate a module class to make it a student.
+    """Decorate an encoder class to make it a student.
 
     Raises:
         RecipeError: the name is taken.
     """
 
-    def add(module: M) -> M:
+    def add(encoder: M) -> M:
         if name in STUDENTS:
             raise RecipeError(f"There is a student {name!r} already. Give the new one another version.")
-        STUDENTS[name] = Spec(name, module, config, parameters, training, source)
-        return module
+        STUDENTS[name] = Spec(name, encoder, config, head, parameters, training, source)
+        return encoder
 
     return add
 
@@ -110,7 +108,7 @@ def spec(name: str) -> Spec:
     return STUDENTS[name]
 
 
-def build(name: str, labels: int, *, seed: int, **sizes: Any) -> nn.Module:
+def build(name: str, labels: int, *, seed: int, form: str = "text", **sizes: Any) -> Network:
     """A new student with random weights; the same seed gives the same weights.
 
     Raises:
@@ -123,17 +121,17 @@ def build(name: str, labels: int, *, seed: int, **sizes: Any) -> nn.Module:
             raise RecipeError(f"{name} has no size {size!r}. {nearest(size, known)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return found.module(found.config(**sizes), labels)
+        return found.module(found.config(**sizes), labels, form)
 
 
-def rebuild(name: str, config: Mapping[str, Any], labels: int) -> nn.Module:
+def rebuild(name: str, config: Mapping[str, Any], labels: int, form: str = "text") -> Network:
     """A student from its saved config, to load weights into."""
-    return build(name, labels, seed=0, **config)
+    return build(name, labels, seed=0, form=form, **config)
 
 
-def describe(name: str, module: Any) -> dict[str, Any]:
-    """A student's name and sizes, JSON-ready, as `rebuild` reads them."""
-    return {"name": name, "config": asdict(module.config)}
+def describe(name: str, module: Network) -> dict[str, Any]:
+    """A student's name, sizes and form, JSON-ready, as `rebuild` reads them."""
+    return {"name": name, "config": asdict(module.config), "form": module.form}
 
 
 def count_parameters(module: nn.Module) -> int:

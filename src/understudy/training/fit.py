@@ -67,7 +67,7 @@ def fit(
         raise RecipeError(f"Class weights weigh gold labels, but the loss {loss.name!r} has no gold part.")
     vocabulary = build_vocabulary(vocabulary_texts or transfer.texts, config.vocabulary_size)
     module = build(name, len(task.labels), seed=seed, vocabulary_size=len(vocabulary), **sizes)
-    vocabulary = WordVocabulary(vocabulary.words, module.config.max_words)  # type: ignore[union-attr, arg-type]
+    vocabulary = WordVocabulary(vocabulary.words, module.config.max_words)
     student = TorchStudent(name, module, vocabulary, task)
     encoded, encoded_dev = student.encode(transfer.texts), student.encode(dev[0])
     weights = balanced_weights(transfer.gold, len(task.labels)) if config.class_weights else None

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from understudy.folders import publish, read_json, verify
 from understudy.loop import Epoch
-from understudy.students import RaggedTexts, rebuild
-from understudy.students.registry import count_parameters
+from understudy.students import Network, RaggedTexts, rebuild
+from understudy.students.registry import count_parameters, describe
 from understudy.task import FloatArray, Task
 from understudy.words import WordVocabulary
 
@@ -37,7 +36,7 @@ class TorchStudent:
     """
 
     name: str
-    module: nn.Module
+    module: Network
     vocabulary: WordVocabulary
     task: Task
 
@@ -77,10 +76,8 @@ class Trained:
 def save_trained(trained: Trained, folder: Path, about: dict[str, Any]) -> None:
     """Write weights, vocabulary, sizes and training curve, with a manifest."""
     student = trained.student
-    config = asdict(student.module.config)  # type: ignore[call-overload]
     facts = {
-        "name": student.name,
-        "config": config,
+        **describe(student.name, student.module),
         "task": student.task.to_dict(),
         "curve": [asdict(epoch) for epoch in trained.curve],
         "seconds": trained.seconds,
@@ -96,7 +93,7 @@ def load_trained(folder: Path) -> Trained:
     verify(folder)
     facts = read_json(folder / FACTS)
     task = Task.from_dict(facts["task"])
-    module = rebuild(facts["name"], facts["config"], len(task.labels))
+    module = rebuild(facts["name"], facts["config"], len(task.labels), facts["form"])
     module.load_state_dict(load_file(folder / WEIGHTS))
     student = TorchStudent(facts["name"], module.eval(), WordVocabulary.load(folder / TOKENIZER), task)
     return Trained(student, tuple(Epoch(**epoch) for epoch in facts["curve"]), facts["seconds"])

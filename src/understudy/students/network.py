@@ -1,0 +1,121 @@
+"""A student: an encoder that makes features of texts, and a head that makes logits of features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from understudy.students.graph import Graph
+from understudy.students.ragged import Ragged
+
+if TYPE_CHECKING:
+    import onnx
+
+FEATURES = {"text": 1, "diffcat": 3, "tokens": 1}
+"""How many times the encoder's width a head reads, by form.
+
+A student answers a ``text`` (or two in one, with a separator), two texts encoded apart (``diffcat``), or every
+token of a text (``tokens``).
+"""
+
+FORMS = tuple(FEATURES)
+
+
+class Encoder(Protocol):
+    """What an architecture says of itself: features of texts, in torch and as a graph."""
+
+    config: Any
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        ...
+
+    def __call__(self, batch: Ragged) -> Tensor:
+        """Features ``(b, width)`` of a batch of texts."""
+        ...
+
+    def graph(self, graph: Graph, ids: str, lengths: str) -> str:
+        """The same as nodes: names of ``(b, t)`` ids and ``(b,)`` lengths in, name of the features out."""
+        ...
+
+
+class TokenEncoder(Encoder, Protocol):
+    """An encoder that has features of every token, too."""
+
+    @property
+    def token_width(self) -> int:
+        """Number of features of a token."""
+        ...
+
+    def tokens(self, batch: Ragged) -> Tensor:
+        """Features ``(sum of lengths, token_width)``, in the order of the batch's ids."""
+        ...
+
+    def token_graph(self, graph: Graph, ids: str, lengths: str) -> str:
+        """The same as nodes: ``(b, t, token_width)``; what stands behind a text's end is arbitrary."""
+        ...
+
+
+class Network(nn.Module):
+    """An encoder and a head, put together in a form.
+
+    Args:
+        encoder: an `Encoder`.
+        head: features ``(..., FEATURES[form] · width)`` → logits ``(..., c)``; `heads` has such.
+        form: one of `FORMS`.
+    """
+
+    def __init__(self, encoder: Any, head: Any, form: str) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+        self.form = form
+
+    @property
+    def config(self) -> Any:
+        """The encoder's sizes."""
+        return self.encoder.config
+
+    def forward(self, *batches: Ragged) -> Tensor:
+        """Logits ``(b, c)`` of one batch of texts, or of two batches whose rows are pairs.
+
+        In the form ``tokens``: ``(sum of lengths, c)``.
+        """
+        if self.form == "tokens":
+            tagged: Tensor = self.head(self.encoder.tokens(*batches))
+            return tagged
+        features = [self.encoder(batch) for batch in batches]
+        logits: Tensor = self.head(_combine(features))
+        return logits
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """The same function as a graph with the inputs of `inputs`, any batch, any lengths."""
+        graph = Graph()
+        names = inputs(self.form)
+        if self.form == "tokens":
+            every = self.encoder.token_graph(graph, *names[0])
+            return graph.finish(self.head.graph(graph, every), self.head.output.out_features, names, rank=3)
+        features = [self.encoder.graph(graph, ids, lengths) for ids, lengths in names]
+        if len(features) == 2:
+            (difference,) = graph.add("Sub", features)
+            (distance,) = graph.add("Abs", [difference])
+            features = graph.add("Concat", [*features, distance], axis=-1)
+        logits = self.head.graph(graph, features[0])
+        return graph.finish(logits, self.head.output.out_features, names)
+
+
+def inputs(form: str) -> Sequence[tuple[str, str]]:
+    """Names of a graph's inputs, ids and lengths, for each text that a form reads."""
+    return [("ids", "lengths"), ("ids_2", "lengths_2")][: 2 if form == "diffcat" else 1]
+
+
+def _combine(features: Sequence[Tensor]) -> Tensor:
+    """``[u, v, |u - v|]`` for two texts (Conneau et al. 2017), the features themselves for one."""
+    if len(features) == 1:
+        return features[0]
+    one, two = features
+    return torch.cat([one, two, (one - two).abs()], dim=-1)
