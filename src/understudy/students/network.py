@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FEATURES = {"text": 1, "diffcat": 3, "tokens": 1}
 """How many times the encoder's width a head reads, by form.
 
-A student answers a ``text`` (or two in one, with a separator), two texts encoded apart (``diffcat``), or every
+A student answers a ``text`` (or two in one, with a separator), two texts apart (``diffcat``), or every
 token of a text (``tokens``).
 """
 
