@@ -28,7 +28,7 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.installed-demo
 
 demo: $(VENV)/.installed-demo
-	$(BIN)/understudy distill bundled:concierge --student cbow.v1 --student bilstm.v1 --out $(RUN)
+	$(BIN)/understudy distill --recipe recipes/demo.yaml --out $(RUN)
 
 test: lint types unit
 

@@ -46,11 +46,12 @@ class Form(StrEnum):
 
 
 Data = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="DATA",
         help="A folder with train/dev/test files, one file, a set of the catalogue (sst2, emotion, cola), "
-        "bundled:concierge, hub:owner/name, or the folder of an earlier run (its recipe is used again).",
+        "bundled:concierge, hub:owner/name, or the folder of an earlier run (its recipe is used again). "
+        "May stand in a recipe instead.",
     ),
 ]
 Student = Annotated[
@@ -97,7 +98,7 @@ def _verb(stage: str, about: str) -> None:
     """Add a verb that does the stages of a run up to ``stage``."""
 
     def command(  # noqa: PLR0917
-        data: Data,
+        data: Data = None,
         student: Student = None,
         teacher: TeacherOption = None,
         teacher_labels: TeacherLabels = None,
@@ -116,8 +117,8 @@ def _verb(stage: str, about: str) -> None:
         precision: Precision = None,
         seed: Seed = None,
     ) -> None:
-        earlier = Path(data) / "recipe.yaml"
-        is_run = earlier.is_file()
+        earlier = Path(data) / "recipe.yaml" if data else None
+        is_run = earlier is not None and earlier.is_file()
         flags = {
             "data.source": None if is_run else data,
             "data.unlabelled": unlabelled,
@@ -139,7 +140,7 @@ def _verb(stage: str, about: str) -> None:
         if is_run and recipe is not None:
             raise RecipeError(f"{data} has a recipe of its own. Give a run or --recipe, not both.")
         file = earlier if is_run else recipe
-        _run(stage, file, flags, assign or (), out or (Path(data) if is_run else None))
+        _run(stage, file, flags, assign or (), out or (earlier.parent if earlier and is_run else None))
 
     command.__doc__ = about
     app.command(name="distill" if stage == "all" else stage)(command)
