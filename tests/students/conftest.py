@@ -3,9 +3,19 @@ import pytest
 import torch
 
 from understudy.students import STUDENTS, Ragged, build
+from understudy.students.network import inputs
 
 LARGER = 3.0
 """Fresh weights are small, and so are their logits; larger ones let differences show."""
+
+SMALLER = {
+    "attn-bilstm.v1": {"width": 32, "hidden": 16, "feed_forward": 32},
+    "bert-tiny.v1": {"width": 32, "heads": 2, "feed_forward": 64},
+    "bert-mini.v1": {"width": 32, "heads": 2, "feed_forward": 64},
+    "bert-small.v1": {"width": 32, "heads": 2, "feed_forward": 64},
+    "cnn.v1": {"width": 64, "blocks": 3},
+}
+"""Sizes of students that would take long to train, or whose many enlarged layers would enlarge rounding, too."""
 
 
 def make_batch(lengths, vocabulary_size, seed=0):
@@ -23,10 +33,10 @@ def enlarge(module):
     return module.eval()
 
 
-def answer(module, batch):
+def answer(module, *batches):
     """Logits ``(b, c)`` without gradients, as numpy."""
     with torch.inference_mode():
-        return module(batch).numpy()
+        return module(*batches).numpy()
 
 
 class OnnxTwin:
@@ -35,22 +45,32 @@ class OnnxTwin:
     def __init__(self, module):
         import onnxruntime
 
+        self.names = inputs(module.form)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(
             module.to_onnx().SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
 
-    def __call__(self, batch, extra=0):
-        """Logits of a batch, with ``extra`` columns of padding more than it needs."""
-        ids = np.pad(batch.padded().numpy(), ((0, 0), (0, extra)))
-        return self.session.run(["logits"], {"ids": ids, "lengths": batch.lengths.numpy()})[0]
+    def __call__(self, *batches, extra=0):
+        """Logits of a batch, or two, with ``extra`` columns of padding more than needed."""
+        feeds = {}
+        for (ids, lengths), batch in zip(self.names, batches, strict=True):
+            feeds[ids] = np.pad(batch.padded().numpy(), ((0, 0), (0, extra)))
+            feeds[lengths] = batch.lengths.numpy()
+        return self.session.run(["logits"], feeds)[0]
 
 
 @pytest.fixture(params=sorted(STUDENTS))
 def name(request):
     """Every registered student in turn."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def smaller():
+    """name → sizes at which that student is tested."""
+    return lambda name: SMALLER.get(name, {})
 
 
 @pytest.fixture
@@ -71,4 +91,8 @@ def onnx_of():
 @pytest.fixture
 def make():
     """name, labels → a module in evaluation mode whose logits are far from 0."""
-    return lambda name, labels=3, **sizes: enlarge(build(name, labels, seed=7, **sizes))
+
+    def build_one(name, labels=3, **sizes):
+        return enlarge(build(name, labels, seed=7, **{**SMALLER.get(name, {}), **sizes}))
+
+    return build_one

@@ -1,6 +1,6 @@
 """Student architectures: modules from frozen configs, a registry of versioned names, their ONNX form."""
 
-from understudy.students import bilstm, cbow
+from understudy.students import attn_bilstm, bert, bilstm, cbow, cnn, dan, kim_cnn
 from understudy.students.network import Network
 from understudy.students.ragged import Ragged, RaggedTexts
 from understudy.students.registry import STUDENTS, Spec, build, rebuild, spec
@@ -11,9 +11,14 @@ __all__ = [
     "Ragged",
     "RaggedTexts",
     "Spec",
+    "attn_bilstm",
+    "bert",
     "bilstm",
     "build",
     "cbow",
+    "cnn",
+    "dan",
+    "kim_cnn",
     "rebuild",
     "spec",
 ]

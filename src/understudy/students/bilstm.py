@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from understudy.students.graph import Graph
 from understudy.students.heads import LinearHead
+from understudy.students.padding import real
 from understudy.students.ragged import Ragged
 from understudy.students.registry import TrainingDefaults, register
 from understudy.words import PAD_ID
@@ -79,19 +80,48 @@ class BiLSTM(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
 
+    @property
+    def token_width(self) -> int:
+        """Number of features of a token."""
+        return self.width
+
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, 2h)``: the forward state after the last real word, the backward after the first."""
-        embedded = self.dropout(self.embedding(batch.padded()))
-        packed = pack_padded_sequence(embedded, batch.lengths, batch_first=True, enforce_sorted=False)
-        _, (states, _) = self.lstm(packed)
+        _, (states, _) = self.lstm(self._packed(batch))
         return torch.cat([states[-2], states[-1]], dim=-1)
+
+    def states(self, batch: Ragged) -> Tensor:
+        """``(b, t, 2h)``: both directions' state at every position of the last layer, 0 behind the end."""
+        padded, _ = pad_packed_sequence(self.lstm(self._packed(batch))[0], batch_first=True)
+        return padded
+
+    def tokens(self, batch: Ragged) -> Tensor:
+        """Features ``(sum of lengths, 2h)``."""
+        return self.states(batch)[real(batch)]
 
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:
         """ONNX LSTM nodes with ``sequence_lens``, which exporters do not make of a packed sequence."""
+        _, last = self._layers(graph, ids, lengths)
+        (rows,) = graph.add("Transpose", [last], perm=[1, 0, 2])
+        (state,) = graph.add("Reshape", [rows, graph.weight("flat", np.array([0, -1]))])
+        return state
+
+    def token_graph(self, graph: Graph, ids: str, lengths: str) -> str:
+        """The same nodes, read at every position."""
+        steps, _ = self._layers(graph, ids, lengths)
+        return graph.add("Transpose", [steps], perm=[1, 0, 2])[0]
+
+    def _packed(self, batch: Ragged) -> PackedSequence:
+        embedded = self.dropout(self.embedding(batch.padded()))
+        return pack_padded_sequence(embedded, batch.lengths, batch_first=True, enforce_sorted=False)
+
+    def _layers(self, graph: Graph, ids: str, lengths: str) -> tuple[str, str]:
+        """Names of the last layer's states, ``(t, b, 2h)`` at every position and ``(2, b, h)`` at the end."""
         (rows,) = graph.add("Gather", [graph.weight("embedding", self.embedding.weight), ids])
         (steps,) = graph.add("Transpose", [rows], perm=[1, 0, 2])
         (counts,) = graph.add("Cast", [lengths], to=6)
         merge = graph.weight("merge", np.array([0, 0, -1]))
+        last = ""
         for layer in range(self.config.layers):
             weights = [graph.weight(f"lstm.{layer}.{key}", value) for key, value in self._gates(layer)]
             every, last, _ = graph.add(
@@ -103,9 +133,7 @@ class BiLSTM(nn.Module):
             )
             (aligned,) = graph.add("Transpose", [every], perm=[0, 2, 1, 3])
             (steps,) = graph.add("Reshape", [aligned, merge])
-        (rows,) = graph.add("Transpose", [last], perm=[1, 0, 2])
-        (state,) = graph.add("Reshape", [rows, graph.weight("flat", np.array([0, -1]))])
-        return state
+        return steps, last
 
     def _gates(self, layer: int) -> list[tuple[str, Tensor]]:
         """Both directions' weights with torch's gates (i, f, g, o) put in the order of ONNX (i, o, f, g)."""

@@ -28,14 +28,89 @@ class Graph:
 
         if name not in self.weights:
             array = value.detach().numpy() if isinstance(value, Tensor) else value
-            self.weights[name] = onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
+            self.weights[name] = onnx.numpy_helper.from_array(np.asarray(array, order="C"), name)
         return name
 
     def linear(self, features: str, layer: nn.Linear, name: str) -> str:
         """Add a linear map over the last axis, and return the name of its output."""
-        (product,) = self.add("MatMul", [features, self.weight(f"{name}.w", layer.weight.t())])
-        (shifted,) = self.add("Add", [product, self.weight(f"{name}.b", layer.bias)])
+        return self.affine(features, layer.weight, layer.bias, name)
+
+    def affine(self, features: str, weight: Tensor, bias: Tensor, name: str) -> str:
+        """Add ``features · weightᵀ + bias`` over the last axis, and return the name of its output."""
+        (product,) = self.add("MatMul", [features, self.weight(f"{name}.w", weight.t())])
+        (shifted,) = self.add("Add", [product, self.weight(f"{name}.b", bias)])
         return shifted
+
+    def layer_norm(self, states: str, layer: nn.LayerNorm, name: str) -> str:
+        """Add a normalisation of the last axis, and return the name of its output."""
+        weights = [self.weight(f"{name}.w", layer.weight), self.weight(f"{name}.b", layer.bias)]
+        (normal,) = self.add("LayerNormalization", [states, *weights], axis=-1, epsilon=layer.eps)
+        return normal
+
+    def gelu(self, states: str) -> str:
+        """Add ``x · Φ(x)``, the exact form, and return the name of its output."""
+        (scaled,) = self.add("Div", [states, self.weight("root_two", np.array([2**0.5], dtype=np.float32))])
+        (error,) = self.add("Erf", [scaled])
+        (doubled,) = self.add("Add", [error, self.weight("one.float", np.array([1], dtype=np.float32))])
+        (product,) = self.add("Mul", [states, doubled])
+        (halved,) = self.add("Mul", [product, self.weight("half", np.array([0.5], dtype=np.float32))])
+        return halved
+
+    def positions(self, ids: str, axis: int = 1) -> str:
+        """Add 0, 1 … t - 1, int64 ``(t,)``, t being the size of an axis, and return its name."""
+        (shape,) = self.add("Shape", [ids])
+        (tokens,) = self.add("Gather", [shape, self.weight(f"axis.{axis}", np.array(axis))])
+        zero, step = self.weight("range.start", np.array(0)), self.weight("range.step", np.array(1))
+        return self.add("Range", [zero, tokens, step])[0]
+
+    def real(self, ids: str, lengths: str, axis: int = 1) -> str:
+        """Add a mask, float ``(b, t)``, of 1 where a word stands and 0 behind the end; return its name."""
+        (column,) = self.add("Unsqueeze", [lengths, self.weight("axis.last", np.array([-1]))])
+        (before,) = self.add("Less", [self.positions(ids, axis), column])
+        return self.add("Cast", [before], to=1)[0]
+
+    def masked(self, states: str, real: str) -> str:
+        """Put zeros behind the end of each text: states ``(b, t, d)`` times the mask of `real`."""
+        (column,) = self.add("Unsqueeze", [real, self.weight("axis.last", np.array([-1]))])
+        return self.add("Mul", [states, column])[0]
+
+    def mean(self, states: str, real: str) -> str:
+        """Add the mean of states ``(b, t, d)`` over real positions, and return the name of ``(b, d)``."""
+        axis = self.weight("axis.words", np.array([1]))
+        (total,) = self.add("ReduceSum", [self.masked(states, real), axis], keepdims=0)
+        (count,) = self.add("ReduceSum", [real, axis], keepdims=1)
+        return self.add("Div", [total, count])[0]
+
+    def attention(self, mapped: Sequence[str], real: str, heads: int, width: int) -> str:
+        """Add scaled dot-product attention that looks at real positions only.
+
+        Args:
+            mapped: names of queries, keys and values, each ``(b, t, width)``.
+            real: mask of `real`.
+            heads: into which the width is divided.
+            width: of the states.
+
+        Returns:
+            The name of ``(b, t, width)``, the heads side by side.
+        """
+        divide = self.weight("heads", np.array([0, 0, heads, width // heads]))
+        parts = [self.add("Reshape", [name, divide])[0] for name in mapped]
+        orders = ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
+        turned = [self.add("Transpose", [p], perm=order)[0] for p, order in zip(parts, orders, strict=True)]
+        (scores,) = self.add("MatMul", turned[:2])
+        root = self.weight("root_width", np.array([(width // heads) ** 0.5], dtype=np.float32))
+        (scaled,) = self.add("Div", [scores, root])
+        (shown,) = self.add("Add", [scaled, self._hidden(real)])
+        (shares,) = self.add("Softmax", [shown], axis=-1)
+        (mixed,) = self.add("MatMul", [shares, turned[2]])
+        (side_by_side,) = self.add("Transpose", [mixed], perm=[0, 2, 1, 3])
+        return self.add("Reshape", [side_by_side, self.weight("merge_heads", np.array([0, 0, -1]))])[0]
+
+    def _hidden(self, real: str) -> str:
+        """``(b, 1, 1, t)``: 0 where a word stands, so far below it elsewhere that its share is 0."""
+        (absent,) = self.add("Sub", [real, self.weight("one.float", np.array([1], dtype=np.float32))])
+        (low,) = self.add("Mul", [absent, self.weight("far", np.array([1e9], dtype=np.float32))])
+        return self.add("Unsqueeze", [low, self.weight("axis.heads", np.array([1, 2]))])[0]
 
     def add(self, operator: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> list[str]:
         """Add a node, and return the names of its outputs."""

@@ -63,12 +63,27 @@ def _prefix_blocked(matrices: Tensor) -> Tensor:
     if missing:
         eye = torch.eye(d).expand(b, missing, d, d)
         matrices = torch.cat([matrices, eye], 1)
-    inner = _prefix_loop(matrices.unflatten(1, (-1, size)).flatten(0, 1)).unflatten(0, (b, -1))
-    before = _prefix_loop(inner[:, :-1, -1]) if inner.shape[1] > 1 else None
-    if before is None:
-        return inner[:, 0, :t]
-    rest = before.unsqueeze(2) @ inner[:, 1:]
-    return torch.cat([inner[:, :1], rest], 1).flatten(1, 2)[:, :t]
+    blocks = matrices.mT.unflatten(1, (-1, size))
+    inner = list(blocks.unbind(2))
+    for place in range(1, size):
+        inner[place] = inner[place] @ inner[place - 1]
+    within = torch.stack(inner, dim=2)
+    before = list(inner[-1].unbind(1))[:-1]
+    for place in range(1, len(before)):
+        before[place] = before[place] @ before[place - 1]
+    if before:
+        rest = within[:, 1:].flatten(2, 3) @ torch.stack(before, 1)
+        within = torch.cat([within[:, :1], rest.unflatten(2, (size, d))], 1)
+    return within.flatten(1, 2)[:, :t].mT
+
+
+def _split(matrices):
+    rows = max(1, 2**19 // matrices[0].numel())
+    return torch.cat([_tree(part) for part in matrices.split(rows)])
+
+def _splitloop(matrices):
+    rows = max(1, 2**19 // matrices[0].numel())
+    return torch.cat([_loop(part) for part in matrices.split(rows)])
 
 
 def _prefix_doubling(matrices: Tensor) -> Tensor:
@@ -80,5 +95,5 @@ def _prefix_doubling(matrices: Tensor) -> Tensor:
     return matrices
 
 
-PRODUCTS: dict[str, Callable[[Tensor], Tensor]] = {"loop": _loop, "tree": _tree, "treecat": _treecat}
+PRODUCTS: dict[str, Callable[[Tensor], Tensor]] = {"loop": _loop, "tree": _tree, "treecat": _treecat, "split": _split, "splitloop":_splitloop}
 PREFIXES = {"loop": _prefix_loop, "blocked": _prefix_blocked, "doubling": _prefix_doubling}
