@@ -12,7 +12,18 @@ import understudy
 SOURCE = Path(understudy.__file__).parent
 
 ROOMS = (
-    {"_version", "errors", "task", "configs", "words", "folders", "layout", "metrics", "progress"},
+    {
+        "_version",
+        "errors",
+        "task",
+        "configs",
+        "words",
+        "subwords",
+        "folders",
+        "layout",
+        "metrics",
+        "progress",
+    },
     {"data"},
     {"augment"},
     {"losses"},

@@ -88,6 +88,9 @@ TestFraction = Annotated[
 ]
 Metric = Annotated[str | None, typer.Option("--metric", help="accuracy, macro_f1 or mcc.")]
 Loss = Annotated[str | None, typer.Option("--loss", help="mse, kl or hard.")]
+VocabularyOption = Annotated[
+    str | None, typer.Option("--vocabulary", help="Of the students: words, wordpiece or teacher. [words]")
+]
 Precision = Annotated[
     str | None,
     typer.Option("--precision", help="Of the teacher: float32, or bfloat16 where the CPU has it (faster)."),
@@ -115,6 +118,7 @@ def _verb(stage: str, about: str) -> None:
         test_fraction: TestFraction = None,
         metric: Metric = None,
         loss: Loss = None,
+        vocabulary: VocabularyOption = None,
         precision: Precision = None,
         seed: Seed = None,
     ) -> None:
@@ -136,6 +140,7 @@ def _verb(stage: str, about: str) -> None:
             "teacher.precision": precision,
             "teacher.finetune.precision": precision,
             "loss.name": loss,
+            "training.vocabulary": vocabulary,
             "seed": seed,
         }
         if is_run and recipe is not None:

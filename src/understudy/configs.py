@@ -13,6 +13,7 @@ LOSSES = ("mse", "kl", "hard", "gold")
 """Every loss that a recipe can name."""
 
 POOLINGS = ("auto", "cls", "mean")
+VOCABULARIES = ("words", "wordpiece", "teacher")
 PRECISIONS = ("float32", "bfloat16")
 
 FEWEST_STEPS = 250
@@ -109,7 +110,8 @@ class TrainingConfig:
     """How a student is trained; ``None`` takes the student's own default.
 
     Attributes:
-        vocabulary_size: words at most, special ones included.
+        vocabulary: ``words`` of the transfer set, ``wordpiece`` trained on it, or the ``teacher``'s.
+        vocabulary_size: entries at most, special ones included; a teacher's vocabulary keeps its size.
         epochs: passes over the transfer set, at most.
         batch_size: texts a step.
         learning_rate: peak rate of AdamW, decayed linearly.
@@ -119,6 +121,7 @@ class TrainingConfig:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
+    vocabulary: str = "words"
     vocabulary_size: int = 5000
     epochs: int | None = None
     batch_size: int | None = None
@@ -127,6 +130,7 @@ class TrainingConfig:
     class_weights: bool = False
 
     def __post_init__(self) -> None:
+        check_choice("vocabulary", self.vocabulary, VOCABULARIES)
         check_positive(
             epochs=self.epochs,
             batch_size=self.batch_size,

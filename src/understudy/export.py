@@ -54,7 +54,7 @@ def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], abou
             "task": student.task.to_dict(),
             "student": describe(student.name, module),
             "parameters": student.parameters,
-            "vocabulary": {"kind": "words", "size": len(student.vocabulary)},
+            "vocabulary": {"kind": student.vocabulary.kind, "size": len(student.vocabulary)},
             "teacher": teacher,
             "onnx": {"inputs": ["ids", "lengths"], "output": "logits", "largest_difference": difference},
             "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}

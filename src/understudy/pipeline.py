@@ -20,6 +20,7 @@ from understudy.measure import Order
 from understudy.progress import Progress, Silent
 from understudy.recipe import Recipe, make_recipe, to_yaml
 from understudy.stages import Stages
+from understudy.subwords import Vocabulary, teacher_vocabulary
 from understudy.teachers.source import Source, resolve
 
 STAGES = ("data", "finetune", "label", "train", "export", "evaluate", "report")
@@ -303,6 +304,7 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
             loss=loss,
             config=run.recipe.training,
             vocabulary_texts=(*data.train.texts, *data.unlabelled),
+            teacher_vocabulary=_teacher_vocabulary(run),
             checkpoint=run.checkpoint(folder.name, about["inputs"]),
             progress=run.stages.progress,
             what=_stage_name("training", name, is_gold),
@@ -310,6 +312,16 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
         save_trained(trained, folder, about)
 
     run.stages.run(_stage_name("train", name, is_gold), folder, inputs, work)
+
+
+def _teacher_vocabulary(run: Run) -> Vocabulary | None:
+    if run.recipe.training.vocabulary != "teacher":
+        return None
+    from understudy.teachers.source import Source
+    from understudy.teachers.transformer import load_tokenizer
+
+    tokenizer = load_tokenizer(Source(run.source.name, run.teacher_order.location))
+    return teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
 
 
 def export(run: Run) -> None:

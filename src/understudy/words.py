@@ -90,6 +90,8 @@ class WordVocabulary:
         ArtifactError: the words are not distinct or do not begin with the special ones.
     """
 
+    kind = "words"
+
     def __init__(self, words: Sequence[str], max_words: int | None = None) -> None:
         self.words = tuple(words)
         self.max_words = max_words
@@ -112,6 +114,10 @@ class WordVocabulary:
         lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
         flat = np.fromiter((i for row in rows for i in row), dtype=np.int64, count=int(lengths.sum()))
         return flat, lengths
+
+    def cut(self, max_words: int | None) -> WordVocabulary:
+        """The same vocabulary with another limit."""
+        return WordVocabulary(self.words, max_words)
 
     def to_tokenizer(self) -> dict[str, Any]:
         """The same rule as the JSON document that the ``tokenizers`` library reads.

@@ -15,6 +15,10 @@ from understudy.training.fit import fit
 from understudy.training.transfer import NO_LABEL, TransferSet, labelled_only
 from understudy.words import build_vocabulary
 
+NAMES = ["bilstm.v1", "cbow.v1"]
+"""One student that reads order and one that does not; the contract test has all of them."""
+
+
 TASK = Task(("bad", "good"))
 KINDS = {0: ("bad", "dull", "slow"), 1: ("good", "great", "quick")}
 FILLER = ["the", "a", "film", "was", "it", "food", "room", "very", "and", "quite", "really", "so"]
@@ -68,7 +72,7 @@ def test_nothing_of_a_test_split_can_be_given():
     assert [name for name in fields if "test" in name.lower()] == []
 
 
-@pytest.mark.parametrize("name", sorted(STUDENTS))
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("is_distilled", [False, True])
 def test_it_learns(name, is_distilled):
     texts, labels = corpus(96)
@@ -85,7 +89,7 @@ def test_it_learns(name, is_distilled):
         assert np.abs(logits - soft_targets(gold)).mean() < 1.0
 
 
-@pytest.mark.parametrize("name", sorted(STUDENTS))
+@pytest.mark.parametrize("name", NAMES)
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(name):
     torch.manual_seed(1)
     one = weights(quick(name))
@@ -268,7 +272,7 @@ def test_the_students_own_defaults_hold_where_nothing_is_said(monkeypatch):
     assert seen["sizes"] == [defaults.batch_size, 300 - defaults.batch_size]
 
 
-@pytest.mark.parametrize("name", sorted(STUDENTS))
+@pytest.mark.parametrize("name", NAMES)
 def test_every_epoch_sees_every_text_once(name, monkeypatch):
     seen = []
     real = room.optimise
@@ -289,7 +293,7 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("name", sorted(STUDENTS))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_killed_run_resumes_to_the_same_weights(name, monkeypatch, tmp_path):
     config = TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-2)
     whole = quick(name, distilled(), config=config)

@@ -12,8 +12,9 @@ import numpy as np
 from understudy.errors import ArtifactError
 from understudy.folders import read_json, verify
 from understudy.layout import FORMAT, Layout
+from understudy.subwords import Vocabulary, load_vocabulary
 from understudy.task import FloatArray, IntArray, Task
-from understudy.words import PAD_ID, WordVocabulary
+from understudy.words import PAD_ID
 
 TOKEN_BUDGET = 8192
 """Padded tokens a batch, at most; texts of similar length share one."""
@@ -31,7 +32,7 @@ class Model:
     """
 
     task: Task
-    vocabulary: WordVocabulary
+    vocabulary: Vocabulary
     session: Any
     config: dict[str, Any]
 
@@ -95,7 +96,7 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
         )
     return Model(
         Task.from_dict(config["task"]),
-        WordVocabulary.load(layout.tokenizer),
+        load_vocabulary(layout.tokenizer),
         _session(layout.onnx, threads),
         config,
     )

@@ -18,10 +18,11 @@ from understudy.losses import balanced_weights, combined
 from understudy.progress import Progress
 from understudy.students import RaggedTexts, build, spec
 from understudy.students.registry import Spec
+from understudy.subwords import Vocabulary, train_wordpiece
 from understudy.task import IntArray, Task
 from understudy.training.student import TorchStudent, Trained
 from understudy.training.transfer import TransferSet
-from understudy.words import WordVocabulary, build_vocabulary
+from understudy.words import build_vocabulary
 
 
 def fit(
@@ -34,6 +35,7 @@ def fit(
     loss: LossConfig | None = None,
     config: TrainingConfig | None = None,
     vocabulary_texts: Iterable[str] | None = None,
+    teacher_vocabulary: Vocabulary | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     what: str | None = None,
@@ -50,6 +52,7 @@ def fit(
         loss: which loss; by default `mse` on logits where there are soft targets, else `gold`.
         config: how it is trained.
         vocabulary_texts: texts whose words make the vocabulary; by default those of the transfer set.
+        teacher_vocabulary: the teacher's own, where the config asks for it.
         checkpoint: folder for resuming after a kill.
         progress: audience.
         what: a word for the audience.
@@ -65,9 +68,9 @@ def fit(
         raise RecipeError(f"The loss {loss.name!r} needs soft targets, but the transfer set has none.")
     if config.class_weights and loss.needs_teacher and loss.alpha == 0.0:
         raise RecipeError(f"Class weights weigh gold labels, but the loss {loss.name!r} has no gold part.")
-    vocabulary = build_vocabulary(vocabulary_texts or transfer.texts, config.vocabulary_size)
+    vocabulary = _vocabulary(config, vocabulary_texts or transfer.texts, teacher_vocabulary)
     module = build(name, len(task.labels), seed=seed, vocabulary_size=len(vocabulary), **sizes)
-    vocabulary = WordVocabulary(vocabulary.words, module.config.max_words)
+    vocabulary = vocabulary.cut(module.config.max_words)
     student = TorchStudent(name, module, vocabulary, task)
     encoded, encoded_dev = student.encode(transfer.texts), student.encode(dev[0])
     weights = balanced_weights(transfer.gold, len(task.labels)) if config.class_weights else None
@@ -90,6 +93,16 @@ def fit(
         what=what or f"training {name}",
     )
     return Trained(student, tuple(curve), time.perf_counter() - started)
+
+
+def _vocabulary(config: TrainingConfig, texts: Iterable[str], teacher: Vocabulary | None) -> Vocabulary:
+    if config.vocabulary == "teacher":
+        if teacher is None:
+            raise RecipeError("The vocabulary 'teacher' was asked for, but this teacher has none to give.")
+        return teacher
+    if config.vocabulary == "wordpiece":
+        return train_wordpiece(list(texts), config.vocabulary_size)
+    return build_vocabulary(texts, config.vocabulary_size)
 
 
 class _Targets:

@@ -16,8 +16,8 @@ from understudy.folders import publish, read_json, verify
 from understudy.loop import Epoch
 from understudy.students import Network, RaggedTexts, rebuild
 from understudy.students.registry import count_parameters, describe
+from understudy.subwords import Vocabulary, load_vocabulary
 from understudy.task import FloatArray, Task
-from understudy.words import WordVocabulary
 
 ANSWER_BATCH = 256
 
@@ -37,7 +37,7 @@ class TorchStudent:
 
     name: str
     module: Network
-    vocabulary: WordVocabulary
+    vocabulary: Vocabulary
     task: Task
 
     @property
@@ -95,5 +95,5 @@ def load_trained(folder: Path) -> Trained:
     task = Task.from_dict(facts["task"])
     module = rebuild(facts["name"], facts["config"], len(task.labels), facts["form"])
     module.load_state_dict(load_file(folder / WEIGHTS))
-    student = TorchStudent(facts["name"], module.eval(), WordVocabulary.load(folder / TOKENIZER), task)
+    student = TorchStudent(facts["name"], module.eval(), load_vocabulary(folder / TOKENIZER), task)
     return Trained(student, tuple(Epoch(**epoch) for epoch in facts["curve"]), facts["seconds"])

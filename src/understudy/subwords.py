@@ -1,0 +1,174 @@
+"""Vocabularies of pieces of words, by the ``tokenizers`` library: trained here, or a teacher's own."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from understudy.errors import ArtifactError
+from understudy.task import IntArray
+from understudy.words import PAD_ID, SPECIALS, UNK, UNK_ID, WordVocabulary, split
+
+PREFIX = "##"
+"""Stands before a piece that continues a word."""
+
+
+class SubwordVocabulary:
+    """A tokeniser of the ``tokenizers`` library as a vocabulary: text → ids, id 0 being the padding.
+
+    Args:
+        document: the tokeniser's JSON document, as `tokenizers` reads it.
+        max_words: longer texts are cut to their first ``max_words`` pieces; ``None`` cuts nothing.
+
+    Raises:
+        ArtifactError: the library cannot read the document.
+    """
+
+    kind = "pieces"
+
+    def __init__(self, document: dict[str, Any], max_words: int | None = None) -> None:
+        from tokenizers import Tokenizer
+
+        cut = {"direction": "Right", "max_length": max_words, "strategy": "LongestFirst", "stride": 0}
+        self.document = {**document, "padding": None, "truncation": cut if max_words else None}
+        self.max_words = max_words
+        try:
+            self.tokenizer = Tokenizer.from_str(json.dumps(self.document))
+        except Exception as error:  # the library raises no narrower type
+            raise ArtifactError(f"The tokeniser cannot be read: {error}.") from error
+
+    def __len__(self) -> int:
+        return int(self.tokenizer.get_vocab_size(with_added_tokens=True))
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the pieces of one text; a text without any is one unknown word."""
+        return self.tokenizer.encode(_readable(text)).ids or [UNK_ID]
+
+    def encode_batch(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
+        """Ids of all texts end to end ``(sum of lengths,)``, and the lengths ``(n,)``; each length ≥ 1."""
+        encoded = self.tokenizer.encode_batch_fast([_readable(text) for text in texts])
+        rows = [row.ids or [UNK_ID] for row in encoded]
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        flat = np.fromiter((i for row in rows for i in row), dtype=np.int64, count=int(lengths.sum()))
+        return flat, lengths
+
+    def cut(self, max_words: int | None) -> SubwordVocabulary:
+        """The same vocabulary with another limit."""
+        return SubwordVocabulary(self.document, max_words)
+
+    def save(self, path: Path) -> None:
+        """Write ``tokenizer.json``."""
+        path.write_text(json.dumps(self.document, indent=1), encoding="utf-8")
+
+
+def train_wordpiece(texts: Iterable[str], size: int) -> SubwordVocabulary:
+    """A WordPiece vocabulary of at most ``size`` pieces, trained on texts split by the rule of `words`.
+
+    Schuster & Nakajima 2012. The same texts in any order give the same vocabulary.
+    """
+    from tokenizers import Tokenizer, models, trainers
+
+    words = Counter(word for text in texts for word in split(_readable(text)))
+    letters: Counter[str] = Counter()
+    for word, count in words.items():
+        letters.update(dict.fromkeys(word, count))
+    alphabet = sorted(letters, key=lambda letter: (-letters[letter], letter))[: max(1, size // 2)]
+    rule = WordVocabulary(SPECIALS).to_tokenizer()
+    tokenizer = Tokenizer.from_str(json.dumps(rule))
+    tokenizer.model = models.WordPiece({UNK: 0}, unk_token=UNK)
+    # The library numbers continued letters in the order of a hash table, and breaks ties by these numbers.
+    # Named first, they have the same numbers in every run.
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size,
+        special_tokens=[*SPECIALS, *(PREFIX + letter for letter in alphabet)],
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
+        continuing_subword_prefix=PREFIX,
+        show_progress=False,
+    )
+    repeated = (f"{word} " * count for word, count in sorted(words.items()))
+    tokenizer.train_from_iterator(repeated, trainer)
+    return SubwordVocabulary({**json.loads(tokenizer.to_str()), "added_tokens": []})
+
+
+def teacher_vocabulary(document: dict[str, Any], padding: str) -> SubwordVocabulary:
+    """A teacher's own tokeniser, its padding moved to id 0, where every student expects it.
+
+    Args:
+        document: the tokeniser's JSON document.
+        padding: the teacher's padding token.
+
+    Raises:
+        ArtifactError: the tokeniser has no such token, or is of a form that cannot be renumbered.
+    """
+    vocabulary = SubwordVocabulary(document)
+    old = vocabulary.tokenizer.token_to_id(padding)
+    if old is None:
+        raise ArtifactError(f"The teacher's tokeniser has no padding token {padding!r}.")
+    if old == PAD_ID:
+        return vocabulary
+    return SubwordVocabulary(_swapped(document, old, PAD_ID))
+
+
+Vocabulary = WordVocabulary | SubwordVocabulary
+"""What turns text into ids; both kinds have the same methods."""
+
+
+def load_vocabulary(path: Path) -> Vocabulary:
+    """Read a ``tokenizer.json``: whole words by our own code, pieces by the library.
+
+    Raises:
+        ArtifactError: the file is no tokeniser.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        is_words = document["model"]["type"] == "WordLevel"
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} is no tokeniser: {error!r}.") from error
+    if is_words:
+        return WordVocabulary.load(path)
+    return SubwordVocabulary(document, (document.get("truncation") or {}).get("max_length"))
+
+
+def _readable(text: str) -> str:
+    """The library refuses lone surrogates; they become replacement characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _swapped(document: dict[str, Any], one: int, two: int) -> dict[str, Any]:
+    """The document with two ids exchanged everywhere."""
+    turn = {one: two, two: one}
+    new: dict[str, Any] = json.loads(json.dumps(document))
+    vocabulary = new["model"]["vocab"]
+    if isinstance(vocabulary, dict):
+        new["model"]["vocab"] = {word: turn.get(number, number) for word, number in vocabulary.items()}
+    else:  # a Unigram model lists its pieces
+        vocabulary[one], vocabulary[two] = vocabulary[two], vocabulary[one]
+        unknown = new["model"].get("unk_id")
+        new["model"]["unk_id"] = turn.get(unknown, unknown)
+    for token in new.get("added_tokens") or []:
+        token["id"] = turn.get(token["id"], token["id"])
+    new["added_tokens"] = sorted(new.get("added_tokens") or [], key=lambda token: token["id"])
+    _renumber(new.get("post_processor") or {}, turn)
+    return new
+
+
+def _renumber(processor: Any, turn: dict[int, int]) -> None:
+    """Exchange ids in a post-processor, whatever its kind."""
+    for part in processor.get("processors", []):
+        _renumber(part, turn)
+    for special in (processor.get("special_tokens") or {}).values():
+        special["ids"] = [turn.get(number, number) for number in special["ids"]]
+    for key in ("sep", "cls"):
+        if key in processor:
+            word, number = processor[key]
+            processor[key] = [word, turn.get(number, number)]
