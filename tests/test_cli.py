@@ -149,3 +149,17 @@ def test_training_without_its_packages_says_what_to_install(monkeypatch):
 
 def test_info_names_versions():
     assert json.loads(run("info"))["understudy"] == understudy.__version__
+
+
+def test_students_are_listed_with_their_parameters():
+    rows = {row["name"]: row for row in json.loads(run("students", "--json"))}
+    assert rows["cbow.v1"]["parameters"] == 80_610
+    assert rows["bilstm.v1"]["parameters"] == 684_578
+    assert "cbow.v1" in run("students")
+
+
+def test_students_are_listed_for_other_sizes_and_pairs():
+    asked = ("students", "--json", "--vocab-size", "100", "--labels", "3", "--pair", "diffcat")
+    rows = {row["name"]: row for row in json.loads(run(*asked))}
+    # 100·16 + (3·16 + 1)·32 + 33·3
+    assert rows["cbow.v1"]["parameters"] == 1600 + 1568 + 99

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from understudy._version import __version__
 from understudy.errors import DataError, MissingExtraError, RecipeError, UnderstudyError
@@ -36,6 +37,13 @@ TABLE_WIDTH = 110
 
 CHUNK = 4096
 """Lines that `predict` answers at once."""
+
+
+class Pair(StrEnum):
+    """How a student reads two texts: in one with a separator, or each by itself."""
+
+    joint = "joint"
+    diffcat = "diffcat"
 
 
 class Form(StrEnum):
@@ -225,6 +233,30 @@ def predict(  # noqa: PLR0917
     else:
         with output.open("w", encoding="utf-8", newline="") as out:
             out.writelines(written)
+
+
+@app.command()
+def students(
+    vocabulary_size: Annotated[int | None, typer.Option("--vocab-size", min=10)] = None,
+    labels: Annotated[int, typer.Option("--labels", min=1)] = 2,
+    head: Annotated[str | None, typer.Option("--head", help="Of the matrix students: linear, mlp.")] = None,
+    pair: Annotated[Pair, typer.Option("--pair", help="How two texts are read.")] = Pair.joint,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """List every student with its number of parameters."""
+    _need_training()
+    from understudy.students.registry import listing
+
+    rows = listing(labels, vocabulary_size, head, "diffcat" if pair is Pair.diffcat else "text")
+    console = Console(highlight=False, soft_wrap=True)
+    if as_json:
+        console.print_json(json.dumps(rows))
+        return
+    table = Table("name", "parameters", "vocabulary", "tags words", "source", box=None)
+    for row in rows:
+        cells = (f"{row['parameters']:,}", f"{row['vocabulary_size']:,}", "yes" if row["tags_words"] else "")
+        table.add_row(row["name"], *cells, row["source"])
+    console.print(table)
 
 
 @app.command()

@@ -61,3 +61,12 @@ def test_one_layer_has_no_dropout_between_layers():
 
 def test_cuts_long_texts():
     assert BiLSTMConfig().max_words == 512
+
+
+def test_a_words_features_are_both_directions_states(make, batch_of):
+    encoder, batch = make(NAME, vocabulary_size=30, hidden=6).encoder, batch_of((4, 1, 9), 30)
+    last = batch.offsets + batch.lengths - 1
+    with torch.inference_mode():
+        words, texts = encoder.tokens(batch), encoder(batch)
+    assert words.shape == (14, 12)
+    torch.testing.assert_close(texts, torch.cat([words[last, :6], words[batch.offsets, 6:]], dim=1))

@@ -47,7 +47,7 @@ def test_the_students_of_the_paper_are_there():
 def test_an_unknown_name_suggests_the_nearest(name, guess):
     with pytest.raises(RecipeError, match=f"Unknown student {name!r}. Did you mean {guess!r}"):
         spec(name)
-    with pytest.raises(RecipeError, match=r"Known: 'bilstm\.v1', 'cbow\.v1'"):
+    with pytest.raises(RecipeError, match=r"Known: .*'bilstm\.v1', 'cbow\.v1'"):
         build(name, 2, seed=0)
 
 

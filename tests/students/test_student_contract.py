@@ -280,7 +280,9 @@ def test_words_have_logits_of_their_own(name, make_tagger, batch_of, logits_of):
     assert (logits.shape, logits.dtype) == ((sum(LENGTHS), 4), np.float32)
     assert np.std(logits, axis=0).min() > 0.05
     starts = np.cumsum((0, *LENGTHS[:-1]))
-    assert all(np.ptp(logits[a : a + n], axis=0).min() > 1e-3 for a, n in zip(starts, LENGTHS) if n > 1)
+    assert all(
+        np.ptp(logits[a : a + n], axis=0).min() > 1e-3 for a, n in zip(starts, LENGTHS, strict=True) if n > 1
+    )
 
 
 @pytest.mark.parametrize("name", TAGGERS)
@@ -331,7 +333,9 @@ def test_pairs_alone_as_in_any_batch(name, make_pair_student, batch_of, logits_o
     one, two = (batch_of(side, SIZE, seed) for seed, side in enumerate(lengths))
     together = logits_of(module, one, two)
     assert together.shape == (len(LENGTHS), 3)
-    for row, (left, right) in enumerate(zip(one.ids.split(lengths[0]), two.ids.split(lengths[1]), strict=True)):
+    for row, (left, right) in enumerate(
+        zip(one.ids.split(lengths[0]), two.ids.split(lengths[1]), strict=True)
+    ):
         pair = [Ragged(ids, torch.tensor([len(ids)])) for ids in (left, right)]
         np.testing.assert_allclose(logits_of(module, *pair)[0], together[row], atol=1e-5, rtol=1e-5)
     assert np.abs(logits_of(module, two, one) - together).max() > 1e-2
@@ -340,7 +344,9 @@ def test_pairs_alone_as_in_any_batch(name, make_pair_student, batch_of, logits_o
 def test_pairs_are_answered_by_onnx_as_by_torch(name, make_pair_student, batch_of, logits_of, onnx_of):
     module = make_pair_student(name)
     twin, seen = onnx_of(module), []
-    for seed, sides in enumerate([((1,), (1,)), ((1, 200), (7, 2)), ((3, 3), (90, 1)), (LENGTHS, LENGTHS[::-1])]):
+    for seed, sides in enumerate(
+        [((1,), (1,)), ((1, 200), (7, 2)), ((3, 3), (90, 1)), (LENGTHS, LENGTHS[::-1])]
+    ):
         pair = [batch_of(side, SIZE, 10 * seed + place) for place, side in enumerate(sides)]
         expected = logits_of(module, *pair)
         for extra in (0, 5):

@@ -1,6 +1,6 @@
 """Student architectures: modules from frozen configs, a registry of versioned names, their ONNX form."""
 
-from understudy.students import attn_bilstm, bert, bilstm, cbow, cnn, dan, kim_cnn
+from understudy.students import attn_bilstm, bert, bilstm, cbow, cmow, cnn, dan, hybrid, kim_cnn
 from understudy.students.network import Network
 from understudy.students.ragged import Ragged, RaggedTexts
 from understudy.students.registry import STUDENTS, Spec, build, rebuild, spec
@@ -16,8 +16,10 @@ __all__ = [
     "bilstm",
     "build",
     "cbow",
+    "cmow",
     "cnn",
     "dan",
+    "hybrid",
     "kim_cnn",
     "rebuild",
     "spec",

@@ -129,6 +129,36 @@ def rebuild(name: str, config: Mapping[str, Any], labels: int, form: str = "text
     return build(name, labels, seed=0, form=form, **config)
 
 
+def listing(
+    labels: int = 2, vocabulary_size: int | None = None, head: str | None = None, form: str = "text"
+) -> list[dict[str, Any]]:
+    """Every student with its number of parameters, JSON-ready.
+
+    Args:
+        labels: number of logits.
+        vocabulary_size: rows of the embedding table; ``None`` takes each student's own.
+        head: for the students that have a choice of heads; the others keep theirs.
+        form: ``text``, or ``diffcat`` for pairs whose texts are encoded apart.
+    """
+    rows = []
+    for name in sorted(STUDENTS):
+        found = STUDENTS[name]
+        known = {field.name for field in fields(found.config)}
+        asked = {"vocabulary_size": vocabulary_size, "head": head}
+        sizes = {key: value for key, value in asked.items() if value is not None and key in known}
+        config = found.config(**sizes)
+        rows.append(
+            {
+                "name": name,
+                "parameters": found.parameters(config, labels, form),
+                "vocabulary_size": config.vocabulary_size,
+                "tags_words": hasattr(found.encoder, "tokens"),
+                "source": found.source,
+            }
+        )
+    return rows
+
+
 def describe(name: str, module: Network) -> dict[str, Any]:
     """A student's name, sizes and form, JSON-ready, as `rebuild` reads them."""
     return {"name": name, "config": asdict(module.config), "form": module.form}

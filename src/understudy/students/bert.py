@@ -1,0 +1,271 @@
+"""`bert-tiny.v1`, `bert-mini.v1`, `bert-small.v1`: BERT of 2 or 4 layers, random or from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from understudy.configs import check_choice
+from understudy.errors import ArtifactError, RecipeError
+from understudy.students.graph import Graph
+from understudy.students.padding import mean, real
+from understudy.students.ragged import Ragged
+from understudy.students.registry import TrainingDefaults, register
+from understudy.words import PAD_ID
+
+POSITIONS = 512
+"""Rows of the position table, as in every published BERT: no longer text can be read."""
+
+POOLINGS = ("mean", "first")
+
+
+@dataclass(frozen=True)
+class BERTConfig:
+    """Sizes of `bert-tiny.v1`.
+
+    Attributes:
+        vocabulary_size: rows of the embedding table, special words included.
+        layers: of the transformer.
+        width: of an embedding, and of every state.
+        heads: of attention; they divide the width.
+        feed_forward: width of the hidden layer of a transformer layer.
+        pooling: what a text's features are: the ``mean`` of its positions, or the ``first`` position, for
+            vocabularies that begin every text with ``[CLS]``.
+        dropout: share of state entries and attention dropped in training.
+        max_words: words that are read of a text, `POSITIONS` at most.
+
+    Raises:
+        RecipeError: an unknown pooling, more words than positions, or heads that do not divide the width.
+    """
+
+    vocabulary_size: int = 30_522
+    layers: int = 2
+    width: int = 128
+    heads: int = 2
+    feed_forward: int = 512
+    pooling: str = "mean"
+    dropout: float = 0.1
+    max_words: int = POSITIONS
+
+    def __post_init__(self) -> None:
+        check_choice("pooling", self.pooling, POOLINGS)
+        if self.width % self.heads:
+            raise RecipeError(f"{self.heads} heads cannot share a width of {self.width} evenly.")
+        if not 1 <= self.max_words <= POSITIONS:
+            raise RecipeError(f"max_words is {self.max_words}, but must lie between 1 and {POSITIONS}.")
+
+
+@dataclass(frozen=True)
+class BERTMiniConfig(BERTConfig):
+    """Sizes of `bert-mini.v1`."""
+
+    layers: int = 4
+    width: int = 256
+    heads: int = 4
+    feed_forward: int = 1024
+
+
+@dataclass(frozen=True)
+class BERTSmallConfig(BERTConfig):
+    """Sizes of `bert-small.v1`."""
+
+    layers: int = 4
+    width: int = 512
+    heads: int = 8
+    feed_forward: int = 2048
+
+
+def parameters(config: BERTConfig, labels: int, features: int) -> int:
+    """``(v + 516)·d``, per layer ``4·d·(d + 1) + f·(2·d + 1) + 5·d``, and ``(k·d + 1)·d + (d + 1)·c``."""
+    d, forward = config.width, config.feed_forward
+    tables = (config.vocabulary_size + POSITIONS + 4) * d  # two token types, gain and bias of the norm
+    layer = 4 * d * (d + 1) + forward * (2 * d + 1) + 5 * d
+    return tables + config.layers * layer + (features * d + 1) * d + (d + 1) * labels
+
+
+class PoolerHead(nn.Module):
+    """BERT's own head: a tanh layer, dropout, a linear map: ``(..., width) -> (..., labels)``.
+
+    Args:
+        width: of the features.
+        hidden: width of the layer.
+        labels: number of logits, c.
+        dropout: share of the layer's entries dropped in training.
+    """
+
+    def __init__(self, width: int, hidden: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.pooler = nn.Linear(width, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden, labels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits of features."""
+        logits: Tensor = self.output(self.dropout(torch.tanh(self.pooler(features))))
+        return logits
+
+    def graph(self, graph: Graph, features: str) -> str:
+        """The same as nodes; returns the name of the logits."""
+        (pooled,) = graph.add("Tanh", [graph.linear(features, self.pooler, "pooler")])
+        return graph.linear(pooled, self.output, "output")
+
+
+def _head(config: BERTConfig, width: int, labels: int) -> PoolerHead:
+    return PoolerHead(width, config.width, labels, config.dropout)
+
+
+class BERT(nn.Module):
+    """The transformer of Devlin et al. 2019, in the sizes of Turc et al. 2019.
+
+    Args:
+        config: sizes.
+    """
+
+    def __init__(self, config: BERTConfig) -> None:
+        from transformers import BertConfig, BertModel
+
+        super().__init__()
+        self.config = config
+        self.width = self.token_width = config.width
+        self.bert: Any = BertModel(
+            BertConfig(
+                vocab_size=config.vocabulary_size,
+                hidden_size=config.width,
+                num_hidden_layers=config.layers,
+                num_attention_heads=config.heads,
+                intermediate_size=config.feed_forward,
+                max_position_embeddings=POSITIONS,
+                hidden_dropout_prob=config.dropout,
+                attention_probs_dropout_prob=config.dropout,
+                pad_token_id=PAD_ID,
+            ),
+            add_pooling_layer=False,
+        )
+
+    def forward(self, batch: Ragged) -> Tensor:
+        """Features ``(b, width)``: mean of the last layer over real positions, or its first position."""
+        states = self.states(batch)
+        return mean(states, batch) if self.config.pooling == "mean" else states[:, 0]
+
+    def states(self, batch: Ragged) -> Tensor:
+        """``(b, t, width)``: the last layer; arbitrary behind the end."""
+        answer = self.bert(input_ids=batch.padded(), attention_mask=real(batch).long())
+        states: Tensor = answer.last_hidden_state
+        return states
+
+    def tokens(self, batch: Ragged) -> Tensor:
+        """Features ``(sum of lengths, width)``."""
+        return self.states(batch)[real(batch)]
+
+    def graph(self, graph: Graph, ids: str, lengths: str) -> str:
+        """`token_graph`, pooled."""
+        states = self.token_graph(graph, ids, lengths)
+        if self.config.pooling == "mean":
+            return graph.mean(states, graph.real(ids, lengths))
+        return graph.add("Gather", [states, graph.weight("first", np.array(0))], axis=1)[0]
+
+    def token_graph(self, graph: Graph, ids: str, lengths: str) -> str:
+        """Nodes of `states`; longer texts than `POSITIONS` are an error of the runtime."""
+        parts = self.bert.embeddings
+        table = parts.position_embeddings.weight + parts.token_type_embeddings.weight[0]
+        (words,) = graph.add("Gather", [graph.weight("embedding", parts.word_embeddings.weight), ids])
+        (places,) = graph.add("Gather", [graph.weight("positions", table), graph.positions(ids)])
+        (embedded,) = graph.add("Add", [words, places])
+        states, there = graph.layer_norm(embedded, parts.LayerNorm, "norm"), graph.real(ids, lengths)
+        for number, layer in enumerate(self.bert.encoder.layer):
+            states = self._layer(graph, states, there, layer, f"layer.{number}")
+        return states
+
+    def _layer(self, graph: Graph, states: str, there: str, layer: Any, name: str) -> str:
+        """One transformer layer: attention and two linear maps, each added to what enters it, then normed."""
+        look, out = layer.attention.self, layer.attention.output
+        maps = {"query": look.query, "key": look.key, "value": look.value}
+        mapped = [graph.linear(states, part, f"{name}.{key}") for key, part in maps.items()]
+        mixed = graph.attention(mapped, there, self.config.heads, self.width)
+        (added,) = graph.add("Add", [states, graph.linear(mixed, out.dense, f"{name}.out")])
+        normal = graph.layer_norm(added, out.LayerNorm, f"{name}.norm1")
+        active = graph.gelu(graph.linear(normal, layer.intermediate.dense, f"{name}.linear1"))
+        (added,) = graph.add("Add", [normal, graph.linear(active, layer.output.dense, f"{name}.linear2")])
+        return graph.layer_norm(added, layer.output.LayerNorm, f"{name}.norm2")
+
+
+for _name, _config, _rate in (
+    ("bert-tiny.v1", BERTConfig, 2e-4),
+    ("bert-mini.v1", BERTMiniConfig, 1e-4),
+    ("bert-small.v1", BERTSmallConfig, 1e-4),
+):
+    register(
+        _name,
+        config=_config,
+        head=_head,
+        parameters=parameters,
+        training=TrainingDefaults(12, batch_size=32, learning_rate=_rate, patience=5, is_bucketed=True),
+        source="Nityasya et al. 2022, Table 7; sizes of Turc et al. 2019, architecture of Devlin et al. 2019",
+    )(BERT)
+
+
+def load_checkpoint(encoder: BERT, source: str | Path) -> None:
+    """Fill an encoder with a BERT checkpoint of the same sizes, in place. A head that it has is left out.
+
+    Args:
+        encoder: of any of the three students.
+        source: folder, or id on the hub.
+
+    Raises:
+        ArtifactError: there is no such checkpoint, it is no BERT, or it has not all weights.
+        RecipeError: its sizes are others; the message names each that differs.
+    """
+    from transformers import AutoConfig, BertModel
+
+    with _quiet():
+        try:
+            _check_sizes(encoder.bert.config, AutoConfig.from_pretrained(source), source)
+            more: dict[str, Any] = {"add_pooling_layer": False, "output_loading_info": True}
+            loaded, report = BertModel.from_pretrained(source, **more)
+        except OSError as error:
+            raise ArtifactError(f"No checkpoint can be read from {source}: {error}") from error
+    if report["missing_keys"]:
+        raise ArtifactError(f"The checkpoint {source} has no weights for {sorted(report['missing_keys'])}.")
+    encoder.bert.load_state_dict(loaded.state_dict())
+
+
+def _check_sizes(ours: Any, found: Any, source: str | Path) -> None:
+    if found.model_type != "bert":
+        raise ArtifactError(f"The checkpoint {source} is a {found.model_type!r}, not a 'bert'.")
+    sizes = {
+        "vocabulary_size": "vocab_size",
+        "layers": "num_hidden_layers",
+        "width": "hidden_size",
+        "heads": "num_attention_heads",
+        "feed_forward": "intermediate_size",
+        "positions": "max_position_embeddings",
+        "token types": "type_vocab_size",
+        "activation": "hidden_act",
+    }
+    pairs = {name: (getattr(found, theirs), getattr(ours, theirs)) for name, theirs in sizes.items()}
+    differ = [f"{name} {theirs} (here {own})" for name, (theirs, own) in pairs.items() if theirs != own]
+    if differ:
+        raise RecipeError(f"The checkpoint {source} does not fit this student: {', '.join(differ)}.")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep `transformers` from drawing bars and listing the head's weights."""
+    from transformers import logging
+
+    before, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if had_bars:
+            logging.enable_progress_bar()

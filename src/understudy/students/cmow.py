@@ -1,0 +1,202 @@
+"""`cmow.v1`: every word is a matrix, and a text is the product of its words' matrices; reads word order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from understudy.configs import check_choice, check_positive
+from understudy.students.graph import Graph
+from understudy.students.heads import MatrixConvolutionHead, NormHead, NormHiddenHead
+from understudy.students.matrix import prefix_graph, prefix_products, product, product_graph
+from understudy.students.padding import real
+from understudy.students.ragged import Ragged
+from understudy.students.registry import TrainingDefaults, register
+from understudy.words import PAD_ID
+
+HEADS = ("linear", "mlp", "cnn")
+"""What a config can call its head."""
+
+
+@dataclass(frozen=True)
+class CMOWConfig:
+    """Sizes of `cmow.v1`.
+
+    Attributes:
+        vocabulary_size: rows of the embedding table, special words included.
+        size: d, rows and columns of a word's matrix.
+        head: ``linear`` (layer norm, linear map), ``mlp`` (hidden layer with layer norm, linear map) or
+            ``cnn`` (3 x 3 convolution over the products, largest values, layer norm, linear map).
+        hidden: width of the ``mlp`` head's layer.
+        filters: of the ``cnn`` head.
+        dropout: share of the entries of M - I, and of word vectors, dropped in training.
+        max_words: words that are read of a text.
+
+    Raises:
+        RecipeError: an unknown head, or a size below 1.
+    """
+
+    directions: ClassVar[int] = 1
+    """Matrices a word has: one for reading forward, another for reading backward."""
+
+    vocabulary_size: int = 30_522
+    size: int = 28
+    head: str = "linear"
+    hidden: int = 1000
+    filters: int = 100
+    dropout: float = 0.2
+    max_words: int | None = 512
+
+    def __post_init__(self) -> None:
+        check_choice("head", self.head, HEADS)
+        check_positive(size=self.size, hidden=self.hidden, filters=self.filters)
+
+    @property
+    def vector(self) -> int:
+        """Width of the word vectors beside the matrices."""
+        return 0
+
+    @property
+    def row(self) -> int:
+        """Entries of a row of the table, and features of a text."""
+        return self.directions * self.size**2 + self.vector
+
+
+def parameters(config: CMOWConfig, labels: int, features: int) -> int:
+    """``v·w`` and the head's.
+
+    ``w`` counts the entries of a word's matrices and vector. With ``f = k·w``, k = 3 for two texts encoded
+    apart, the head has ``2f + (f + 1)·c`` (linear) or ``(f + 1)·h + 2h + (h + 1)·c`` (mlp); with s filters,
+    ``(9k·directions + 1)·s + 2g + (g + 1)·c``, ``g = s + k·vector`` (cnn).
+    """
+    table, read, hidden = config.vocabulary_size * config.row, features * config.row, config.hidden
+    if config.head == "linear":
+        return table + 2 * read + (read + 1) * labels
+    if config.head == "mlp":
+        return table + (read + 1) * hidden + 2 * hidden + (hidden + 1) * labels
+    found = config.filters + features * config.vector
+    return table + (9 * features * config.directions + 1) * config.filters + 2 * found + (found + 1) * labels
+
+
+def head(config: CMOWConfig, width: int, labels: int) -> nn.Module:
+    """The head that the config names."""
+    if config.head == "linear":
+        return NormHead(width, labels)
+    if config.head == "mlp":
+        return NormHiddenHead(width, config.hidden, labels)
+    texts = width // config.row
+    return MatrixConvolutionHead(
+        width // config.row,
+        labels,
+        matrices=config.directions,
+        size=config.size,
+        vector=config.vector,
+        filters=config.filters,
+    )
+
+
+SOURCE = "Galke et al. 2022 (matrix embeddings by cross-architecture distillation)"
+
+
+@register(
+    "cmow.v1",
+    config=CMOWConfig,
+    head=head,
+    parameters=parameters,
+    training=TrainingDefaults(epochs=10, batch_size=64, learning_rate=3e-4, patience=5, is_bucketed=True),
+    source=SOURCE,
+)
+class CMOW(nn.Module):
+    """Multiply the matrices of a text's words, in each direction; average their vectors, if they have any.
+
+    The table holds M - I, so that padding, a row of zeros, is the identity, and dropout and weight decay pull
+    towards it.
+
+    Args:
+        config: sizes.
+    """
+
+    def __init__(self, config: CMOWConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.width = self.token_width = config.row
+        matrices = config.row - config.vector
+        self.embedding = nn.Embedding(config.vocabulary_size, self.width, padding_idx=PAD_ID)
+        nn.init.normal_(self.embedding.weight[:, :matrices], std=0.01)
+        nn.init.normal_(self.embedding.weight[:, matrices:], std=0.1)
+        self.embedding.weight.data[PAD_ID] = 0.0
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, batch: Ragged) -> Tensor:
+        """Features ``(b, width)``: each direction's product, then the mean of the word vectors."""
+        matrices, vectors = self._embed(batch)
+        products = [product(each).flatten(1) for each in matrices]
+        return torch.cat([*products, vectors.sum(1) / batch.lengths[:, None]], dim=-1)
+
+    def tokens(self, batch: Ragged) -> Tensor:
+        """Features ``(sum of lengths, width)``: the products from either end to a word, and its vector."""
+        matrices, vectors = self._embed(batch)
+        products = [prefix_products(each).flatten(2) for each in matrices]
+        if len(products) == 2:
+            products[1] = products[1].flip(1)
+        every = torch.cat([*products, vectors], dim=-1)
+        return every[real(batch)]
+
+    def _embed(self, batch: Ragged) -> tuple[list[Tensor], Tensor]:
+        """Each direction's matrices ``(b, t, d, d)`` in their order of multiplication, and the word vectors.
+
+        Padding is the identity, before a text's words in the second direction and behind them in the first.
+        """
+        size = self.config.size
+        entries = self.dropout(self.embedding(batch.padded()))
+        *deviations, vectors = torch.split(entries, self._split, dim=-1)
+        identity = torch.eye(size)
+        matrices = [torch.unflatten(each, -1, (size, size)) + identity for each in deviations]
+        return [each.flip(1) if backward else each for backward, each in enumerate(matrices)], vectors
+
+    @property
+    def _split(self) -> list[int]:
+        """Widths of a row's parts: each direction's matrix, and the vector."""
+        return [self.config.size**2] * self.config.directions + [self.config.vector]
+
+    def graph(self, graph: Graph, ids: str, lengths: str) -> str:
+        """Gather matrices, padding being the identity, and multiply them in a Scan."""
+        flat, parts = graph.weight("flat", np.array([0, -1])), []
+        for direction, matrices in enumerate(self._gather(graph, ids)):
+            whole = product_graph(graph, matrices, self.config.size, is_reversed=direction == 1)
+            parts += graph.add("Reshape", [whole, flat])
+        if self.config.vector:
+            one = graph.weight("one", np.array([1]))
+            (total,) = graph.add("ReduceSum", [self._gather_vectors(graph, ids), one], keepdims=0)
+            (length,) = graph.add("Cast", [lengths], to=1)
+            (column,) = graph.add("Unsqueeze", [length, one])
+            parts += graph.add("Div", [total, column])
+        return graph.add("Concat", parts, axis=-1)[0]
+
+    def token_graph(self, graph: Graph, ids: str, lengths: str) -> str:  # noqa: ARG002 - padding is the identity
+        """The same with the products up to each word: ``(b, t, width)``."""
+        flat, parts = graph.weight("flat", np.array([0, 0, -1])), []
+        for direction, matrices in enumerate(self._gather(graph, ids)):
+            every = prefix_graph(graph, matrices, self.config.size, is_reversed=direction == 1)
+            parts += graph.add("Reshape", [every, flat])
+        if self.config.vector:
+            parts.append(self._gather_vectors(graph, ids))
+        return graph.add("Concat", parts, axis=-1)[0]
+
+    def _gather(self, graph: Graph, ids: str) -> list[str]:
+        """Names of each direction's matrices ``(b, t, d, d)``; the graph's tables hold M itself."""
+        names, identity = [], torch.eye(self.config.size)
+        deviations = torch.split(self.embedding.weight.detach(), self._split, dim=-1)[:-1]
+        for direction, each in enumerate(deviations):
+            matrices = torch.unflatten(each, -1, identity.shape) + identity
+            names += graph.add("Gather", [graph.weight(f"matrices.{direction}", matrices), ids])
+        return names
+
+    def _gather_vectors(self, graph: Graph, ids: str) -> str:
+        """Name of the word vectors ``(b, t, vector)``."""
+        vectors = self.embedding.weight.detach()[:, -self.config.vector :]
+        return graph.add("Gather", [graph.weight("vectors", vectors), ids])[0]

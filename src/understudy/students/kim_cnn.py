@@ -1,0 +1,109 @@
+"""`kim-cnn.v1`: a detector for each of a few hundred short word sequences; the classic small convolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from understudy.students.graph import Graph
+from understudy.students.heads import LinearHead
+from understudy.students.ragged import Ragged
+from understudy.students.registry import TrainingDefaults, register
+from understudy.words import PAD_ID
+
+KERNELS = (3, 4, 5)
+"""Words that a filter sees, by group of filters."""
+
+
+@dataclass(frozen=True)
+class KimCNNConfig:
+    """Sizes of `kim-cnn.v1`.
+
+    Attributes:
+        vocabulary_size: rows of the embedding table, special words included.
+        width: of an embedding.
+        filters: of each of the widths in `KERNELS`.
+        dropout: share of features dropped in training.
+        max_words: words that are read of a text.
+    """
+
+    vocabulary_size: int = 5000
+    width: int = 100
+    filters: int = 100
+    dropout: float = 0.5
+    max_words: int | None = 512
+
+
+def parameters(config: KimCNNConfig, labels: int, features: int) -> int:
+    """``v·d + f·(12·d + 3) + (3·k·f + 1)·c``, with k = 3 for two texts apart."""
+    filters = config.filters * (sum(KERNELS) * config.width + len(KERNELS))
+    pooled = len(KERNELS) * config.filters
+    return config.vocabulary_size * config.width + filters + (features * pooled + 1) * labels
+
+
+@register(
+    "kim-cnn.v1",
+    config=KimCNNConfig,
+    head=lambda config, width, labels: LinearHead(width, labels, config.dropout),
+    parameters=parameters,
+    training=TrainingDefaults(epochs=15, batch_size=64, learning_rate=5e-4, patience=5, is_bucketed=True),
+    source="Kim 2014, section 2 (CNN-rand)",
+)
+class KimCNN(nn.Module):
+    """Embed, filters of three widths side by side, the greatest answer of each over the text; a linear head.
+
+    A filter also reads the zeros on both sides of a text, in every window that holds a word. So texts shorter
+    than a filter have answers too, and every word is seen at every place of every filter.
+
+    Args:
+        config: sizes.
+    """
+
+    def __init__(self, config: KimCNNConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.width = len(KERNELS) * config.filters
+        self.embedding = nn.Embedding(config.vocabulary_size, config.width, padding_idx=PAD_ID)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.embedding.weight.data[PAD_ID] = 0.0
+        self.filters = nn.ModuleList(
+            nn.Conv1d(config.width, config.filters, kernel, padding=kernel - 1) for kernel in KERNELS
+        )
+
+    def forward(self, batch: Ragged) -> Tensor:
+        """Features ``(b, 3·filters)``."""
+        columns = self.embedding(batch.padded()).transpose(1, 2)
+        pooled = []
+        for kernel, convolve in zip(KERNELS, self.filters, strict=True):
+            answers = F.relu(convolve(columns))  # (b, filters, t + kernel - 1)
+            meets_a_word = torch.arange(answers.shape[2]) < (batch.lengths + kernel - 1)[:, None]
+            pooled.append((answers * meets_a_word[:, None]).amax(dim=2))
+        return torch.cat(pooled, dim=1)
+
+    def graph(self, graph: Graph, ids: str, lengths: str) -> str:
+        """The same as nodes; padding is zero in the table, so a filter sees zeros behind the end."""
+        (rows,) = graph.add("Gather", [graph.weight("embedding", self.embedding.weight), ids])
+        (columns,) = graph.add("Transpose", [rows], perm=[0, 2, 1])
+        pooled = []
+        convolutions = [cast("nn.Conv1d", layer) for layer in self.filters]
+        for kernel, convolve in zip(KERNELS, convolutions, strict=True):
+            weight = graph.weight(f"filters.{kernel}.w", convolve.weight)
+            bias = graph.weight(f"filters.{kernel}.b", cast("Tensor", convolve.bias))
+            (answers,) = graph.add("Conv", [columns, weight, bias], pads=[kernel - 1, kernel - 1])
+            (active,) = graph.add("Relu", [answers])
+            pooled.append(self._greatest(graph, active, lengths, kernel))
+        return graph.add("Concat", pooled, axis=1)[0]
+
+    def _greatest(self, graph: Graph, active: str, lengths: str, kernel: int) -> str:
+        """The maximum of answers ``(b, filters, s)`` of at least 0, over windows that meet a word."""
+        further = graph.weight(f"further.{kernel}", np.array([kernel - 1]))
+        (windows,) = graph.add("Add", [lengths, further])
+        there = graph.real(active, windows, axis=2)
+        (row,) = graph.add("Unsqueeze", [there, graph.weight("axis.filters", np.array([1]))])
+        (masked,) = graph.add("Mul", [active, row])
+        return graph.add("ReduceMax", [masked], axes=[2], keepdims=0)[0]
