@@ -88,7 +88,6 @@ def head(config: CMOWConfig, width: int, labels: int) -> nn.Module:
         return NormHead(width, labels)
     if config.head == "mlp":
         return NormHiddenHead(width, config.hidden, labels)
-    texts = width // config.row
     return MatrixConvolutionHead(
         width // config.row,
         labels,

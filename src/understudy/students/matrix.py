@@ -29,7 +29,7 @@ def product(matrices: Tensor, *, rows: int | None = None, algorithm: str | None 
         matrices: ``(b, t, d, d)``, t at least 1.
         rows: how many leading rows of the products are wanted, d by default. The result is
             ``(b, rows, d)``; few rows of a large batch are a chain of thin products.
-        algorithm: one of `PRODUCTS`; by default the tree, which was at worst a sixth slower than the loop
+        algorithm: one of `PRODUCTS`; by default the tree, which was at worst a fifth slower than the loop
             (many short texts, no gradients), and up to four times as fast (few texts); for few rows the loop.
 
     Raises:
