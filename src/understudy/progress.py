@@ -67,9 +67,20 @@ class Terminal:
             def advance(units: int) -> None:
                 nonlocal done
                 done += units
-                rate = done / max(time.perf_counter() - started, 1e-9)
-                drawn.update(task, completed=done, rate=f"{rate:,.0f} {unit}/s")
+                seconds = time.perf_counter() - started
+                drawn.update(task, completed=done, rate=_rate(done, seconds, unit))
 
             yield advance
         seconds = time.perf_counter() - started
-        self.say(f"  {what}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.0f} {unit}/s)")
+        self.say(f"  {what}: {done:,} {unit} in {seconds:.1f} s ({_rate(done, seconds, unit)})")
+
+
+def _rate(done: int, seconds: float, unit: str) -> str:
+    """Units a second, or where that is below one, seconds for each.
+
+    >>> _rate(300, 2.0, "texts"), _rate(5, 100.0, "epochs")
+    ('150 texts/s', '20.0 s each')
+    """
+    if done and done < seconds:
+        return f"{seconds / done:.1f} s each"
+    return f"{done / max(seconds, 1e-9):,.0f} {unit}/s"

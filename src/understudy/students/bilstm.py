@@ -53,7 +53,7 @@ def parameters(config: BiLSTMConfig, labels: int, features: int) -> int:
     config=BiLSTMConfig,
     head=lambda config, width, labels: LinearHead(width, labels, config.dropout),
     parameters=parameters,
-    training=TrainingDefaults(epochs=30, batch_size=64, learning_rate=2e-3, is_bucketed=True),
+    training=TrainingDefaults(epochs=15, batch_size=64, learning_rate=2e-3, is_bucketed=True),
     source="Wasserblat et al. 2020, section 4.1 (Bi-LSTM)",
 )
 class BiLSTM(nn.Module):
