@@ -329,7 +329,7 @@ def main() -> None:
     """Run the command line; errors of ours are one message on standard error and exit code 2.
 
     Threads of torch that wait for each other spin for a short while, then sleep: on a machine that other work
-    shares, spinning on made fine-tuning three to seven times slower, and never spinning halves an LSTM's speed.
+    shares, spinning on made fine-tuning three to seven times slower; never spinning halves an LSTM's speed.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
