@@ -14,6 +14,11 @@ def test_the_front_holds_what_nothing_beats_on_both_counts():
     assert rows.pareto(models) == [True, True, False, True, False]
 
 
+def test_latencies_that_differ_by_noise_are_one():
+    assert rows.pareto([row(0.7, 16.4), row(0.5, 16.2)]) == [True, False]
+    assert rows.pareto([row(0.7, 16.4), row(0.5, 15.2)]) == [True, True]
+
+
 def test_equal_rows_do_not_push_each_other_off_the_front():
     assert rows.pareto([row(0.9, 10), row(0.9, 10)]) == [True, True]
 

@@ -28,11 +28,16 @@ _CONTROLS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
+SAME_SPEED = 1.05
+"""Latencies whose ratio is smaller differ by noise alone: two runs of one model do."""
+
+
 def pareto(rows: Sequence[Row]) -> list[bool]:
     """Whether each row is on the front of score (more is better) and p50 latency (less is better).
 
     A row is on the front when no other has a score at least as high and a latency at least as low, one of the
-    two strictly. All roles compete. A row without a latency counts as infinitely slow.
+    two strictly; latencies within `SAME_SPEED` are one. All roles compete. A row without a latency counts as
+    infinitely slow.
     """
     points = [(float(row["score"]), latency(row)) for row in rows]
     return [not any(_dominates(other, point) for other in points) for point in points]
@@ -158,8 +163,9 @@ def shorten(text: Any, width: int) -> str:
 
 
 def _dominates(other: tuple[float, float], point: tuple[float, float]) -> bool:
-    no_worse = other[0] >= point[0] and other[1] <= point[1]
-    return no_worse and other != point
+    better, no_slower = other[0] > point[0], other[1] <= point[1] * SAME_SPEED
+    faster = other[1] * SAME_SPEED < point[1]
+    return other[0] >= point[0] and no_slower and (better or faster)
 
 
 def _known(value: float | None) -> TypeGuard[float]:

@@ -1,0 +1,31 @@
+"""Put the table of a run's report into the README: ``python tools/readme_table.py runs/demo/report.json``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from understudy.report.markdown import ranking
+from understudy.report.rows import rank
+
+START, END = "<!-- demo-table -->", "<!-- /demo-table -->"
+
+
+def main(path: str) -> None:
+    """Replace what stands between the two marks."""
+    report = json.loads(Path(path).read_text(encoding="utf-8"))
+    machine = report["machine"]
+    table = ranking(rank(report["rows"]), report["task"]["metric"])
+    said = (
+        f"`{report['data']['source']}`, {report['data']['sizes']['test']:,} test texts; {machine['cpu']}, "
+        f"{machine['threads']} thread, one text at a time, tokenisation included."
+    )
+    readme = Path(__file__).parents[1] / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, after = text.split(START)[0], text.split(END)[1]
+    readme.write_text(f"{before}{START}\n{table.strip()}\n\n{said}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
