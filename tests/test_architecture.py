@@ -23,6 +23,7 @@ ROOMS = (
         "layout",
         "metrics",
         "progress",
+        "batching",
     },
     {"data"},
     {"augment"},

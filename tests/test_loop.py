@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from understudy.errors import ArtifactError, RecipeError
-from understudy.loop import LoopConfig, bucketed_batches, dev_score, optimise, threads
+from understudy.loop import LoopConfig, dev_score, optimise, threads
 from understudy.progress import Silent
 from understudy.task import Task
 
@@ -380,39 +378,6 @@ def test_dev_score_uses_the_tasks_metric():
     logits = np.array([[1, 0], [0, 1], [0, 1], [0, 1]], dtype=np.float32)
     reached, _ = dev_score(Task(("a", "b"), metric="macro_f1"), logits, np.array([0, 0, 1, 1]))
     assert reached == pytest.approx((2 / 3 + 4 / 5) / 2)
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    lengths=st.lists(st.integers(1, 99), max_size=120),
-    batch_size=st.integers(1, 40),
-    pool=st.integers(1, 4),
-    seed=st.integers(0, 9),
-)
-def test_buckets_cover_every_row_once(lengths, batch_size, pool, seed):
-    made = bucketed_batches(np.array(lengths, dtype=np.int64), batch_size, np.random.default_rng(seed), pool)
-    assert sorted(row for batch in made for row in batch) == list(range(len(lengths)))
-    assert all(1 <= len(batch) <= batch_size for batch in made)
-    assert len(made) == -(-len(lengths) // batch_size)
-
-
-def test_buckets_are_seeded():
-    lengths = np.random.default_rng(0).integers(1, 50, 200)
-
-    def rows(seed):
-        return [batch.tolist() for batch in bucketed_batches(lengths, 16, np.random.default_rng(seed), 3)]
-
-    assert rows(0) == rows(0)
-    assert rows(0) != rows(1)
-
-
-def test_buckets_hold_similar_lengths_in_no_order():
-    lengths = np.random.default_rng(0).integers(1, 200, 1000)
-    made = bucketed_batches(lengths, 20, np.random.default_rng(1))
-    padded = sum(len(batch) * lengths[batch].max() for batch in made)
-    assert padded < 1.1 * lengths.sum()  # unsorted batches waste about half
-    longest = [int(lengths[batch].max()) for batch in made]
-    assert longest not in (sorted(longest), sorted(longest, reverse=True))
 
 
 def test_threads_are_set_within_and_restored():

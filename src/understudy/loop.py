@@ -114,19 +114,6 @@ def dev_score(task: Task, logits: FloatArray, labels: IntArray) -> Score:
     return float(reached), -float(loss)
 
 
-def bucketed_batches(
-    lengths: IntArray, batch_size: int, generator: np.random.Generator, pool: int = 50
-) -> list[IntArray]:
-    """Indices of batches whose rows have similar lengths: sorted within pools of ``pool`` batches."""
-    order = generator.permutation(len(lengths))
-    groups: list[IntArray] = []
-    for start in range(0, len(order), pool * batch_size):
-        chunk = order[start : start + pool * batch_size]
-        chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
-        groups.extend(np.split(chunk, range(batch_size, len(chunk), batch_size)))
-    return [groups[i] for i in generator.permutation(len(groups))]
-
-
 @dataclass
 class _Run:
     module: nn.Module

@@ -123,6 +123,7 @@ def test_the_runtime_imports_only_the_first_rooms(folders):
         f"understudy.{room}"
         for room in (
             "_version",
+            "batching",
             "errors",
             "folders",
             "layout",

@@ -1,4 +1,3 @@
-import itertools
 import json
 import shutil
 
@@ -17,7 +16,6 @@ from understudy.teachers.transformer import (
     Headed,
     MeanPooled,
     Teacher,
-    budgeted_batches,
     is_finetuned,
     quiet,
 )  # fmt: skip
@@ -312,22 +310,6 @@ def test_the_head_of_the_library_is_wrapped(teacher):
 
 
 # -------------------------------------------------------------------------------------------------- batches
-
-
-@pytest.mark.parametrize("budget", [1, 40, 640])
-def test_batches_cover_each_row_once_within_the_budget(budget):
-    lengths = np.random.default_rng(0).integers(1, 60, 300)
-    batches = list(budgeted_batches(lengths, budget))
-    assert sorted(np.concatenate(batches).tolist()) == list(range(300))
-    for rows in batches:
-        assert len(rows) == 1 or len(rows) * lengths[rows].max() <= budget
-    # greedy: the first row of the next batch would not have fitted
-    for rows, after in itertools.pairwise(batches):
-        assert (len(rows) + 1) * lengths[after[0]] > budget
-
-
-def test_no_row_gives_no_batch():
-    assert list(budgeted_batches(np.zeros(0, dtype=np.int64), 640)) == []
 
 
 def test_quiet_puts_the_librarys_voice_back():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 
+from understudy.batching import budgeted_batches
 from understudy.errors import ArtifactError
 from understudy.folders import read_json, verify
 from understudy.layout import FORMAT, Layout
@@ -44,7 +45,7 @@ class Model:
         flat, lengths = self.vocabulary.encode_batch(texts)
         starts = np.cumsum(lengths) - lengths
         answers = np.zeros((len(texts), len(self.task.labels)), dtype=np.float32)
-        for rows in _batches(lengths):
+        for rows in budgeted_batches(lengths, TOKEN_BUDGET):
             longest = int(lengths[rows[-1]])
             inside = np.arange(longest) < lengths[rows, None]
             ids_block = np.full((len(rows), longest), PAD_ID, dtype=np.int64)
@@ -111,14 +112,3 @@ def _session(path: Path, threads: int) -> Any:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _batches(lengths: IntArray) -> Iterator[IntArray]:
-    order = np.argsort(lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        stop = start + 1
-        while stop < len(order) and (stop + 1 - start) * lengths[order[stop]] <= TOKEN_BUDGET:
-            stop += 1
-        yield order[start:stop]
-        start = stop

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
+from understudy.batching import bucketed_batches
 from understudy.configs import FinetuneConfig
-from understudy.loop import Epoch, LoopConfig, bucketed_batches, dev_score, optimise
+from understudy.loop import Epoch, LoopConfig, dev_score, optimise
 from understudy.losses import balanced_weights, gold
 from understudy.progress import Progress
 from understudy.task import IntArray, Task

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
+from understudy.batching import budgeted_batches
 from understudy.errors import TeacherError
 from understudy.folders import digest
 from understudy.task import FloatArray, IntArray, Task
@@ -225,18 +226,6 @@ class Teacher:
                 model.config.label2id = {label: column for column, label in enumerate(names)}
                 model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
-
-
-def budgeted_batches(lengths: IntArray, budget: int) -> Iterator[IntArray]:
-    """Row numbers in batches of similar length, each at most ``budget`` padded tokens (or one text)."""
-    order = np.argsort(lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        stop = start + 1
-        while stop < len(order) and (stop + 1 - start) * lengths[order[stop]] <= budget:
-            stop += 1
-        yield order[start:stop]
-        start = stop
 
 
 def encode(tokenizer: Any, texts: Sequence[str], longest: int) -> Encoded:

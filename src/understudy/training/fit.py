@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from understudy.batching import bucketed_batches
 from understudy.configs import LossConfig, TrainingConfig
 from understudy.errors import RecipeError
-from understudy.loop import LoopConfig, bucketed_batches, dev_score, optimise
+from understudy.loop import LoopConfig, dev_score, optimise
 from understudy.losses import balanced_weights, combined
 from understudy.progress import Progress
 from understudy.students import RaggedTexts, build, spec
