@@ -212,6 +212,9 @@ def test_gold_needs_no_teacher():
         ({"name": "mse", "alpha": 1.1}, "alpha is 1.1"),
         ({"name": "mse", "alpha": math.nan}, "alpha is nan"),
         ({"name": "gold", "alpha": 0.5}, "alpha cannot be honoured"),
+        ({"name": "gold", "noise": 0.5}, "noise cannot be honoured"),
+        ({"name": "mse", "noise": -0.5}, "noise is -0.5"),
+        ({"name": "mse", "noise": math.nan}, "noise is nan"),
     ],
 )
 def test_refuses_what_it_cannot_honour(options, message):

@@ -43,6 +43,8 @@ class LossConfig:
         name: ``mse``, ``kl``, ``hard`` (soft targets) or ``gold`` (labels only, no teacher).
         temperature: of ``kl``; the other losses have none, and refuse a value other than 1.
         alpha: share of the gold loss. Texts without a gold label take the soft loss alone.
+        noise: standard deviation of ξ in ``(1 + ξ) · t``, drawn anew for every logit of the teacher at every
+            step (Sau & Balasubramanian 2016, noisy teachers); 0 adds none.
 
     Raises:
         RecipeError: an unknown name, or an option that the named loss cannot honour.
@@ -53,6 +55,7 @@ class LossConfig:
     name: str = "mse"
     temperature: float = 1.0
     alpha: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("loss", self.name, LOSSES)
@@ -61,6 +64,10 @@ class LossConfig:
             raise RecipeError(f"alpha is {self.alpha}, but must lie between 0 and 1.")
         if self.name != "kl" and self.temperature != 1.0:
             raise RecipeError(f"The loss {self.name!r} has no temperature. Drop it, or choose 'kl'.")
+        if not 0.0 <= self.noise < 10.0:
+            raise RecipeError(f"noise is {self.noise}, but must be at least 0 and less than 10.")
+        if self.name == "gold" and self.noise != 0.0:
+            raise RecipeError("The loss 'gold' reads no teacher: noise cannot be honoured. Drop it.")
         if self.name == "gold" and self.alpha != 0.0:
             raise RecipeError("The loss 'gold' is gold alone: alpha cannot be honoured. Drop it.")
 

@@ -353,3 +353,19 @@ def test_a_dev_split_without_texts_is_refused():
             seed=0,
             config=QUICK,
         )
+
+
+def test_noise_on_the_teachers_logits_is_seeded_and_changes_what_is_learnt():
+    def noisy(noise, seed=0):
+        return weights(quick(transfer=distilled(), loss=LossConfig("mse", noise=noise), seed=seed))
+
+    assert same(noisy(0.5), noisy(0.5))
+    assert not same(noisy(0.5), noisy(0.0))
+    assert same(noisy(0.0), weights(quick(transfer=distilled(), loss=LossConfig("mse"))))
+
+
+def test_noise_leaves_the_targets_themselves_alone():
+    transfer = distilled()
+    before = transfer.soft.copy()
+    quick(transfer=transfer, loss=LossConfig("mse", noise=1.0))
+    np.testing.assert_array_equal(transfer.soft, before)

@@ -117,6 +117,8 @@ class _Targets:
     def loss(self, logits: Tensor, rows: IntArray) -> Tensor:
         picked = torch.from_numpy(rows)
         soft = None if self.soft is None else self.soft[picked]
+        if soft is not None and self.config.noise > 0.0:  # seeded by the loop, epoch by epoch
+            soft = soft * (1.0 + self.config.noise * torch.randn_like(soft))
         return combined(logits, soft, self.gold[picked], self.config, self.weights)
 
 
