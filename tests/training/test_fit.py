@@ -9,6 +9,7 @@ from understudy.errors import RecipeError, UnderstudyError
 from understudy.loop import threads
 from understudy.losses import combined
 from understudy.students import STUDENTS
+from understudy.subwords import train_wordpiece
 from understudy.task import Task
 from understudy.training import fit as room
 from understudy.training.fit import fit
@@ -369,3 +370,22 @@ def test_noise_leaves_the_targets_themselves_alone():
     before = transfer.soft.copy()
     quick(transfer=transfer, loss=LossConfig("mse", noise=1.0))
     np.testing.assert_array_equal(transfer.soft, before)
+
+
+@pytest.mark.parametrize("vocabulary", ["wordpiece", "teacher"])
+def test_pieces_of_words_can_be_the_vocabulary(vocabulary):
+    own = train_wordpiece(corpus(96)[0], 40)
+    config = TrainingConfig(vocabulary=vocabulary, vocabulary_size=40, epochs=2)
+    done = quick(config=config, teacher_vocabulary=own)
+    assert done.student.vocabulary.document == own.document
+    assert done.student.logits(["", "unknowable"]).shape == (2, len(TASK.labels))
+
+
+def test_a_teachers_vocabulary_must_be_given():
+    with pytest.raises(RecipeError, match="vocabulary 'teacher'"):
+        quick(config=TrainingConfig(vocabulary="teacher"))
+
+
+def test_class_weights_without_a_gold_part_are_refused():
+    with pytest.raises(RecipeError, match="no gold part"):
+        quick(transfer=distilled(), loss=LossConfig("mse"), config=TrainingConfig(class_weights=True))
