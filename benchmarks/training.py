@@ -31,8 +31,8 @@ WORDS = 19
 
 def texts_of_sst2_length(count: int) -> tuple[list[str], str]:
     """SST-2's training sentences where they are, else bundled messages joined to the same average length."""
-    if Path(os.environ.get("UNDERSTUDY_DATA", "../shared/data"), "sst2").is_dir():
-        os.environ.setdefault("UNDERSTUDY_DATA", "../shared/data")
+    folder = os.environ.get("UNDERSTUDY_DATA")
+    if folder and Path(folder, "sst2").is_dir():
         found, origin = list(load_dataset("sst2").train.texts), "sst2"
     else:
         words = " ".join(load_dataset("bundled:concierge").unlabelled).split()
