@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.errors import StoreError
-from understudy.folders import MANIFEST, file_digest, read_json, write_json
+from understudy.folders import MANIFEST, file_digest, read_json, write_bytes, write_json
 from understudy.progress import Progress, Silent
 from understudy.task import FloatArray, IntArray, Predictor
 
@@ -205,12 +204,7 @@ def label(
 def _write_shard(path: Path, keys: Keys, logits: FloatArray) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, keys=keys, logits=logits)
-    aside = path.with_name(f".{path.name}")
-    with aside.open("wb") as file:
-        file.write(buffer.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    write_bytes(path, buffer.getvalue())
 
 
 def _read_shard(folder: Path, shard: dict[str, Any]) -> tuple[Keys, FloatArray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,6 @@ class Run:
     recipe: Recipe
     stages: Stages
     dataset: Dataset
-    seconds: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def source(self) -> Source:
@@ -97,10 +96,9 @@ class Run:
             with transformer.quiet():
                 commit = transformer.load_config(self.source)._commit_hash  # noqa: SLF001
             return digest([self.source.location, commit])
-        names = sorted(
-            path for path in self.source.folder.rglob("*") if path.suffix in (".safetensors", ".json")
-        )
-        return digest([file_digest(path) for path in names])
+        kinds = (".safetensors", ".bin", ".json")
+        files = sorted(path for path in self.source.folder.rglob("*") if path.suffix in kinds)
+        return digest([file_digest(path) for path in files])
 
     @cached_property
     def labelled_key(self) -> str:

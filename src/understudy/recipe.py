@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from understudy.configs import FinetuneConfig, LossConfig, TrainingConfig, check_choice
+from understudy.configs import PRECISIONS, FinetuneConfig, LossConfig, TrainingConfig, check_choice
 from understudy.errors import RecipeError, UnderstudyError, nearest
 from understudy.task import METRICS
 from understudy.teachers.source import DEFAULT, resolve
@@ -74,7 +74,7 @@ class TeacherRecipe(_Part):
     @field_validator("precision")
     @classmethod
     def _is_known(cls, precision: str) -> str:
-        check_choice("precision", precision, ("float32", "bfloat16"))
+        check_choice("precision", precision, PRECISIONS)
         return precision
 
 

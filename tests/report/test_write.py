@@ -47,7 +47,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
     def fail(descriptor):
         raise OSError("disk full")
 
-    monkeypatch.setattr(write.os, "fsync", fail)
+    monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         write_report(make_report(name="other"), tmp_path)
     assert paths.json.read_bytes() == before

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from understudy.folders import write_bytes
 from understudy.report.check import check_report
 from understudy.report.html import render_html
 from understudy.report.markdown import render_markdown
@@ -41,20 +41,8 @@ def write_report(report: Mapping[str, Any], folder: Path) -> ReportPaths:
     folder.mkdir(parents=True, exist_ok=True)
     paths = ReportPaths(folder / "report.json", folder / "report.md", folder / "report.html")
     # In JSON a lone surrogate is written as its escape; elsewhere it becomes a question mark.
-    _write(paths.json, json.dumps(report, ensure_ascii=False, indent=2) + "\n", errors="backslashreplace")
-    _write(paths.markdown, render_markdown(report), errors="replace")
-    _write(paths.html, render_html(report), errors="replace")
+    numbers = json.dumps(report, ensure_ascii=False, indent=2) + "\n"
+    write_bytes(paths.json, numbers.encode("utf-8", "backslashreplace"))
+    write_bytes(paths.markdown, render_markdown(report).encode("utf-8", "replace"))
+    write_bytes(paths.html, render_html(report).encode("utf-8", "replace"))
     return paths
-
-
-def _write(path: Path, text: str, errors: str) -> None:
-    """Write to a neighbour and rename it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            file.write(text.encode("utf-8", errors))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
