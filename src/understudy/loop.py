@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,14 @@ def _resume(folder: Path, run: _Run) -> bool:
     run.best_epoch = facts["best_epoch"]
     run.curve = [Epoch(**epoch) for epoch in facts["curve"]]
     return True
+
+
+@contextlib.contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Run torch with ``count`` threads inside the block; ``None`` changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
