@@ -24,6 +24,9 @@ ROOMS = (
         "metrics",
         "progress",
         "batching",
+        "items",
+        "windows",
+        "spans",
     },
     {"data"},
     {"augment"},
@@ -64,7 +67,10 @@ ALLOWED = {
     "configs": {"errors", "task"},
     "folders": {"errors"},
     "words": {"errors", "task"},
-    "metrics": {"errors", "task"},
+    "metrics": {"errors", "items", "spans", "task"},
+    "items": {"task"},
+    "spans": {"task"},
+    "windows": {"errors", "task"},
 }
 """Rooms that may import less than the order alone allows; each may import itself."""
 

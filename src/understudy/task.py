@@ -1,7 +1,13 @@
-"""What a task is: its kind, its label names in order, its metric, and how logits become answers."""
+"""What a task is: its kind, its label names in order, its metric, and how logits become answers.
+
+A task is asked about **items** and answered in **rows** of logits. An item is a text; a pair of texts; or, in
+tagging, the words of a sentence. It has one row, or in tagging one row a word, in order. So the logits of any
+kind of task are one array ``(rows, labels)``, and losses, metrics and stores handle all kinds alike.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -13,60 +19,210 @@ from understudy.errors import RecipeError, nearest
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+Gold = npt.NDArray[Any]
+"""Gold labels, by kind of task.
 
-KINDS = ("classification",)
-"""Kinds of task that are supported from end to end."""
+``(rows,)`` int64 columns of the labels, -1 where there is none: classification, pair, tagging.
+``(rows, labels)`` float32, 1 where a label holds, else 0; NaN where a text is not labelled: multilabel.
+``(rows,)`` float32 values in the data's own unit, NaN where there is none: regression.
+"""
 
-METRICS: Mapping[str, tuple[str, ...]] = {"classification": ("accuracy", "macro_f1", "mcc")}
+Item = str | tuple[str, ...]
+"""What is asked: a text, a pair of texts, or (tagging) the words of a sentence."""
+
+Answer = str | float | tuple[str, ...]
+"""A label; a value (regression); or the labels that hold, perhaps none (multilabel)."""
+
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "classification": ("accuracy", "macro_f1", "mcc"),
+    "pair": ("accuracy", "macro_f1", "mcc"),
+    "multilabel": ("micro_f1", "macro_f1"),
+    "regression": ("pearson", "spearman"),
+    "tagging": ("span_f1", "macro_f1", "accuracy"),
+}
 """Metrics by kind of task; the first is the default. All are shares or correlations: higher is better."""
+
+KINDS = tuple(METRICS)
+"""Kinds of task."""
+
+OUTSIDE = "O"
+"""The tag of a word that is in no span."""
+
+_IN_SPAN = re.compile(r"[BIES]-.+").fullmatch
+
+THRESHOLD = 0.5
+"""Probability from which a label holds, where nothing better is known (multilabel)."""
 
 
 @dataclass(frozen=True)
 class Task:
     """A kind, label **names** in the order of the logits' columns, and the metric that selects and reports.
 
+    Attributes:
+        labels: names of the logits' columns. In regression one name stands for a direct value; several are
+            numbers, the centres of bins, and the answer is their expected value.
+        kind: one of `KINDS`.
+        metric: one of `METRICS` for the kind; empty takes its default.
+        texts: how many texts an item has: 1, or 2 (always in ``pair``; multilabel and regression may).
+        thresholds: multilabel: probability from which each label holds; ``None`` is `THRESHOLD` for all.
+        bounds: regression with one column: the values that the logits 0 and 1 stand for.
+
     Raises:
-        RecipeError: unknown kind or metric, fewer than two labels, or a label named twice.
+        RecipeError: unknown kind or metric, too few labels, a label named twice, or a field that the kind
+            does not have.
     """
 
     labels: tuple[str, ...]
     kind: str = "classification"
-    metric: str = "accuracy"
+    metric: str = ""
+    texts: int = 1
+    thresholds: tuple[float, ...] | None = None
+    bounds: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", tuple(self.labels))
         if self.kind not in KINDS:
             raise RecipeError(f"Unknown kind of task {self.kind!r}. {nearest(self.kind, KINDS)}")
+        for name in ("labels", "thresholds", "bounds"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else tuple(value))
+        object.__setattr__(self, "metric", self.metric or METRICS[self.kind][0])
+        object.__setattr__(self, "texts", 2 if self.kind == "pair" else self.texts)
         if self.metric not in METRICS[self.kind]:
-            raise RecipeError(f"Unknown metric {self.metric!r}. {nearest(self.metric, METRICS[self.kind])}")
-        if len(self.labels) < 2:
-            raise RecipeError(f"A {self.kind} task needs at least two labels, but has {list(self.labels)}.")
+            raise RecipeError(
+                f"Unknown metric {self.metric!r} of a {self.kind} task. "
+                f"{nearest(self.metric, METRICS[self.kind])}"
+            )
+        self._check_labels()
+        self._check_fields()
+
+    def _check_labels(self) -> None:
+        fewest = 1 if self.kind == "regression" else 2
+        if len(self.labels) < fewest:
+            many = "one label" if fewest == 1 else "two labels"
+            raise RecipeError(f"A {self.kind} task needs at least {many}, but has {list(self.labels)}.")
         if len(set(self.labels)) != len(self.labels):
             raise RecipeError(f"A label is named twice in {list(self.labels)}.")
+        if self.metric == "span_f1" and not self.has_spans:
+            raise RecipeError(
+                f"The metric 'span_f1' needs tags such as O, B-PER, I-PER, but the labels are "
+                f"{list(self.labels)[:5]}. Choose 'accuracy' or 'macro_f1'."
+            )
+
+    def _check_fields(self) -> None:
+        if self.texts not in (1, 2) or (self.texts == 2 and self.kind in ("classification", "tagging")):
+            raise RecipeError(f"An item of a {self.kind} task cannot have {self.texts} texts.")
+        if self.thresholds is not None and (
+            self.kind != "multilabel" or len(self.thresholds) != len(self.labels)
+        ):
+            raise RecipeError("Thresholds are one a label, and of a multilabel task alone.")
+        if (self.bounds is not None) != (self.kind == "regression" and len(self.labels) == 1):
+            raise RecipeError("Bounds belong to a regression task with one column, and it needs them.")
+        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
+            raise RecipeError(f"The lower of the bounds {self.bounds} must be less than the upper.")
+        if self.is_binned:
+            try:
+                list(map(float, self.labels))
+            except ValueError as error:
+                raise RecipeError(f"Bins are named by numbers, but one is not: {error}.") from error
 
     @property
     def index(self) -> dict[str, int]:
         """Label name → column of the logits."""
         return {label: column for column, label in enumerate(self.labels)}
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether each row has exactly one label."""
+        return self.kind in ("classification", "pair", "tagging")
+
+    @property
+    def is_binned(self) -> bool:
+        """Whether it is a regression whose columns are bins."""
+        return self.kind == "regression" and len(self.labels) > 1
+
+    @property
+    def has_spans(self) -> bool:
+        """Whether tags mark spans: ``O``, ``B-X``, ``I-X``."""
+        return self.kind == "tagging" and all(tag == OUTSIDE or _IN_SPAN(tag) for tag in self.labels)
+
+    @property
+    def centres(self) -> FloatArray:
+        """The bins' values, ``(labels,)``."""
+        return np.array([float(label) for label in self.labels], dtype=np.float32)
+
+    def rows(self, items: Sequence[Item]) -> IntArray:
+        """How many rows of logits each item has: ``(items,)``."""
+        if self.kind == "tagging":
+            return np.fromiter(map(len, items), dtype=np.int64, count=len(items))
+        return np.ones(len(items), dtype=np.int64)
+
     def probabilities(self, logits: FloatArray) -> FloatArray:
-        """Softmax over the last axis: ``(n, labels)`` → ``(n, labels)``, rows sum to 1."""
+        """``(rows, labels)`` → ``(rows, labels)``: softmax, or in multilabel the sigmoid of each.
+
+        Raises:
+            RecipeError: a regression with one column, whose logits are no probabilities' logits.
+        """
+        if self.kind == "multilabel":
+            return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)), dtype=np.float32)
+        if self.kind == "regression" and not self.is_binned:
+            raise RecipeError("A regression gives values, not probabilities.")
         shifted = logits - logits.max(axis=-1, keepdims=True)
         weights = np.exp(shifted)
         return np.asarray(weights / weights.sum(axis=-1, keepdims=True), dtype=np.float32)
 
-    def answers(self, logits: FloatArray) -> list[str]:
-        """The label name of the highest logit in each row of ``(n, labels)``."""
-        return [self.labels[column] for column in logits.argmax(axis=-1)]
+    def decisions(self, logits: FloatArray) -> npt.NDArray[Any]:
+        """What rows of logits decide, in the form of `Gold`: columns, 0 / 1 by label, or values.
+
+        The value of a regression is its logit put between its bounds, or the bins' expected value.
+        """
+        if self.is_exclusive:
+            return np.asarray(logits.argmax(axis=-1))
+        if self.kind == "multilabel":
+            least = np.array(self.thresholds or (THRESHOLD,) * len(self.labels), dtype=np.float32)
+            return (self.probabilities(logits) >= least).astype(np.float32)
+        if self.is_binned:
+            return self.probabilities(logits) @ self.centres
+        low, high = self.bounds or (0.0, 1.0)
+        return low + (high - low) * logits[..., 0]
+
+    def answers(self, logits: FloatArray) -> list[Answer]:
+        """The answer of each row of ``(rows, labels)``."""
+        decided = self.decisions(logits)
+        if self.is_exclusive:
+            return [self.labels[column] for column in decided]
+        if self.kind == "regression":
+            return [float(value) for value in decided]
+        held: list[list[str]] = [[] for _ in decided]
+        for row, column in np.argwhere(decided > 0):
+            held[row].append(self.labels[column])
+        return [tuple(names) for names in held]
+
+    def targets(self, gold: Gold) -> Gold:
+        """Gold labels as the losses take them: values of a regression become a bin's column, or a logit."""
+        if self.kind != "regression":
+            return gold
+        if self.is_binned:
+            nearest_bin = np.abs(gold[:, None] - self.centres).argmin(axis=1)
+            return np.where(np.isnan(gold), -1, nearest_bin).astype(np.int64)
+        low, high = self.bounds or (0.0, 1.0)
+        return np.asarray((gold - low) / (high - low), dtype=np.float32)
+
+    def no_gold(self, rows: int) -> Gold:
+        """Gold labels that say of ``rows`` rows that they have none."""
+        if self.is_exclusive:
+            return np.full(rows, -1, dtype=np.int64)
+        shape = (rows, len(self.labels)) if self.kind == "multilabel" else (rows,)
+        return np.full(shape, np.nan, dtype=np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form; `from_dict` is its inverse."""
-        return {**asdict(self), "labels": list(self.labels)}
+        held = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in held.items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Task:
         """Rebuild a task from `to_dict`."""
-        return cls(labels=tuple(data["labels"]), kind=data["kind"], metric=data["metric"])
+        return cls(**data)
 
 
 @runtime_checkable
@@ -78,6 +234,6 @@ class Predictor(Protocol):
         """The task whose labels name the logits' columns."""
         ...
 
-    def logits(self, texts: Sequence[str]) -> FloatArray:
-        """Unnormalised scores ``(len(texts), labels)``, float32, columns in the order of ``task.labels``."""
+    def logits(self, texts: Sequence[Any]) -> FloatArray:
+        """Scores ``(rows, labels)``, float32, of the task's items, columns in the order of its labels."""
         ...
