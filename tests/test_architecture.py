@@ -24,6 +24,7 @@ ROOMS = (
         "metrics",
         "progress",
         "batching",
+        "encoding",
         "items",
         "windows",
         "spans",
@@ -41,7 +42,7 @@ ROOMS = (
     {"evaluation"},
     {"report"},
     {"recipe"},
-    {"pipeline", "measure", "stages", "summary"},
+    {"pipeline", "run", "opening", "measure", "stages", "summary"},
     {"cli"},
     {"__init__", "__main__"},
 )

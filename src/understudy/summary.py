@@ -18,7 +18,8 @@ from understudy.evaluation.machine import cpu_name, describe_machine
 from understudy.evaluation.quality import Quality, assess, retention
 from understudy.export import annotate
 from understudy.folders import digest, publish, read_json, read_manifest
-from understudy.measure import Order, measure_apart, open_predictor
+from understudy.measure import measure_apart
+from understudy.opening import Order, open_predictor
 from understudy.report.card import render_card
 from understudy.report.rows import pareto
 from understudy.report.write import write_report

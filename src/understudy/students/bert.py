@@ -206,7 +206,9 @@ for _name, _config, _rate in (
         config=_config,
         head=_head,
         parameters=parameters,
-        training=TrainingDefaults(12, batch_size=32, learning_rate=_rate, patience=5, is_bucketed=True),
+        training=TrainingDefaults(
+            12, batch_size=32, learning_rate=_rate, patience=5, is_bucketed=True, pair="joint"
+        ),
         source="Nityasya et al. 2022, Table 7; sizes of Turc et al. 2019, architecture of Devlin et al. 2019",
     )(BERT)
 

@@ -23,6 +23,7 @@ class TrainingDefaults:
         learning_rate: peak rate of AdamW.
         patience: epochs without a better dev score before stopping.
         is_bucketed: whether batches hold texts of similar lengths (for students that pad).
+        pair: how two texts are read: ``diffcat`` or ``joint``.
     """
 
     epochs: int
@@ -30,6 +31,7 @@ class TrainingDefaults:
     learning_rate: float
     patience: int = 10
     is_bucketed: bool = False
+    pair: str = "diffcat"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,137 @@
+"""Open any predictor by what is written down of it: a teacher, several, an exported student, a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from understudy.errors import TeacherError
+from understudy.folders import digest, verify
+from understudy.task import FloatArray, Predictor, Task
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which predictor to open.
+
+    Attributes:
+        kind: ``teacher``, ``ensemble``, ``student`` (an exported one) or ``baseline``.
+        location: folder, or a teacher's hub id.
+        precision: of a teacher.
+        teacher_labels: names of a teacher's columns, where it does not say them itself.
+        members: of an ensemble.
+        mean: of an ensemble: of its members' ``logits`` or ``probabilities``.
+    """
+
+    kind: str
+    location: str
+    precision: str = "float32"
+    teacher_labels: tuple[str, ...] | None = None
+    members: tuple[Order, ...] = ()
+    mean: str = "logits"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Order:
+        """Rebuild an order from `dataclasses.asdict`."""
+        return cls(**{**data, "members": tuple(cls.from_dict(member) for member in data["members"])})
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A predictor with its size, and a fingerprint of all that decides its answers."""
+
+    predictor: Predictor
+    parameters: int
+    size_bytes: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """A Predictor with its columns in the order of another task that has the same label names.
+
+    Attributes:
+        predictor: whose answers are rearranged.
+        task: the other task.
+    """
+
+    predictor: Predictor
+    task: Task
+
+    def __post_init__(self) -> None:
+        own = self.predictor.task
+        if own.kind != self.task.kind or sorted(own.labels) != sorted(self.task.labels):
+            raise TeacherError(
+                f"This student does not answer the task. It answers a {own.kind} task with the labels "
+                f"{list(own.labels)}; asked for is a {self.task.kind} task with {list(self.task.labels)}."
+            )
+
+    def logits(self, texts: Sequence[Any]) -> FloatArray:
+        """Logits ``(rows, c)`` in the order of ``task.labels``."""
+        own = self.predictor.task.index
+        return self.predictor.logits(texts)[:, [own[label] for label in self.task.labels]]
+
+
+def open_predictor(order: Order, task: Task, threads: int = 1) -> Opened:
+    """Open a predictor. Only what its kind needs is imported.
+
+    Raises:
+        UnderstudyError: it cannot be opened, or does not answer this task.
+    """
+    kinds: Mapping[str, Callable[[Order, Task, int], Opened]] = {
+        "student": _open_student,
+        "baseline": _open_baseline,
+        "teacher": _open_teacher,
+        "ensemble": _open_ensemble,
+    }
+    return kinds[order.kind](order, task, threads)
+
+
+def _open_student(order: Order, task: Task, threads: int) -> Opened:
+    from understudy.layout import Layout
+    from understudy.runtime import load
+
+    layout = Layout(Path(order.location))
+    model = load(layout.folder, threads=threads)
+    needed = (layout.config, layout.tokenizer, layout.onnx)
+    files = verify(layout.folder)["files"]
+    size = sum(path.stat().st_size for path in needed)
+    key = digest([files[path.name]["sha256"] for path in needed])
+    predictor: Predictor = model
+    if model.task.labels != task.labels or model.task.kind != task.kind:
+        predictor = Arranged(model, task)
+    return Opened(predictor, model.config["parameters"], size, key)
+
+
+def _open_baseline(order: Order, _: Task, __: int) -> Opened:
+    from understudy.training.baseline import TfidfBaseline, folder_bytes
+
+    folder = Path(order.location)
+    baseline = TfidfBaseline.load(folder)
+    key = digest(verify(folder)["files"])
+    return Opened(baseline, baseline.parameters, folder_bytes(folder), key)
+
+
+def _open_teacher(order: Order, task: Task, _: int) -> Opened:
+    from understudy.teachers.transformer import Teacher
+
+    teacher = Teacher.from_pretrained(
+        order.location, task=task, labels=order.teacher_labels, precision=order.precision
+    )
+    width = 2 if order.precision == "bfloat16" else 4
+    return Opened(teacher, teacher.parameters, teacher.parameters * width, teacher.fingerprint)
+
+
+def _open_ensemble(order: Order, task: Task, threads: int) -> Opened:
+    from understudy.teachers.ensemble import Ensemble
+
+    opened = [open_predictor(member, task, threads) for member in order.members]
+    ensemble = Ensemble([each.predictor for each in opened], mean=order.mean)
+    return Opened(
+        ensemble,
+        sum(each.parameters for each in opened),
+        sum(each.size_bytes for each in opened),
+        digest([order.mean, [each.fingerprint for each in opened]]),
+    )
