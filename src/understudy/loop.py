@@ -109,7 +109,7 @@ def optimise(
 
 def dev_score(task: Task, logits: FloatArray, labels: IntArray) -> Score:
     """What selects an epoch: the task's metric on dev, and minus the cross-entropy where that is equal."""
-    reached = metric_score(task.metric, labels, logits.argmax(axis=-1), len(task.labels))
+    reached = metric_score(task, labels, task.decisions(logits))
     loss = gold(torch.from_numpy(logits), torch.from_numpy(labels)).mean()
     return float(reached), -float(loss)
 

@@ -156,7 +156,7 @@ def fit_baseline(
     best: tuple[float, float, npt.NDArray[Any], npt.NDArray[Any]] | None = None
     for strength in STRENGTHS:
         model.set_params(C=strength).fit(features, train_y)
-        value = score(task.metric, dev_y, model.predict(dev_features), len(task.labels))
+        value = score(task, dev_y, model.predict(dev_features))
         if best is None or value > best[0]:
             best = (value, strength, model.coef_.copy(), model.intercept_.copy())
     assert best is not None
