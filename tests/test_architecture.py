@@ -42,7 +42,7 @@ ROOMS = (
     {"evaluation"},
     {"report"},
     {"recipe"},
-    {"pipeline", "run", "opening", "measure", "stages", "summary"},
+    {"pipeline", "run", "opening", "measure", "stages", "summary", "writing"},
     {"cli"},
     {"__init__", "__main__"},
 )

@@ -23,6 +23,9 @@ from understudy.metrics import score as metric_score
 from understudy.progress import Progress, Silent
 from understudy.task import FloatArray, IntArray, Task
 
+SAVING_SHARE = 0.05
+"""Share of a training's time that may go into checkpoints."""
+
 Score = tuple[float, float]
 """What is maximised on dev: the task's metric, then (to break ties) minus the dev loss."""
 
@@ -100,7 +103,7 @@ def optimise(
         while len(run.curve) < config.epochs and not run.is_patience_over:
             _train_one_epoch(run)
             advance(1)
-            if checkpoint is not None:
+            if checkpoint is not None and run.is_saving_due:
                 _save(checkpoint, run)
     module.load_state_dict(run.best)
     module.eval()
@@ -127,6 +130,13 @@ class _Run:
     best_score: Score = (-float("inf"), -float("inf"))
     best_epoch: int = 0
     curve: list[Epoch] = field(default_factory=list)
+    saved_at: float = -float("inf")
+    saving_seconds: float = 0.0
+
+    @property
+    def is_saving_due(self) -> bool:
+        """Whether training went on long enough since the last checkpoint for another to cost little."""
+        return time.perf_counter() - self.saved_at >= self.saving_seconds / SAVING_SHARE
 
     @property
     def is_patience_over(self) -> bool:
@@ -190,6 +200,7 @@ def _copy(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _save(folder: Path, run: _Run) -> None:
+    started = time.perf_counter()
     moments = {
         f"{number}.{name}": value
         for number, values in run.optimiser.state_dict()["state"].items()
@@ -205,6 +216,8 @@ def _save(folder: Path, run: _Run) -> None:
         save_file({k: v.contiguous() for k, v in run.best.items()}, aside / "best.safetensors")
         save_file(moments, aside / "moments.safetensors")
         (aside / "state.json").write_text(json.dumps(facts), encoding="utf-8")
+    run.saved_at = time.perf_counter()
+    run.saving_seconds = run.saved_at - started
 
 
 def _resume(folder: Path, run: _Run) -> bool:

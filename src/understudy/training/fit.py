@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from understudy.batching import bucketed_batches
-from understudy.configs import LossConfig, TrainingConfig
+from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.encoding import form_of
 from understudy.errors import DataError, RecipeError
 from understudy.items import parts
 from understudy.loop import LoopConfig, optimise, tuned, tuned_score
-from understudy.losses import balanced_weights, check_loss, combined
+from understudy.losses import balanced_weights, combined
 from understudy.progress import Progress
 from understudy.students import build, spec
 from understudy.students.registry import Spec
@@ -132,18 +132,17 @@ class _Targets:
     """Soft and gold targets as tensors, and the loss of a batch of row numbers."""
 
     def __init__(self, task: Task, transfer: TransferSet, loss: LossConfig, *, has_weights: bool) -> None:
-        gold = task.targets(transfer.gold)
         self.task, self.config = task, loss
         self.soft = None if transfer.soft is None else torch.from_numpy(transfer.soft)
-        self.gold = torch.from_numpy(gold)
-        self.weights = balanced_weights(task, gold) if has_weights else None
+        self.gold = torch.from_numpy(task.targets(transfer.gold))
+        self.weights = balanced_weights(task, transfer.gold) if has_weights else None
 
     def loss(self, logits: Tensor, rows: IntArray) -> Tensor:
         picked = torch.from_numpy(rows)
         soft = None if self.soft is None else self.soft[picked]
         if soft is not None and self.config.noise > 0.0:  # seeded by the loop, epoch by epoch
             soft = soft * (1.0 + self.config.noise * torch.randn_like(soft))
-        return combined(self.task, logits, soft, self.gold[picked], self.config, self.weights)
+        return combined(logits, soft, self.gold[picked], self.config, self.task, weights=self.weights)
 
 
 def _batches(
