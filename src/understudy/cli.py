@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from understudy._version import __version__
-from understudy.errors import DataError, MissingExtraError, RecipeError, UnderstudyError
+from understudy.errors import MissingExtraError, RecipeError, UnderstudyError
 
 if TYPE_CHECKING:
     from understudy.pipeline import Result
@@ -32,6 +32,7 @@ TRAINING_MODULES = ("torch", "transformers", "datasets", "onnx", "pydantic", "ya
 
 TABLE_WIDTH = 110
 """Columns of the table where standard output is a file."""
+
 
 class Pair(StrEnum):
     """How a student reads two texts: in one with a separator, or each by itself."""
@@ -248,7 +249,9 @@ def predict(  # noqa: PLR0917
 def students(
     vocabulary_size: Annotated[int | None, typer.Option("--vocab-size", min=10)] = None,
     labels: Annotated[int, typer.Option("--labels", min=1)] = 2,
-    head: Annotated[str | None, typer.Option("--head", help="Of the matrix students: linear, mlp.")] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", help="Of the matrix students: linear, mlp, cnn, bilstm.")
+    ] = None,
     pair: Annotated[Pair, typer.Option("--pair", help="How two texts are read.")] = Pair.joint,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
@@ -261,10 +264,15 @@ def students(
     if as_json:
         console.print_json(json.dumps(rows))
         return
-    table = Table("name", "parameters", "vocabulary", "tags words", "source", box=None)
+    table = Table("name", "parameters", "vocabulary", "kinds of task", "source", box=None)
     for row in rows:
-        cells = (f"{row['parameters']:,}", f"{row['vocabulary_size']:,}", "yes" if row["tags_words"] else "")
-        table.add_row(row["name"], *cells, row["source"])
+        refused = [kind for kind, answer in row["kinds"].items() if answer is not True]
+        kinds = f"all but {', '.join(refused)}" if refused else "all"
+        cells = (f"{row['parameters']:,}", f"{row['vocabulary_size']:,}", kinds, row["source"])
+        table.add_row(row["name"], *cells)
+        for preset, facts in row["presets"].items():
+            sizes = ", ".join(f"{size} {value}" for size, value in facts["sizes"].items())
+            table.add_row(f"  {preset}", f"{facts['parameters']:,}", "", "", sizes or "the sizes above")
     console.print(table)
 
 

@@ -56,7 +56,11 @@ def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], abou
             "parameters": student.parameters,
             "vocabulary": {"kind": student.vocabulary.kind, "size": len(student.vocabulary)},
             "teacher": teacher,
-            "onnx": {"inputs": sum(INPUTS[module.form], ()), "output": "logits", "largest_difference": difference},
+            "onnx": {
+                "inputs": sum(INPUTS[module.form], ()),
+                "output": "logits",
+                "largest_difference": difference,
+            },
             "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
             | {"understudy": __version__},
         }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from understudy import summary
 from understudy.configs import LossConfig
-from understudy.data import Dataset, load_dataset, save_dataset
+from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
 from understudy.folders import digest, publish, read_json, read_manifest, write_json
 from understudy.layout import Layout

@@ -73,7 +73,9 @@ class SubwordVocabulary:
             return flattened([row.ids for row in encoded])
         between = next((i for s in SEPARATORS if (i := self.tokenizer.token_to_id(s)) is not None), None)
         if between is None:
-            raise ArtifactError(f"The tokeniser has none of {SEPARATORS}, so it cannot read two texts in one.")
+            raise ArtifactError(
+                f"The tokeniser has none of {SEPARATORS}, so it cannot read two texts in one."
+            )
         whole = self.cut(None).tokenizer
         ids = [[row.ids or [UNK_ID] for row in whole.encode_batch_fast(texts)] for texts in sides]
         return joined(zip(*ids, strict=True), [between], self.max_words)
@@ -106,7 +108,11 @@ def train_wordpiece(texts: Iterable[str], size: int, *, has_separator: bool = Fa
     # Named first, they have the same numbers in every run.
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,
-        special_tokens=[*SPECIALS, *([SEP] if has_separator else []), *(PREFIX + letter for letter in alphabet)],
+        special_tokens=[
+            *SPECIALS,
+            *([SEP] if has_separator else []),
+            *(PREFIX + letter for letter in alphabet),
+        ],
         initial_alphabet=alphabet,
         limit_alphabet=len(alphabet),
         continuing_subword_prefix=PREFIX,

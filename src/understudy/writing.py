@@ -113,7 +113,10 @@ def _named(model: Model, rows: Iterable[Sequence[float]]) -> Iterator[dict[str, 
 
 def _as_text(record: dict[str, Any]) -> str:
     if "tags" in record:
-        return "".join(f"{word}\t{tag}\n" for word, tag in zip(record["words"], record["tags"], strict=True)) + "\n"
+        return (
+            "".join(f"{word}\t{tag}\n" for word, tag in zip(record["words"], record["tags"], strict=True))
+            + "\n"
+        )
     item = record["text"] if isinstance(record["text"], str) else "\t".join(record["text"])
     if "value" in record:
         return f"{record['value']:.4f}\t{item}\n"

@@ -44,9 +44,7 @@ class Tagged:
     text: str
 
 
-def tag(
-    given: Sequence[Item], sentences: Sequence[Item], task: Task, logits: FloatArray
-) -> list[Tagged]:
+def tag(given: Sequence[Item], sentences: Sequence[Item], task: Task, logits: FloatArray) -> list[Tagged]:
     """Put logits ``(words of all sentences, c)`` back to their sentences.
 
     Args:

@@ -145,9 +145,7 @@ class _Targets:
         return combined(logits, soft, self.gold[picked], self.config, self.task, weights=self.weights)
 
 
-def _batches(
-    found: Spec, inputs: Inputs, batch_size: int, generator: np.random.Generator
-) -> list[IntArray]:
+def _batches(found: Spec, inputs: Inputs, batch_size: int, generator: np.random.Generator) -> list[IntArray]:
     if found.training.is_bucketed:
         return bucketed_batches(inputs.lengths, batch_size, generator)
     order = generator.permutation(len(inputs))
