@@ -21,7 +21,7 @@ from understudy.folders import digest, publish, read_json, read_manifest, verify
 from understudy.losses import gold
 from understudy.metrics import score as metric_score
 from understudy.progress import Progress, Silent
-from understudy.task import FloatArray, IntArray, Task
+from understudy.task import FloatArray, Gold, IntArray, Task
 
 Score = tuple[float, float]
 """What is maximised on dev: the task's metric, then (to break ties) minus the dev loss."""
@@ -107,10 +107,22 @@ def optimise(
     return run.curve
 
 
-def dev_score(task: Task, logits: FloatArray, labels: IntArray) -> Score:
-    """What selects an epoch: the task's metric on dev, and minus the cross-entropy where that is equal."""
-    reached = metric_score(task.metric, labels, logits.argmax(axis=-1), len(task.labels))
-    loss = gold(torch.from_numpy(logits), torch.from_numpy(labels)).mean()
+def dev_score(
+    task: Task,
+    logits: FloatArray,
+    labels: Gold,
+    lengths: IntArray | None = None,  # noqa: ARG001
+) -> Score:
+    """What selects an epoch: the task's metric on dev, and minus the gold loss where that is equal.
+
+    Args:
+        task: whose metric, of any kind.
+        logits: ``(rows, c)``.
+        labels: `understudy.task.Gold` of these rows.
+        lengths: ``(items,)`` rows of each item, for metrics of spans; `Task.rows` gives them.
+    """
+    reached = metric_score(task.metric, labels, task.decisions(logits), len(task.labels))
+    loss = gold(torch.from_numpy(logits), torch.from_numpy(task.targets(labels))).mean()
     return float(reached), -float(loss)
 
 

@@ -74,8 +74,8 @@ def fit(
     vocabulary = vocabulary.cut(module.config.max_words)
     student = TorchStudent(name, module, vocabulary, task)
     encoded, encoded_dev = student.encode(transfer.texts), student.encode(dev[0])
-    weights = balanced_weights(transfer.gold, len(task.labels)) if config.class_weights else None
-    targets = _Targets(transfer, loss, weights)
+    weights = balanced_weights(task, transfer.gold) if config.class_weights else None
+    targets = _Targets(task, transfer, loss, weights)
     defaults = found.training
     batch_size = config.batch_size or defaults.batch_size
     curve = optimise(
@@ -109,17 +109,17 @@ def _vocabulary(config: TrainingConfig, texts: Iterable[str], teacher: Vocabular
 class _Targets:
     """Soft and gold targets as tensors, and the loss of a batch of row numbers."""
 
-    def __init__(self, transfer: TransferSet, loss: LossConfig, weights: Tensor | None) -> None:
+    def __init__(self, task: Task, transfer: TransferSet, loss: LossConfig, weights: Tensor | None) -> None:
         self.soft = None if transfer.soft is None else torch.from_numpy(transfer.soft)
-        self.gold = torch.from_numpy(transfer.gold)
-        self.config, self.weights = loss, weights
+        self.gold = torch.from_numpy(task.targets(transfer.gold))
+        self.task, self.config, self.weights = task, loss, weights
 
     def loss(self, logits: Tensor, rows: IntArray) -> Tensor:
         picked = torch.from_numpy(rows)
         soft = None if self.soft is None else self.soft[picked]
         if soft is not None and self.config.noise > 0.0:  # seeded by the loop, epoch by epoch
             soft = soft * (1.0 + self.config.noise * torch.randn_like(soft))
-        return combined(logits, soft, self.gold[picked], self.config, self.weights)
+        return combined(logits, soft, self.gold[picked], self.config, self.task, weights=self.weights)
 
 
 def _batches(
