@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from understudy.errors import RecipeError, nearest
+from understudy.task import Task
 
-LOSSES = ("mse", "kl", "hard", "gold")
-"""Every loss that a recipe can name."""
+LOSSES = ("mse", "kl", "bce", "hard", "gold")
+"""Every loss that a recipe can name; `losses_for` says which fit a task."""
+
+WARM = ("kl", "bce")
+"""Losses that have a temperature."""
 
 POOLINGS = ("auto", "cls", "mean")
 VOCABULARIES = ("words", "wordpiece", "teacher")
@@ -41,8 +45,8 @@ class LossConfig:
     """Which loss: ``alpha · gold + (1 - alpha) · soft`` (Galke et al. use 0.5), or one of them alone.
 
     Attributes:
-        name: ``mse``, ``kl``, ``hard`` (soft targets) or ``gold`` (labels only, no teacher).
-        temperature: of ``kl``; the other losses have none, and refuse a value other than 1.
+        name: ``mse``, ``kl``, ``bce``, ``hard`` (soft targets) or ``gold`` (labels only, no teacher).
+        temperature: of ``kl`` and ``bce``; the other losses have none, and refuse a value other than 1.
         alpha: share of the gold loss. Texts without a gold label take the soft loss alone.
         noise: standard deviation of ξ in ``(1 + ξ) · t``, drawn anew for every logit of the teacher at every
             step (Sau & Balasubramanian 2016, noisy teachers); 0 adds none.
@@ -63,8 +67,8 @@ class LossConfig:
         check_positive(temperature=self.temperature)
         if not 0.0 <= self.alpha <= 1.0:
             raise RecipeError(f"alpha is {self.alpha}, but must lie between 0 and 1.")
-        if self.name != "kl" and self.temperature != 1.0:
-            raise RecipeError(f"The loss {self.name!r} has no temperature. Drop it, or choose 'kl'.")
+        if self.name not in WARM and self.temperature != 1.0:
+            raise RecipeError(f"The loss {self.name!r} has no temperature. Drop it, or choose 'kl' or 'bce'.")
         if not 0.0 <= self.noise < 10.0:
             raise RecipeError(f"noise is {self.noise}, but must be at least 0 and less than 10.")
         if self.name == "gold" and self.noise != 0.0:
@@ -78,6 +82,33 @@ class LossConfig:
         return self.name != "gold"
 
 
+def losses_for(task: Task) -> tuple[str, ...]:
+    """The losses that fit a task; the first is the default.
+
+    ``kl`` compares distributions over labels that exclude each other, ``bce`` labels each for itself; a
+    regression on values has squared errors alone.
+    """
+    if task.kind == "multilabel":
+        return ("mse", "bce", "hard", "gold")
+    if task.kind == "regression" and not task.is_binned:
+        return ("mse", "gold")
+    return ("mse", "kl", "hard", "gold")
+
+
+def check_loss(task: Task, config: LossConfig) -> None:
+    """Refuse a loss that does not fit the task.
+
+    Raises:
+        RecipeError: the message names the losses that fit.
+    """
+    fitting = losses_for(task)
+    if config.name not in fitting:
+        what = "regression on values" if fitting == ("mse", "gold") else f"{task.kind} task"
+        raise RecipeError(
+            f"The loss {config.name!r} does not fit a {what}. Choose one of {', '.join(map(repr, fitting))}."
+        )
+
+
 @dataclass(frozen=True)
 class FinetuneConfig:
     """How a bare encoder becomes a teacher; the defaults are those of the distillation papers.
@@ -87,7 +118,8 @@ class FinetuneConfig:
             three passes over a few hundred texts leave the head untrained.
         learning_rate: peak rate, decayed linearly to zero.
         batch_size: texts a step.
-        pooling: ``cls``, ``mean``, or ``auto``: the mean for bodies that were trained with it.
+        pooling: ``cls``, ``mean``, or ``auto``: the mean for bodies that were trained with it. Tagging reads
+            every token, and refuses another value than ``auto``.
         class_weights: whether rare labels weigh more, in inverse proportion to their frequency.
         precision: ``float32``, or ``bfloat16`` autocast.
         is_embedding_frozen: whether the token embeddings keep their pretrained values (faster).

@@ -65,7 +65,7 @@ class Encoded:
 
     def feeds(self, form: str, units: IntArray) -> dict[str, IntArray]:
         """The graph's inputs for some units: for each side, ids ``(b, t)`` and lengths ``(b,)``."""
-        made = {}
+        made: dict[str, IntArray] = {}
         for names, side in zip(INPUTS[form], self.sides, strict=True):
             made.update(zip(names, _padded(side, units), strict=True))
         return made

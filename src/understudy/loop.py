@@ -19,9 +19,10 @@ from understudy.configs import check_positive
 from understudy.errors import RecipeError
 from understudy.folders import digest, publish, read_json, read_manifest, verify
 from understudy.losses import gold
-from understudy.metrics import score as metric_score
+from understudy.metrics import score
 from understudy.progress import Progress, Silent
-from understudy.task import FloatArray, IntArray, Task
+from understudy.task import FloatArray, Gold, IntArray, Task
+from understudy.thresholds import tuned
 
 SAVING_SHARE = 0.05
 """Share of a training's time that may go into checkpoints."""
@@ -110,11 +111,18 @@ def optimise(
     return run.curve
 
 
-def dev_score(task: Task, logits: FloatArray, labels: IntArray) -> Score:
-    """What selects an epoch: the task's metric on dev, and minus the cross-entropy where that is equal."""
-    reached = metric_score(task, labels, task.decisions(logits))
-    loss = gold(torch.from_numpy(logits), torch.from_numpy(labels)).mean()
-    return float(reached), -float(loss)
+def dev_score(task: Task, logits: FloatArray, labels: Gold, lengths: IntArray | None = None) -> Score:
+    """What selects an epoch: the task's metric on dev, and minus the gold loss where that is equal.
+
+    Args:
+        task: whose metric, of any kind. In multilabel its thresholds are tuned on these logits first.
+        logits: ``(rows, c)``.
+        labels: `understudy.task.Gold` of these rows.
+        lengths: ``(items,)`` rows of each item, for metrics of spans; `Task.rows` gives them.
+    """
+    reached = score(task, labels, tuned(task, logits, labels).decisions(logits), lengths)
+    loss = gold(torch.from_numpy(logits), torch.from_numpy(task.targets(labels))).mean()
+    return reached, -float(loss)
 
 
 @dataclass

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from understudy.errors import TeacherError
 from understudy.folders import digest, verify
 from understudy.task import FloatArray, Predictor, Task
+
+if TYPE_CHECKING:
+    from understudy.runtime.model import Model
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,25 @@ class Opened:
 
 @dataclass(frozen=True)
 class Arranged:
-    """A Predictor with its columns in the order of another task that has the same label names.
+    """An exported student with its columns in the order of another task that has the same label names.
 
     Attributes:
-        predictor: whose answers are rearranged.
+        predictor: the student.
         task: the other task.
     """
 
-    predictor: Predictor
+    predictor: Model
     task: Task
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the answers may change, or their order."""
+        return digest([self.predictor.fingerprint, list(self.task.labels)])
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return self.predictor.parameters
 
     def __post_init__(self) -> None:
         own = self.predictor.task
@@ -95,14 +108,10 @@ def _open_student(order: Order, task: Task, threads: int) -> Opened:
 
     layout = Layout(Path(order.location))
     model = load(layout.folder, threads=threads)
-    needed = (layout.config, layout.tokenizer, layout.onnx)
-    files = verify(layout.folder)["files"]
-    size = sum(path.stat().st_size for path in needed)
-    key = digest([files[path.name]["sha256"] for path in needed])
-    predictor: Predictor = model
-    if model.task.labels != task.labels or model.task.kind != task.kind:
-        predictor = Arranged(model, task)
-    return Opened(predictor, model.config["parameters"], size, key)
+    size = sum(path.stat().st_size for path in (layout.config, layout.tokenizer, layout.onnx))
+    is_same = (model.task.labels, model.task.kind) == (task.labels, task.kind)
+    predictor = model if is_same else Arranged(model, task)
+    return Opened(predictor, predictor.parameters, size, predictor.fingerprint)
 
 
 def _open_baseline(order: Order, _: Task, __: int) -> Opened:
@@ -128,10 +137,7 @@ def _open_ensemble(order: Order, task: Task, threads: int) -> Opened:
     from understudy.teachers.ensemble import Ensemble
 
     opened = [open_predictor(member, task, threads) for member in order.members]
-    ensemble = Ensemble([each.predictor for each in opened], mean=order.mean)
-    return Opened(
-        ensemble,
-        sum(each.parameters for each in opened),
-        sum(each.size_bytes for each in opened),
-        digest([order.mean, [each.fingerprint for each in opened]]),
-    )
+    members: list[Any] = [each.predictor for each in opened]
+    ensemble = Ensemble(members, order.mean)
+    size = sum(each.size_bytes for each in opened)
+    return Opened(ensemble, ensemble.parameters, size, ensemble.fingerprint)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from understudy.configs import PRECISIONS, FinetuneConfig, LossConfig, TrainingConfig, check_choice
 from understudy.errors import RecipeError, UnderstudyError, nearest
 from understudy.task import KINDS, METRICS
-from understudy.teachers.source import DEFAULT, resolve
+from understudy.teachers.source import DEFAULT, resolve_all
 
 
 class _Part(BaseModel):
@@ -61,7 +61,7 @@ class TeacherRecipe(_Part):
     """The big model.
 
     Attributes:
-        model: folder, hub id or short name; a list of such is an ensemble.
+        model: folder, hub id or short name; several in a list, or with ``+`` between, are an ensemble.
         mean: what an ensemble answers with: the mean of its members' ``logits`` or ``probabilities``.
         labels: names of the columns of a fine-tuned model that does not say them itself.
         precision: in which it labels: ``float32`` or ``bfloat16``.
@@ -78,16 +78,10 @@ class TeacherRecipe(_Part):
     @classmethod
     def _is_a_teacher(cls, model: str | tuple[str, ...]) -> str | tuple[str, ...]:
         try:
-            for name in (model,) if isinstance(model, str) else model:
-                resolve(name)
+            resolve_all(model)
         except UnderstudyError as error:
             raise ValueError(str(error)) from error
         return model
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models: one, or those of an ensemble."""
-        return (self.model,) if isinstance(self.model, str) else self.model
 
     @field_validator("precision")
     @classmethod

@@ -11,7 +11,7 @@ from understudy.folders import digest, file_digest, read_manifest
 from understudy.opening import Order
 from understudy.recipe import Recipe
 from understudy.stages import Stages
-from understudy.teachers.source import Source, resolve
+from understudy.teachers.source import Source, resolve_all
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ class Run:
     @cached_property
     def members(self) -> tuple[Member, ...]:
         """The teachers: one, or those of an ensemble."""
-        models = self.recipe.teacher.models
-        names = ["teacher"] if len(models) == 1 else [f"teacher-{i + 1}" for i in range(len(models))]
+        sources = resolve_all(self.recipe.teacher.model)
+        names = ["teacher"] if len(sources) == 1 else [f"teacher-{i + 1}" for i in range(len(sources))]
         return tuple(
-            Member(name, resolve(model), self.folder, self.recipe)
-            for name, model in zip(names, models, strict=True)
+            Member(name, source, self.folder, self.recipe)
+            for name, source in zip(names, sources, strict=True)
         )
 
     @property

@@ -96,10 +96,10 @@ def _records(model: Model, items: Sequence[Any]) -> list[dict[str, Any]]:
     if kind == "tagging":
         return [asdict(sentence) for sentence in model.predict(items)]
     logits = model.logits(items)
-    answers = model.task.answers(logits)
     if kind == "regression":
-        return [{"text": item, "value": round(v, 6)} for item, v in zip(items, answers, strict=True)]
-    rows = model.task.probabilities(logits).tolist()
+        values = [round(float(value), 6) for value in model.task.decisions(logits)]
+        return [{"text": item, "value": value} for item, value in zip(items, values, strict=True)]
+    answers, rows = model.task.answers(logits), model.task.probabilities(logits).tolist()
     return [
         {"text": item, "labels" if kind == "multilabel" else "label": answer, "probabilities": row}
         for item, answer, row in zip(items, answers, _named(model, rows), strict=True)

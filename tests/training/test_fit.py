@@ -111,12 +111,12 @@ def test_the_global_randomness_is_left_alone():
 
 
 def recorded(monkeypatch, transfer, **more):
-    """What the loss is given while fitting: (logits, soft, gold, config, weights) per batch."""
+    """What the loss is given while fitting: (logits, soft, gold, config, task, weights) per batch."""
     given = []
 
-    def watched(*args):
-        given.append(args)
-        return combined(*args)
+    def watched(*args, weights):
+        given.append((*args, weights))
+        return combined(*args, weights=weights)
 
     monkeypatch.setattr(room, "combined", watched)
     quick(transfer=transfer, **more)
@@ -172,7 +172,7 @@ def test_alpha_moves_from_the_teacher_to_the_labels(alpha, expected):
 def test_alpha_mixes_by_arithmetic(monkeypatch):
     texts, labels = corpus(40)
     gold = np.where(np.arange(40) % 2 == 0, labels, NO_LABEL)
-    z, t, y, config, _ = recorded(
+    z, t, y, config, task, _ = recorded(
         monkeypatch, TransferSet(tuple(texts), gold, soft_targets(labels)), loss=LossConfig("mse", alpha=0.25)
     )[0]
     z, t, y = z.detach().numpy().astype(float), t.numpy(), y.numpy()
@@ -182,7 +182,7 @@ def test_alpha_mixes_by_arithmetic(monkeypatch):
         cross = np.log(np.exp(z[i]).sum()) - z[i][y[i]]
         rows.append(soft if y[i] == NO_LABEL else 0.25 * cross + 0.75 * soft)
     assert {NO_LABEL, 0, 1} == set(y.tolist())
-    found = combined(torch.tensor(z), torch.from_numpy(t).double(), torch.from_numpy(y), config)
+    found = combined(torch.tensor(z), torch.from_numpy(t).double(), torch.from_numpy(y), config, task)
     assert float(found) == pytest.approx(np.mean(rows), rel=1e-6)
 
 
@@ -193,8 +193,8 @@ def test_class_weights_reach_the_loss_without_unlabelled_texts(monkeypatch):
     config = TrainingConfig(epochs=1, class_weights=True)
     given = recorded(monkeypatch, transfer, loss=LossConfig("mse", alpha=0.5), config=config)
     tally = np.bincount(labels[:60], minlength=2)
-    np.testing.assert_allclose(given[0][4].numpy(), 60 / (2 * tally), rtol=1e-6)
-    assert recorded(monkeypatch, transfer, loss=LossConfig("mse", alpha=0.5))[0][4] is None
+    np.testing.assert_allclose(given[0][5].numpy(), 60 / (2 * tally), rtol=1e-6)
+    assert recorded(monkeypatch, transfer, loss=LossConfig("mse", alpha=0.5))[0][5] is None
 
 
 # ---------------------------------------------------------------------------------- vocabulary, dev, epochs

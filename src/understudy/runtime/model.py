@@ -12,7 +12,7 @@ import numpy as np
 from understudy.batching import budgeted_batches
 from understudy.encoding import encode
 from understudy.errors import ArtifactError
-from understudy.folders import read_json, verify
+from understudy.folders import digest, read_json, verify
 from understudy.layout import FORMAT, Layout
 from understudy.runtime.tagged import tag
 from understudy.subwords import Vocabulary, load_vocabulary
@@ -35,12 +35,19 @@ class Model:
         vocabulary: text → ids.
         session: the ONNX Runtime session.
         config: what ``config.json`` says.
+        fingerprint: changes when its answers may change.
     """
 
     task: Task
     vocabulary: Vocabulary
     session: Any
     config: dict[str, Any]
+    fingerprint: str
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return int(self.config["parameters"])
 
     @cached_property
     def form(self) -> str:
@@ -117,7 +124,8 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
     """
     layout = Layout(Path(folder))
     manifest = verify(layout.folder)
-    for path in (layout.config, layout.tokenizer, layout.onnx):
+    needed = (layout.config, layout.tokenizer, layout.onnx)
+    for path in needed:
         if path.name not in manifest["files"]:
             raise ArtifactError(f"{layout.folder} is no exported student: its manifest names no {path.name}.")
     config = read_json(layout.config)
@@ -133,6 +141,7 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
         load_vocabulary(layout.tokenizer),
         _session(layout.onnx, threads),
         config,
+        digest([manifest["files"][path.name]["sha256"] for path in needed]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Fine-tune an encoder into a teacher."""
+"""Fine-tune an encoder into a teacher, for every kind of task."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from understudy.batching import bucketed_batches
 from understudy.configs import FinetuneConfig
+from understudy.errors import RecipeError
 from understudy.loop import Epoch, LoopConfig, dev_score, optimise
 from understudy.losses import balanced_weights, gold
 from understudy.progress import Progress
-from understudy.task import IntArray, Task
-from understudy.teachers import transformer
+from understudy.task import Gold, IntArray, Item, Task
+from understudy.teachers import loading
+from understudy.teachers.encoding import Encoded
+from understudy.teachers.modules import Headed, MeanPooled, body_of
 from understudy.teachers.source import Source, is_mean_pooled
-from understudy.teachers.transformer import Headed, MeanPooled, Teacher
+from understudy.teachers.transformer import Teacher
+
+PROBLEMS = {"multilabel": "multi_label_classification", "tagging": None}
+"""How the library's configs call a kind of task; others are a regression, or a choice of one label."""
 
 
 @dataclass(frozen=True)
@@ -34,46 +42,48 @@ class Finetuned:
 def finetune(
     source: Source,
     task: Task,
-    train: tuple[Sequence[str], IntArray],
-    dev: tuple[Sequence[str], IntArray],
+    train: tuple[Sequence[Item], Gold],
+    dev: tuple[Sequence[Item], Gold],
     *,
     config: FinetuneConfig,
     seed: int,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Finetuned:
-    """Fine-tune an encoder on labelled texts, and keep the epoch that is best on dev.
+    """Fine-tune an encoder on labelled items, and keep the epoch that is best on dev by the task's metric.
 
     Args:
         source: the encoder; a head it may have is replaced.
-        task: label names and metric.
-        train: texts and label columns.
-        dev: texts and label columns.
+        task: kind, label names and metric.
+        train: the task's items, and `understudy.task.Gold` of their rows.
+        dev: the same.
         config: how.
         seed: of the head's first weights, shuffling and dropout.
         checkpoint: folder for resuming after a kill.
         progress: audience.
+
+    Raises:
+        RecipeError: an option that this kind of task cannot honour.
     """
     started = time.perf_counter()
+    weights = balanced_weights(task, train[1]) if config.class_weights else None
     module = new_module(source, task, config.pooling, seed)
     if config.is_embedding_frozen:
-        body = module.body if isinstance(module, MeanPooled) else module.model.base_model  # type: ignore[union-attr]
-        body.get_input_embeddings().requires_grad_(False)  # type: ignore[operator, union-attr]
-    teacher = Teacher(module, transformer.load_tokenizer(source), task, name=source.name)
-    encoded, gold_train = teacher.encode(train[0]), torch.from_numpy(train[1])
-    encoded_dev = teacher.encode(dev[0])
-    weights = balanced_weights(train[1], len(task.labels)) if config.class_weights else None
+        body_of(module).get_input_embeddings().requires_grad_(False)
+    teacher = Teacher(module, loading.load_tokenizer(source), task, name=source.name)
+    encoded, aims = teacher.encode(train[0]), torch.from_numpy(task.targets(train[1]))
+    encoded_dev, lengths = teacher.encode(dev[0]), task.rows(dev[0])
 
-    def loss(rows: IntArray) -> Tensor:
+    def loss(picked: IntArray) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
-            logits = module(**encoded.batch(rows))
-        return gold(logits.float(), gold_train[rows], weights).mean()
+            logits = encoded.answers(module(**encoded.batch(picked)), picked)
+        return gold(logits.float(), aims[encoded.rows(picked)], weights).mean()
 
     curve = optimise(
         module,
-        batches=lambda generator: bucketed_batches(encoded.lengths, config.batch_size, generator),
+        batches=lambda generator: _batches(encoded, config.batch_size, generator),
         loss=loss,
-        score=lambda: dev_score(task, teacher.logits_of(encoded_dev), dev[1]),
+        score=lambda: dev_score(task, teacher.logits_of(encoded_dev), dev[1], lengths),
         config=LoopConfig(config.passes(len(train[0])), config.learning_rate),
         seed=seed,
         checkpoint=checkpoint,
@@ -83,15 +93,36 @@ def finetune(
     return Finetuned(teacher, tuple(curve), time.perf_counter() - started)
 
 
+def _batches(encoded: Encoded, batch_size: int, generator: np.random.Generator) -> list[IntArray]:
+    """Sequences of similar length that have rows: a sentence may have no word, and a window no answer."""
+    asked = np.flatnonzero(encoded.counts)
+    return [asked[batch] for batch in bucketed_batches(encoded.lengths[asked], batch_size, generator)]
+
+
 def new_module(source: Source, task: Task, pooling: str, seed: int) -> nn.Module:
-    """The encoder with a new head; the same seed gives the same head."""
-    is_mean = is_mean_pooled(source) if pooling == "auto" else pooling == "mean"
-    with torch.random.fork_rng(devices=[]), transformer.quiet():
+    """The encoder with a new head; the same seed gives the same head.
+
+    Raises:
+        RecipeError: a pooling was asked for in tagging, which pools nothing.
+    """
+    is_tagging = task.kind == "tagging"
+    if is_tagging and pooling != "auto":
+        raise RecipeError(f"Tagging reads every token: the pooling {pooling!r} cannot be honoured. Drop it.")
+    is_mean = not is_tagging and (is_mean_pooled(source) if pooling == "auto" else pooling == "mean")
+    with torch.random.fork_rng(devices=[]), loading.quiet():
         torch.manual_seed(seed)
         if is_mean:
-            return MeanPooled(transformer.load_body(source), len(task.labels))
-        config = transformer.load_config(source)
-        config.num_labels = len(task.labels)
-        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
-        model.base_model.load_state_dict(transformer.load_body(source).state_dict(), strict=False)
-        return Headed(model)
+            return MeanPooled(loading.load_body(source), len(task.labels))
+        return Headed(_headed(source, task))
+
+
+def _headed(source: Source, task: Task) -> Any:
+    config = loading.load_config(source)
+    config.num_labels = len(task.labels)
+    is_value = task.kind == "regression" and not task.is_binned
+    config.problem_type = PROBLEMS.get(task.kind, "regression" if is_value else "single_label_classification")
+    is_tagging = task.kind == "tagging"
+    form = AutoModelForTokenClassification if is_tagging else AutoModelForSequenceClassification
+    model = form.from_config(config, dtype=torch.float32)
+    model.base_model.load_state_dict(loading.load_body(source).state_dict(), strict=False)
+    return model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,15 @@ class Source:
         path = Path(self.location)
         return path if path.is_dir() else None
 
+    @property
+    def is_student(self) -> bool:
+        """Whether it is the folder of an exported student, which can teach the next one.
+
+        Mirzadeh et al. 2020, teacher assistants. Such a folder is opened by the runtime.
+        """
+        facts = read_optional_json(self, "config.json") if self.folder is not None else None
+        return isinstance(facts, dict) and "format" in facts and "student" in facts
+
 
 def resolve(name: str) -> Source:
     """Find out what a teacher's name means.
@@ -58,6 +68,26 @@ def resolve(name: str) -> Source:
         f"Unknown teacher {name!r}: it is no folder, no hub id (owner/name) and no short name. "
         f"{nearest(name, SHORT_NAMES)}"
     )
+
+
+def resolve_all(names: str | Sequence[str]) -> tuple[Source, ...]:
+    """Find out what the teacher's name means, or the names of an ensemble's members.
+
+    Args:
+        names: one name; several joined by ``+``; or a list of names. The name of a folder is never split.
+
+    Raises:
+        TeacherError: as in `resolve`; or there is no name, or one is given twice.
+    """
+    if isinstance(names, str):
+        is_folder = Path(os.path.expanduser(names)).is_dir()  # noqa: PTH111 -- as in `resolve`
+        names = [names] if is_folder else [name.strip() for name in names.split("+")]
+    if not names:
+        raise TeacherError("No teacher is named. Give a folder, a hub id or a short name.")
+    found = tuple(resolve(name) for name in names)
+    if len({source.location for source in found}) < len(found):
+        raise TeacherError(f"A teacher is named twice in {list(names)}. An ensemble needs different ones.")
+    return found
 
 
 def _packaged_minilm() -> Path | None:

@@ -1,114 +1,83 @@
-"""A teacher that is a transformer encoder with a classification head."""
+"""A teacher that is a transformer encoder with a head, for every kind of task."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import transformers
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from understudy.batching import budgeted_batches
 from understudy.errors import TeacherError
 from understudy.folders import digest
-from understudy.task import FloatArray, IntArray, Task
-from understudy.teachers.source import Source, read_optional_json, resolve
+from understudy.imitation import States
+from understudy.task import FloatArray, Item, Task
+from understudy.teachers.encoding import Encoded, check_items, encode, encode_words, longest_input
+from understudy.teachers.loading import (
+    FACTS_FILE,
+    HEAD_FILE,
+    is_finetuned,
+    load_body,
+    load_config,
+    load_module,
+    load_tokenizer,
+    match,
+    quiet,
+    read_ability,
+)
+from understudy.teachers.modules import Headed, MeanPooled, states_of
+from understudy.teachers.source import resolve
+
+__all__ = [
+    "FACTS_FILE",
+    "HEAD_FILE",
+    "Headed",
+    "MeanPooled",
+    "Teacher",
+    "encode",
+    "is_finetuned",
+    "load_body",
+    "load_config",
+    "load_tokenizer",
+    "quiet",
+]
 
 TOKEN_BUDGET = 640
 """Tokens a batch when answering; such batches stay in a core's cache, larger ones were slower."""
 
-LONGEST = 512
-"""Tokens that are read of a text, unless the model reads fewer."""
-
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-HEAD_FILE, FACTS_FILE = "head.safetensors", "understudy.json"
-
-
-class MeanPooled(nn.Module):
-    """An encoder body, the mean over its real tokens, dropout, and a linear head.
-
-    Args:
-        body: the encoder.
-        labels: number of logits, c.
-    """
-
-    def __init__(self, body: nn.Module, labels: int) -> None:
-        super().__init__()
-        self.body = body
-        self.dropout = nn.Dropout(0.1)
-        self.head = nn.Linear(int(body.config.hidden_size), labels)  # type: ignore[union-attr, arg-type]
-
-    def forward(self, **inputs: Tensor) -> Tensor:
-        """Logits ``(b, c)`` of ``input_ids`` and ``attention_mask``, both ``(b, t)``."""
-        states = self.body(**inputs).last_hidden_state
-        mask = inputs["attention_mask"].unsqueeze(-1).to(states.dtype)
-        mean = (states * mask).sum(dim=1) / mask.sum(dim=1)
-        logits: Tensor = self.head(self.dropout(mean))
-        return logits
-
-
-class Headed(nn.Module):
-    """An encoder with the head that its own library gives it (on the first token).
-
-    Args:
-        model: as `AutoModelForSequenceClassification` returns it.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, **inputs: Tensor) -> Tensor:
-        """Logits ``(b, c)``."""
-        logits: Tensor = self.model(**inputs).logits
-        return logits
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Texts as token ids; ``inputs`` holds, per name, one list of ids a text. ``lengths`` is ``(n,)``."""
-
-    inputs: Mapping[str, Sequence[Sequence[int]]]
-    lengths: IntArray
-    pad: int
-
-    def batch(self, rows: IntArray) -> dict[str, Tensor]:
-        """The texts with the given row numbers, padded: name → ``(b, t)`` int64."""
-        longest = int(self.lengths[rows].max())
-        padded = {}
-        for name, values in self.inputs.items():
-            fill = self.pad if name == "input_ids" else 0
-            block = np.full((len(rows), longest), fill, dtype=np.int64)
-            for line, row in enumerate(rows):
-                block[line, : self.lengths[row]] = values[row]
-            padded[name] = torch.from_numpy(block)
-        return padded
 
 
 class Teacher:
     """A transformer that answers a task: `Teacher.from_pretrained` makes one.
 
     Args:
-        module: name → tensors in, logits ``(b, c)`` out.
+        module: name → tensors in; logits out, ``(b, c)``, or in tagging ``(b, t, c)``.
         tokenizer: the model's own.
         task: label names in the order of the module's logits.
         name: what the user calls it.
         precision: ``float32``, or ``bfloat16`` (faster where the CPU has it; logits move a little).
+        kinds: kinds of task that its head may be of, where that is not the task's alone.
+        bounds: regression on values: those that the module's outputs 0 and 1 stand for, where they are not
+            the task's own bounds.
     """
 
     def __init__(
-        self, module: nn.Module, tokenizer: Any, task: Task, *, name: str, precision: str = "float32"
+        self,
+        module: nn.Module,
+        tokenizer: Any,
+        task: Task,
+        *,
+        name: str,
+        precision: str = "float32",
+        kinds: Sequence[str] | None = None,
+        bounds: tuple[float, float] | None = None,
     ) -> None:
         _check_precision(precision)
         self.module = module.eval()
@@ -116,6 +85,8 @@ class Teacher:
         self.task = task
         self.name = name
         self.precision = precision
+        self.kinds = tuple(kinds or (task.kind,))
+        self.bounds = bounds or task.bounds
         self.columns = np.arange(len(task.labels))
         self.longest = longest_input(tokenizer, module)
 
@@ -137,10 +108,14 @@ class Teacher:
             precision: ``float32`` or ``bfloat16``.
 
         Raises:
-            TeacherError: it cannot be loaded, has no classification head, or its labels are not the task's.
+            TeacherError: it cannot be loaded, has no head, or its kind or its labels are not the task's.
         """
         _check_precision(precision)
         source = resolve(str(name))
+        if source.is_student:
+            raise TeacherError(
+                f"{source.name!r} is an exported student, not a transformer. Open it with `understudy.load`."
+            )
         with quiet():
             config = load_config(source)
             if not is_finetuned(source, config):
@@ -148,32 +123,54 @@ class Teacher:
                     f"The teacher {source.name!r} is a bare encoder without a classification head. Fine-tune "
                     "it first: `understudy finetune DATA --teacher " + source.name + "`."
                 )
-            facts = read_optional_json(source, FACTS_FILE)
-            module = _load_module(source, facts)
+            ability = read_ability(source, config)
+            if labels and len(labels) != len(ability.labels):
+                raise TeacherError(
+                    f"{source.name!r} gives {len(ability.labels)} logits, but labels are {list(labels)}."
+                )
+            module = load_module(source, ability)
             tokenizer = load_tokenizer(source)
-        own = Task(tuple(labels or (facts["labels"] if facts else _config_labels(config))))
-        columns = len(facts["labels"]) if facts else config.num_labels
-        if len(own.labels) != columns:
-            raise TeacherError(f"{source.name!r} gives {columns} logits, but labels are {labels}.")
-        teacher = cls(module.to(PRECISIONS[precision]), tokenizer, own, name=source.name, precision=precision)
+        teacher = cls(
+            module.to(PRECISIONS[precision]),
+            tokenizer,
+            ability.task(tuple(labels or ())),
+            name=source.name,
+            precision=precision,
+            kinds=ability.kinds,
+        )
         return teacher.arranged(task) if task is not None else teacher
 
     def arranged(self, task: Task) -> Teacher:
         """This teacher with its columns in the order of ``task.labels``, matched by name.
 
+        The only column of a regression on values needs no name; it is put between the task's bounds.
+
         Raises:
-            TeacherError: the label names differ; the message shows both.
+            TeacherError: its kind is another, or the label names differ; the message shows both.
         """
-        own = {label.casefold(): column for column, label in enumerate(self.task.labels)}
-        wanted = [label.casefold() for label in task.labels]
-        if sorted(own) != sorted(wanted):
+        if task.kind not in self.kinds:
+            raise TeacherError(
+                f"The teacher {self.name!r} answers tasks of the kind {' or '.join(self.kinds)}, but this "
+                f"task is of the kind {task.kind}. Choose a teacher of that kind, or fine-tune a bare encoder."
+            )
+        is_value = self.bounds is not None and task.bounds is not None
+        columns = [0] if is_value else match(self.task.labels, task.labels)
+        if columns is None:
             raise TeacherError(
                 f"The teacher {self.name!r} does not answer this task. Its labels: {list(self.task.labels)}. "
                 f"The task's labels: {list(task.labels)}. Rename one side (--teacher-labels names the "
                 "teacher's columns in order), or choose another teacher."
             )
-        arranged = Teacher(self.module, self.tokenizer, task, name=self.name, precision=self.precision)
-        arranged.columns = self.columns[[own[label] for label in wanted]]
+        arranged = Teacher(
+            self.module,
+            self.tokenizer,
+            task,
+            name=self.name,
+            precision=self.precision,
+            kinds=self.kinds,
+            bounds=self.bounds,
+        )
+        arranged.columns = self.columns[columns]
         return arranged
 
     @property
@@ -183,150 +180,78 @@ class Teacher:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over weights, tokeniser, label names, column order, precision and length limit."""
+        """SHA-256 over weights, tokeniser, task but thresholds, column order, precision and length limit."""
         total = hashlib.sha256()
         for name, value in sorted(self.module.state_dict().items()):
             total.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
             total.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        rest = [list(self.task.labels), self.columns.tolist(), self.precision, self.longest]
+        task, asked = self.task, [self.task.kind, self.task.texts, self.task.bounds, self.bounds]
+        rest = [list(task.labels), self.columns.tolist(), self.precision, self.longest, asked]
         # Each call of the tokeniser leaves its truncation and padding behind; `longest` says what counts.
         rule = json.loads(self.tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
         total.update(digest([*rest, rule]).encode())
         return total.hexdigest()
 
-    def encode(self, texts: Sequence[str]) -> Encoded:
-        """Tokenise texts, each cut to ``longest`` tokens."""
-        return encode(self.tokenizer, texts, self.longest)
+    def encode(self, items: Sequence[Item]) -> Encoded:
+        """Tokenise items: texts and pairs are cut to ``longest`` tokens, sentences are read in windows.
 
-    def logits(self, texts: Sequence[str]) -> FloatArray:
-        """Logits ``(n, c)`` float32; texts are batched by length under a budget of tokens."""
+        Raises:
+            DataError: an item is not of the task's form.
+        """
+        check_items(self.task, items)
+        if self.task.kind == "tagging":
+            return encode_words(self.tokenizer, items, self.longest)
+        return encode(self.tokenizer, items, self.longest)
+
+    def logits(self, texts: Sequence[Item]) -> FloatArray:
+        """Logits ``(rows, c)`` float32 of the task's items, batched by length under a budget of tokens."""
         return self.logits_of(self.encode(texts))
 
     def logits_of(self, encoded: Encoded) -> FloatArray:
-        """Logits ``(n, c)`` of texts that are tokenised already."""
-        answers = np.zeros((len(encoded.lengths), len(self.task.labels)), dtype=np.float32)
+        """Logits ``(rows, c)`` of items that are tokenised already."""
+        answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
         with torch.inference_mode():
-            for rows in budgeted_batches(encoded.lengths, TOKEN_BUDGET):
-                answers[rows] = self.module(**encoded.batch(rows)).float().numpy()[:, self.columns]
-        return answers
+            for picked in budgeted_batches(encoded.lengths, TOKEN_BUDGET):
+                found = encoded.answers(self.module(**encoded.batch(picked)), picked)
+                answers[encoded.rows(picked)] = found.float().numpy()[:, self.columns]
+        return self._scaled(answers)
+
+    def _scaled(self, answers: FloatArray) -> FloatArray:
+        """Values that stand between the module's bounds, put between the task's."""
+        if self.task.bounds is None or self.bounds is None or self.bounds == self.task.bounds:
+            return answers
+        (low, high), (own_low, own_high) = self.task.bounds, self.bounds
+        values = own_low + (own_high - own_low) * answers
+        return np.asarray((values - low) / (high - low), dtype=np.float32)
+
+    def states(self, inputs: dict[str, Tensor]) -> States:
+        """Hidden states and attentions of a batch, as `Encoded.batch` gives it; no gradients.
+
+        Returns:
+            The embeddings' output and that of each layer, ``(b, t, d)``; attentions, ``(b, h, t, t)``.
+        """
+        return states_of(self.module, inputs)
 
     def save(self, folder: Path) -> None:
-        """Write weights, tokeniser and label names, as `from_pretrained` reads them."""
+        """Write weights, tokeniser, label names and kind, as `from_pretrained` reads them."""
         # The head's rows stay where they are: the name of row ``columns[i]`` is label i.
         names = [self.task.labels[i] for i in np.argsort(self.columns)]
+        is_mean = isinstance(self.module, MeanPooled)
+        facts: dict[str, Any] = {"pooling": "mean" if is_mean else "head", "labels": names}
+        facts |= {"kinds": self.kinds, "texts": self.task.texts, "bounds": self.bounds}
         with quiet():
             if isinstance(self.module, MeanPooled):
                 self.module.body.save_pretrained(folder)  # type: ignore[operator]
                 save_file(dict(self.module.head.state_dict()), folder / HEAD_FILE)
-                facts = {"pooling": "mean", "labels": names}
-                (folder / FACTS_FILE).write_text(json.dumps(facts, indent=2), encoding="utf-8")
             else:
                 model: Any = self.module.model
                 model.config.id2label = dict(enumerate(names))
                 model.config.label2id = {label: column for column, label in enumerate(names)}
                 model.save_pretrained(folder)
+            (folder / FACTS_FILE).write_text(json.dumps(facts, indent=2), encoding="utf-8")
             self.tokenizer.save_pretrained(folder)
-
-
-def encode(tokenizer: Any, texts: Sequence[str], longest: int) -> Encoded:
-    """Tokenise texts as a transformer does, special tokens included, each cut to ``longest`` tokens."""
-    inputs = dict(tokenizer(list(texts), truncation=True, max_length=longest)) if len(texts) else {}
-    lengths = np.array([len(ids) for ids in inputs.get("input_ids", [])], dtype=np.int64)
-    return Encoded(inputs, lengths, tokenizer.pad_token_id or 0)
-
-
-def longest_input(tokenizer: Any, module: nn.Module) -> int:
-    """Tokens that the model reads of a text, at most."""
-    limits = [LONGEST, int(tokenizer.model_max_length)]
-    config = next((m.config for m in module.modules() if hasattr(m, "config")), None)
-    positions = getattr(config, "max_position_embeddings", None)
-    if isinstance(positions, int) and positions > 0:
-        # Families that follow RoBERTa number positions from the padding id + 1, and say so in the table.
-        tables = (m for name, m in module.named_modules() if name.endswith("position_embeddings"))
-        padding = next((getattr(table, "padding_idx", None) for table in tables), None)
-        limits.append(positions if padding is None else positions - padding - 1)
-    return min(limits)
 
 
 def _check_precision(precision: str) -> None:
     if precision not in PRECISIONS:
         raise TeacherError(f"Unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}.")
-
-
-def load_config(source: Source) -> Any:
-    """The model's `transformers` config.
-
-    Raises:
-        TeacherError: it cannot be had, for instance offline.
-    """
-    with explained(source):
-        return AutoConfig.from_pretrained(source.location)
-
-
-def load_tokenizer(source: Source) -> Any:
-    """The model's tokeniser."""
-    with explained(source):
-        return AutoTokenizer.from_pretrained(source.location)
-
-
-def load_body(source: Source) -> Any:
-    """The encoder without a head, in float32."""
-    with explained(source):
-        return AutoModel.from_pretrained(source.location, dtype=torch.float32)
-
-
-def is_finetuned(source: Source, config: Any) -> bool:
-    """Whether the weights bring a classification head."""
-    if any(name.endswith("ForSequenceClassification") for name in config.architectures or ()):
-        return True
-    return read_optional_json(source, FACTS_FILE) is not None
-
-
-def _load_module(source: Source, facts: Mapping[str, Any] | None) -> nn.Module:
-    if facts is None:
-        with explained(source):
-            return Headed(
-                AutoModelForSequenceClassification.from_pretrained(source.location, dtype=torch.float32)
-            )
-    module = MeanPooled(load_body(source), len(facts["labels"]))
-    head = Path(source.location) / HEAD_FILE
-    if not head.is_file():
-        raise TeacherError(f"{head} is missing. Fine-tune the teacher again.")
-    try:
-        module.head.load_state_dict(load_file(head))
-    except (SafetensorError, RuntimeError) as error:
-        raise TeacherError(f"{head} is damaged: {error}. Fine-tune the teacher again.") from error
-    return module
-
-
-def _config_labels(config: Any) -> tuple[str, ...]:
-    names = {int(column): str(label) for column, label in config.id2label.items()}
-    return tuple(names[column] for column in sorted(names))
-
-
-@contextlib.contextmanager
-def explained(source: Source) -> Iterator[None]:
-    """Turn what loading raises into one sentence that says what to do."""
-    try:
-        yield
-    except (OSError, ValueError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise TeacherError(
-            f"The teacher {source.name!r} cannot be loaded from {source.location!r}: {first} Check the name; "
-            "offline, give a folder, or install `understudy[demo]` for the default teacher."
-        ) from error
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep `transformers` from drawing bars and warnings of its own over ours."""
-    before = transformers.logging.get_verbosity()
-    had_bars = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers.logging.set_verbosity(before)
-        if had_bars:
-            transformers.logging.enable_progress_bar()

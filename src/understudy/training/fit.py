@@ -17,13 +17,14 @@ from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.encoding import form_of
 from understudy.errors import DataError, RecipeError
 from understudy.items import parts
-from understudy.loop import LoopConfig, optimise, tuned, tuned_score
+from understudy.loop import LoopConfig, dev_score, optimise
 from understudy.losses import balanced_weights, combined
 from understudy.progress import Progress
 from understudy.students import build, spec
 from understudy.students.registry import Spec
 from understudy.subwords import Vocabulary, train_wordpiece
 from understudy.task import Gold, IntArray, Item, Task
+from understudy.thresholds import tuned
 from understudy.training.student import Inputs, TorchStudent, Trained
 from understudy.training.transfer import TransferSet
 from understudy.words import build_vocabulary
@@ -87,7 +88,7 @@ def fit(
         module,
         batches=lambda generator: _batches(found, inputs, batch_size, generator),
         loss=batch_loss,
-        score=lambda: tuned_score(task, student.logits_of(dev_inputs), dev[1], task.rows(dev[0])),
+        score=lambda: dev_score(task, student.logits_of(dev_inputs), dev[1], task.rows(dev[0])),
         config=LoopConfig(
             epochs=config.epochs or defaults.epochs,
             learning_rate=config.learning_rate or defaults.learning_rate,
