@@ -157,8 +157,8 @@ class TrainingConfig:
         learning_rate: peak rate of AdamW, decayed linearly.
         patience: epochs without a better dev score before stopping.
         class_weights: whether rare gold labels weigh more (only where the loss has a gold part).
-        pair: how two texts are read: ``joint``, in one with a separator between, or ``diffcat``, each by itself
-            and compared (Conneau et al. 2017).
+        pair: how two texts are read: ``joint``, in one with a separator between, or ``diffcat``, each by
+            itself and compared (Conneau et al. 2017).
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT

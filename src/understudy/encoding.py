@@ -1,4 +1,4 @@
-"""How a student reads a task's items: which ids, and which of them are answered. Training and runtime share it."""
+"""How a student reads a task's items: which ids, which of them are answered; in training and at run time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Encoded:
     Attributes:
         sides: one, or one for each of two texts that are read apart.
         counts: ``(units,)`` rows that each unit answers.
-        places: ``(rows,)`` tagging: the place within its unit of each answered word's first id; else ``None``.
+        places: ``(rows,)`` in tagging: the place within its unit of each answered word's first id.
     """
 
     sides: tuple[Side, ...]

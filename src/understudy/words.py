@@ -44,6 +44,7 @@ SINGLE = (
 
 PATTERN = f"[{SINGLE}]|[^{SPACE}{SINGLE}]+"
 _FIND = re.compile(PATTERN).findall
+_PLACES = re.compile(PATTERN).finditer
 _SURROGATE = re.compile("[\ud800-\udfff]").search
 
 
@@ -63,12 +64,24 @@ def split(text: str) -> list[str]:
     return _FIND(lower(text))
 
 
+def tokens(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text as they stand in it, each with the offsets of its start and end.
+
+    The words are those of `split` before they are lower-cased: no letter changes its class when it is.
+
+    >>> tokens("Don’t wait!")
+    [('Don’t', 0, 5), ('wait', 6, 10), ('!', 10, 11)]
+    """
+    places = (match.span() for match in _PLACES(text.replace("\u2019", "'")))
+    return [(text[start:end], start, end) for start, end in places]
+
+
 def build_vocabulary(texts: Iterable[str], size: int, *, has_separator: bool = False) -> WordVocabulary:
     """The most frequent words of ``texts`` behind the special ones, ``size`` entries together.
 
     Equal counts are ordered by the word itself, so the same texts in any order give the same vocabulary.
-    Words with lone surrogates are left out: the ``tokenizers`` library cannot read them back. No text has the
-    word ``[SEP]``, since brackets are words of their own; with a separator it stands behind the special words.
+    Words with lone surrogates are left out: the ``tokenizers`` library cannot read them back. No text has
+    the word ``[SEP]``, since brackets are words of their own; as a separator it follows the special words.
     """
     counts: Counter[str] = Counter()
     for text in texts:
@@ -199,11 +212,9 @@ def joined(
     """
     rows = []
     for one, two in pairs:
-        if limit is not None and len(one) + len(between) + len(two) > limit:
-            room = max(2, limit - len(between))
-            one = one[: max(room - len(two), room // 2)]
-            two = two[: room - len(one)]
-        rows.append([*one, *between, *two])
+        room = len(one) + len(two) if limit is None else max(2, limit - len(between))
+        kept = one[: max(room - len(two), room // 2)]
+        rows.append([*kept, *between, *two[: room - len(kept)]])
     return flattened(rows)
 
 

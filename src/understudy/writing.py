@@ -1,4 +1,4 @@
-"""What `understudy predict` reads and writes: a line an item; lines of text, JSON lines or CSV for the answers."""
+"""What `understudy predict` reads and writes: a line an item; text, JSON lines or CSV for the answers."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def to_items(model: Model, lines: Iterable[str]) -> Iterator[Any]:
         cells = line.split("\t")
         if len(cells) != 2:
             raise DataError(
-                f"Line {number} has {len(cells)} fields, but this model compares two texts: write both in one "
-                "line with a tab between."
+                f"Line {number} has {len(cells)} fields, but this model compares two texts: write both in "
+                "one line with a tab between."
             )
         yield cells[0], cells[1]
 

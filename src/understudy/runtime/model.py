@@ -27,8 +27,8 @@ TOKEN_BUDGET = 8192
 class Model:
     """An exported student: `load` makes one. It may be shared between threads.
 
-    What it is asked depends on its task: a text; ``(text, text)``, a tuple, where two belong together; or, to tag
-    words, a sentence, or a tuple of its words. A list of such is answered as a list.
+    What it is asked depends on its task: a text; ``(text, text)``, a tuple, where two belong together; or, to
+    tag words, a sentence, or a tuple of its words. A list of such is answered as a list.
 
     Attributes:
         task: label names in the order of the logits.

@@ -141,7 +141,7 @@ def register(
 def parse(name: str) -> tuple[str, dict[str, Any]]:
     """A student's name and the sizes behind it: a preset's, single ones, or both with commas between.
 
-    ``bilstm.v1:tang`` has the preset's three sizes, ``cbow.v1:width=32`` one, ``bilstm.v1:tang,dropout=0`` four.
+    ``bilstm.v1:tang`` has a preset's sizes, ``cbow.v1:width=32`` one, ``bilstm.v1:tang,dropout=0`` one more.
 
     Raises:
         RecipeError: there is no such student, preset or size; the message suggests the nearest.
