@@ -252,7 +252,7 @@ def _transfer_set(run: Run, *, is_gold: bool) -> TransferSet:
 
     data = run.dataset
     if is_gold:
-        return labelled_only(data.train.texts, data.train.labels)
+        return labelled_only(data.task, data.train.texts, data.train.labels)
     fingerprint = read_json(run.folder / "logits" / "label.json")["fingerprint"]
     store = LogitStore(run.store_folder, teacher=fingerprint, labels=data.task.labels)
     return with_soft_targets(data.task, data.train.texts, data.train.labels, data.unlabelled, store)

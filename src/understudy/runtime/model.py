@@ -95,7 +95,10 @@ class Model:
         return answers[0] if self._is_one(items) else answers
 
     def _is_one(self, items: Any) -> bool:
-        return isinstance(items, str | tuple)
+        """Whether one item was given: a text; or a tuple of texts, where the task's items are such."""
+        if not isinstance(items, tuple) or (self.task.kind != "tagging" and self.task.texts == 1):
+            return isinstance(items, str)
+        return all(isinstance(part, str) for part in items)
 
     def _asked(self, items: Any) -> list[Item]:
         """Items in the form of the task; a sentence given as a text is split into words."""

@@ -38,8 +38,9 @@ class TransferSet:
         return len(self.texts)
 
 
-def labelled_only(texts: Sequence[Item], labels: Gold) -> TransferSet:
+def labelled_only(task: Task, texts: Sequence[Item], labels: Gold) -> TransferSet:
     """The labelled texts with their gold labels alone."""
+    _check_gold(task, texts, labels)
     return TransferSet(tuple(texts), np.asarray(labels))
 
 
@@ -55,6 +56,15 @@ def with_soft_targets(
         further: texts without labels, such as unlabelled or augmented ones.
         store: soft targets of all of them.
     """
+    _check_gold(task, texts, labels)
     every = (*texts, *further)
     gold = np.concatenate([labels, task.no_gold(int(task.rows(further).sum()))])
     return TransferSet(every, gold, store.look_up(every))
+
+
+def _check_gold(task: Task, texts: Sequence[Item], labels: Gold) -> None:
+    rows = int(task.rows(texts).sum())
+    if len(labels) != rows:
+        raise DataError(
+            f"The {len(texts):,} texts have {rows:,} rows to answer, but {len(labels):,} gold labels."
+        )
