@@ -44,6 +44,7 @@ SINGLE = (
 
 PATTERN = f"[{SINGLE}]|[^{SPACE}{SINGLE}]+"
 _FIND = re.compile(PATTERN).findall
+_PLACES = re.compile(PATTERN).finditer
 _SURROGATE = re.compile("[\ud800-\udfff]").search
 
 
@@ -61,6 +62,18 @@ def split(text: str) -> list[str]:
     ["don't", 'wait', ':', '2', 'rooms', ',', 'please', '!']
     """
     return _FIND(lower(text))
+
+
+def tokens(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text as they stand in it, each with the offsets of its start and end.
+
+    The words are those of `split` before they are lower-cased: no letter changes its class when it is.
+
+    >>> tokens("Don’t wait!")
+    [('Don’t', 0, 5), ('wait', 6, 10), ('!', 10, 11)]
+    """
+    places = (match.span() for match in _PLACES(text.replace("\u2019", "'")))
+    return [(text[start:end], start, end) for start, end in places]
 
 
 def build_vocabulary(texts: Iterable[str], size: int) -> WordVocabulary:
