@@ -150,8 +150,8 @@ class Teacher:
         """
         if task.kind not in self.kinds:
             raise TeacherError(
-                f"The teacher {self.name!r} answers tasks of the kind {' or '.join(self.kinds)}, but this "
-                f"task is of the kind {task.kind}. Choose a teacher of that kind, or fine-tune a bare encoder."
+                f"The teacher {self.name!r} answers tasks of kind {' or '.join(self.kinds)}, but this task "
+                f"is of kind {task.kind}. Choose a teacher of that kind, or fine-tune a bare encoder."
             )
         is_value = self.bounds is not None and task.bounds is not None
         columns = [0] if is_value else match(self.task.labels, task.labels)
