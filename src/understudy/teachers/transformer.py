@@ -63,7 +63,7 @@ class Teacher:
         task: label names in the order of the module's logits.
         name: what the user calls it.
         precision: ``float32``, or ``bfloat16`` (faster where the CPU has it; logits move a little).
-        kinds: kinds of task that its head may be of, where that is not the task's alone.
+        kinds: kinds of task that its head may be of, the task's first, where that is not the only one.
         bounds: regression on values: those that the module's outputs 0 and 1 stand for, where they are not
             the task's own bounds.
     """
@@ -167,7 +167,7 @@ class Teacher:
             task,
             name=self.name,
             precision=self.precision,
-            kinds=self.kinds,
+            kinds=(task.kind, *(kind for kind in self.kinds if kind != task.kind)),
             bounds=self.bounds,
         )
         arranged.columns = self.columns[columns]
