@@ -290,7 +290,7 @@ def test_items_of_another_form_are_refused(opened, items, kind, item, message):
         opened("bert", kind).logits([*items(TASKS[kind], 1), item])
 
 
-# ----------------------------------------------------------------------------------------- units, fingerprints
+# ---------------------------------------------------------------------------------------- units, fingerprints
 
 
 def test_values_are_put_between_the_bounds_of_the_task(opened, items, family_folder):
