@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -6,7 +7,14 @@ import pytest
 
 from understudy.errors import TeacherError
 from understudy.teachers import source
-from understudy.teachers.source import SHORT_NAMES, Source, is_mean_pooled, read_optional_json, resolve
+from understudy.teachers.source import (
+    SHORT_NAMES,
+    Source,
+    is_mean_pooled,
+    read_optional_json,
+    resolve,
+    resolve_all,
+)
 
 
 @pytest.fixture
@@ -125,3 +133,49 @@ def test_mean_pooling_is_read_from_the_folder(folder, facts, expected):
 
 def test_a_folder_that_says_nothing_of_pooling_is_not_mean_pooled(folder):
     assert is_mean_pooled(Source("x", str(folder))) is False
+
+
+# ------------------------------------------------------------------------------------ several, and students
+
+
+def test_several_names_make_an_ensemble(folder):
+    other = folder.parent / "other"
+    shutil.copytree(folder, other)
+    names = [str(folder), str(other)]
+    found = resolve_all(names)
+    assert [source.location for source in found] == names
+    assert resolve_all(" + ".join(names)) == found
+    assert resolve_all(str(folder)) == (resolve(str(folder)),)
+
+
+def test_a_folder_with_a_plus_in_its_name_is_one(folder):
+    plus = folder.parent / "a+b"
+    shutil.copytree(folder, plus)
+    assert resolve_all(str(plus)) == (resolve(str(plus)),)
+
+
+def test_ensembles_that_are_none_are_refused(folder):
+    with pytest.raises(TeacherError, match="No teacher is named"):
+        resolve_all([])
+    with pytest.raises(TeacherError, match="named twice"):
+        resolve_all([str(folder), str(folder)])
+    with pytest.raises(TeacherError, match="Unknown teacher 'bert'"):
+        resolve_all(f"{folder}+bert")
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"format": 1, "student": "cbow.v1"}, True),
+        ({"model_type": "bert"}, False),
+        ({"format": 1}, False),
+        ([], False),
+    ],
+)
+def test_an_exported_student_is_recognised(folder, facts, expected):
+    (folder / "config.json").write_text(json.dumps(facts), encoding="utf-8")
+    assert resolve(str(folder)).is_student is expected
+
+
+def test_a_hub_id_is_no_student(offline):
+    assert resolve("someone/some-model").is_student is False

@@ -63,7 +63,7 @@ class Teacher:
         task: label names in the order of the module's logits.
         name: what the user calls it.
         precision: ``float32``, or ``bfloat16`` (faster where the CPU has it; logits move a little).
-        kinds: kinds of task that its head may be of, where that is not the task's alone.
+        kinds: kinds of task that its head may be of, the task's first, where that is not the only one.
         bounds: regression on values: those that the module's outputs 0 and 1 stand for, where they are not
             the task's own bounds.
     """
@@ -150,8 +150,8 @@ class Teacher:
         """
         if task.kind not in self.kinds:
             raise TeacherError(
-                f"The teacher {self.name!r} answers tasks of the kind {' or '.join(self.kinds)}, but this "
-                f"task is of the kind {task.kind}. Choose a teacher of that kind, or tune a bare encoder."
+                f"The teacher {self.name!r} answers tasks of kind {' or '.join(self.kinds)}, but this task "
+                f"is of kind {task.kind}. Choose a teacher of that kind, or fine-tune a bare encoder."
             )
         is_value = self.bounds is not None and task.bounds is not None
         columns = [0] if is_value else match(self.task.labels, task.labels)
@@ -167,7 +167,7 @@ class Teacher:
             task,
             name=self.name,
             precision=self.precision,
-            kinds=self.kinds,
+            kinds=(task.kind, *(kind for kind in self.kinds if kind != task.kind)),
             bounds=self.bounds,
         )
         arranged.columns = self.columns[columns]
