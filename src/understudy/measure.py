@@ -60,9 +60,9 @@ def open_predictor(order: Order, task: Task, threads: int = 1) -> Opened:
         needed = (layout.config, layout.tokenizer, layout.onnx)
         return Opened(model, model.config["parameters"], sum(path.stat().st_size for path in needed))
     if order.kind == "baseline":
-        from understudy.training.baseline import TfidfBaseline, folder_bytes
+        from understudy.training.baseline import folder_bytes, load_baseline
 
-        baseline = TfidfBaseline.load(folder)
+        baseline = load_baseline(folder)
         return Opened(baseline, baseline.parameters, folder_bytes(folder))
     from understudy.teachers.transformer import Teacher
 
