@@ -29,6 +29,7 @@ ROOMS = (
         "items",
         "windows",
         "spans",
+        "thresholds",
     },
     {"data"},
     {"augment"},
@@ -74,6 +75,7 @@ ALLOWED = {
     "items": {"task"},
     "spans": {"task"},
     "windows": {"errors", "task"},
+    "thresholds": {"errors", "task"},
 }
 """Rooms that may import less than the order alone allows; each may import itself."""
 

@@ -115,10 +115,10 @@ def _open_student(order: Order, task: Task, threads: int) -> Opened:
 
 
 def _open_baseline(order: Order, _: Task, __: int) -> Opened:
-    from understudy.training.baseline import TfidfBaseline, folder_bytes
+    from understudy.training.baseline import folder_bytes, load_baseline
 
     folder = Path(order.location)
-    baseline = TfidfBaseline.load(folder)
+    baseline = load_baseline(folder)
     key = digest(verify(folder)["files"])
     return Opened(baseline, baseline.parameters, folder_bytes(folder), key)
 
