@@ -29,7 +29,6 @@ ROOMS = (
         "items",
         "windows",
         "spans",
-        "thresholds",
     },
     {"data"},
     {"augment"},

@@ -3,7 +3,7 @@ import pytest
 from understudy.report.verdict import best, find_confusions, find_gaps, give_verdict, name_gaps, overlap, twin
 from understudy.report.wording import wording
 
-from .sample import make_report, make_report_of
+from .sample import make_report
 
 WORDS = wording({"kind": "classification", "labels": ["a", "b"]})
 
