@@ -277,6 +277,5 @@ def test_tokens_lower_cased_are_the_words(text):
 
 
 def test_no_code_point_changes_its_class_when_it_is_lower_cased():
-    for code in EVERY:
-        text = f"a{chr(code)}b"
-        assert [words.lower(word) for word, _, _ in words.tokens(text)] == split(text), hex(code)
+    text = " ".join(f"a{chr(code)}b" for code in EVERY)
+    assert [words.lower(word) for word, _, _ in words.tokens(text)] == split(text)

@@ -30,8 +30,8 @@ CONLLU = """# sent_id = 1
 def test_columns_are_separated_by_tabs_or_spaces(text):
     found = read_columns(text, "a.conll")
     assert found.columns == {
-        "column_1": [("Anna", "sings"), ("in", "Rome")],
-        "column_2": [("B-PER", "O"), ("O", "B-LOC")],
+        "words": [("Anna", "sings"), ("in", "Rome")],
+        "tags": [("B-PER", "O"), ("O", "B-LOC")],
     }
 
 
@@ -49,9 +49,9 @@ def test_more_columns_and_their_names():
 
 
 def test_a_word_may_hold_spaces_between_tabs():
-    assert read_columns("10 000\tNUM\n", "a").columns["column_1"] == [("10 000",)]
-    assert read_columns("10\u00a0000 NUM\n", "a").columns["column_1"] == [("10\u00a0000",)]
-    assert read_columns("a\tb NUM\n", "a", separator=" ").columns["column_1"] == [("a\tb",)]
+    assert read_columns("10 000\tNUM\n", "a").columns["words"] == [("10 000",)]
+    assert read_columns("10\u00a0000 NUM\n", "a").columns["words"] == [("10\u00a0000",)]
+    assert read_columns("a\tb NUM\n", "a", separator=" ").columns["words"] == [("a\tb",)]
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,44 @@ def test_the_catalogue_falls_back_to_the_hub(hub, monkeypatch, tmp_path):
     assert "from the hub, hub:nyu-mll/glue:cola" in data.notes[0]
 
 
+def test_lists_come_over_and_tags_have_names(hub):
+    sets, _ = hub
+    features = Features(
+        {"tokens": Sequence(Value("string")), "ner_tags": Sequence(ClassLabel(names=["B-X", "I-X", "O"]))}
+    )
+    rows = {"tokens": [[f"w{n}", "x"] for n in range(20)], "ner_tags": [[2, 0]] * 20}
+    sets["train"] = datasets.Dataset.from_dict(rows, features=features)
+    data = load_dataset("hub:owner/names")
+    assert (data.task.kind, data.task.labels) == ("tagging", ("O", "B-X"))
+    assert data.train.labels.tolist() == [0, 1] * len(data.train)
+    features = Features({"text": Value("string"), "labels": Sequence(ClassLabel(names=["z", "a"]))})
+    rows = {"text": [f"t {n}" for n in range(20)], "labels": [[0], [0, 1]] * 10}
+    sets["train"] = datasets.Dataset.from_dict(rows, features=features)
+    data = load_dataset("hub:owner/several")
+    assert (data.task.kind, data.task.labels) == ("multilabel", ("z", "a"))
+
+
+def test_a_set_that_is_reported_on_dev(hub, monkeypatch):
+    sets, asked = hub
+    monkeypatch.delenv(SHARED, raising=False)
+    features = Features(
+        {"sentence1": Value("string"), "sentence2": Value("string"), "label": Value("float32")}
+    )
+
+    def rows(count, start=0):
+        numbers = range(start, start + count)
+        table = {"sentence1": [f"a {n}" for n in numbers], "sentence2": [f"b {n}" for n in numbers]}
+        return datasets.Dataset.from_dict({**table, "label": [n % 6 for n in numbers]}, features=features)
+
+    sets.update(train=rows(20), validation=rows(6, 30), test=rows(4, 50))
+    data = load_dataset("stsb")
+    assert asked == [("nyu-mll/glue", "stsb")]
+    assert (len(data.train), len(data.dev), len(data.test)) == (18, 2, 6)
+    assert data.test.texts[0] == ("a 30", "b 30")
+    assert (data.task.kind, data.task.texts, data.task.metric) == ("regression", 2, "pearson")
+    assert "reported on its dev set" in data.notes[1]
+
+
 def test_real_datasets_objects_read_from_files(tmp_path, monkeypatch):
     rows = "".join(f'{{"text": "t {n}", "label": "{"ab"[n % 2]}"}}\n' for n in range(20))
     (tmp_path / "train.jsonl").write_text(rows, encoding="utf-8")

@@ -1,7 +1,7 @@
 import pytest
 
 from understudy.data.labels import Labelled
-from understudy.data.leaks import conflict_note, drop_known, drop_leaks, normalise
+from understudy.data.leaks import conflict_note, drop_known, drop_leaks, normalise, normalise_pair
 from understudy.errors import DataError
 
 
@@ -56,3 +56,23 @@ def test_conflicting_labels_are_said():
     )
     assert conflict_note("dev", data.pick([0, 1, 2])).startswith("1 dev text with")
     assert conflict_note("dev", data.pick([0, 2, 3])) is None
+
+
+def test_sentences_are_compared_by_their_letters_and_pairs_in_either_order():
+    assert normalise(("Do", "N't", "go")) == normalise(("don't", "GO")) == "don'tgo"
+    assert normalise_pair(("A ", "b")) == normalise_pair(("B", "a"))
+    assert normalise_pair(("a", "b")) != normalise_pair(("a", "c"))
+    assert normalise_pair(("a b", "c")) != normalise_pair(("a", "b c"))
+    data = {"train": Labelled([("a", "b"), ("b", "a")], ["x", "y"]), "test": Labelled([("B", "A")], ["x"])}
+    assert drop_leaks(data)[0]["train"].texts == [("a", "b")]
+    with pytest.raises(DataError, match="Every train text"):
+        drop_leaks(data, normalise_pair)
+    assert drop_known([("b", "a"), ("a", "c")], [("a", "c")], [("a", "b")], normalise_pair) == (
+        (), {"unlabelled texts also in dev or test": 1, "unlabelled texts also in train": 1},
+    )  # fmt: skip
+
+
+def test_conflicts_of_tags_and_values():
+    tagged = Labelled([("In", "Rome", "now"), ("in", "rome", "now")], [("O", "B", "O"), ("O", "O", "O")])
+    assert conflict_note("dev", tagged).endswith("for example 'In Rome now' as 'O B O', 'O O O'.")
+    assert conflict_note("dev", Labelled(["a", "a"], [1.0, 2.0])) is None

@@ -55,3 +55,65 @@ def test_what_matches_nothing_is_an_error(tmp_path):
 
 def test_no_pool_is_empty():
     assert read_pool([]).texts == ()
+
+
+def test_pairs_of_plain_lines_and_of_two_columns(tmp_path):
+    (tmp_path / "a.txt").write_text("one\ttwo\n\nthree \tfour\none\ttwo\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("id,text_a,text_b\n1,five,six\n2,,seven\n", encoding="utf-8")
+    (tmp_path / "c.tsv").write_text("eight\tnine nine\nten\televen\n", encoding="utf-8")
+    pool = read_pool([tmp_path / "*"], kind="pair", texts=2)
+    assert pool.texts == (
+        ("one", "two"), ("three ", "four"), ("five", "six"), ("eight", "nine nine"), ("ten", "eleven"),
+    )  # fmt: skip
+    assert pool.notes == (
+        "Read 2 unlabelled texts, 1 repeated ones left out, 1 blank ones left out from a.txt.",
+        "Read 1 unlabelled texts, 1 blank ones left out from b.csv, columns 'text_a' and 'text_b' (guessed).",
+        "Read 2 unlabelled texts from c.tsv, columns 'column_1' and 'column_2' (guessed).",
+    )
+    named = read_pool([tmp_path / "b.csv"], ("text_b", "id"), kind="regression", texts=2)
+    assert named.texts == (("six", "1"), ("seven", "2"))
+
+
+def test_what_is_no_pair_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("one\ttwo\nthree\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"a\.txt, line 2: 1 text instead of a pair\. Each line holds"):
+        read_pool([tmp_path / "a.txt"], kind="pair", texts=2)
+    (tmp_path / "a.txt").write_text("one\ttwo\tthree\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 1: 3 texts instead of a pair"):
+        read_pool([tmp_path / "a.txt"], kind="pair", texts=2)
+    (tmp_path / "a.txt").write_text("\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"a\.txt holds no pair"):
+        read_pool([tmp_path / "a.txt"], kind="pair", texts=2)
+
+
+def test_sentences_of_every_form(tmp_path):
+    (tmp_path / "1.txt").write_text("Don’t Go!\n\u200b\nA b\n", encoding="utf-8")
+    (tmp_path / "2.txt").write_text("Anna B-X\nsings O\n\nin O\nRome B-X\n", encoding="utf-8")
+    (tmp_path / "3.conllu").write_text("1\tOui\toui\tINTJ" + "\t_" * 6 + "\n", encoding="utf-8")
+    (tmp_path / "4.conll").write_text("only\nwords\n", encoding="utf-8")
+    (tmp_path / "5.jsonl").write_text('{"tokens": ["A", "b"]}\n{"tokens": []}\n', encoding="utf-8")
+    (tmp_path / "6.jsonl").write_text('{"text": "Yes, yes"}\n{"text": " "}\n', encoding="utf-8")
+    pool = read_pool([tmp_path / "*"], kind="tagging")
+    assert pool.texts == (
+        ("Don’t", "Go", "!"), ("A", "b"), ("Anna", "sings"), ("in", "Rome"), ("Oui",), ("only", "words"),
+        ("Yes", ",", "yes"),
+    )  # fmt: skip
+    assert tuple(note.removeprefix("Read ").replace(" ones left out", "") for note in pool.notes) == (
+        "2 unlabelled texts, 1 blank from 1.txt, cut into words.",
+        "2 unlabelled texts from 2.txt, its words.",
+        "1 unlabelled texts from 3.conllu, its words.",
+        "1 unlabelled texts from 4.conll, its words.",
+        "0 unlabelled texts, 1 repeated, 1 blank from 5.jsonl, column 'tokens'.",
+        "1 unlabelled texts, 1 blank from 6.jsonl, column 'text' (guessed), cut into words.",
+    )
+    (tmp_path / "1.txt").write_text("\n \n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"1\.txt holds no words"):
+        read_pool([tmp_path / "1.txt"], kind="tagging")
+
+
+def test_a_named_column_of_sentences(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"forms": ["A", "b"], "words": ["c"]}\n', encoding="utf-8")
+    assert read_pool([tmp_path / "a.jsonl"], "forms", kind="tagging").texts == (("A", "b"),)
+    assert read_pool([tmp_path / "a.jsonl"], "elsewhere", kind="tagging").texts == (("c",),)
+    (tmp_path / "a.csv").write_text("said,text\nHo ho,No\n", encoding="utf-8")
+    assert read_pool([tmp_path / "a.csv"], "said", kind="tagging").texts == (("Ho", "ho"),)

@@ -105,6 +105,22 @@ def test_the_users_names_go_before_the_catalogues(shared):
     assert find("emotion", Reading(labels={"joy": "happy"})).reading.labels == {"joy": "happy"}
 
 
+def test_layouts_may_be_quoted_or_a_part_of_a_file(shared):
+    folder = shared.parent / "indonlu" / "emot_emotion-twitter"
+    folder.mkdir(parents=True)
+    for name in ("train", "valid", "test"):
+        (folder / f"{name}_preprocess.csv").write_text('label,tweet\nlove,"a, ""b""\nc"\n', encoding="utf-8")
+    assert find("emot", Reading()).tables["train"].columns["tweet"] == ('a, "b"\nc',)
+    (shared.parent / "terma").mkdir()
+    sentences = "".join(f"w{n}\tO\n\n" for n in range(4000))
+    for name in ("train", "test"):
+        (shared.parent / "terma" / f"{name}.txt").write_text(sentences, encoding="utf-8")
+    tables = find("terma", Reading(kind="tagging")).tables
+    assert [len(tables[part]) for part in ("train", "dev", "test")] == [3000, 1000, 4000]
+    assert tables["dev"].columns["words"][0] == ("w3000",)
+    assert tables["dev"].place(0) == "line 6001"
+
+
 def test_bundled_sets_are_found_by_name(tmp_path, monkeypatch):
     folder = tmp_path / "porter"
     folder.mkdir()

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.data.labels import Labelled
-from understudy.data.leaks import normalise
+from understudy.data.leaks import normalise, normalise_pair
 from understudy.data.splits import check_fractions, split_rows
 from understudy.errors import DataError, RecipeError
 
@@ -113,3 +113,19 @@ def test_fractions_outside_0_and_1_are_refused(fraction):
 def test_fractions_must_leave_something_for_train():
     with pytest.raises(RecipeError, match=r"add up to 1\.1: nothing is left for train"):
         check_fractions({"dev": 0.5, "test": 0.6})
+
+
+def test_rows_without_one_label_each_are_split_at_random():
+    data = Labelled([f"t {n}" for n in range(100)], [float(n) for n in range(100)])
+    parts = split_rows(data, FRACTIONS, 0, "f", stratified=False)
+    assert {part: len(rows) for part, rows in parts.rows.items()} == {"train": 70, "dev": 10, "test": 20}
+    assert parts.rare == ()
+    with pytest.raises(DataError, match=r"f has 1 row, too few .* each part needs a different text"):
+        split_rows(data.pick([0]), {"dev": 0.1}, 0, "f", stratified=False)
+
+
+def test_equal_pairs_stay_together_in_either_order():
+    pairs = [(str(n), "z") for n in range(30)]
+    data = Labelled(pairs + [(second, first) for first, second in pairs], ["x", "y"] * 30)
+    parts = split_rows(data, FRACTIONS, 0, "f", fold=normalise_pair).rows
+    assert all({(row + 30) % 60 for row in rows} == set(rows) for rows in parts.values())

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from understudy.data.table import form_of, read_layout, read_table
+from understudy.data.table import form_of, read_layout, read_sentences, read_table
 from understudy.errors import DataError, MissingExtraError, RecipeError
 
 
@@ -54,6 +54,42 @@ def test_parquet_gives_columns_and_the_names_of_classes(tmp_path):
     assert table.columns == {"text": ["one", "two"], "label": [1, 0]}
     assert table.class_names == {"label": ("no", "yes")}
     assert table.place(1) == "row 2"
+
+
+def test_parquet_gives_the_names_of_tags(tmp_path):
+    inner = {"names": ["O", "B-X"], "_type": "ClassLabel"}
+    info = {"info": {"features": {"tags": {"feature": inner, "_type": "List"}, "id": {"_type": "Value"}}}}
+    content = pa.table({"tags": [[0, 1], [0]], "id": [1, 2]})
+    parquet.write_table(
+        content.replace_schema_metadata({"huggingface": json.dumps(info)}), tmp_path / "a.parquet"
+    )
+    assert read_table(tmp_path / "a.parquet").class_names == {"tags": ("O", "B-X")}
+
+
+def test_words_know_their_lines_and_rows_can_be_taken(tmp_path):
+    table = read_table(write(tmp_path / "a.conll", "a O\n\nb O\nc O\n\nd O\n"))
+    assert table.kind == "tagging"
+    assert [table.place(1), table.place(1, 1), table.place(2, 0)] == ["line 3", "line 4", "line 6"]
+    taken = table.rows(1, 3)
+    assert taken.columns["words"] == [("b", "c"), ("d",)]
+    assert [taken.place(0, 1), taken.place(1)] == ["line 4", "line 6"]
+    rows = read_table(write(tmp_path / "a.jsonl", '{"words": ["a", "b"]}\n'))
+    assert rows.place(0, 1) == "line 1, word 2"
+
+
+def test_the_kind_of_task_tells_what_a_text_file_holds(tmp_path):
+    path = write(tmp_path / "a.txt", "a O\nb B-X\n\nc O\nd O\n")
+    assert read_table(path).kind == "tagging"
+    assert read_table(path, kind="tagging").kind == "tagging"
+    assert read_table(path, kind="classification").kind is None
+    assert read_table(path, kind="tagging", delimiter=" ").columns["tags"] == [("O", "B-X"), ("O", "O")]
+
+
+def test_sentences_of_a_known_layout(tmp_path):
+    path = write(tmp_path / "a.txt", "a N O\nb V B-X\n")
+    assert read_sentences(path, ("form", "pos", "ner")).columns["ner"] == [("O", "B-X")]
+    tree = write(tmp_path / "a.conllu.gz", "1\ta\ta\tX" + "\t_" * 6 + "\n")
+    assert read_sentences(tree, ("form", "upos")).columns["upos"] == [("X",)]
 
 
 def test_rows_know_their_lines(tmp_path):

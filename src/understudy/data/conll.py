@@ -64,7 +64,7 @@ def read_columns(
     """Read plain columns.
 
     A line ``-DOCSTART-`` is skipped. A first line that names the columns, such as ``word`` and ``tag``, names
-    them; else they are ``column_1`` and so on.
+    them; else they are ``words`` and ``tags``, or, where there are more, ``column_1`` and so on.
 
     Args:
         text: the file.
@@ -84,7 +84,7 @@ def read_columns(
     if not names and _is_header(_cut(first, separator)):
         names = _cut(first, separator)
         lines = lines[[line for _, line in lines].index(first) + 1 :]
-    names = names or [f"column_{number + 1}" for number in range(len(_cut(first, separator)))]
+    names = names or _usual_names(len(_cut(first, separator)))
     blocks = [[(number, _cut(line, separator)) for number, line in block] for block in _blocks(lines)]
     problems = [
         f"line {number}: {fault}"
@@ -149,6 +149,12 @@ def _cut(line: str, separator: str) -> list[str]:
 
 def _is_header(cells: Sequence[str]) -> bool:
     return len(cells) > 1 and cells[0].lower() in TOKEN_NAMES and cells[-1].lower() in TAG_NAMES
+
+
+def _usual_names(columns: int) -> list[str]:
+    if columns <= 2:
+        return ["words", "tags"][:columns]
+    return [f"column_{number}" for number in range(1, columns + 1)]
 
 
 def _fault(cells: Sequence[str], columns: int) -> str | None:

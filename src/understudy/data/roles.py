@@ -23,8 +23,6 @@ from understudy.data.problems import listed
 from understudy.data.table import Table
 from understudy.errors import DataError, RecipeError
 
-_SAMPLE = 100
-
 
 @dataclass(frozen=True)
 class Roles:
@@ -83,8 +81,9 @@ def _words_and_tags(table: Table, texts: Sequence[str], label: str | None) -> tu
 
 
 def _has_lists(values: Sequence[Any]) -> bool:
-    sample = [value for value in values[:_SAMPLE] if value is not None]
-    return bool(sample) and all(isinstance(value, list | tuple) for value in sample)
+    """Whether the first value that is there is a list."""
+    first = next((value for value in values if value is not None), None)
+    return isinstance(first, list | tuple)
 
 
 def choose_roles(
