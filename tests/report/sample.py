@@ -208,7 +208,7 @@ def make_report_of(kind: str, *, seed: int = 7) -> dict[str, Any]:
     """A report on one of `TASKS`, with paired comparisons, steps and thresholds where the kind has them."""
     rng = random.Random(seed)
     task = {"kind": _KINDS.get(kind, kind), **TASKS[kind]}
-    report = make_report(len(task["labels"]))
+    report = make_report(max(2, len(task["labels"])))
     metrics = [m for m in METRICS[task["kind"]] if m != "span_f1" or kind == "tagging"]
     has_f1 = "macro_f1" in metrics
     classes = ["GUEST", "ROOM", "DAY"] if kind == "tagging" else task["labels"]
