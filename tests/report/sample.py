@@ -204,11 +204,11 @@ def _disagreement(text: str, labels: list[str], rng: random.Random) -> dict[str,
     }
 
 
-def make_report_of(kind: str, *, seed: int = 7) -> dict[str, Any]:
+def make_report_of(kind: str, n_rows: int = len(_MODELS), *, seed: int = 7) -> dict[str, Any]:
     """A report on one of `TASKS`, with paired comparisons, steps and thresholds where the kind has them."""
     rng = random.Random(seed)
     task = {"kind": _KINDS.get(kind, kind), **TASKS[kind]}
-    report = make_report(len(task["labels"]))
+    report = make_report(max(2, len(task["labels"])), n_rows)
     metrics = [m for m in METRICS[task["kind"]] if m != "span_f1" or kind == "tagging"]
     has_f1 = "macro_f1" in metrics
     classes = ["GUEST", "ROOM", "DAY"] if kind == "tagging" else task["labels"]
@@ -229,7 +229,7 @@ def make_report_of(kind: str, *, seed: int = 7) -> dict[str, Any]:
         if row["curve"]:
             row["steps"], row["convergence_steps"] = 1200, rng.randrange(100, 1200)
         if row["role"] == "student":
-            row.update(_comparisons(row, report["rows"]))
+            row.update(_comparisons(row))
     report["data"]["label_counts"] = _counts(kind, task, rng)
     report["disagreements"] = {
         name: [_said(kind, rng) for _ in examples] for name, examples in report["disagreements"].items()
@@ -237,13 +237,13 @@ def make_report_of(kind: str, *, seed: int = 7) -> dict[str, Any]:
     return json.loads(json.dumps(report))
 
 
-def _comparisons(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _comparisons(row: dict[str, Any]) -> dict[str, Any]:
     """Against the twin a clear gain, or for CBOW none; against the baseline a small one."""
     found: dict[str, Any] = {}
     for role, name in (("undistilled", f"{row['name']} labels only"), ("baseline", _MODELS[7][0])):
-        other = next((other for other in rows if other["name"] == name), None)
-        if other is not None:
-            gap = row["score"] - other["score"]
+        score = next((model[2] for model in _MODELS if model[0] == name), None)
+        if score is not None:
+            gap = row["score"] - score
             half = gap + 0.004 if row["name"] == "cbow.v1" else gap / 2
             found[f"against_{role}"] = {
                 "name": name,

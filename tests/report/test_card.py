@@ -3,12 +3,15 @@ import yaml
 
 from understudy.report.card import render_card
 
-from .sample import make_report
+from .sample import make_report, make_report_of
 
 
 @pytest.fixture
 def facts():
-    report = make_report()
+    return facts_of(make_report())
+
+
+def facts_of(report):
     by_name = {row["name"]: row for row in report["rows"]}
     return {
         "student": "cbow.v1",
@@ -101,3 +104,37 @@ def test_very_many_labels_are_counted(facts):
 
 def test_a_stated_quantisation_is_repeated(facts):
     assert "Quantisation: weights as int8." in render_card(facts | {"quantisation": "weights as int8"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        (
+            "pair",
+            ["A small classifier of pairs of texts", '("one text", "and another")', "| Pairs per second |"],
+        ),
+        ("multilabel", ["gives a text any number of labels", "| Micro F1 (95 %) | Macro F1 |", "## Labels"]),
+        (
+            "regression",
+            ["gives a pair a value", "## Values\n\nRegression from 0 to 5.", "| 0.871 (0.853–0.888) |"],
+        ),
+        ("bins", ["Regression from 0 to 2 in 5 bins.", 'student.predict(["a text']),
+        (
+            "tagging",
+            ["A small tagger of words", "## Tags\n\nO, B-GUEST", "test sentences", "One sentence at a"],
+        ),
+        ("words", ["(tagging with 3 tags)", "a word that fits none is still given one"]),
+    ],
+)
+def test_the_card_of_every_kind(kind, parts):
+    card = render_card(facts_of(make_report_of(kind)))
+    for part in parts:
+        assert part in card, part
+    assert "None" not in card
+    wanted = "token-classification" if kind in ("tagging", "words") else "text-classification"
+    assert front_matter(card)["pipeline_tag"] == wanted
+
+
+def test_the_card_says_whether_distillation_helped_as_the_paired_comparison_does():
+    card = render_card(facts_of(make_report_of("classification")))
+    assert "Distillation changed its score by +4.9 points (−0.4 to +10.2), which is within noise." in card

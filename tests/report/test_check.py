@@ -5,7 +5,7 @@ import pytest
 from understudy.errors import UnderstudyError
 from understudy.report.check import check_report
 
-from .sample import make_report
+from .sample import TASKS, make_report, make_report_of
 
 REPORT = make_report(3, 2)
 
@@ -57,6 +57,9 @@ def change(path, value):
         (("rows", 1, "score"), float("nan"), r"rows\[1\].score is not a finite number"),
         (("machine", "memory_gib"), float("inf"), "machine.memory_gib is not a finite number"),
         (("rows", 0, "confusion"), [[1, 2], [3, 4]], "must be 3 by 3.*has 2 rows"),
+        (("task", "kind"), "clasification", "Unknown kind of task 'clasification'.*'classification'"),
+        (("task", "metric"), "pearson", "Unknown metric 'pearson'"),
+        (("rows", 1, "against_baseline"), {"name": "x"}, r"rows\[1\].against_baseline lacks 'difference'"),
         (("rows", 0, "calibration"), {"ece": 0.1}, "calibration lacks 'bins'"),
         (("disagreements",), {"cbow.v1": [{"text": "x"}]}, r"disagreements\['cbow.v1'\]\[0\] lacks 'gold'"),
     ],
@@ -69,3 +72,8 @@ def test_what_cannot_be_shown_is_refused_with_its_place(path, value, message):
 @pytest.mark.parametrize("key", ["ci95", "retention", "agreement", "latency_us", "confusion", "calibration"])
 def test_null_is_allowed_where_nothing_was_measured(key):
     check_report(change(("rows", 0, key), None))
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_reports_of_every_kind_pass(kind):
+    check_report(make_report_of(kind))

@@ -5,7 +5,7 @@ import pytest
 
 from understudy.report.html import render_html
 
-from .sample import make_report
+from .sample import TASKS, make_report, make_report_of
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -198,3 +198,57 @@ def test_disagreements_of_unknown_rows_are_shown_too():
     page = render_html(report)
     assert "<h3>gone.v1</h3>" in page
     assert "empty.v1" not in page
+
+
+PAGES = ("multilabel", "regression", "bins", "tagging")
+SECTIONS = {
+    "loses": set(TASKS) - {"regression", "bins"},
+    "confusion": set(TASKS) - {"regression", "bins", "multilabel"},
+    "calibration": set(TASKS) - {"regression"},
+    "gains": set(TASKS),
+    "disagreements": set(TASKS),
+}
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return {kind: render_html(make_report_of(kind, n_rows=2)) for kind in PAGES}
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_every_kind_has_the_sections_it_can_have(pages, kind):
+    checker = parse(pages[kind])
+    for section, kinds in SECTIONS.items():
+        assert (section in checker.ids) == (kind in kinds), section
+    assert set(re.findall(r'href="#([a-z]+)"', pages[kind])) <= set(checker.ids)
+    text = " ".join(" ".join(checker.text).split())
+    assert "not recorded" not in text
+    assert "None" not in text
+    assert "Steps to converge" in text
+    assert ("Thresholds of" in text) == (kind == "multilabel")
+
+
+def test_a_page_on_tagging_speaks_of_sentences_words_and_spans(pages):
+    text = " ".join(" ".join(parse(pages["tagging"]).text).split())
+    for part in (
+        "tagging with 3 kinds of span",
+        "Span F1 with 95 % interval",
+        "Sentences per second",
+        "F1 by kind of span",
+        "Test sentences that the two answer differently",
+        "right: Ann Lee (GUEST), room 12 (ROOM)",
+        "Words by right label (row)",
+        "Words by tag",
+        "11.8 µs for one sentence (p50)",
+    ):
+        assert part in text, part
+
+
+def test_a_page_on_values_shows_no_shares_of_right_answers(pages):
+    text = " ".join(" ".join(parse(pages["regression"]).text).split())
+    for part in ("Pearson correlation with 95 % interval", "0.871 (0.853–0.888)", "Value balance", "+0.033"):
+        assert part in text, part
+    assert "✓" not in text
+    assert "✗" not in text
+    shown = re.findall(r'<th scope="row" class="label">([^<]*)<', pages["regression"])
+    assert shown == ["0 to 1.25", "1.25 to 2.5", "2.5 to 3.75", "3.75 to 5"]  # in their own order

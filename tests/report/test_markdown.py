@@ -2,7 +2,7 @@ import pytest
 
 from understudy.report.markdown import escape, grid, render_markdown
 
-from .sample import make_report
+from .sample import TASKS, make_report, make_report_of
 
 
 def test_it_tells_the_whole_story():
@@ -67,3 +67,36 @@ def test_threads_and_memory_are_named_as_they_are():
         row["threads"] = None
     report["machine"]["threads"] = 2
     assert "with 2 threads on" in render_markdown(report)
+
+
+ITEMS = dict.fromkeys(TASKS, "text") | {
+    "pair": "pair", "regression": "pair", "tagging": "sentence", "words": "sentence"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_every_kind_tells_its_story(kind):
+    text = render_markdown(make_report_of(kind))
+    assert "## What distillation adds" in text
+    assert "| cbow.v1 | undistilled | cbow.v1 labels only | +" in text
+    assert "| within noise |" in text
+    assert "| bilstm.v1 | 1,200 | " in text
+    assert ("## Where it loses" in text) == (kind not in ("regression", "bins"))
+    assert "None" not in text
+    for item in ("text", "pair", "sentence"):
+        assert (f"answer one {item} at a time" in text) == (item == ITEMS[kind])
+
+
+def test_all_metrics_of_a_kind_stand_in_the_table():
+    header = "| Name | Role | Span F1 (95 %) | Macro F1 | Accuracy | Retention |"
+    assert header in render_markdown(make_report_of("tagging"))
+    text = render_markdown(make_report_of("regression"))
+    assert "| Pearson correlation (95 %) | Spearman correlation | Retention |" in text
+    assert "| bilstm.v1 | student | 0.907 (0.889–0.924) | 0.877 | 97.1 % | 0.927 |" in text
+    assert "+0.061 (+0.031 to +0.092) | clearly better |" in text
+
+
+def test_without_comparisons_and_steps_their_sections_are_left_out():
+    text = render_markdown(make_report())
+    assert "What distillation adds" not in text
+    assert "## Training" not in text

@@ -7,7 +7,7 @@ import pytest
 from understudy.report import pictures
 from understudy.report.rows import rank
 
-from .sample import make_report
+from .sample import make_report, make_report_of
 
 
 def draw_all(report):
@@ -160,3 +160,15 @@ def test_correlations_are_not_percentages():
     svg = pictures.quality_against_latency(report)
     assert not any(text.endswith("%") for text in texts(svg))
     assert "minilm-l6 fine-tuned: 0.934" in svg
+
+
+def test_pictures_of_tagging_show_kinds_of_span_and_sentences():
+    drawn = draw_all(make_report_of("tagging"))
+    assert {"GUEST", "ROOM", "DAY"} <= set(texts(drawn["per_label"]))
+    assert "p50 latency of one sentence (faster to the left)" in texts(drawn["cost"])
+
+
+def test_a_report_on_values_has_fewer_pictures():
+    drawn = draw_all(make_report_of("regression"))
+    assert {name for name, svg in drawn.items() if svg} == {"cost", "training"}
+    assert not any(text.endswith("%") for text in texts(drawn["cost"]))

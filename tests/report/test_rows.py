@@ -60,6 +60,13 @@ def test_rank_puts_roles_in_order_and_scores_from_the_best_down():
         (rows.score_with_interval("mcc", 0.5, [0.4, 0.6]), "0.500 (0.400–0.600)"),
         (rows.score_with_interval("accuracy", 0.871, None), "87.1 %"),
         (rows.bounds("accuracy", None), "–"),
+        (rows.bounds("pearson", [-0.1, 0.2]), "-0.100 to 0.200"),
+        (rows.score("spearman", 0.8714), "0.871"),
+        (rows.score("span_f1", 0.8714), "87.1 %"),
+        (rows.signed("span_f1", -0.0614), "−6.1"),
+        (rows.signed("pearson", 0.0614), "+0.061"),
+        (rows.heading("span F1"), "Span F1"),
+        (rows.metric_name("pearson"), "Pearson correlation"),
         (rows.difference("accuracy", -0.061), "6.1 points"),
         (rows.difference("mcc", 0.061), "0.061"),
         (rows.duration(11.84), "11.8 µs"),
@@ -100,3 +107,26 @@ def test_clean_leaves_one_line_without_controls_or_surrogates():
 def test_shorten_keeps_to_the_width():
     assert rows.shorten("abcdef", 6) == "abcdef"
     assert rows.shorten("abcdefg", 6) == "abcde…"
+
+
+def scored(metric, metrics, **more):
+    return {"metric": metric, "metrics": metrics, "macro_f1_ci95": [0.6, 0.8], "agreement": 0.9} | more
+
+
+def test_other_metrics_are_those_that_do_not_rank():
+    table = [scored("span_f1", {"span_f1": 0.8, "macro_f1": 0.7, "accuracy": 0.9}), scored("span_f1", None)]
+    assert rows.other_metrics(table) == ["macro_f1", "accuracy"]
+    assert rows.other_score(table[0], "macro_f1") == "70.0 % (60.0–80.0)"
+    assert rows.other_score(table[0], "accuracy") == "90.0 %"
+    assert rows.other_score(table[1], "accuracy") == "–"
+
+
+def test_agreement_of_values_is_a_correlation():
+    assert rows.agreed(scored("spearman", {})) == "0.900"
+    assert rows.agreed(scored("mcc", {})) == "90.0 %"
+    assert rows.agreed(scored("pearson", {}, agreement=None)) == "–"
+
+
+def test_rows_with_steps():
+    table = [{"name": "a"}, {"name": "b", "steps": 5}, {"name": "c", "steps": None, "convergence_steps": 3}]
+    assert [row["name"] for row in rows.with_steps(table)] == ["b", "c"]

@@ -3,7 +3,7 @@ from rich.console import Console
 
 from understudy.report.terminal import table
 
-from .sample import make_report
+from .sample import TASKS, make_report, make_report_of
 
 
 def printed(report, width=110):
@@ -54,3 +54,13 @@ def test_what_was_not_measured_is_a_dash():
     )
     line = next(line for line in printed(report).splitlines() if line.startswith("cbow.v1"))
     assert line.count("–") == 6
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_every_kind_fits_and_names_its_metric_and_item(kind):
+    text = printed(make_report_of(kind))
+    assert max(map(len, text.splitlines())) <= 110
+    title = {"pair": "Matthews correlation", "bins": "Spearman correlation", "tagging": "span F1"}
+    assert title.get(kind, "") in text.splitlines()[0]
+    assert ("one sentence at a time" in text) == (kind in ("tagging", "words"))
+    assert ("0.907 (0.889–0.924)" in text) == (kind in ("pair", "regression", "bins"))

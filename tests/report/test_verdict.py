@@ -1,6 +1,16 @@
 import pytest
 
-from understudy.report.verdict import best, find_confusions, find_gaps, give_verdict, name_gaps, overlap, twin
+from understudy.report.verdict import (
+    best,
+    find_confusions,
+    find_gains,
+    find_gaps,
+    give_verdict,
+    judge,
+    name_gaps,
+    overlap,
+    twin,
+)
 from understudy.report.wording import wording
 
 from .sample import make_report
@@ -162,3 +172,64 @@ def test_confusions_are_the_most_frequent_wrong_answers():
     ]  # fmt: skip
     assert find_confusions(row, ["a", "b", "c"], limit=1) == found[:1]
     assert find_confusions({"confusion": None}, ["a"]) == []
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        ([0.01, 0.1], "clearly better"),
+        ([-0.1, -0.01], "clearly worse"),
+        ([-0.01, 0.1], "within noise"),
+        ([0.0, 0.1], "within noise"),
+    ],
+)
+def test_a_paired_comparison_is_judged_by_whether_its_interval_leaves_out_zero(interval, expected):
+    assert judge({"interval": interval}) == expected
+
+
+def test_the_verdict_prefers_the_paired_comparison_to_two_intervals():
+    text = "\n".join(give_verdict(make_report_of("tagging")).details)
+    assert (
+        "Distillation added 6.1 points over the same architecture trained on labels only, which is clearly "
+        "better (the 95 % interval of the difference is +3.1 to +9.2)." in text
+    )
+    assert "baseline tfidf + logistic regression, which is clearly better (the 95 % interval of the" in text
+    assert "test sentences that no training step has seen" in text
+
+
+def test_a_gain_within_noise_is_said_to_be_and_a_comparison_with_another_row_is_left_aside():
+    report = make_report_of("regression")
+    report["rows"] = [row for row in report["rows"] if row["name"].startswith(("cbow", "tfidf"))]
+    student = row_of(report, "cbow.v1")
+    text = "\n".join(give_verdict(report).details)
+    expected = "labels only, which is within noise (the 95 % interval of the difference is −0.004 to +0.102)"
+    assert expected in text
+    student["against_undistilled"]["name"] = "another"
+    assert "labels only, which is clearly better (the 95 % intervals do not overlap)" in "\n".join(
+        give_verdict(report).details
+    )
+
+
+def test_the_teacher_may_be_compared_in_pairs_too():
+    report = make_report_of("pair")
+    compared = {"name": "minilm-l6 fine-tuned", "difference": -0.03, "share_not_better": 1.0}
+    row_of(report, "bilstm.v1")["against_teacher"] = compared | {"interval": [-0.04, -0.01]}
+    assert (
+        "the teacher's, which is clearly worse (the 95 % interval of the difference is −0.040 to −0.010)"
+        in give_verdict(report).details[0]
+    )
+
+
+def test_gains_of_every_student_are_found():
+    gains = find_gains(make_report_of("multilabel")["rows"])
+    assert [(g.student, g.role) for g in gains[:2]] == [("cbow.v1", "undistilled"), ("cbow.v1", "baseline")]
+    assert len(gains) == 6
+    assert (gains[0].difference, gains[0].interval, gains[0].verdict) == (
+        "+4.9 points", "−0.4 to +10.2", "within noise"
+    )  # fmt: skip
+    assert find_gains(make_report()["rows"]) == []
+
+
+def test_gaps_are_named_by_what_f1_is_counted_by():
+    spans = wording(make_report_of("tagging")["task"])
+    assert name_gaps([], spans) == "There is no F1 by kind of span of a teacher and a student to compare."

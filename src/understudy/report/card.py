@@ -25,6 +25,7 @@ from understudy.report.rows import (
     signed,
     size,
     times,
+    unit,
     whole,
 )
 from understudy.report.verdict import judge, on_test, overlap, span
@@ -180,7 +181,7 @@ def _gain(row: Row, undistilled: Row | None) -> str:
         return ""
     paired = row.get("against_undistilled")
     if paired and paired["name"] == undistilled["name"]:
-        gained = signed(row["metric"], paired["difference"])
+        gained = signed(row["metric"], paired["difference"]) + unit(row["metric"])
         interval = span(row["metric"], paired)
         return f"Distillation changed its score by {gained} ({interval}), which is {judge(paired)}. {PAIRED}"
     if not overlap(row, undistilled):

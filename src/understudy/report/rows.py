@@ -127,7 +127,12 @@ def score_with_interval(metric: str, value: float | None, interval: Sequence[flo
 
 def difference(metric: str, value: float) -> str:
     """The size of a difference of two scores: ``0.061`` → ``6.1 points`` (``0.061`` for a correlation)."""
-    return f"{abs(value):.3f}" if metric in CORRELATIONS else f"{100 * abs(value):.1f} points"
+    return f"{abs(value):.3f}" if metric in CORRELATIONS else f"{100 * abs(value):.1f}{unit(metric)}"
+
+
+def unit(metric: str) -> str:
+    """What follows a difference of two scores: `` points``, or nothing after a correlation."""
+    return "" if metric in CORRELATIONS else " points"
 
 
 def signed(metric: str, value: float) -> str:

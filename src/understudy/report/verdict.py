@@ -17,6 +17,7 @@ from understudy.report.rows import (
     score_with_interval,
     shorten,
     signed,
+    unit,
     whole,
 )
 from understudy.report.wording import Wording, wording
@@ -154,7 +155,7 @@ def find_gains(rows: Sequence[Row]) -> list[Gain]:
             student=str(row["name"]),
             role=role,
             other=str(paired["name"]),
-            difference=signed(row["metric"], paired["difference"]),
+            difference=signed(row["metric"], paired["difference"]) + unit(row["metric"]),
             interval=span(row["metric"], paired),
             verdict=judge(paired),
         )

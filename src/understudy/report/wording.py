@@ -10,6 +10,8 @@ from understudy.metrics import classes
 from understudy.report.rows import Row, whole
 from understudy.task import Task
 
+_NAMES = {"pair": "classification of pairs", "multilabel": "multilabel classification"}
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -86,7 +88,8 @@ def _gist(task: Task, labels: str) -> str:
     if task.is_binned:
         low, high = task.centres.min(), task.centres.max()
         return f"regression from {low:g} to {high:g} in {len(task.labels)} bins"
-    return f"{task.kind} with {whole(len(classes(task)))} {labels}"
+    kind = _NAMES.get(task.kind, task.kind)
+    return f"{kind} with {whole(len(classes(task)))} {labels}"
 
 
 def _agreement(task: Task, row: str) -> str:
