@@ -62,6 +62,12 @@ def tokenizer(has_types, **more):
     )
 
 
+@pytest.fixture(autouse=True)
+def a_checkpoint_every_epoch(monkeypatch):
+    """Training saves as often as it can afford; tests are short, and shall see every checkpoint."""
+    monkeypatch.setattr("understudy.loop.SAVING_SHARE", float("inf"))
+
+
 @pytest.fixture(scope="session")
 def write_model(tmp_path_factory):
     """Family, label names (``None`` for a bare encoder), seed → a folder with model and tokeniser."""

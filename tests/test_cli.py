@@ -155,7 +155,10 @@ def test_students_are_listed_with_their_parameters():
     rows = {row["name"]: row for row in json.loads(run("students", "--json"))}
     assert rows["cbow.v1"]["parameters"] == 80_610
     assert rows["bilstm.v1"]["parameters"] == 684_578
-    assert "cbow.v1" in run("students")
+    shown = run("students")
+    assert "cbow.v1" in shown
+    assert "all but tagging" in shown
+    assert "bilstm.v1:tang" in shown
 
 
 def test_students_are_listed_for_other_sizes_and_pairs():

@@ -259,3 +259,24 @@ def test_refuses_another_rule(tmp_path, vocabulary, change):
     path.write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(ArtifactError, match=r"tokenizer\.json"):
         WordVocabulary.load(path)
+
+
+def test_tokens_are_the_words_as_they_stand():
+    text = "  Don’t WAIT, İki\u00a0oda!"
+    assert words.tokens(text) == [
+        ("Don’t", 2, 7), ("WAIT", 8, 12), (",", 12, 13), ("İki", 14, 17), ("oda", 18, 21), ("!", 21, 22),
+    ]  # fmt: skip
+    assert words.tokens(" \n") == []
+
+
+@given(st.text())
+def test_tokens_lower_cased_are_the_words(text):
+    found = words.tokens(text)
+    assert [words.lower(word) for word, _, _ in found] == split(text)
+    assert [text[start:end] for _, start, end in found] == [word for word, _, _ in found]
+
+
+def test_no_code_point_changes_its_class_when_it_is_lower_cased():
+    for code in EVERY:
+        text = f"a{chr(code)}b"
+        assert [words.lower(word) for word, _, _ in words.tokens(text)] == split(text), hex(code)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from understudy._version import __version__
-from understudy.errors import DataError, MissingExtraError, RecipeError, UnderstudyError
+from understudy.errors import MissingExtraError, RecipeError, UnderstudyError
 
 if TYPE_CHECKING:
     from understudy.pipeline import Result
@@ -34,9 +32,6 @@ TRAINING_MODULES = ("torch", "transformers", "datasets", "onnx", "pydantic", "ya
 
 TABLE_WIDTH = 110
 """Columns of the table where standard output is a file."""
-
-CHUNK = 4096
-"""Lines that `predict` answers at once."""
 
 
 class Pair(StrEnum):
@@ -67,7 +62,10 @@ Student = Annotated[
     list[str] | None, typer.Option("--student", help="A student to train; may be given several times.")
 ]
 TeacherOption = Annotated[
-    str | None, typer.Option("--teacher", help="Folder, hub id or short name of the big model. [minilm]")
+    list[str] | None,
+    typer.Option(
+        "--teacher", help="Folder, hub id or short name of the big model; several make an ensemble. [minilm]"
+    ),
 ]
 TeacherLabels = Annotated[
     str | None,
@@ -82,7 +80,21 @@ RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="YAML file; fl
 Assign = Annotated[
     list[str] | None, typer.Option("--set", help="Any key of the recipe, e.g. --set training.epochs=5.")
 ]
-TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column with the texts. [guessed]")]
+Kind = Annotated[
+    str | None,
+    typer.Option("--kind", help="classification, pair, multilabel, regression or tagging. [guessed]"),
+]
+TextColumn = Annotated[
+    list[str] | None,
+    typer.Option("--text-column", help="Column with the texts; given twice for pairs. [guessed]"),
+]
+Bins = Annotated[
+    float | None, typer.Option("--bins", help="Width of the bins of a regression. [none: the value itself]")
+]
+PairOption = Annotated[
+    Pair | None,
+    typer.Option("--pair", help="How students read two texts. [joint for transformers, else diffcat]"),
+]
 LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Column with the labels. [guessed]")]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help="Between columns. [guessed]")]
 Header = Annotated[
@@ -94,8 +106,11 @@ DevFraction = Annotated[
 TestFraction = Annotated[
     float | None, typer.Option("--test-fraction", help="Share of train that becomes test if there is none.")
 ]
-Metric = Annotated[str | None, typer.Option("--metric", help="accuracy, macro_f1 or mcc.")]
-Loss = Annotated[str | None, typer.Option("--loss", help="mse, kl or hard.")]
+Metric = Annotated[
+    str | None,
+    typer.Option("--metric", help="accuracy, macro_f1, mcc, micro_f1, pearson, spearman or span_f1."),
+]
+Loss = Annotated[str | None, typer.Option("--loss", help="mse, kl, bce or hard.")]
 VocabularyOption = Annotated[
     str | None, typer.Option("--vocabulary", help="Of the students: words, wordpiece or teacher. [words]")
 ]
@@ -113,6 +128,7 @@ def _verb(stage: str, about: str) -> None:
         data: Data = None,
         student: Student = None,
         teacher: TeacherOption = None,
+        kind: Kind = None,
         teacher_labels: TeacherLabels = None,
         unlabelled: Unlabelled = None,
         out: Out = None,
@@ -125,6 +141,8 @@ def _verb(stage: str, about: str) -> None:
         dev_fraction: DevFraction = None,
         test_fraction: TestFraction = None,
         metric: Metric = None,
+        bins: Bins = None,
+        pair: PairOption = None,
         loss: Loss = None,
         vocabulary: VocabularyOption = None,
         precision: Precision = None,
@@ -135,20 +153,23 @@ def _verb(stage: str, about: str) -> None:
         flags = {
             "data.source": None if is_run else data,
             "data.unlabelled": unlabelled,
-            "data.text_column": text_column,
+            "data.kind": kind,
+            "data.text_column": _one_or_more(text_column),
             "data.label_column": label_column,
             "data.delimiter": delimiter,
             "data.header": header,
             "data.dev_fraction": dev_fraction,
             "data.test_fraction": test_fraction,
             "data.metric": metric,
+            "data.bins": bins,
             "students": student,
-            "teacher.model": teacher,
+            "teacher.model": _one_or_more(teacher),
             "teacher.labels": teacher_labels.split(",") if teacher_labels else None,
             "teacher.precision": precision,
             "teacher.finetune.precision": precision,
             "loss.name": loss,
             "training.vocabulary": vocabulary,
+            "training.pair": pair.value if pair else None,
             "seed": seed,
         }
         if is_run and recipe is not None:
@@ -212,34 +233,25 @@ def predict(  # noqa: PLR0917
     form: Annotated[Form, typer.Option("--format", help="What to write.")] = Form.text,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of one call.")] = 1,
 ) -> None:
-    """Answer texts with an exported student. Needs no torch."""
+    """Answer texts with an exported student. Needs no torch.
+
+    Two texts that belong together stand in one argument or line, with a tab between.
+    """
     from understudy.runtime import load
+    from understudy.writing import read_lines, write_answers
 
     if texts and file:
         raise RecipeError("Give texts or --file, not both.")
-    model = load(folder, threads=threads)
-    chunks = _chunks(texts if texts else _lines(file))
-    answered = ((chunk, model.predict_proba(chunk)) for chunk in chunks)
-    written = (
-        line
-        for chunk, rows in answered
-        for line in _written(form, chunk, rows.tolist(), list(model.task.labels))
-    )
-    if form is Form.csv:
-        head = _csv_line(["text", "label", *model.task.labels])
-        written = (line for part in ([head], written) for line in part)
-    if output is None:
-        sys.stdout.writelines(written)
-    else:
-        with output.open("w", encoding="utf-8", newline="") as out:
-            out.writelines(written)
+    write_answers(load(folder, threads=threads), texts or read_lines(file), form.value, output)
 
 
 @app.command()
 def students(
     vocabulary_size: Annotated[int | None, typer.Option("--vocab-size", min=10)] = None,
     labels: Annotated[int, typer.Option("--labels", min=1)] = 2,
-    head: Annotated[str | None, typer.Option("--head", help="Of the matrix students: linear, mlp.")] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", help="Of the matrix students: linear, mlp, cnn, bilstm.")
+    ] = None,
     pair: Annotated[Pair, typer.Option("--pair", help="How two texts are read.")] = Pair.joint,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
@@ -252,10 +264,15 @@ def students(
     if as_json:
         console.print_json(json.dumps(rows))
         return
-    table = Table("name", "parameters", "vocabulary", "tags words", "source", box=None)
+    table = Table("name", "parameters", "vocabulary", "kinds of task", "source", box=None)
     for row in rows:
-        cells = (f"{row['parameters']:,}", f"{row['vocabulary_size']:,}", "yes" if row["tags_words"] else "")
-        table.add_row(row["name"], *cells, row["source"])
+        refused = [kind for kind, answer in row["kinds"].items() if answer is not True]
+        kinds = f"all but {', '.join(refused)}" if refused else "all"
+        cells = (f"{row['parameters']:,}", f"{row['vocabulary_size']:,}", kinds, row["source"])
+        table.add_row(row["name"], *cells)
+        for preset, facts in row["presets"].items():
+            sizes = ", ".join(f"{size} {value}" for size, value in facts["sizes"].items())
+            table.add_row(f"  {preset}", f"{facts['parameters']:,}", "", "", sizes or "the sizes above")
     console.print(table)
 
 
@@ -267,51 +284,8 @@ def info() -> None:
     Console(highlight=False).print_json(json.dumps({"understudy": __version__, **describe_machine(1)}))
 
 
-def _lines(file: Path | None) -> Iterator[str]:
-    name = "standard input" if file is None else str(file)
-    try:
-        with io.open(sys.stdin.fileno() if file is None else file, "rb", closefd=file is not None) as stream:  # noqa: UP020
-            for number, raw in enumerate(stream, start=1):
-                try:
-                    yield raw.decode("utf-8").rstrip("\r\n")
-                except UnicodeDecodeError as error:
-                    byte = raw[error.start]
-                    raise UnderstudyError(
-                        f"{name}, line {number}: byte 0x{byte:02x} is not UTF-8."
-                    ) from error
-    except OSError as error:
-        raise DataError(f"{name} cannot be read: {error.strerror}.") from error
-
-
-def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
-    chunk: list[str] = []
-    for text in texts:
-        chunk.append(text)
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _written(
-    form: Form, texts: Sequence[str], rows: Sequence[Sequence[float]], labels: Sequence[str]
-) -> Iterator[str]:
-    for text, row in zip(texts, rows, strict=True):
-        best = labels[max(range(len(row)), key=row.__getitem__)]
-        if form is Form.text:
-            yield f"{best}\t{max(row):.4f}\t{text}\n"
-        elif form is Form.jsonl:
-            found = {label: round(share, 6) for label, share in zip(labels, row, strict=True)}
-            yield json.dumps({"text": text, "label": best, "probabilities": found}, ensure_ascii=False) + "\n"
-        else:
-            yield _csv_line([text, best, *(f"{share:.6f}" for share in row)])
-
-
-def _csv_line(cells: Sequence[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
+def _one_or_more(values: list[str] | None) -> str | list[str] | None:
+    return values[0] if values and len(values) == 1 else values
 
 
 def _need_training() -> None:

@@ -18,6 +18,7 @@ WARM = ("kl", "bce")
 
 POOLINGS = ("auto", "cls", "mean")
 VOCABULARIES = ("words", "wordpiece", "teacher")
+PAIRS = ("joint", "diffcat")
 PRECISIONS = ("float32", "bfloat16")
 
 FEWEST_STEPS = 250
@@ -156,6 +157,8 @@ class TrainingConfig:
         learning_rate: peak rate of AdamW, decayed linearly.
         patience: epochs without a better dev score before stopping.
         class_weights: whether rare gold labels weigh more (only where the loss has a gold part).
+        pair: how two texts are read: ``joint``, in one with a separator between, or ``diffcat``, each by
+            itself and compared (Conneau et al. 2017).
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -167,9 +170,12 @@ class TrainingConfig:
     learning_rate: float | None = None
     patience: int | None = None
     class_weights: bool = False
+    pair: str | None = None
 
     def __post_init__(self) -> None:
         check_choice("vocabulary", self.vocabulary, VOCABULARIES)
+        if self.pair is not None:
+            check_choice("way to read pairs", self.pair, PAIRS)
         check_positive(
             epochs=self.epochs,
             batch_size=self.batch_size,

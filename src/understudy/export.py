@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import save_file
 
 from understudy._version import __version__
+from understudy.encoding import INPUTS, Encoded, Side
 from understudy.errors import ExportError
 from understudy.folders import publish, verify
 from understudy.layout import FORMAT, Layout
-from understudy.students import Ragged
 from understudy.students.registry import describe
-from understudy.training.student import TorchStudent
-from understudy.words import SPECIALS
+from understudy.task import IntArray
+from understudy.training.student import Inputs, TorchStudent
 
 TOLERANCE = 1e-4
 """Largest difference of a logit between torch and ONNX Runtime that an export may show."""
@@ -56,7 +56,11 @@ def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], abou
             "parameters": student.parameters,
             "vocabulary": {"kind": student.vocabulary.kind, "size": len(student.vocabulary)},
             "teacher": teacher,
-            "onnx": {"inputs": ["ids", "lengths"], "output": "logits", "largest_difference": difference},
+            "onnx": {
+                "inputs": sum(INPUTS[module.form], ()),
+                "output": "logits",
+                "largest_difference": difference,
+            },
             "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
             | {"understudy": __version__},
         }
@@ -77,15 +81,16 @@ def parity(student: TorchStudent, graph: Path, *, seed: int = 0) -> float:
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     generator = np.random.default_rng(seed)
     drawn = tuple(tuple(generator.integers(1, 60, size=n).tolist()) for n in (1, 5, 33))
-    largest = 0.0
+    largest, form = 0.0, student.module.form
     for lengths in (*CHECKED_LENGTHS, *drawn):
-        count = sum(lengths)
-        ids = generator.integers(min(1, len(SPECIALS)), len(student.vocabulary), size=count)
-        batch = Ragged(torch.from_numpy(ids), torch.tensor(lengths))
+        sides = tuple(_random_side(student, np.array(shape), generator) for shape in _shapes(form, lengths))
+        encoded = Encoded(sides, np.ones(len(lengths), dtype=np.int64))
+        units = np.arange(len(lengths))
         with torch.inference_mode():
-            expected = student.module(batch).numpy()
-        feeds = {"ids": batch.padded().numpy(), "lengths": np.array(lengths)}
-        found = session.run(["logits"], feeds)[0]
+            expected = student.module(*Inputs(encoded).batch(units)).numpy()
+        found = session.run(["logits"], encoded.feeds(form, units))[0]
+        if form == "tokens":  # what stands behind a text's end is arbitrary
+            found = found[np.arange(found.shape[1]) < np.array(lengths)[:, None]]
         difference = float(np.abs(expected - found).max()) if found.shape == expected.shape else np.inf
         largest = max(largest, difference if np.isfinite(difference) else np.inf)
     if largest > TOLERANCE:
@@ -94,6 +99,16 @@ def parity(student: TorchStudent, graph: Path, *, seed: int = 0) -> float:
             " Nothing was written. This is a defect of Understudy: please report it."
         )
     return largest
+
+
+def _shapes(form: str, lengths: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The lengths of each side; of two sides, the second is the first in reverse."""
+    return [lengths, lengths[::-1]][: len(INPUTS[form])]
+
+
+def _random_side(student: TorchStudent, lengths: IntArray, generator: np.random.Generator) -> Side:
+    ids = generator.integers(1, len(student.vocabulary), size=int(lengths.sum()))
+    return Side(ids, lengths)
 
 
 def annotate(folder: Path, *, report: dict[str, Any], card: str) -> bool:

@@ -19,9 +19,13 @@ from understudy.configs import check_positive
 from understudy.errors import RecipeError
 from understudy.folders import digest, publish, read_json, read_manifest, verify
 from understudy.losses import gold
-from understudy.metrics import score as metric_score
+from understudy.metrics import score
 from understudy.progress import Progress, Silent
 from understudy.task import FloatArray, Gold, IntArray, Task
+from understudy.thresholds import tuned
+
+SAVING_SHARE = 0.05
+"""Share of a training's time that may go into checkpoints."""
 
 Score = tuple[float, float]
 """What is maximised on dev: the task's metric, then (to break ties) minus the dev loss."""
@@ -100,30 +104,25 @@ def optimise(
         while len(run.curve) < config.epochs and not run.is_patience_over:
             _train_one_epoch(run)
             advance(1)
-            if checkpoint is not None:
+            if checkpoint is not None and run.is_saving_due:
                 _save(checkpoint, run)
     module.load_state_dict(run.best)
     module.eval()
     return run.curve
 
 
-def dev_score(
-    task: Task,
-    logits: FloatArray,
-    labels: Gold,
-    lengths: IntArray | None = None,  # noqa: ARG001
-) -> Score:
+def dev_score(task: Task, logits: FloatArray, labels: Gold, lengths: IntArray | None = None) -> Score:
     """What selects an epoch: the task's metric on dev, and minus the gold loss where that is equal.
 
     Args:
-        task: whose metric, of any kind.
+        task: whose metric, of any kind. In multilabel its thresholds are tuned on these logits first.
         logits: ``(rows, c)``.
         labels: `understudy.task.Gold` of these rows.
         lengths: ``(items,)`` rows of each item, for metrics of spans; `Task.rows` gives them.
     """
-    reached = metric_score(task.metric, labels, task.decisions(logits), len(task.labels))
+    reached = score(task, labels, tuned(task, logits, labels).decisions(logits), lengths)
     loss = gold(torch.from_numpy(logits), torch.from_numpy(task.targets(labels))).mean()
-    return float(reached), -float(loss)
+    return reached, -float(loss)
 
 
 @dataclass
@@ -139,6 +138,13 @@ class _Run:
     best_score: Score = (-float("inf"), -float("inf"))
     best_epoch: int = 0
     curve: list[Epoch] = field(default_factory=list)
+    saved_at: float = -float("inf")
+    saving_seconds: float = 0.0
+
+    @property
+    def is_saving_due(self) -> bool:
+        """Whether training went on long enough since the last checkpoint for another to cost little."""
+        return time.perf_counter() - self.saved_at >= self.saving_seconds / SAVING_SHARE
 
     @property
     def is_patience_over(self) -> bool:
@@ -202,6 +208,7 @@ def _copy(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _save(folder: Path, run: _Run) -> None:
+    started = time.perf_counter()
     moments = {
         f"{number}.{name}": value
         for number, values in run.optimiser.state_dict()["state"].items()
@@ -217,6 +224,8 @@ def _save(folder: Path, run: _Run) -> None:
         save_file({k: v.contiguous() for k, v in run.best.items()}, aside / "best.safetensors")
         save_file(moments, aside / "moments.safetensors")
         (aside / "state.json").write_text(json.dumps(facts), encoding="utf-8")
+    run.saved_at = time.perf_counter()
+    run.saving_seconds = run.saved_at - started
 
 
 def _resume(folder: Path, run: _Run) -> bool:

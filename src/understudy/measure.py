@@ -12,68 +12,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from understudy.errors import UnderstudyError
 from understudy.folders import read_json, write_json
-from understudy.task import Predictor, Task
+from understudy.items import from_json
+from understudy.opening import Order, open_predictor
+from understudy.task import Item, Task
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-@dataclass(frozen=True)
-class Order:
-    """Which predictor to open.
-
-    Attributes:
-        kind: ``teacher``, ``student`` (an exported one) or ``baseline``.
-        location: folder, or a teacher's hub id.
-        precision: of a teacher.
-        teacher_labels: names of a teacher's columns, where it does not say them itself.
-    """
-
-    kind: str
-    location: str
-    precision: str = "float32"
-    teacher_labels: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A predictor with its size."""
-
-    predictor: Predictor
-    parameters: int
-    size_bytes: int
-
-
-def open_predictor(order: Order, task: Task, threads: int = 1) -> Opened:
-    """Open a teacher, an exported student or a baseline. Only what the kind needs is imported."""
-    folder = Path(order.location)
-    if order.kind == "student":
-        from understudy.layout import Layout
-        from understudy.runtime import load
-
-        model, layout = load(folder, threads=threads), Layout(folder)
-        needed = (layout.config, layout.tokenizer, layout.onnx)
-        return Opened(model, model.config["parameters"], sum(path.stat().st_size for path in needed))
-    if order.kind == "baseline":
-        from understudy.training.baseline import TfidfBaseline, folder_bytes
-
-        baseline = TfidfBaseline.load(folder)
-        return Opened(baseline, baseline.parameters, folder_bytes(folder))
-    from understudy.teachers.transformer import Teacher
-
-    teacher = Teacher.from_pretrained(
-        order.location, task=task, labels=order.teacher_labels, precision=order.precision
-    )
-    width = 2 if order.precision == "bfloat16" else 4
-    return Opened(teacher, teacher.parameters, teacher.parameters * width)
-
-
-def measure_apart(order: Order, task: Task, texts: Sequence[str], *, threads: int = 1) -> dict[str, Any]:
+def measure_apart(order: Order, task: Task, texts: Sequence[Item], *, threads: int = 1) -> dict[str, Any]:
     """Open and time a predictor in a new process.
 
     Returns:
@@ -103,13 +55,14 @@ def main(arguments: Sequence[str]) -> None:
     from understudy.evaluation.clock import measure
 
     wanted = read_json(Path(arguments[0]))
-    order = Order(**wanted["order"])
-    if order.kind == "teacher":
+    order = Order.from_dict(wanted["order"])
+    if order.kind in ("teacher", "ensemble"):
         import torch
 
         torch.set_num_threads(wanted["threads"])
     opened = open_predictor(order, Task.from_dict(wanted["task"]), wanted["threads"])
-    cost = measure(opened.predictor, wanted["texts"], threads=wanted["threads"])
+    items = [from_json(item) for item in wanted["texts"]]
+    cost = measure(opened.predictor, items, threads=wanted["threads"])
     found = {**cost.to_dict(), "parameters": opened.parameters, "size_bytes": opened.size_bytes}
     Path(arguments[1]).write_text(json.dumps(found), encoding="utf-8")
 

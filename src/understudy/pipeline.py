@@ -6,22 +6,24 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from understudy import summary
 from understudy.configs import LossConfig
-from understudy.data import Dataset, load_dataset, save_dataset
+from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
-from understudy.folders import digest, file_digest, publish, read_json, read_manifest, write_json
+from understudy.folders import digest, publish, read_json, read_manifest, write_json
 from understudy.layout import Layout
-from understudy.measure import Order
+from understudy.opening import Order, open_predictor
 from understudy.progress import Progress, Silent
 from understudy.recipe import Recipe, make_recipe, to_yaml
+from understudy.run import Member, Run, stage_name
 from understudy.stages import Stages
-from understudy.subwords import Vocabulary, teacher_vocabulary
-from understudy.teachers.source import Source, resolve
+from understudy.subwords import Vocabulary, load_vocabulary, teacher_vocabulary
+
+if TYPE_CHECKING:
+    from understudy.training.transfer import TransferSet
 
 STAGES = ("data", "finetune", "label", "train", "export", "evaluate", "report")
 """In order; a run can end after any of them."""
@@ -63,71 +65,6 @@ class Result:
     def html(self) -> Path:
         """The report to open in a browser."""
         return self.folder / "report.html"
-
-
-@dataclass
-class Run:
-    """A run in progress: its folder, its recipe, and what its stages have found so far."""
-
-    folder: Path
-    recipe: Recipe
-    stages: Stages
-    dataset: Dataset
-
-    @cached_property
-    def source(self) -> Source:
-        """Where the teacher's weights come from."""
-        return resolve(self.recipe.teacher.model)
-
-    @cached_property
-    def is_finetuned(self) -> bool:
-        """Whether the teacher brings a head of its own."""
-        from understudy.teachers import transformer
-
-        with transformer.quiet():
-            return transformer.is_finetuned(self.source, transformer.load_config(self.source))
-
-    @cached_property
-    def source_key(self) -> str:
-        """Changes when the weights that the teacher comes from change."""
-        if self.source.folder is None:
-            from understudy.teachers import transformer
-
-            with transformer.quiet():
-                commit = transformer.load_config(self.source)._commit_hash  # noqa: SLF001
-            return digest([self.source.location, commit])
-        kinds = (".safetensors", ".bin", ".json")
-        files = sorted(path for path in self.source.folder.rglob("*") if path.suffix in kinds)
-        return digest([file_digest(path) for path in files])
-
-    @cached_property
-    def labelled_key(self) -> str:
-        """Changes when task, train or dev change."""
-        data = self.dataset
-        splits = [[list(split.texts), split.labels.tolist()] for split in (data.train, data.dev)]
-        return digest([data.task.to_dict(), splits])
-
-    @property
-    def teacher_order(self) -> Order:
-        """How to open the teacher."""
-        labels = self.recipe.teacher.labels
-        location = self.source.location if self.is_finetuned else str(self.folder / "teacher")
-        return Order(
-            "teacher", location, self.recipe.teacher.precision, labels if self.is_finetuned else None
-        )
-
-    @cached_property
-    def teacher_key(self) -> str:
-        """Changes when the teacher's answers may change."""
-        order = asdict(self.teacher_order)
-        if self.is_finetuned:
-            return digest([self.source_key, order["precision"], order["teacher_labels"]])
-        manifest = read_manifest(self.folder / "teacher") or {}
-        return digest([manifest.get("inputs"), order["precision"]])
-
-    def checkpoint(self, name: str, key: str) -> Path:
-        """Folder in which a long training keeps its state; gone once the stage is done."""
-        return self.folder / ".checkpoints" / f"{name}-{key[:16]}"
 
 
 def distill(
@@ -198,13 +135,19 @@ def start(recipe: Recipe, out: Path | None, progress: Progress) -> Run:
 
 
 def finetune(run: Run) -> None:
-    """Make a teacher of a bare encoder; a fine-tuned one is used as it is."""
-    if run.is_finetuned:
-        run.stages.skip("finetune", f"{run.source.name} is fine-tuned already")
-        return
+    """Make a teacher of every bare encoder; a fine-tuned one is used as it is."""
+    for number, member in enumerate(run.members, start=1):
+        stage = "finetune" if len(run.members) == 1 else f"finetune {number}"
+        if member.is_finetuned:
+            run.stages.skip(stage, f"{member.source.name} is fine-tuned already")
+        else:
+            _finetune(run, member, stage)
+
+
+def _finetune(run: Run, member: Member, stage: str) -> None:
     config, data = run.recipe.teacher.finetune, run.dataset
     inputs = {
-        "source": run.source_key,
+        "source": member.source_key,
         "data": run.labelled_key,
         "config": asdict(config),
         "seed": run.recipe.seed,
@@ -214,42 +157,41 @@ def finetune(run: Run) -> None:
         from understudy.teachers.finetune import finetune as train_teacher
 
         done = train_teacher(
-            run.source,
+            member.source,
             data.task,
             (data.train.texts, data.train.labels),
             (data.dev.texts, data.dev.labels),
             config=config,
             seed=run.recipe.seed,
-            checkpoint=run.checkpoint("teacher", about["inputs"]),
+            checkpoint=run.checkpoint(member.name, about["inputs"]),
             progress=run.stages.progress,
         )
-        with publish(run.folder / "teacher", about) as aside:
+        with publish(run.folder / member.name, about) as aside:
             done.teacher.save(aside)
             facts = {"curve": [asdict(epoch) for epoch in done.curve], "seconds": done.seconds}
             (aside / "finetuning.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
 
-    run.stages.run("finetune", run.folder / "teacher", inputs, work)
+    run.stages.run(stage, run.folder / member.name, inputs, work)
 
 
 def label(run: Run) -> None:
     """Show the teacher every text of the transfer set that it has not seen before."""
     data, record = run.dataset, run.folder / "logits" / "label.json"
     key = digest([run.teacher_key, data.task.to_dict(), list(data.train.texts), list(data.unlabelled)])
-    if record.is_file() and (found := read_json(record))["key"] == key and _store_folder(run).is_dir():
+    if record.is_file() and (found := read_json(record))["key"] == key and run.store_folder.is_dir():
         run.stages.skip("label", f"all {found['texts']:,} texts are labelled, 0 to do")
         return
     from understudy.logits import LogitStore
     from understudy.logits import label as show
-    from understudy.measure import open_predictor
 
     run.stages.progress.say("label …")
-    teacher: Any = open_predictor(run.teacher_order, data.task).predictor
-    store = LogitStore(_store_folder(run), teacher=teacher.fingerprint, labels=data.task.labels)
+    opened = open_predictor(run.teacher_order, data.task)
+    store = LogitStore(run.store_folder, teacher=opened.fingerprint, labels=data.task.labels)
     texts = [*data.train.texts, *data.unlabelled]
-    done = show(teacher, texts, store, progress=run.stages.progress)
+    done = show(opened.predictor, texts, store, progress=run.stages.progress)
     run.stages.progress.say(f"label: {done.labelled:,} texts labelled, {done.reused:,} found in the store")
     run.stages.note("label", done.seconds)
-    write_json(record, {"key": key, "texts": len(set(texts)), "fingerprint": teacher.fingerprint})
+    write_json(record, {"key": key, "texts": len(set(texts)), "fingerprint": opened.fingerprint})
 
 
 def train(run: Run) -> None:
@@ -263,15 +205,15 @@ def train(run: Run) -> None:
         from understudy.training.baseline import fit_baseline
 
         split = (data.train.texts, data.train.labels, data.dev.texts, data.dev.labels)
-        fit_baseline(data.task, *split, seed=run.recipe.seed).save(run.folder / "train" / "tfidf", about)
+        fit_baseline(data.task, *split, seed=run.recipe.seed).save(_baseline_folder(run), about)
 
     inputs = {"data": run.labelled_key, "seed": run.recipe.seed}
-    run.stages.run("train TF-IDF", run.folder / "train" / "tfidf", inputs, work)
+    run.stages.run("train baseline", _baseline_folder(run), inputs, work)
 
 
 def _train(run: Run, name: str, loss: LossConfig) -> None:
     data, is_gold = run.dataset, not loss.needs_teacher
-    folder = run.folder / "train" / _slug(name, is_gold)
+    folder = run.train_folder(name, is_gold=is_gold)
     inputs = {
         "data": [run.labelled_key, list(data.unlabelled)],
         "teacher": None if is_gold else run.teacher_key,
@@ -282,43 +224,50 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
     }
 
     def work(about: dict[str, Any]) -> None:
-        from understudy.logits import LogitStore
         from understudy.training.fit import fit
         from understudy.training.student import save_trained
-        from understudy.training.transfer import labelled_only, with_soft_targets
 
-        if is_gold:
-            transfer = labelled_only(data.train.texts, data.train.labels)
-        else:
-            fingerprint = read_json(run.folder / "logits" / "label.json")["fingerprint"]
-            store = LogitStore(_store_folder(run), teacher=fingerprint, labels=data.task.labels)
-            transfer = with_soft_targets(data.train.texts, data.train.labels, data.unlabelled, store)
         trained = fit(
             name,
             data.task,
-            transfer,
+            _transfer_set(run, is_gold=is_gold),
             (data.dev.texts, data.dev.labels),
             seed=run.recipe.seed,
             loss=loss,
             config=run.recipe.training,
-            vocabulary_texts=(*data.train.texts, *data.unlabelled),
+            vocabulary_items=(*data.train.texts, *data.unlabelled),
             teacher_vocabulary=_teacher_vocabulary(run),
             checkpoint=run.checkpoint(folder.name, about["inputs"]),
             progress=run.stages.progress,
-            what=_stage_name("training", name, is_gold),
+            what=stage_name("training", name, is_gold=is_gold),
         )
         save_trained(trained, folder, about)
 
-    run.stages.run(_stage_name("train", name, is_gold), folder, inputs, work)
+    run.stages.run(stage_name("train", name, is_gold=is_gold), folder, inputs, work)
+
+
+def _transfer_set(run: Run, *, is_gold: bool) -> TransferSet:
+    from understudy.logits import LogitStore
+    from understudy.training.transfer import labelled_only, with_soft_targets
+
+    data = run.dataset
+    if is_gold:
+        return labelled_only(data.task, data.train.texts, data.train.labels)
+    fingerprint = read_json(run.folder / "logits" / "label.json")["fingerprint"]
+    store = LogitStore(run.store_folder, teacher=fingerprint, labels=data.task.labels)
+    return with_soft_targets(data.task, data.train.texts, data.train.labels, data.unlabelled, store)
 
 
 def _teacher_vocabulary(run: Run) -> Vocabulary | None:
     if run.recipe.training.vocabulary != "teacher":
         return None
+    first = run.members[0]
+    if first.source.is_student:
+        return load_vocabulary(Layout(Path(first.source.location)).tokenizer)
     from understudy.teachers.source import Source
     from understudy.teachers.transformer import load_tokenizer
 
-    tokenizer = load_tokenizer(Source(run.source.name, run.teacher_order.location))
+    tokenizer = load_tokenizer(Source(first.source.name, first.order.location))
     return teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
 
 
@@ -326,38 +275,41 @@ def export(run: Run) -> None:
     """Write every student as a folder that answers without torch, its graph compared with torch."""
     for name in run.recipe.students:
         for is_gold in (False, True):
-            _export(run, name, is_gold)
+            _export(run, name, is_gold=is_gold)
 
 
-def _export(run: Run, name: str, is_gold: bool) -> None:
-    trained_folder = run.folder / "train" / _slug(name, is_gold)
+def _export(run: Run, name: str, *, is_gold: bool) -> None:
+    trained_folder = run.train_folder(name, is_gold=is_gold)
     files = (read_manifest(trained_folder) or {}).get("files", {})
     weights = {
         file: files[file]["sha256"] for file in ("model.safetensors", "tokenizer.json") if file in files
     }
+    folder = run.model_folder(name, is_gold=is_gold)
 
     def work(about: dict[str, Any]) -> None:
         from understudy.export import export as write
         from understudy.training.student import load_trained
 
         record = read_json(run.folder / "logits" / "label.json")
-        teacher = {"name": run.source.name, "fingerprint": record["fingerprint"]}
+        teacher = {"name": run.teacher_name, "fingerprint": record["fingerprint"]}
         student = load_trained(trained_folder).student
-        write(student, _model(run, name, is_gold), teacher={} if is_gold else teacher, about=about)
+        write(student, folder, teacher={} if is_gold else teacher, about=about)
 
-    run.stages.run(_stage_name("export", name, is_gold), _model(run, name, is_gold), weights, work)
+    run.stages.run(stage_name("export", name, is_gold=is_gold), folder, weights, work)
 
 
 def evaluate(run: Run) -> None:
     """Answer the test split with every predictor, judge the answers, and time all on one clock."""
-    tuned = None if run.is_finetuned else run.folder / "teacher"
-    entries = [summary.Entry(run.source.name, "teacher", run.teacher_order, run.teacher_key, tuned)]
+    only = run.members[0]
+    tuned = run.folder / only.name if len(run.members) == 1 and not only.is_finetuned else None
+    entries = [summary.Entry(run.teacher_name, "teacher", run.teacher_order, run.teacher_key, tuned)]
     for name in run.recipe.students:
         entries.append(_student_entry(run, name, is_gold=False))
         entries.append(_student_entry(run, name, is_gold=True))
-    baseline = run.folder / "train" / "tfidf"
+    baseline = _baseline_folder(run)
     key = digest((read_manifest(baseline) or {}).get("files"))
-    entries.append(summary.Entry(BASELINE, "baseline", Order("baseline", str(baseline)), key))
+    order = Order("baseline", str(baseline))
+    entries.append(summary.Entry(BASELINE, "baseline", order, key))
     summary.evaluate(entries, run.dataset, run.folder / "evaluation", run.stages, seed=run.recipe.seed)
 
 
@@ -367,28 +319,15 @@ def report(run: Run) -> None:
 
 
 def _student_entry(run: Run, name: str, *, is_gold: bool) -> summary.Entry:
-    folder = _model(run, name, is_gold)
+    folder = run.model_folder(name, is_gold=is_gold)
     files = (read_manifest(folder) or {})["files"]
     layout = Layout(folder)
-    key = digest([files[path.name]["sha256"] for path in (layout.onnx, layout.tokenizer)])
+    key = digest([files[path.name]["sha256"] for path in (layout.config, layout.onnx, layout.tokenizer)])
     role = "undistilled" if is_gold else "student"
     shown = f"{name} (labels only)" if is_gold else name
-    return summary.Entry(
-        shown, role, Order("student", str(folder)), key, run.folder / "train" / _slug(name, is_gold)
-    )
+    order = Order("student", str(folder))
+    return summary.Entry(shown, role, order, key, run.train_folder(name, is_gold=is_gold))
 
 
-def _model(run: Run, name: str, is_gold: bool) -> Path:
-    return run.folder / ("undistilled" if is_gold else "models") / name
-
-
-def _slug(name: str, is_gold: bool) -> str:
-    return f"{name}.gold" if is_gold else name
-
-
-def _stage_name(verb: str, name: str, is_gold: bool) -> str:
-    return f"{verb} {name}" + (" on labels only" if is_gold else "")
-
-
-def _store_folder(run: Run) -> Path:
-    return run.folder / "logits" / run.teacher_key[:16]
+def _baseline_folder(run: Run) -> Path:
+    return run.folder / "train" / "baseline"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from understudy.configs import PRECISIONS, FinetuneConfig, LossConfig, TrainingConfig, check_choice
 from understudy.errors import RecipeError, UnderstudyError, nearest
-from understudy.task import METRICS
-from understudy.teachers.source import DEFAULT, resolve
+from understudy.task import KINDS, METRICS
+from understudy.teachers.source import DEFAULT, resolve_all
 
 
 class _Part(BaseModel):
@@ -24,8 +24,9 @@ class DataRecipe(_Part):
     """Where the texts come from; the fields are the parameters of `understudy.data.load_dataset`."""
 
     source: str
+    kind: str | None = None
     unlabelled: tuple[str, ...] = ()
-    text_column: str | None = None
+    text_column: str | tuple[str, ...] | None = None
     label_column: str | None = None
     labels: dict[str, str] | None = None
     delimiter: str | None = None
@@ -33,6 +34,8 @@ class DataRecipe(_Part):
     dev_fraction: float = Field(0.1, gt=0, lt=1)
     test_fraction: float = Field(0.1, gt=0, lt=1)
     metric: str | None = None
+    bins: float | None = Field(None, gt=0)
+    sample: int | None = Field(None, gt=0)
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -43,30 +46,39 @@ class DataRecipe(_Part):
     @classmethod
     def _is_known(cls, metric: str | None) -> str | None:
         if metric is not None:
-            check_choice("metric", metric, METRICS["classification"])
+            check_choice("metric", metric, sorted({name for names in METRICS.values() for name in names}))
         return metric
+
+    @field_validator("kind")
+    @classmethod
+    def _is_a_kind(cls, kind: str | None) -> str | None:
+        if kind is not None:
+            check_choice("kind of task", kind, KINDS)
+        return kind
 
 
 class TeacherRecipe(_Part):
     """The big model.
 
     Attributes:
-        model: folder, hub id or short name.
+        model: folder, hub id or short name; several in a list, or with ``+`` between, are an ensemble.
+        mean: what an ensemble answers with: the mean of its members' ``logits`` or ``probabilities``.
         labels: names of the columns of a fine-tuned model that does not say them itself.
         precision: in which it labels: ``float32`` or ``bfloat16``.
         finetune: how a bare encoder is fine-tuned first.
     """
 
-    model: str = DEFAULT
+    model: str | tuple[str, ...] = DEFAULT
+    mean: Literal["logits", "probabilities"] = "logits"
     labels: tuple[str, ...] | None = None
     precision: str = "float32"
     finetune: FinetuneConfig = FinetuneConfig()
 
     @field_validator("model")
     @classmethod
-    def _is_a_teacher(cls, model: str) -> str:
+    def _is_a_teacher(cls, model: str | tuple[str, ...]) -> str | tuple[str, ...]:
         try:
-            resolve(model)
+            resolve_all(model)
         except UnderstudyError as error:
             raise ValueError(str(error)) from error
         return model

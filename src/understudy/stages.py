@@ -46,7 +46,7 @@ class Stages:
             Digest of the inputs, for stages that build on this one.
         """
         wanted = digest({**inputs, "stage": name, "version": __version__})
-        if self._is_current(name, folder, wanted):
+        if self.is_current(name, folder, wanted):
             self.skip(name)
             return wanted
         self.progress.say(f"{name} …")
@@ -67,7 +67,8 @@ class Stages:
         self.progress.say(f"{name}: {why}, skipped")
         self.done[name] = {"name": name, "seconds": round(seconds, 3), "skipped": True}
 
-    def _is_current(self, name: str, folder: Path, wanted: str) -> bool:
+    def is_current(self, name: str, folder: Path, wanted: str) -> bool:
+        """Whether a folder is there, whole, and made from inputs with this digest."""
         try:
             manifest = read_manifest(folder)
             if manifest is None or manifest.get("inputs") != wanted:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from understudy.errors import ArtifactError
 from understudy.task import IntArray
-from understudy.words import PAD_ID, SPECIALS, UNK, UNK_ID, WordVocabulary, split
+from understudy.words import PAD_ID, SEP, SPECIALS, UNK, UNK_ID, WordVocabulary, flattened, joined, split
+
+SEPARATORS = ("[SEP]", "</s>")
+"""Usual separators of two texts."""
 
 PREFIX = "##"
 """Stands before a piece that continues a word."""
@@ -52,10 +53,32 @@ class SubwordVocabulary:
     def encode_batch(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of all texts end to end ``(sum of lengths,)``, and the lengths ``(n,)``; each length ≥ 1."""
         encoded = self.tokenizer.encode_batch_fast([_readable(text) for text in texts])
-        rows = [row.ids or [UNK_ID] for row in encoded]
-        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-        flat = np.fromiter((i for row in rows for i in row), dtype=np.int64, count=int(lengths.sum()))
-        return flat, lengths
+        return flattened([row.ids or [UNK_ID] for row in encoded])
+
+    def encode_words(self, words: Sequence[str]) -> tuple[IntArray, IntArray]:
+        """Ids of given words without special ones, none cut; a word without pieces is an unknown one."""
+        spaced = [" " + _readable(word) for word in words]  # byte-level pieces know a word by its space
+        encoded = self.cut(None).tokenizer.encode_batch_fast(spaced, add_special_tokens=False)
+        return flattened([row.ids or [UNK_ID] for row in encoded])
+
+    def encode_pairs(self, first: Sequence[str], second: Sequence[str]) -> tuple[IntArray, IntArray]:
+        """Ids of pairs of texts, as the tokeniser puts two texts in one, or with a separator between.
+
+        Raises:
+            ArtifactError: the tokeniser has no separator.
+        """
+        sides = [[_readable(text) for text in texts] for texts in (first, second)]
+        if self.document.get("post_processor"):
+            encoded = self.tokenizer.encode_batch_fast(list(zip(*sides, strict=True)))
+            return flattened([row.ids for row in encoded])
+        between = next((i for s in SEPARATORS if (i := self.tokenizer.token_to_id(s)) is not None), None)
+        if between is None:
+            raise ArtifactError(
+                f"The tokeniser has none of {SEPARATORS}, so it cannot read two texts in one."
+            )
+        whole = self.cut(None).tokenizer
+        ids = [[row.ids or [UNK_ID] for row in whole.encode_batch_fast(texts)] for texts in sides]
+        return joined(zip(*ids, strict=True), [between], self.max_words)
 
     def cut(self, max_words: int | None) -> SubwordVocabulary:
         """The same vocabulary with another limit."""
@@ -66,7 +89,7 @@ class SubwordVocabulary:
         path.write_text(json.dumps(self.document, indent=1), encoding="utf-8")
 
 
-def train_wordpiece(texts: Iterable[str], size: int) -> SubwordVocabulary:
+def train_wordpiece(texts: Iterable[str], size: int, *, has_separator: bool = False) -> SubwordVocabulary:
     """A WordPiece vocabulary of at most ``size`` pieces, trained on texts split by the rule of `words`.
 
     Schuster & Nakajima 2012. The same texts in any order give the same vocabulary.
@@ -85,7 +108,11 @@ def train_wordpiece(texts: Iterable[str], size: int) -> SubwordVocabulary:
     # Named first, they have the same numbers in every run.
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,
-        special_tokens=[*SPECIALS, *(PREFIX + letter for letter in alphabet)],
+        special_tokens=[
+            *SPECIALS,
+            *([SEP] if has_separator else []),
+            *(PREFIX + letter for letter in alphabet),
+        ],
         initial_alphabet=alphabet,
         limit_alphabet=len(alphabet),
         continuing_subword_prefix=PREFIX,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,19 @@ import numpy as np
 from understudy._version import __version__
 from understudy.data import Dataset
 from understudy.errors import TeacherError
+from understudy.evaluation.intervals import paired_bootstrap
 from understudy.evaluation.machine import cpu_name, describe_machine
 from understudy.evaluation.quality import Quality, assess, retention
 from understudy.export import annotate
-from understudy.folders import digest, publish, read_json, read_manifest
-from understudy.measure import Order, measure_apart, open_predictor
+from understudy.folders import digest, publish, read_json, write_json
+from understudy.measure import measure_apart
+from understudy.opening import Order, open_predictor
 from understudy.report.card import render_card
 from understudy.report.rows import pareto
 from understudy.report.write import write_report
 from understudy.stages import Stages
-from understudy.task import FloatArray
+from understudy.task import FloatArray, Task
+from understudy.thresholds import tuned
 
 THREADS = 1
 """Threads of everything that is timed."""
@@ -60,15 +63,16 @@ def evaluate(entries: Sequence[Entry], dataset: Dataset, folder: Path, stages: S
     }
 
     def work(about: dict[str, Any]) -> None:
-        answers = [_answers(entry, dataset, folder.parent / "answers") for entry in entries]
-        judged = [_judge(dataset, logits, answers[0], seed) for logits in answers]
+        answers = [_answers(entry, dataset, folder.parent / "answers", stages) for entry in entries]
+        judged = [_judge(dataset, each, answers[0], seed) for each in answers]
         costs = []
         with stages.progress.bar("timing", len(entries), "predictors") as advance:
             for entry in entries:
                 costs.append(measure_apart(entry.order, dataset.task, dataset.test.texts, threads=THREADS))
                 advance(1)
         rows = [_row(*parts) for parts in zip(entries, judged, costs, strict=True)]
-        _compare(rows)
+        _relate(rows)
+        _compare(rows, answers, dataset, seed)
         found = {
             "rows": rows,
             "disagreements": {
@@ -133,37 +137,52 @@ def _annotate(run: Path, document: Mapping[str, Any], row: Mapping[str, Any]) ->
     annotate(folder, report={**shared, "rows": [row]}, card=render_card(facts))
 
 
-def _answers(entry: Entry, dataset: Dataset, folder: Path) -> FloatArray:
-    """Logits of the test split; kept, so that adding a student to a run asks nobody twice."""
+@dataclass(frozen=True)
+class Answers:
+    """Logits ``(rows, c)`` of the test split, and the predictor's own task with its thresholds."""
+
+    task: Task
+    logits: FloatArray
+
+
+def _answers(entry: Entry, dataset: Dataset, folder: Path, stages: Stages) -> Answers:
+    """What a predictor says of the test split; kept, so that adding a student to a run asks nobody twice.
+
+    In multilabel the thresholds of a predictor that has none of its own are tuned on dev.
+    """
     place = folder / digest([entry.role, entry.name])[:16]
     wanted = digest([entry.key, dataset.task.to_dict(), list(dataset.test.texts)])
-    if (read_manifest(place) or {}).get("inputs") != wanted:
-        logits = open_predictor(entry.order, dataset.task).predictor.logits(dataset.test.texts)
+    if not stages.is_current(f"answers of {entry.name}", place, wanted):
+        predictor = open_predictor(entry.order, dataset.task).predictor
+        task = predictor.task
+        if task.kind == "multilabel" and task.thresholds is None:
+            task = tuned(task, predictor.logits(dataset.dev.texts), dataset.dev.labels)
+        logits = predictor.logits(dataset.test.texts)
         with publish(place, {"inputs": wanted, "name": entry.name}) as aside:
             np.save(aside / "logits.npy", logits)
+            write_json(aside / "task.json", task.to_dict())
     kept: FloatArray = np.load(place / "logits.npy", allow_pickle=False)
-    return kept
+    own = Task.from_dict(read_json(place / "task.json"))
+    return Answers(replace(dataset.task, thresholds=own.thresholds), kept)
 
 
-def _judge(dataset: Dataset, logits: FloatArray, teacher: FloatArray, seed: int) -> Quality:
+def _judge(dataset: Dataset, given: Answers, teacher: Answers, seed: int) -> Quality:
+    is_teacher = given is teacher
     return assess(
-        dataset.task,
+        given.task,
+        dataset.test.texts,
         dataset.test.labels,
-        logits,
+        given.logits,
         seed=seed,
-        texts=dataset.test.texts,
-        teacher_logits=None if logits is teacher else teacher,
+        teacher_logits=None if is_teacher else teacher.logits,
+        teacher_task=None if is_teacher else teacher.task,
     )
 
 
 def _row(entry: Entry, quality: Quality, cost: Mapping[str, Any]) -> dict[str, Any]:
     judged = quality.to_dict()
-    taken = ("metric", "score", "ci95", "macro_f1", "macro_f1_ci95", "agreement", "confusion")
+    taken = ("metric", "score", "ci95", "metrics", "macro_f1", "macro_f1_ci95", "agreement", "confusion")
     costs = ("parameters", "size_bytes", "latency_us", "throughput_per_s", "throughput_range", "threads")
-    bins = [
-        {"confidence": confidence, "accuracy": accuracy, "count": texts}
-        for confidence, accuracy, texts in judged["calibration"]["bins"]
-    ]
     return {
         "name": entry.name,
         "role": entry.role,
@@ -171,9 +190,16 @@ def _row(entry: Entry, quality: Quality, cost: Mapping[str, Any]) -> dict[str, A
         **{key: judged[key] for key in taken},
         **{key: cost[key] for key in (*costs, "peak_memory_bytes")},
         "per_label_f1": judged["per_label"],
-        "calibration": {"ece": judged["calibration"]["ece"], "bins": bins},
+        "calibration": _calibration(judged["calibration"]),
         **_training(entry),
     }
+
+
+def _calibration(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    bins = [{"confidence": c, "accuracy": accuracy, "count": texts} for c, accuracy, texts in found["bins"]]
+    return {"ece": found["ece"], "bins": bins}
 
 
 def _training(entry: Entry) -> dict[str, Any]:
@@ -185,7 +211,28 @@ def _training(entry: Entry) -> dict[str, Any]:
     return {"curve": facts.get("curve", []), "train_seconds": facts.get("seconds")}
 
 
-def _compare(rows: list[dict[str, Any]]) -> None:
+def _compare(rows: list[dict[str, Any]], answers: Sequence[Answers], dataset: Dataset, seed: int) -> None:
+    """Add to each student how it differs from its undistilled twin and from the baseline."""
+    decided = [each.task.decisions(each.logits) for each in answers]
+
+    def place(role: str, name: str | None = None) -> int | None:
+        fitting = (i for i, row in enumerate(rows) if row["role"] == role and name in (None, row["student"]))
+        return next(fitting, None)
+
+    for number, row in enumerate(rows):
+        if row["role"] != "student":
+            continue
+        for role, name in (("undistilled", row["student"]), ("baseline", None)):
+            other = place(role, name)
+            if other is None:
+                continue
+            lengths = dataset.task.rows(dataset.test.texts)
+            pair = (decided[number], decided[other])
+            found = paired_bootstrap(dataset.task, dataset.test.labels, *pair, lengths, seed=seed)
+            row[f"against_{role}"] = asdict(found)
+
+
+def _relate(rows: list[dict[str, Any]]) -> None:
     """Add what relates a row to the teacher (the first) and to all others."""
     teacher = rows[0]
     for row, is_front in zip(rows, pareto(rows), strict=True):

@@ -25,7 +25,7 @@ import numpy as np
 from understudy.errors import ArtifactError
 from understudy.task import IntArray
 
-PAD, UNK, MASK = "[PAD]", "[UNK]", "[MASK]"
+PAD, UNK, MASK, SEP = "[PAD]", "[UNK]", "[MASK]", "[SEP]"
 SPECIALS = (PAD, UNK, MASK)
 PAD_ID, UNK_ID, MASK_ID = 0, 1, 2
 
@@ -44,6 +44,7 @@ SINGLE = (
 
 PATTERN = f"[{SINGLE}]|[^{SPACE}{SINGLE}]+"
 _FIND = re.compile(PATTERN).findall
+_PLACES = re.compile(PATTERN).finditer
 _SURROGATE = re.compile("[\ud800-\udfff]").search
 
 
@@ -63,11 +64,24 @@ def split(text: str) -> list[str]:
     return _FIND(lower(text))
 
 
-def build_vocabulary(texts: Iterable[str], size: int) -> WordVocabulary:
-    """The ``size - 3`` most frequent words of ``texts`` behind the three special ones.
+def tokens(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text as they stand in it, each with the offsets of its start and end.
+
+    The words are those of `split` before they are lower-cased: no letter changes its class when it is.
+
+    >>> tokens("Don’t wait!")
+    [('Don’t', 0, 5), ('wait', 6, 10), ('!', 10, 11)]
+    """
+    places = (match.span() for match in _PLACES(text.replace("\u2019", "'")))
+    return [(text[start:end], start, end) for start, end in places]
+
+
+def build_vocabulary(texts: Iterable[str], size: int, *, has_separator: bool = False) -> WordVocabulary:
+    """The most frequent words of ``texts`` behind the special ones, ``size`` entries together.
 
     Equal counts are ordered by the word itself, so the same texts in any order give the same vocabulary.
-    Words with lone surrogates are left out: the ``tokenizers`` library cannot read them back.
+    Words with lone surrogates are left out: the ``tokenizers`` library cannot read them back. No text has
+    the word ``[SEP]``, since brackets are words of their own; as a separator it follows the special words.
     """
     counts: Counter[str] = Counter()
     for text in texts:
@@ -76,7 +90,8 @@ def build_vocabulary(texts: Iterable[str], size: int) -> WordVocabulary:
         counts.pop(special, None)
     kept = (word for word in counts if not _SURROGATE(word))
     ranked = sorted(kept, key=lambda word: (-counts[word], word))
-    return WordVocabulary((*SPECIALS, *ranked[: max(0, size - len(SPECIALS))]))
+    first = (*SPECIALS, SEP) if has_separator else SPECIALS
+    return WordVocabulary((*first, *ranked[: max(0, size - len(first))]))
 
 
 class WordVocabulary:
@@ -110,10 +125,23 @@ class WordVocabulary:
 
     def encode_batch(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of all texts end to end ``(sum of lengths,)``, and the lengths ``(n,)``; each length ≥ 1."""
-        rows = [self.encode(text) for text in texts]
-        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-        flat = np.fromiter((i for row in rows for i in row), dtype=np.int64, count=int(lengths.sum()))
-        return flat, lengths
+        return flattened([self.encode(text) for text in texts])
+
+    def encode_words(self, words: Sequence[str]) -> tuple[IntArray, IntArray]:
+        """Ids of given words, none cut: a word of the data may be several of ours, or an unknown one."""
+        return self.cut(None).encode_batch(words)
+
+    def encode_pairs(self, first: Sequence[str], second: Sequence[str]) -> tuple[IntArray, IntArray]:
+        """Ids of pairs of texts with a separator between; of two long texts the longer is cut first.
+
+        Raises:
+            ArtifactError: the vocabulary was built without a separator.
+        """
+        if SEP not in self.ids:
+            raise ArtifactError("This vocabulary has no separator, so it cannot read two texts in one.")
+        whole = self.cut(None)
+        sides = (map(whole.encode, first), map(whole.encode, second))
+        return joined(zip(*sides, strict=True), [self.ids[SEP]], self.max_words)
 
     def cut(self, max_words: int | None) -> WordVocabulary:
         """The same vocabulary with another limit."""
@@ -173,6 +201,28 @@ class WordVocabulary:
         if loaded.to_tokenizer() != document:
             raise ArtifactError(f"{path} was not written by Understudy: its splitting rule is another one.")
         return loaded
+
+
+def joined(
+    pairs: Iterable[tuple[list[int], list[int]]], between: list[int], limit: int | None
+) -> tuple[IntArray, IntArray]:
+    """Two lists of ids in one, with ids between: all end to end ``(sum of lengths,)``, and lengths ``(n,)``.
+
+    Where both together are longer than ``limit``, the longer of the two is cut first.
+    """
+    rows = []
+    for one, two in pairs:
+        room = len(one) + len(two) if limit is None else max(2, limit - len(between))
+        kept = one[: max(room - len(two), room // 2)]
+        rows.append([*kept, *between, *two[: room - len(kept)]])
+    return flattened(rows)
+
+
+def flattened(rows: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
+    """Lists of ids end to end ``(sum of lengths,)``, and their lengths ``(n,)``."""
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    flat = np.fromiter((i for row in rows for i in row), dtype=np.int64, count=int(lengths.sum()))
+    return flat, lengths
 
 
 def _explicit(pattern: str) -> str:

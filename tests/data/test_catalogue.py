@@ -1,8 +1,27 @@
+from time import process_time
+
 import pytest
 
+from understudy import items
 from understudy.data import load_dataset
-from understudy.data.catalogue import CATALOGUE, SHARED
+from understudy.data.catalogue import CATALOGUE
+from understudy.data.entries import SHARED
 from understudy.task import KINDS, METRICS
+
+GO_EMOTIONS = tuple(CATALOGUE["goemotions"].labels.values())
+UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT",
+        "SCONJ", "SYM", "VERB", "X")  # fmt: skip
+
+
+def bio(*types):
+    return ("O", *(f"{prefix}-{name}" for name in types for prefix in "BI"))
+
+
+def use(shared_data, monkeypatch, name):
+    """Let the catalogue find the public data; the test is skipped where the set is absent."""
+    folder = shared_data(CATALOGUE[name].folder or name)
+    root = next(parent for parent in folder.parents if parent / (CATALOGUE[name].folder or name) == folder)
+    monkeypatch.setenv(SHARED, str(root))
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
@@ -10,10 +29,19 @@ def test_entries_are_whole(name):
     entry = CATALOGUE[name]
     assert entry.kind in KINDS
     assert entry.metric in METRICS[entry.kind]
-    assert {entry.layout.text, entry.layout.label} <= set(entry.layout.columns)
-    assert set(entry.layout.files) == {"train", "dev", "test"}
+    layout = entry.layout
+    texts = (layout.text,) if isinstance(layout.text, str) else layout.text
+    assert {*texts, layout.label} <= set(layout.columns)
+    assert len(texts) == (1 if isinstance(entry.text, str) else 2)
+    assert {"train", "test"} <= set(layout.files) <= {"train", "dev", "test"}
+    assert set(layout.rows) <= set(layout.files)
     assert "/" in entry.hub
-    assert len(set(entry.labels.values())) >= 2
+    is_on_dev = "dev" not in layout.files
+    assert is_on_dev == (entry.hub_splits is not None) == bool(entry.note)
+    if entry.kind in ("regression", "tagging"):
+        assert not entry.labels
+    else:
+        assert len(set(entry.labels.values())) >= 2
 
 
 @pytest.mark.parametrize(
@@ -28,10 +56,15 @@ def test_entries_are_whole(name):
             "accuracy",
         ),
         ("cola", (8551, 527, 516), (12, 6, 1), ("unacceptable", "acceptable"), "mcc"),
+        ("emot", (3521, 440, 440), (1, 3, 1), ("sadness", "anger", "love", "fear", "happy"), "macro_f1"),
+        ("goemotions", (43410, 5426, 5427), (99, 59, 12), GO_EMOTIONS, "macro_f1"),
+        ("nergrit", (1672, 209, 209), (0, 0, 0), bio("ORGANISATION", "PERSON", "PLACE"), "span_f1"),
+        ("terma", (3000, 1000, 1000), (35, 19, 7), bio("ASPECT", "SENTIMENT"), "span_f1"),
+        ("ud-ewt", (12544, 2001, 2077), (294, 88, 87), UPOS, "accuracy"),
     ],
 )
 def test_public_sets_are_read_exactly(shared_data, monkeypatch, name, rows, dropped, labels, metric):
-    monkeypatch.setenv(SHARED, str(shared_data(name).parent))
+    use(shared_data, monkeypatch, name)
     data = load_dataset(name)
     in_test, in_dev, dev_in_test = dropped
     assert (len(data.train), len(data.dev), len(data.test)) == (
@@ -45,7 +78,69 @@ def test_public_sets_are_read_exactly(shared_data, monkeypatch, name, rows, drop
     assert data.task.metric == metric
     assert data.name == name
     assert data.notes[0].startswith(f"Read '{name}' from local files")
-    assert all("\t" not in text and not text.endswith("\n") for text in data.train.texts)
+    parts = items.parts(data.train.texts)
+    assert all("\t" not in part and not part.endswith("\n") for part in parts)
+    assert len(data.train.labels) == data.task.rows(data.train.texts).sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "dropped", "labels"),
+    [
+        ("rte", (2490, 277), 0, ("entailment", "not_entailment")),
+        ("mrpc", (3667, 408), 0, ("not_equivalent", "equivalent")),
+        ("wnli", (635, 71), 0, ("not_entailment", "entailment")),
+        ("stsb", (5749, 1500), 11, ("score",)),
+    ],
+)
+def test_pairs_are_reported_on_their_dev_set(shared_data, monkeypatch, name, sizes, dropped, labels):
+    use(shared_data, monkeypatch, name)
+    data = load_dataset(name)
+    assert (len(data.train) + len(data.dev), len(data.test)) == (sizes[0] - dropped, sizes[1])
+    assert abs(len(data.dev) - (sizes[0] - dropped) / 10) < 2
+    assert data.dropped == ({"train texts also in test": dropped} if dropped else {})
+    assert data.task.labels == labels
+    assert data.task.texts == 2
+    assert all(len(pair) == 2 for pair in data.train.texts)
+    assert "it is the test split here; dev is split off train" in data.notes[1]
+    assert "off train.tsv: at random" in data.notes[2]
+
+
+def test_similarities_have_21_bins(shared_data, monkeypatch):
+    use(shared_data, monkeypatch, "stsb")
+    direct, binned = load_dataset("stsb"), load_dataset("stsb", bins=0.25)
+    assert direct.task.bounds == (0.0, 5.0)
+    assert len(binned.task.labels) == 21
+    assert binned.task.labels[:2] + binned.task.labels[-1:] == ("0", "0.25", "5")
+    assert binned.train.labels.tolist() == direct.train.labels.tolist()
+
+
+def test_emotions_can_be_sampled_and_are_named_as_published(shared_data, monkeypatch):
+    use(shared_data, monkeypatch, "goemotions")
+    names = (shared_data("goemotions") / "labels.txt").read_text(encoding="utf-8").split()
+    assert tuple(names) == GO_EMOTIONS
+    data = load_dataset("goemotions", sample=10_000)
+    assert (len(data.train), len(data.dev), len(data.test)) == (10_000, 5414, 5427)
+    assert data.train.labels.shape == (10_000, 28)
+    assert "Kept 10,000 of 43,252 train texts: drawn at random, seed 0 (--sample)." in data.notes
+
+
+def test_a_folder_of_a_public_set_is_read_without_being_told_how(shared_data):
+    data = load_dataset(shared_data("glue") / "RTE")
+    assert (data.task.kind, data.task.labels) == ("pair", ("entailment", "not_entailment"))
+    assert sum(map(len, (data.train, data.dev, data.test))) == 2490 + 277
+    tags = load_dataset(shared_data("terma"))
+    assert (tags.task.kind, tags.task.labels) == ("tagging", bio("ASPECT", "SENTIMENT"))
+    speech = load_dataset(shared_data("ud_english_ewt"), label_column="xpos")
+    assert (speech.task.metric, len(speech.task.labels)) == ("accuracy", 49)
+    several = load_dataset(shared_data("goemotions"), kind="multilabel")
+    assert set(several.task.labels) == set(GO_EMOTIONS)
+
+
+def test_sentences_load_fast(shared_data, monkeypatch):
+    use(shared_data, monkeypatch, "ud-ewt")
+    start = process_time()
+    load_dataset("ud-ewt")
+    assert process_time() - start < 4
 
 
 def test_the_phrases_are_a_pool_and_loading_is_fast(shared_data, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from datasets import ClassLabel, Features, Sequence, Value
 
 from understudy.data import load_dataset
-from understudy.data.catalogue import SHARED
+from understudy.data.entries import SHARED
 from understudy.data.hub import read_hub
 from understudy.errors import DataError, MissingExtraError, RecipeError
 

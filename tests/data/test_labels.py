@@ -2,9 +2,12 @@ import math
 
 import pytest
 
-from understudy.data.labels import check_seen, order_labels, read_labelled, read_texts
+from understudy.data.labels import check_seen, order_labels, read_labelled
+from understudy.data.roles import Roles
 from understudy.data.table import Table
 from understudy.errors import DataError
+
+ROLES = Roles(("text",), "label")
 
 
 def table(labels, texts=None, **more):
@@ -13,28 +16,28 @@ def table(labels, texts=None, **more):
 
 
 def test_texts_stay_and_labels_become_names():
-    read = read_labelled(table([" x ", 3, True, False], [" a ", "b", "c", "d"]), "text", "label")
+    read = read_labelled(table([" x ", 3, True, False], [" a ", "b", "c", "d"]), ROLES)
     assert read.texts == [" a ", "b", "c", "d"]
     assert read.labels == ["x", "3", "true", "false"]
     assert read.pick([2, 0]).labels == ["true", "x"]
 
 
 def test_class_names_are_looked_up():
-    assert read_labelled(table([1, 0], class_names={"label": ("no", "yes")}), "text", "label").labels == [
+    assert read_labelled(table([1, 0], class_names={"label": ("no", "yes")}), ROLES).labels == [
         "yes",
         "no",
     ]
     with pytest.raises(DataError, match="line 2: the label is -1, but only 0 to 1 have names"):
-        read_labelled(table([-1, 0], class_names={"label": ("no", "yes")}), "text", "label")
+        read_labelled(table([-1, 0], class_names={"label": ("no", "yes")}), ROLES)
 
 
 def test_labels_are_renamed_and_names_stay():
     names = {"0": "bad", "1": "good"}
-    assert read_labelled(table(["0", 1, "good"]), "text", "label", names).labels == ["bad", "good", "good"]
+    assert read_labelled(table(["0", 1, "good"]), ROLES, names=names).labels == ["bad", "good", "good"]
     with pytest.raises(
         DataError, match=r"a\.csv, line 3: label '2' has no name\. Labels are renamed from '0', '1'"
     ):
-        read_labelled(table(["0", "2"]), "text", "label", names)
+        read_labelled(table(["0", "2"]), ROLES, names=names)
 
 
 @pytest.mark.parametrize(
@@ -50,42 +53,14 @@ def test_labels_are_renamed_and_names_stay():
 )
 def test_bad_labels_are_refused(label, message):
     with pytest.raises(DataError, match=message):
-        read_labelled(table(["x", label]), "text", "label")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "line 3: the text is empty"),
-        (" \n", "line 3: the text is empty"),
-        (None, "line 3: the text is empty"),
-        (7, "line 3: the text is a int, 7, instead of a string"),
-        ("half \ud83d", "half a surrogate pair"),
-    ],
-)
-def test_bad_texts_are_refused(text, message):
-    with pytest.raises(DataError, match=message):
-        read_labelled(table(["x", "y"], ["fine", text]), "text", "label")
-
-
-def test_all_empty_texts_are_counted_and_the_first_five_shown():
-    with pytest.raises(
-        DataError, match=r"(?s)a\.csv has 7 problems:.*line 2.*line 6.*and 2 more.*or delete them"
-    ):
-        read_labelled(table(["x"] * 7, [""] * 7), "text", "label")
-
-
-def test_blank_texts_can_be_skipped_but_wrong_ones_cannot():
-    assert read_texts(table(["x"] * 3, ["a", " ", None]), "text", skip_blank=True) == ["a"]
-    with pytest.raises(DataError, match="instead of a string"):
-        read_texts(table(["x"], [3]), "text", skip_blank=True)
+        read_labelled(table(["x", label]), ROLES)
 
 
 def test_a_missing_column_is_said():
     with pytest.raises(DataError, match="no column 'labl'"):
-        read_labelled(table(["x"]), "text", "labl")
+        read_labelled(table(["x"]), Roles(("text",), "labl"))
     with pytest.raises(DataError, match="no column 'txt'"):
-        read_labelled(table(["x"]), "txt", "label")
+        read_labelled(table(["x"]), Roles(("txt",), "label"))
 
 
 def test_labels_are_sorted_numbers_by_value():

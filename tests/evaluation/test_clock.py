@@ -70,11 +70,11 @@ def test_between_the_two_the_time_decides():
 
 def test_a_slow_predictor_gets_fewer_texts_at_once():
     many, ample = TEXTS * 100, QUICK | {"batch_seconds": 60}
-    assert measure(Fake(), many, threads=1, **ample).batch_texts == 300
-    assert measure(Fake(), many, threads=1, **ample, batch_texts=200).batch_texts == 200
-    assert measure(Fake(), many, threads=1, **ample, batch_texts=10).batch_texts == 10
-    assert measure(Fake(0.002), many, threads=1, **QUICK).batch_texts == 32
-    assert 32 <= measure(Fake(0.0002), many, threads=1, **QUICK | {"batch_seconds": 0.06}).batch_texts <= 100
+    assert measure(Fake(), many, threads=1, **ample).batch_items == 300
+    assert measure(Fake(), many, threads=1, **ample, batch_items=200).batch_items == 200
+    assert measure(Fake(), many, threads=1, **ample, batch_items=10).batch_items == 10
+    assert measure(Fake(0.002), many, threads=1, **QUICK).batch_items == 32
+    assert 32 <= measure(Fake(0.0002), many, threads=1, **QUICK | {"batch_seconds": 0.06}).batch_items <= 100
 
 
 def test_warm_up_is_not_counted():
@@ -113,8 +113,17 @@ def test_cost_is_json_ready():
     assert set(document["latency_us"]) == {"p50", "p95", "p99"}
 
 
-def test_no_texts_is_refused():
-    with pytest.raises(DataError, match="no text to time"):
+@pytest.mark.parametrize("items", [[("a", "b"), ("c", "d")], [("one", "word"), ("and", "three", "more")]])
+def test_pairs_and_sentences_are_timed_like_texts(items):
+    fake = Fake()
+    cost = measure(fake, items, threads=1, **QUICK)
+    assert fake.asked[1] == [items[0]]
+    assert fake.asked[-1] == items
+    assert cost.batch_items == 2
+
+
+def test_no_items_is_refused():
+    with pytest.raises(DataError, match="no item to time"):
         measure(Fake(), [], threads=1)
 
 

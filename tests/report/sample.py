@@ -6,6 +6,8 @@ import json
 import random
 from typing import Any
 
+from understudy.task import METRICS
+
 LABELS = (
     "breakfast",
     "late checkout",
@@ -31,6 +33,22 @@ _MODELS = (
     ("tfidf + logistic regression", "baseline", 0.838, 152.0, 52_000, 1_400_000, 1.1),
     ("majority", "baseline", 0.14, 1.1, 10, 900, 0.01),
 )
+
+TASKS: dict[str, dict[str, Any]] = {
+    "classification": {"labels": list(LABELS), "metric": "accuracy"},
+    "pair": {"labels": ["same", "other"], "metric": "mcc", "texts": 2},
+    "multilabel": {"labels": ["cross", "glad", "lost", "tired"], "metric": "micro_f1"},
+    "regression": {"labels": ["score"], "metric": "pearson", "texts": 2, "bounds": [0.0, 5.0]},
+    "bins": {"labels": ["0", "0.5", "1", "1.5", "2"], "metric": "spearman"},
+    "tagging": {
+        "labels": ["O", "B-GUEST", "I-GUEST", "B-ROOM", "I-ROOM", "B-DAY", "I-DAY"],
+        "metric": "span_f1",
+    },
+    "words": {"labels": ["NOUN", "VERB", "OTHER"], "metric": "accuracy"},
+}
+"""A task of every kind, in the form of ``Task.to_dict``; ``kind`` is the key unless it is no kind."""
+
+_KINDS = {"bins": "regression", "words": "tagging"}
 
 _TEXTS = (
     "could someone look at the thing by the bed, it blinks red all night",
@@ -108,6 +126,7 @@ def _row(model: tuple[Any, ...], labels: list[str], rng: random.Random) -> dict[
         "ci95": [score - 0.018, score + 0.017],
         "macro_f1": score - 0.01,
         "macro_f1_ci95": [score - 0.03, score + 0.01],
+        "metrics": {"accuracy": score, "macro_f1": score - 0.01, "mcc": score - 0.03},
         "retention": None if role == "teacher" else score / teacher[2],
         "agreement": None if role == "teacher" else score + 0.02,
         "parameters": parameters,
@@ -183,3 +202,76 @@ def _disagreement(text: str, labels: list[str], rng: random.Random) -> dict[str,
         "teacher_confidence": rng.uniform(0.6, 0.99),
         "student_confidence": rng.uniform(0.3, 0.8),
     }
+
+
+def make_report_of(kind: str, *, seed: int = 7) -> dict[str, Any]:
+    """A report on one of `TASKS`, with paired comparisons, steps and thresholds where the kind has them."""
+    rng = random.Random(seed)
+    task = {"kind": _KINDS.get(kind, kind), **TASKS[kind]}
+    report = make_report(len(task["labels"]))
+    metrics = [m for m in METRICS[task["kind"]] if m != "span_f1" or kind == "tagging"]
+    has_f1 = "macro_f1" in metrics
+    classes = ["GUEST", "ROOM", "DAY"] if kind == "tagging" else task["labels"]
+    report |= {"name": f"a {kind} run", "task": task}
+    for row in report["rows"]:
+        row["metric"] = task["metric"]
+        row["metrics"] = {m: row["score"] - 0.03 * (m != task["metric"]) for m in metrics}
+        row["macro_f1"] = row["metrics"].get("macro_f1")
+        row["macro_f1_ci95"] = row["macro_f1_ci95"] if has_f1 else None
+        f1 = {name: min(1.0, row["score"] + rng.uniform(-0.1, 0.05)) for name in classes}
+        row["per_label_f1"] = f1 if has_f1 else {}
+        if task["kind"] in ("multilabel", "regression"):
+            row["confusion"] = None
+        if kind == "regression":
+            row["calibration"] = None
+        if kind == "multilabel":
+            row["thresholds"] = [round(rng.uniform(0.2, 0.6), 2) for _ in classes]
+        if row["curve"]:
+            row["steps"], row["convergence_steps"] = 1200, rng.randrange(100, 1200)
+        if row["role"] == "student":
+            row.update(_comparisons(row, report["rows"]))
+    report["data"]["label_counts"] = _counts(kind, task, rng)
+    report["disagreements"] = {
+        name: [_said(kind, rng) for _ in examples] for name, examples in report["disagreements"].items()
+    }
+    return json.loads(json.dumps(report))
+
+
+def _comparisons(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Against the twin a clear gain, or for CBOW none; against the baseline a small one."""
+    found: dict[str, Any] = {}
+    for role, name in (("undistilled", f"{row['name']} labels only"), ("baseline", _MODELS[7][0])):
+        other = next((other for other in rows if other["name"] == name), None)
+        if other is not None:
+            gap = row["score"] - other["score"]
+            half = gap + 0.004 if row["name"] == "cbow.v1" else gap / 2
+            found[f"against_{role}"] = {
+                "name": name,
+                "difference": gap,
+                "interval": [gap - half, gap + half],
+                "share_not_better": 0.04 if half > gap else 0.0005,
+            }
+    return found
+
+
+def _counts(kind: str, task: dict[str, Any], rng: random.Random) -> dict[str, dict[str, int]]:
+    names = (
+        ["0 to 1.25", "1.25 to 2.5", "2.5 to 3.75", "3.75 to 5"] if kind == "regression" else task["labels"]
+    )
+    return {split: {name: rng.randrange(20, 300) for name in names} for split in ("train", "dev", "test")}
+
+
+def _said(kind: str, rng: random.Random) -> dict[str, Any]:
+    text, gold, student = {
+        "classification": (_TEXTS[0], "noise", "wifi"),
+        "pair": (f"{_TEXTS[1]} | {_TEXTS[2]}", "other", "same"),
+        "multilabel": (_TEXTS[3], "glad, tired", "(none)"),
+        "regression": (f"{_TEXTS[1]} | {_TEXTS[2]}", "3.25", f"{rng.uniform(0, 2):.3g}"),
+        "bins": (_TEXTS[4], "1.5", f"{rng.uniform(0, 1):.3g}"),
+        "tagging": ("Ann Lee left room 12 on Monday", "Ann Lee (GUEST), room 12 (ROOM)", "Ann (GUEST)"),
+        "words": ("towels arrived late", "NOUN VERB OTHER", "NOUN NOUN OTHER"),
+    }[kind]
+    sure = None if kind in ("regression", "bins") else rng.uniform(0.3, 0.99)
+    teacher = f"{float(gold) + 0.21:.3g}" if sure is None else gold
+    confidence = {"teacher_confidence": sure, "student_confidence": sure}
+    return {"text": text, "gold": gold, "teacher": teacher, "student": student, **confidence}

@@ -53,7 +53,7 @@ def test_the_card_says_what_it_is_and_how_to_use_it(facts):
         "understudy.load(",
         "understudy predict ",
         "breakfast, late checkout, lost key",
-        "| this student | 87.1 % (85.3–88.8) | 86.1 % (84.1–88.1) | 93.3 % | 89.1 % |",
+        "| this student | 87.1 % (85.3–88.8) | 86.1 % (84.1–88.1) | 0.841 | 93.3 % | 89.1 % |",
         "| teacher | 93.4 % (91.6–95.1) |",
         "| the same, trained on labels only | 82.2 % (80.4–83.9) |",
         "| Latency, p50 | 11.8 µs |",

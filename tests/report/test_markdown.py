@@ -32,7 +32,7 @@ def test_tables_keep_their_columns_whatever_the_names():
     assert "<script>" not in text
     assert "<b>" not in text
     rows = [line for line in text.splitlines() if line.startswith("| a")]
-    assert rows[0].replace("\\|", "").count("|") == 13
+    assert rows[0].replace("\\|", "").count("|") == 14
 
 
 @pytest.mark.parametrize(

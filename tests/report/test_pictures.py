@@ -17,7 +17,7 @@ def draw_all(report):
         "confusion": pictures.confusion_matrix(rows[0], labels),
         "training": pictures.training_curves(rows),
         "calibration": pictures.calibration_curve(rows),
-        "per_label": pictures.per_label(rows[:3], labels),
+        "per_label": pictures.per_label(rows[:3]),
     }
 
 
@@ -100,12 +100,12 @@ def test_labels_stand_in_the_order_of_loss():
         {"name": "t", "role": "teacher", "per_label_f1": {"a": 0.9, "b": 0.9, "c": 0.5}},
         {"name": "s", "role": "student", "per_label_f1": {"a": 0.8, "b": 0.3, "c": 0.9}},
     ]
-    assert [text for text in texts(pictures.per_label(rows, ["a", "b", "c"])) if text in "abc"] == [
+    assert [text for text in texts(pictures.per_label(rows)) if text in "abc"] == [
         "b",
         "a",
         "c",
     ]
-    assert [text for text in texts(pictures.per_label(rows[1:], ["a", "b", "c"])) if text in "abc"] == [
+    assert [text for text in texts(pictures.per_label(rows[1:])) if text in "abc"] == [
         "b",
         "a",
         "c",

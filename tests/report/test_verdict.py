@@ -1,8 +1,11 @@
 import pytest
 
 from understudy.report.verdict import best, find_confusions, find_gaps, give_verdict, name_gaps, overlap, twin
+from understudy.report.wording import wording
 
 from .sample import make_report
+
+WORDS = wording({"kind": "classification", "labels": ["a", "b"]})
 
 
 def row_of(report, name):
@@ -138,7 +141,7 @@ def test_gaps_begin_with_the_biggest_loss():
     student = {"per_label_f1": {"a": 0.85, "b": 0.6, "c": 0.7}}
     gaps = find_gaps(teacher, student)
     assert [gap.label for gap in gaps] == ["b", "a", "c"]
-    assert name_gaps(gaps) == (
+    assert name_gaps(gaps, WORDS) == (
         "Against the teacher, the student loses most F1 on b (20.0 points), a (5.0 points). "
         "It is better than the teacher on 1 of 3 labels."
     )
@@ -146,15 +149,15 @@ def test_gaps_begin_with_the_biggest_loss():
 
 def test_gaps_may_be_absent_or_small():
     assert find_gaps(None, {"per_label_f1": {"a": 1.0}}) == []
-    assert "There is no F1 by label" in name_gaps([])
+    assert "There is no F1 by label" in name_gaps([], WORDS)
     same = {"per_label_f1": {"a": 0.9}}
-    assert name_gaps(find_gaps(same, same)).startswith("On no label")
+    assert name_gaps(find_gaps(same, same), WORDS).startswith("On no label")
 
 
 def test_confusions_are_the_most_frequent_wrong_answers():
     row = {"confusion": [[5, 5, 0], [1, 9, 0], [0, 5, 15]]}
     found = find_confusions(row, ["a", "b", "c"])
-    assert [(c.gold, c.answer, c.texts, c.share) for c in found] == [
+    assert [(c.gold, c.answer, c.count, c.share) for c in found] == [
         ("a", "b", 5, 0.5), ("c", "b", 5, 0.25), ("b", "a", 1, 0.1)
     ]  # fmt: skip
     assert find_confusions(row, ["a", "b", "c"], limit=1) == found[:1]

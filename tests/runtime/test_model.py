@@ -136,7 +136,9 @@ def test_several_batches_put_every_row_in_its_place(model, monkeypatch):
     whole = model.logits(texts)
     seen = []
     real = Model._run
-    monkeypatch.setattr(Model, "_run", lambda self, ids, n: seen.append(ids.shape) or real(self, ids, n))
+    monkeypatch.setattr(
+        Model, "_run", lambda self, feeds: seen.append(feeds["ids"].shape) or real(self, feeds)
+    )
     monkeypatch.setattr(room, "TOKEN_BUDGET", 100)
     np.testing.assert_allclose(model.logits(texts), whole, atol=1e-5)
     assert len(seen) > 5

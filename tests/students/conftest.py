@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from understudy.encoding import INPUTS
 from understudy.students import STUDENTS, Ragged, build
-from understudy.students.network import inputs
 
 LARGER = 3.0
 """Fresh weights are small, and so are their logits; larger ones let differences show."""
@@ -49,7 +49,7 @@ class OnnxTwin:
     def __init__(self, module):
         import onnxruntime
 
-        self.names = inputs(module.form)
+        self.names = INPUTS[module.form]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(

@@ -102,7 +102,7 @@ SMALL = {"cmow.v1": {"size": 5}, HYBRID: {"size": 4, "width": 5}, BIHYBRID: {"si
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("form", FORMS)
 def test_onnx_answers_like_torch_with_any_head(make, batch_of, logits_of, onnx_of, name, head, form):
-    sizes = {**SMALL[name], "vocabulary_size": 30, "hidden": 9, "filters": 7}
+    sizes = {**SMALL[name], "vocabulary_size": 30, "hidden": 9, "filters": 7, "states": 6}
     module, lengths = make(name, 4, head=head, form=form, **sizes), (7, 1, 22)
     batches = [batch_of(lengths, 30, seed) for seed in range(2 if form == "diffcat" else 1)]
     expected, found = logits_of(module, *batches), onnx_of(module)(*batches)
@@ -123,6 +123,28 @@ def test_the_convolution_sees_each_matrix_as_an_image(make):
     )
     found = torch.cat([filtered.clamp(min=0).flatten(2).max(2).values, texts[:, :, 18:].flatten(1)], dim=1)
     torch.testing.assert_close(module.head(features), module.head.output(module.head.norm(found)))
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("form", FORMS)
+def test_students_with_an_lstm_answer_alone_as_in_any_batch(make, batch_of, logits_of, name, form):
+    sizes = {**SMALL[name], "vocabulary_size": 30, "states": 6}
+    module, lengths = make(name, 4, head="bilstm", form=form, **sizes), [7, 1, 22]
+    batches = [batch_of(lengths, 30, seed) for seed in range(2 if form == "diffcat" else 1)]
+    parts = zip(*(batch.ids.split(lengths) for batch in batches), strict=True)
+    alone = [logits_of(module, *(Ragged(ids, torch.tensor([len(ids)])) for ids in part)) for part in parts]
+    np.testing.assert_allclose(np.concatenate(alone), logits_of(module, *batches), atol=1e-5)
+
+
+def test_an_lstm_reads_the_features_of_every_word(make, batch_of):
+    encoder = make(BIHYBRID, vocabulary_size=30, size=3, width=2, states=5, head="bilstm").encoder
+    bare = make(BIHYBRID, vocabulary_size=30, size=3, width=2).encoder
+    bare.load_state_dict({"embedding.weight": encoder.embedding.weight})
+    batch = batch_of((6,), 30)
+    with torch.inference_mode():
+        states, (last, _) = encoder.lstm(bare.tokens(batch)[None])
+        torch.testing.assert_close(encoder.tokens(batch), states[0])
+        torch.testing.assert_close(encoder(batch), last.transpose(0, 1).flatten(1))
 
 
 @pytest.mark.parametrize("config", [HybridConfig, BiHybridConfig])

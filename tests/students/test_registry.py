@@ -6,7 +6,16 @@ from torch import nn
 
 from understudy.errors import RecipeError
 from understudy.students import STUDENTS, build, registry, spec
-from understudy.students.registry import TrainingDefaults, count_parameters, register
+from understudy.students.registry import (
+    TrainingDefaults,
+    count_parameters,
+    describe,
+    listing,
+    parse,
+    rebuild,
+    register,
+)
+from understudy.task import KINDS
 
 
 @dataclass(frozen=True)
@@ -78,3 +87,103 @@ def test_a_seed_is_for_the_weights_alone(line):
     first = build("line.v1", 2, seed=3).head.weight
     torch.manual_seed(2)
     assert torch.equal(build("line.v1", 2, seed=3).head.weight, first)
+
+
+def test_a_name_with_a_preset_is_a_name_and_sizes():
+    assert parse("bilstm.v1") == ("bilstm.v1", {})
+    assert parse("bilstm.v1:tang") == ("bilstm.v1", {"width": 300, "hidden": 150, "layers": 1})
+    assert spec("bilstm.v1:tang") is spec("bilstm.v1")
+    parse("bilstm.v1:tang")[1]["width"] = 1
+    assert parse("bilstm.v1:tang")[1]["width"] == 300
+
+
+def test_a_preset_is_built_and_single_sizes_go_before_it():
+    built = build("bilstm.v1:tang", 2, seed=0, vocabulary_size=9, hidden=7)
+    config = built.config
+    assert (config.width, config.hidden, config.layers, config.vocabulary_size) == (300, 7, 1, 9)
+    again = rebuild(**{key: describe("bilstm.v1:tang", built)[key] for key in ("name", "config")}, labels=2)
+    assert again.config == config
+
+
+@pytest.mark.parametrize("name", ["bilstm.v1:tag", "bilstm.v1:"])
+def test_an_unknown_preset_suggests_the_nearest(name):
+    with pytest.raises(RecipeError, match=r"bilstm\.v1 has no preset .*Known: 'large', 'tang'"):
+        parse(name)
+    with pytest.raises(RecipeError, match=r"cbow\.v1 has no preset 'x'\. There are none"):
+        spec("cbow.v1:x")
+
+
+@pytest.mark.parametrize("sizes", [{"widht": 3}, {"vocabulary_size": 3}])
+def test_a_preset_of_an_unknown_size_or_of_the_vocabularys_is_refused(monkeypatch, sizes):
+    monkeypatch.setattr(registry, "STUDENTS", dict(STUDENTS))
+    defaults = TrainingDefaults(epochs=1, batch_size=1, learning_rate=0.1)
+    add = register(
+        "line.v1",
+        config=LineConfig,
+        head=None,
+        parameters=None,
+        training=defaults,
+        source="",
+        presets={"bad": sizes},
+    )
+    with pytest.raises(RecipeError, match=r"line\.v1:bad has no size"):
+        add(nn.Linear)
+    assert "line.v1" not in registry.STUDENTS
+
+
+PRESETS = {f"{name}:{preset}" for name, found in STUDENTS.items() for preset in found.presets}
+
+TOTALS = {
+    # 5,000·200 + 8·128·(200 + 130) + 8·128·(256 + 130) + 257·2
+    "bilstm.v1:large": (1_733_698, 1.7e6, {}),
+    # 5,000·300 + 8·150·(300 + 152) + 301·2
+    "bilstm.v1:tang": (2_043_002, None, {}),
+    "attn-bilstm.v1:classification": (3_335_722, 3.35e6, {}),
+    "attn-bilstm.v1:tagging": (4_402_946, 4.38e6, {}),
+    "cnn.v1:paper": (4_012_546, 4.02e6, {}),
+    "cnn.v1:small": (565_802, None, {"vocabulary_size": 5000}),
+    # (5,000 + 4,096)·16 + 17·32 + 33·2
+    "dan.v1:small": (146_146, None, {}),
+    # (5,000 + 262,144)·64 + 65·32 + 33·2
+    "dan.v1:large": (17_099_362, None, {}),
+    # 5,000·300 + 100·(12·300 + 3) + 301·2 + 600·2
+    "kim-cnn.v1:wide": (1_860_902, None, {}),
+    # 28,764,674 + 4·(4·512·513 + 2,048·1,025 + 5·512)
+    "bert-small.v1:medium": (41_374_210, 41.4e6, {}),
+}
+
+
+def test_the_size_of_every_preset_is_asserted():
+    assert set(TOTALS) == PRESETS
+
+
+@pytest.mark.parametrize("name", TOTALS)
+def test_presets_have_their_size(name):
+    exact, published, more = TOTALS[name]
+    found, sizes = spec(name), parse(name)[1]
+    config = found.config(**sizes, **more)
+    with torch.device("meta"):
+        module = found.module(config, 2)
+    assert found.parameters(config, 2) == count_parameters(module) == exact
+    if published is not None:
+        assert exact == pytest.approx(published, rel=0.02)
+
+
+def test_the_listing_says_what_each_student_answers():
+    rows = {row["name"]: row for row in listing()}
+    assert set(rows) == set(STUDENTS)
+    assert all(tuple(row["kinds"]) == KINDS for row in rows.values())
+    assert set(rows["bilstm.v1"]["kinds"].values()) == {True}
+    refused = {
+        name: kind for name, row in rows.items() for kind, can in row["kinds"].items() if can is not True
+    }
+    assert refused == {"cbow.v1": "tagging", "dan.v1": "tagging", "kim-cnn.v1": "tagging"}
+    assert rows["cbow.v1"]["kinds"]["tagging"].startswith("cbow.v1 has no features of single words")
+
+
+def test_the_listing_counts_presets_with_the_sizes_asked_for():
+    presets = {row["name"]: row["presets"] for row in listing(vocabulary_size=100, labels=3)}
+    tang = presets["bilstm.v1"]["bilstm.v1:tang"]
+    assert tang["sizes"] == {"width": 300, "hidden": 150, "layers": 1}
+    assert tang["parameters"] == 100 * 300 + 8 * 150 * 452 + 301 * 3
+    assert presets["cbow.v1"] == {}

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,11 +7,17 @@ import pytest
 from understudy.errors import ArtifactError, DataError
 from understudy.task import Predictor, Task
 from understudy.training import baseline
-from understudy.training.baseline import TfidfBaseline, fit_baseline, folder_bytes
+from understudy.training.baseline import LinearBaseline, fit_baseline, folder_bytes, load_baseline
+from understudy.training.features import TextFeatures
 
 WORDS = {0: ["dull", "slow", "grey"], 1: ["plain", "usual", "even"], 2: ["bright", "quick", "vivid"]}
 THREE = Task(("bad", "fair", "good"))
 TWO = Task(("bad", "good"))
+PAIR = Task(("other", "same"), "pair")
+MANY = Task(("dull", "bright"), "multilabel", "macro_f1")
+SCORE = Task(("score",), "regression", texts=2, bounds=(0.0, 2.0))
+BINNED = Task(("0", "1", "2"), "regression")
+TAGS = Task(("O", "B-X", "I-X"), "tagging")
 
 
 def corpus(n, labels=(0, 1, 2), seed=0):
@@ -22,29 +29,111 @@ def corpus(n, labels=(0, 1, 2), seed=0):
     return texts, columns
 
 
-@pytest.fixture(scope="module")
-def fitted():
-    return fit_baseline(THREE, *corpus(120), *corpus(60, seed=1), seed=0)
+def items_of(task, n, seed=0):
+    """Items of a task, and gold labels that a linear model of words can learn."""
+    texts, columns = corpus(n, seed=seed)
+    if task.kind == "tagging":
+        named = {"dull": 1, "slow": 1, "grey": 1, "bright": 2, "quick": 2, "vivid": 2}
+        sentences = [tuple(text.split()) for text in texts]
+        return sentences, np.array([named.get(word, 0) for words in sentences for word in words])
+    if task.kind == "multilabel":
+        return texts, np.stack([columns == 0, columns == 2], axis=1).astype(np.float32)
+    if task.texts == 2:
+        others, theirs = corpus(n, seed=seed + 100)
+        others = [
+            text if same else other for text, other, same in zip(texts, others, theirs == 0, strict=True)
+        ]
+        gold = (theirs == 0).astype(np.int64)
+        return list(zip(texts, others, strict=True)), 2.0 * gold if task.kind == "regression" else gold
+    return texts, columns.astype(np.float32) if task.kind == "regression" else columns
+
+
+KINDS = [THREE, PAIR, MANY, SCORE, BINNED, TAGS]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda task: f"{task.kind}{len(task.labels)}")
+def fitted(request):
+    task = request.param
+    return fit_baseline(task, *items_of(task, 120), *items_of(task, 60, seed=1), seed=0)
 
 
 def test_learns_and_is_a_predictor(fitted):
-    texts, gold = corpus(80, seed=2)
-    logits = fitted.logits(texts)
+    items, gold = items_of(fitted.task, 80, seed=2)
+    logits = fitted.logits(items)
     assert isinstance(fitted, Predictor)
-    assert (logits.shape, logits.dtype) == ((80, 3), np.float32)
-    assert np.mean(logits.argmax(1) == gold) == 1.0
+    assert (logits.shape, logits.dtype) == ((len(gold), len(fitted.task.labels)), np.float32)
+    decided = fitted.task.decisions(logits)
+    if fitted.task.kind == "regression":
+        assert np.corrcoef(decided, gold)[0, 1] > 0.9
+        assert np.abs(decided - gold).mean() < 0.3
+    else:
+        assert np.mean(decided == gold) > 0.97
 
 
-def test_texts_without_known_words_get_the_bias(fitted):
+def test_one_item_gets_the_logits_that_it_gets_among_others(fitted):
+    items, _ = items_of(fitted.task, 12, seed=3)
+    alone = np.concatenate([fitted.logits([item]) for item in items])
+    assert np.allclose(alone, fitted.logits(items), atol=1e-5)
+    assert fitted.logits([]).shape == (0, len(fitted.task.labels))
+
+
+def test_save_and_load_are_inverse(fitted, tmp_path):
+    fitted.save(tmp_path / "saved", {"note": "kept"})
+    loaded = load_baseline(tmp_path / "saved")
+    items, _ = items_of(fitted.task, 40, seed=5)
+    assert np.array_equal(loaded.logits(items), fitted.logits(items))
+    assert (loaded.task, loaded.strength) == (fitted.task, fitted.strength)
+    assert loaded.features.terms == fitted.features.terms
+    assert loaded.parameters == fitted.parameters
+    files = {path.name: path.stat().st_size for path in (tmp_path / "saved").iterdir()}
+    assert set(files) == {"manifest.json", "baseline.json", "weights.npz"}
+    assert folder_bytes(tmp_path / "saved") == files["baseline.json"] + files["weights.npz"]
+    assert json.loads((tmp_path / "saved" / "manifest.json").read_text())["note"] == "kept"
+
+
+def test_same_input_same_weights(fitted):
+    task = replace(fitted.task, thresholds=None)
+    again = fit_baseline(task, *items_of(task, 120), *items_of(task, 60, seed=1), seed=0)
+    assert again.features.terms == fitted.features.terms
+    assert np.array_equal(again.weight, fitted.weight)
+    assert again.task == fitted.task
+
+
+def test_items_with_a_missing_gold_label_are_left_out(fitted):
+    task = replace(fitted.task, thresholds=None)
+    items, gold = items_of(task, 120)
+    unlabelled = items_of(task, 3, seed=9)[0]
+    nothing = task.no_gold(int(task.rows(unlabelled).sum()))
+    if task.kind == "tagging":
+        nothing[::2] = 1  # a sentence labelled in part
+    mixed = [*unlabelled, *items], np.concatenate([nothing, gold])
+    made = fit_baseline(task, *mixed, *items_of(task, 60, seed=1), seed=0)
+    assert np.array_equal(made.weight, fitted.weight)
+
+
+def test_parameters_are_all_that_was_learnt():
+    sizes = {}
+    for task in (THREE, SCORE, TAGS):
+        made = fit_baseline(task, *items_of(task, 60), *items_of(task, 60, seed=1), seed=0)
+        v, c = len(made.features.terms), len(task.labels)
+        sizes[task.kind] = made.parameters, v, c
+    parameters, v, c = sizes["classification"]
+    assert parameters == v + v * c + c
+    parameters, v, c = sizes["regression"]
+    assert parameters == v + 14 + (3 * v + 7) * c + c
+    parameters, v, c = sizes["tagging"]
+    assert parameters == 3 * v * c + c
+
+
+def test_texts_without_known_words_get_the_bias():
+    made = fit_baseline(THREE, *corpus(60), *corpus(60, seed=1), seed=0)
     for text in ("", "   ", "zzz qqq"):
-        assert np.allclose(fitted.logits([text])[0], fitted.bias)
-    assert fitted.logits([]).shape == (0, 3)
+        assert np.allclose(made.logits([text])[0], made.bias)
 
 
-def test_terms_are_our_words_and_their_pairs():
+def test_word_order_counts():
     made = fit_baseline(TWO, ["Don’t stop!", "stop now"], [0, 1], ["stop"], [0], seed=0)
-    assert set(made.terms) == {"don't", "stop", "!", "now", "don't stop", "stop !", "stop now"}
-    # word order counts, through the pairs
+    assert set(made.features.terms) == {"don't", "stop", "!", "now", "don't stop", "stop !", "stop now"}
     assert not np.allclose(made.logits(["stop now"]), made.logits(["now stop"]))
 
 
@@ -62,9 +151,8 @@ def test_probabilities_equal_those_of_scikit_learn():
     for task, labels in ((TWO, (0, 1)), (THREE, (0, 1, 2))):
         texts, gold = corpus(90, labels)
         made = fit_baseline(task, texts, gold, *corpus(30, labels, seed=1), seed=0)
-        vectorizer = baseline._vectorizer()
-        model = LogisticRegression(max_iter=1000, C=made.strength).fit(vectorizer.fit_transform(texts), gold)
-        expected = model.predict_proba(vectorizer.transform(texts))
+        matrix = TextFeatures.fit(texts).matrix(texts)
+        expected = LogisticRegression(max_iter=1000, C=made.strength).fit(matrix, gold).predict_proba(matrix)
         assert np.allclose(task.probabilities(made.logits(texts)), expected, atol=2e-3)
 
 
@@ -84,68 +172,52 @@ def test_strength_is_the_best_on_dev_by_the_metric_of_the_task(monkeypatch, metr
     asked = []
     values = iter([0.5, 0.7, 0.9, 0.9, 0.1])
 
-    def fake(name, gold, predicted, n_labels):
-        asked.append((name, len(gold)))
+    def fake(task, gold, decisions, lengths):
+        asked.append((task.metric, len(gold), len(decisions), lengths.sum()))
         return next(values)
 
     monkeypatch.setattr(baseline, "score", fake)
     made = fit_baseline(Task(THREE.labels, metric=metric), *corpus(60), *corpus(33, seed=1), seed=0)
-    assert asked == [(metric, 33)] * 5
+    assert asked == [(metric, 33, 33, 33)] * 5
     assert made.strength == 3.0  # the first of the two best
 
 
-def test_rare_terms_are_left_out_of_many_texts(monkeypatch):
-    monkeypatch.setattr(baseline, "MANY_TEXTS", 50)
-    texts, gold = corpus(60)
-    made = fit_baseline(THREE, [*texts, "dull oddity"], [*gold, 0], *corpus(30, seed=1), seed=0)
-    assert "oddity" not in made.terms
-
-
-def test_same_input_same_weights(fitted):
-    again = fit_baseline(THREE, *corpus(120), *corpus(60, seed=1), seed=0)
-    assert again.terms == fitted.terms
-    assert np.array_equal(again.weight, fitted.weight)
-
-
-def test_save_and_load_are_inverse(fitted, tmp_path):
-    fitted.save(tmp_path / "saved")
-    loaded = TfidfBaseline.load(tmp_path / "saved")
-    texts, _ = corpus(40, seed=5)
-    assert np.allclose(loaded.logits(texts), fitted.logits(texts), atol=1e-6)
-    assert (loaded.task, loaded.terms, loaded.strength) == (THREE, fitted.terms, fitted.strength)
-    assert loaded.parameters == fitted.parameters == len(fitted.terms) * 4 + 3
-    files = {path.name: path.stat().st_size for path in (tmp_path / "saved").iterdir()}
-    assert set(files) == {"manifest.json", "baseline.json", "weights.npz"}
-    assert folder_bytes(tmp_path / "saved") == files["baseline.json"] + files["weights.npz"]
+def test_thresholds_are_tuned_on_dev():
+    made = fit_baseline(MANY, *items_of(MANY, 120), *items_of(MANY, 60, seed=1), seed=0)
+    assert made.task.labels == MANY.labels
+    assert made.task.thresholds is not None
+    assert MANY.thresholds is None
 
 
 def test_terms_that_utf8_cannot_write_survive(tmp_path):
     made = fit_baseline(TWO, ["a \ud800b", "c d"], [0, 1], ["a"], [0], seed=0)
     made.save(tmp_path / "saved")
-    assert TfidfBaseline.load(tmp_path / "saved").terms == made.terms
+    assert load_baseline(tmp_path / "saved").features.terms == made.features.terms
 
 
-def test_what_is_no_whole_baseline_is_refused(fitted, tmp_path):
+def test_what_is_no_whole_baseline_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match="no folder"):
-        TfidfBaseline.load(tmp_path / "absent")
+        load_baseline(tmp_path / "absent")
     with pytest.raises(ArtifactError, match="holds nothing"):
         folder_bytes(tmp_path / "absent")
-    fitted.save(tmp_path / "saved")
+    fit_baseline(TWO, ["a", "b"], [0, 1], ["a"], [0], seed=0).save(tmp_path / "saved")
     manifest = tmp_path / "saved" / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": "other"}))
     with pytest.raises(ArtifactError, match="'other'"):
-        TfidfBaseline.load(tmp_path / "saved")
-    with pytest.raises(ArtifactError, match="2 distinct terms and 2 labels"):
-        TfidfBaseline(TWO, terms=["a", "b"], idf=[1], weight=np.zeros((2, 2)), bias=[0, 0], strength=1)
+        load_baseline(tmp_path / "saved")
+    features = TextFeatures(("a", "b"), [1, 1])
+    with pytest.raises(ArtifactError, match="2 features and 2 labels"):
+        LinearBaseline(TWO, features, weight=np.zeros((3, 2)), bias=[0, 0], strength=1)
 
 
 @pytest.mark.parametrize(
     ("train", "dev", "message"),
     [
         ((["a b", "c"], [0, 0]), (["a"], [0]), "All train texts have the label 'bad'"),
-        ((["a", "c"], [0]), (["a"], [0]), "train split needs texts, and one label each"),
-        ((["a", "c"], [0, 1]), ([], []), "dev split needs texts"),
-        ((["a", "c"], [0, 2]), (["a"], [0]), "columns 0 to 1"),
+        ((["a", "c"], [0]), (["a"], [0]), r"train split needs items, and gold labels of shape \(2,\)"),
+        ((["a", "c"], [0, 1]), ([], []), "dev split needs items"),
+        ((["a", "c"], [0, 1]), (["a"], [-1]), "No item of the dev split has gold labels"),
+        ((["a", "c"], [0, 2]), (["a"], [0]), "label column 2, but the task has columns 0 to 1"),
         (([" ", ""], [0, 1]), (["a"], [0]), "no words"),
     ],
 )

@@ -13,7 +13,7 @@ from understudy.subwords import train_wordpiece
 from understudy.task import Task
 from understudy.training import fit as room
 from understudy.training.fit import fit
-from understudy.training.transfer import NO_LABEL, TransferSet, labelled_only
+from understudy.training.transfer import TransferSet, labelled_only
 from understudy.words import build_vocabulary
 
 NAMES = ["bilstm.v1", "cbow.v1"]
@@ -55,7 +55,7 @@ def distilled(n=96, seed=0):
 
 
 def quick(name="cbow.v1", transfer=None, dev=None, config=QUICK, seed=0, **more):
-    transfer = labelled_only(*corpus(96)) if transfer is None else transfer
+    transfer = labelled_only(TASK, *corpus(96)) if transfer is None else transfer
     return fit(name, TASK, transfer, dev or corpus(40, 1), seed=seed, config=config, **SMALL[name], **more)
 
 
@@ -77,7 +77,7 @@ def test_nothing_of_a_test_split_can_be_given():
 @pytest.mark.parametrize("is_distilled", [False, True])
 def test_it_learns(name, is_distilled):
     texts, labels = corpus(96)
-    transfer = distilled() if is_distilled else labelled_only(texts, labels)
+    transfer = distilled() if is_distilled else labelled_only(TASK, texts, labels)
     trained = quick(name, transfer, config=ENOUGH)
     unseen, gold = corpus(100, 2)
     logits = trained.student.logits(unseen)
@@ -135,7 +135,7 @@ def test_soft_targets_and_labels_follow_their_texts(monkeypatch):
 
 def test_the_default_loss_follows_from_the_targets(monkeypatch):
     assert recorded(monkeypatch, distilled())[0][3] == LossConfig("mse")
-    given = recorded(monkeypatch, labelled_only(*corpus(40)))
+    given = recorded(monkeypatch, labelled_only(TASK, *corpus(40)))
     assert given[0][3] == LossConfig("gold")
     assert given[0][1] is None
 
@@ -171,7 +171,7 @@ def test_alpha_moves_from_the_teacher_to_the_labels(alpha, expected):
 
 def test_alpha_mixes_by_arithmetic(monkeypatch):
     texts, labels = corpus(40)
-    gold = np.where(np.arange(40) % 2 == 0, labels, NO_LABEL)
+    gold = np.where(np.arange(40) % 2 == 0, labels, -1)
     z, t, y, config, task, _ = recorded(
         monkeypatch, TransferSet(tuple(texts), gold, soft_targets(labels)), loss=LossConfig("mse", alpha=0.25)
     )[0]
@@ -180,15 +180,15 @@ def test_alpha_mixes_by_arithmetic(monkeypatch):
     for i in range(len(y)):
         soft = np.mean((z[i] - t[i]) ** 2)
         cross = np.log(np.exp(z[i]).sum()) - z[i][y[i]]
-        rows.append(soft if y[i] == NO_LABEL else 0.25 * cross + 0.75 * soft)
-    assert {NO_LABEL, 0, 1} == set(y.tolist())
+        rows.append(soft if y[i] == -1 else 0.25 * cross + 0.75 * soft)
+    assert {-1, 0, 1} == set(y.tolist())
     found = combined(torch.tensor(z), torch.from_numpy(t).double(), torch.from_numpy(y), config, task)
     assert float(found) == pytest.approx(np.mean(rows), rel=1e-6)
 
 
 def test_class_weights_reach_the_loss_without_unlabelled_texts(monkeypatch):
     texts, labels = corpus(90, shares=(0.8, 0.2))
-    gold = np.concatenate([labels[:60], np.full(30, NO_LABEL)])
+    gold = np.concatenate([labels[:60], np.full(30, -1)])
     transfer = TransferSet(tuple(texts), gold, soft_targets(labels))
     config = TrainingConfig(epochs=1, class_weights=True)
     given = recorded(monkeypatch, transfer, loss=LossConfig("mse", alpha=0.5), config=config)
@@ -205,14 +205,14 @@ def test_the_vocabulary_is_that_of_the_transfer_set_unless_texts_are_given():
     trained = quick()
     assert trained.student.vocabulary.words == build_vocabulary(texts, 5000).words
     assert trained.student.module.config.vocabulary_size == len(trained.student.vocabulary)
-    other = quick(vocabulary_texts=iter(["zebra zebra lion"])).student.vocabulary
+    other = quick(vocabulary_items=iter(["zebra zebra lion"])).student.vocabulary
     assert other.words == ("[PAD]", "[UNK]", "[MASK]", "zebra", "lion")
     assert len(quick(config=TrainingConfig(vocabulary_size=10, epochs=1)).student.vocabulary) == 10
 
 
 def test_texts_are_cut_where_the_student_says():
     trained = fit(
-        "cbow.v1", TASK, labelled_only(*corpus(20)), corpus(8, 1), seed=0, config=QUICK, max_words=3
+        "cbow.v1", TASK, labelled_only(TASK, *corpus(20)), corpus(8, 1), seed=0, config=QUICK, max_words=3
     )
     assert trained.student.vocabulary.max_words == 3
     long, short = trained.student.logits(["the film was bad good", "the film was"])
@@ -249,7 +249,7 @@ def test_dev_is_scored_by_the_tasks_metric():
     texts, labels = corpus(40, 1, shares=(0.85, 0.15))
     task = Task(TASK.labels, metric="macro_f1")
     config = TrainingConfig(epochs=1, learning_rate=1e-9)
-    trained = fit("cbow.v1", task, labelled_only(*corpus(40)), (texts, labels), seed=0, config=config)
+    trained = fit("cbow.v1", task, labelled_only(TASK, *corpus(40)), (texts, labels), seed=0, config=config)
     answers = trained.student.logits(texts).argmax(axis=1)
     from sklearn.metrics import f1_score
 
@@ -266,7 +266,7 @@ def test_the_students_own_defaults_hold_where_nothing_is_said(monkeypatch):
         return []
 
     monkeypatch.setattr(room, "optimise", watched)
-    quick(config=TrainingConfig(), transfer=labelled_only(*corpus(300)))
+    quick(config=TrainingConfig(), transfer=labelled_only(TASK, *corpus(300)))
     defaults = STUDENTS["cbow.v1"].training
     assert (seen["config"].epochs, seen["config"].patience) == (defaults.epochs, defaults.patience)
     assert seen["config"].learning_rate == defaults.learning_rate
@@ -333,9 +333,9 @@ def test_a_killed_run_resumes_to_the_same_weights(name, monkeypatch, tmp_path):
 
 def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(RecipeError, match=r"Did you mean 'cbow\.v1'"):
-        fit("cbow", TASK, labelled_only(*corpus(4)), corpus(4), seed=0)
+        fit("cbow", TASK, labelled_only(TASK, *corpus(4)), corpus(4), seed=0)
     with pytest.raises(RecipeError, match="Did you mean 'hidden'"):
-        fit("cbow.v1", TASK, labelled_only(*corpus(4)), corpus(4), seed=0, hiden=3)
+        fit("cbow.v1", TASK, labelled_only(TASK, *corpus(4)), corpus(4), seed=0, hiden=3)
 
 
 @pytest.mark.parametrize("option", ["epochs", "batch_size", "learning_rate", "patience", "vocabulary_size"])
@@ -349,7 +349,7 @@ def test_a_dev_split_without_texts_is_refused():
         fit(
             "cbow.v1",
             TASK,
-            labelled_only(*corpus(8)),
+            labelled_only(TASK, *corpus(8)),
             ([], np.zeros(0, dtype=np.int64)),
             seed=0,
             config=QUICK,

@@ -3,7 +3,10 @@ import pytest
 
 from understudy.errors import DataError, StoreError
 from understudy.logits import LogitStore
-from understudy.training.transfer import NO_LABEL, TransferSet, labelled_only, with_soft_targets
+from understudy.task import Task
+from understudy.training.transfer import TransferSet, labelled_only, with_soft_targets
+
+TASK = Task(("bad", "good"))
 
 
 @pytest.fixture
@@ -14,7 +17,7 @@ def store(tmp_path):
 
 
 def test_labelled_texts_alone():
-    made = labelled_only(["a", "b"], [1, 0])
+    made = labelled_only(TASK, ["a", "b"], np.array([1, 0]))
     assert made.texts == ("a", "b")
     assert made.gold.tolist() == [1, 0]
     assert made.gold.dtype == np.int64
@@ -23,44 +26,56 @@ def test_labelled_texts_alone():
 
 
 def test_every_text_gets_its_own_soft_targets(store):
-    made = with_soft_targets(["a", "b"], np.array([1, 0]), ["c"], store)
+    made = with_soft_targets(TASK, ["a", "b"], np.array([1, 0]), ["c"], store)
     assert made.texts == ("a", "b", "c")
-    assert made.gold.tolist() == [1, 0, NO_LABEL]
+    assert made.gold.tolist() == [1, 0, -1]
     assert made.gold.dtype == np.int64
     assert made.soft.tolist() == [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
     assert made.soft.dtype == np.float32
 
 
 def test_a_text_that_stands_twice_keeps_both_its_labels(store):
-    made = with_soft_targets(["a", "b", "a"], np.array([0, 1, 1]), [], store)
+    made = with_soft_targets(TASK, ["a", "b", "a"], np.array([0, 1, 1]), [], store)
     assert made.texts == ("a", "b", "a")
     assert made.gold.tolist() == [0, 1, 1]
     assert made.soft.tolist() == [[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]
-    assert labelled_only(["a", "a"], np.array([0, 1])).gold.tolist() == [0, 1]
+    assert labelled_only(TASK, ["a", "a"], np.array([0, 1])).gold.tolist() == [0, 1]
 
 
 def test_unlabelled_texts_alone(store):
-    made = with_soft_targets([], np.zeros(0, dtype=np.int64), ["b", "c"], store)
-    assert made.gold.tolist() == [NO_LABEL, NO_LABEL]
+    made = with_soft_targets(TASK, [], np.zeros(0, dtype=np.int64), ["b", "c"], store)
+    assert made.gold.tolist() == [-1, -1]
     assert made.soft.tolist() == [[3.0, 4.0], [5.0, 6.0]]
 
 
 def test_a_text_without_soft_targets_is_named(store):
     with pytest.raises(StoreError, match="2 of 3 texts, the first: 'new'"):
-        with_soft_targets(["a", "new"], np.array([1, 0]), ["newer"], store)
+        with_soft_targets(TASK, ["a", "new"], np.array([1, 0]), ["newer"], store)
 
 
 def test_an_empty_transfer_set_is_refused(store):
     with pytest.raises(DataError, match="empty"):
-        labelled_only([], [])
+        labelled_only(TASK, [], np.array([]))
     with pytest.raises(DataError, match="empty"):
-        with_soft_targets([], np.zeros(0, dtype=np.int64), [], store)
+        with_soft_targets(TASK, [], np.zeros(0, dtype=np.int64), [], store)
 
 
 def test_columns_of_different_lengths_are_refused(store):
     with pytest.raises(DataError):
-        labelled_only(["a", "b"], [0])
+        labelled_only(TASK, ["a", "b"], np.array([0]))
     with pytest.raises(DataError):  # else "c" would silently get the third label
-        with_soft_targets(["a", "b"], np.array([1, 0, 1]), ["c"], store)
+        with_soft_targets(TASK, ["a", "b"], np.array([1, 0, 1]), ["c"], store)
     with pytest.raises(DataError):
         TransferSet(("a", "b"), np.array([0, 1]), np.zeros((1, 2), dtype=np.float32))
+
+
+def test_words_have_a_row_each(tmp_path):
+    task = Task(("O", "B-X"), "tagging")
+    made = LogitStore(tmp_path / "store", teacher="t", labels=task.labels)
+    items = [("a", "b"), ("c",)]
+    made.append(items, np.arange(6, dtype=np.float32).reshape(3, 2), task.rows(items))
+    found = with_soft_targets(task, [("c",)], np.array([1]), [("a", "b")], made)
+    assert found.gold.tolist() == [1, -1, -1]
+    assert found.soft.tolist() == [[4.0, 5.0], [0.0, 1.0], [2.0, 3.0]]
+    with pytest.raises(DataError, match="2 rows to answer, but 1 gold"):
+        labelled_only(task, [("a", "b")], np.array([1]))

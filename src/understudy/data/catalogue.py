@@ -1,63 +1,49 @@
-"""Data sets known by name: where the hub has them, how their files lie on disk, what their labels mean."""
+"""Data sets known by name. A new set is one entry here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-SHARED = "UNDERSTUDY_DATA"
-"""Environment variable that names a folder with local copies of the sets below, one folder each."""
+from understudy.data.entries import Entry, Layout
 
-
-@dataclass(frozen=True)
-class Layout:
-    """How a set's files lie on disk, exactly as its source publishes them.
-
-    Attributes:
-        files: split (``train``, ``dev``, ``test``) → path within the set's folder.
-        columns: names of the columns, in order.
-        delimiter: the character between them; quotes are taken as they stand.
-        header: whether the first line is skipped.
-        from_right: whether rows are cut from their end, because the first column may hold the delimiter.
-        text: the text column.
-        label: the label column.
-    """
-
-    files: Mapping[str, str]
-    columns: tuple[str, ...]
-    delimiter: str = "\t"
-    header: bool = False
-    from_right: bool = False
-    text: str = "text"
-    label: str = "label"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A named data set.
-
-    Attributes:
-        about: one line on what it is.
-        hub: its name on the hub, ``owner/name`` or ``owner/name:config``.
-        labels: raw label → name, in the order of the logits.
-        layout: its files on disk.
-        text: the text column on the hub.
-        label: the label column on the hub.
-        kind: kind of task.
-        metric: metric in which results on it are reported.
-    """
-
-    about: str
-    hub: str
-    labels: Mapping[str, str]
-    layout: Layout
-    text: str = "text"
-    label: str = "label"
-    kind: str = "classification"
-    metric: str = "accuracy"
-
-
+_PAIR = ("sentence1", "sentence2")
+_ON_DEV = {"train": "train", "test": "validation"}
+_ON_DEV_NOTE = (
+    "Results on this set are reported on its dev set: it is the test split here; dev is split off train."
+)
 _EMOTIONS = ("sadness", "joy", "love", "anger", "fear", "surprise")
+_GO_EMOTIONS = (
+    "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
+    "disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear", "gratitude", "grief",
+    "joy", "love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness",
+    "surprise", "neutral",
+)  # fmt: skip
+
+
+def _glue(about: str, name: str, columns: tuple[str, ...], labels: Mapping[str, str]) -> Entry:
+    """A pair task of GLUE that is reported on its dev set."""
+    return Entry(
+        about=f"{about}; its dev set is the test split",
+        hub=f"nyu-mll/glue:{name.lower()}",
+        labels=labels,
+        layout=Layout({"train": "train.tsv", "test": "dev.tsv"}, columns, header=True, text=_PAIR),
+        folder=f"glue/{name}",
+        text=_PAIR,
+        hub_splits=_ON_DEV,
+        kind="pair",
+        note=_ON_DEV_NOTE,
+    )
+
+
+def _tags(
+    about: str, hub: str, *, layout: Layout, label: str, folder: str = "", metric: str = "span_f1"
+) -> Entry:
+    """Sentences with a tag for each word."""
+    return Entry(
+        about=about, hub=hub, labels={}, layout=layout, folder=folder, text="tokens", label=label,
+        kind="tagging", metric=metric,
+    )  # fmt: skip
+
 
 CATALOGUE: Mapping[str, Entry] = {
     "sst2": Entry(
@@ -89,5 +75,110 @@ CATALOGUE: Mapping[str, Entry] = {
         text="sentence",
         metric="mcc",
     ),
+    "emot": Entry(
+        about="emotion of Indonesian messages, 5 labels",
+        hub="indonlp/indonlu:emot",
+        labels={name: name for name in ("sadness", "anger", "love", "fear", "happy")},
+        layout=Layout(
+            {"train": "train_preprocess.csv", "dev": "valid_preprocess.csv", "test": "test_preprocess.csv"},
+            ("label", "tweet"),
+            delimiter=",",
+            header=True,
+            is_quoted=True,
+            text="tweet",
+        ),
+        folder="indonlu/emot_emotion-twitter",
+        text="tweet",
+        metric="macro_f1",
+    ),
+    "goemotions": Entry(
+        about="emotions of comments, 28 labels of which several may hold",
+        hub="google-research-datasets/go_emotions:simplified",
+        labels={str(number): name for number, name in enumerate(_GO_EMOTIONS)},
+        layout=Layout(
+            {"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"},
+            ("text", "labels", "id"),
+            label="labels",
+        ),
+        label="labels",
+        kind="multilabel",
+        metric="macro_f1",
+    ),
+    "rte": _glue(
+        "whether one text entails another, 2 labels",
+        "RTE",
+        ("index", *_PAIR, "label"),
+        {"entailment": "entailment", "not_entailment": "not_entailment"},
+    ),
+    "mrpc": _glue(
+        "whether two sentences say the same, 2 labels",
+        "MRPC",
+        ("label", "id1", "id2", *_PAIR),
+        {"0": "not_equivalent", "1": "equivalent"},
+    ),
+    "wnli": _glue(
+        "whether a sentence holds whose pronoun was resolved, 2 labels",
+        "WNLI",
+        ("index", *_PAIR, "label"),
+        {"0": "not_entailment", "1": "entailment"},
+    ),
+    "stsb": Entry(
+        about="similarity of two sentences, 0 to 5; its dev set is the test split",
+        hub="nyu-mll/glue:stsb",
+        labels={},
+        layout=Layout(
+            {"train": "train.tsv", "test": "dev.tsv"},
+            ("index", "genre", "file", "year", "old_index", "source1", "source2", *_PAIR, "score"),
+            header=True,
+            text=_PAIR,
+            label="score",
+        ),
+        folder="glue/STS-B",
+        text=_PAIR,
+        hub_splits=_ON_DEV,
+        kind="regression",
+        metric="pearson",
+        note=_ON_DEV_NOTE,
+    ),
+    "nergrit": _tags(
+        "named entities in Indonesian sentences, 3 types",
+        "indonlp/indonlu:nergrit",
+        folder="indonlu/nergrit_ner-grit",
+        layout=Layout(
+            {"train": "train_preprocess.txt", "dev": "valid_preprocess.txt", "test": "test_preprocess.txt"},
+            ("words", "tags"),
+            is_sentences=True,
+            text="words",
+            label="tags",
+        ),
+        label="ner_tags",
+    ),
+    "terma": _tags(
+        "aspects and opinions in Indonesian hotel reviews, 2 types; dev is sentences 3000 to 3999 of train",
+        "indonlp/indonlu:terma",
+        layout=Layout(
+            {"train": "train.txt", "dev": "train.txt", "test": "test.txt"},
+            ("words", "tags"),
+            is_sentences=True,
+            rows={"train": (0, 3000), "dev": (3000, 4000)},
+            text="words",
+            label="tags",
+        ),
+        label="seq_label",
+    ),
+    "ud-ewt": _tags(
+        "parts of speech in English web texts, 17 tags",
+        "universal-dependencies/universal_dependencies:en_ewt",
+        folder="ud_english_ewt",
+        layout=Layout(
+            {"train": "train.conllu.gz", "dev": "dev.conllu.gz", "test": "test.conllu.gz"},
+            ("form", "upos"),
+            is_sentences=True,
+            text="form",
+            label="upos",
+        ),
+        label="upos",
+        metric="accuracy",
+    ),
 }
-"""Name → entry. A new set is one entry here."""
+"""Name → entry."""

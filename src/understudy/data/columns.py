@@ -21,6 +21,23 @@ LABEL_NAMES = (
 )  # fmt: skip
 """Usual names of the label column, names before numbers, the likeliest first."""
 
+PAIR_NAMES = (
+    ("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("text_a", "text_b"),
+    ("text1", "text2"), ("sentence_a", "sentence_b"), ("sent1", "sent2"), ("question", "sentence"),
+)  # fmt: skip
+"""Usual names of the two text columns of a pair."""
+
+VALUE_NAMES = (
+    "score",
+    "value",
+    "similarity",
+    "similarity_score",
+    "relatedness_score",
+    "rating",
+    *LABEL_NAMES,
+)
+"""Usual names of the column of values of a regression, the likeliest first."""
+
 OTHER_NAMES = ("id", "idx", "index", "split", "sentence1", "sentence2", "uid")
 """Further names that only a header has."""
 
@@ -28,7 +45,12 @@ _SAMPLE = 1_000
 
 
 def choose_columns(
-    columns: Mapping[str, Sequence[Any]], where: str, *, text: str | None = None, label: str | None = None
+    columns: Mapping[str, Sequence[Any]],
+    where: str,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    label_names: Sequence[str] = LABEL_NAMES,
 ) -> tuple[str, str, str | None]:
     """The text column, the label column, and a sentence on what was guessed of them.
 
@@ -37,6 +59,7 @@ def choose_columns(
         where: the file, for messages.
         text: the text column, where the user names it.
         label: the label column, where the user names it.
+        label_names: usual names of the label column.
 
     Raises:
         DataError: a named column is missing, both are one, or no column looks like text or like labels.
@@ -46,13 +69,62 @@ def choose_columns(
             require_column(columns, name, where)
     if text is not None and text == label:
         raise DataError(f"Column {text!r} of {where} cannot be both the text and the label.")
-    found_text = text or _guess_text(columns, where, taken=label or _by_name(columns, LABEL_NAMES))
-    found_label = label or _guess_label(columns, where, taken=found_text)
+    found_text = text or _guess_text(columns, where, taken=label or by_name(columns, label_names))
+    found_label = label or guess_label(columns, where, (found_text,), label_names)
     return (
         found_text,
         found_label,
-        _guess_note(found_text if text is None else None, found_label if label is None else None),
+        guess_note(found_text if text is None else None, found_label if label is None else None),
     )
+
+
+def find_pair(columns: Mapping[str, Sequence[Any]]) -> tuple[str, str] | None:
+    """The columns of a pair that have usual names, if they do."""
+    for pair in PAIR_NAMES:
+        first, second = (by_name(columns, (name,)) for name in pair)
+        if first is not None and second is not None:
+            return first, second
+    return None
+
+
+def choose_pair(
+    columns: Mapping[str, Sequence[Any]],
+    where: str,
+    texts: Sequence[str] = (),
+    taken: str | None = None,
+) -> tuple[tuple[str, str], bool]:
+    """The two text columns of a pair, and whether they were guessed.
+
+    Those of usual names go first, then the two of the longest texts on average, in their order in the file.
+
+    Args:
+        columns: column name → values.
+        where: the file, for messages.
+        texts: two columns, where the user names them.
+        taken: the label column, where it is known.
+
+    Raises:
+        DataError: a named column is missing, or there are no two columns of text.
+    """
+    if texts:
+        first, second = texts
+        for name in (first, second):
+            require_column(columns, name, where)
+        if first == second:
+            raise DataError(f"Column {first!r} of {where} cannot be both texts of a pair. Name another.")
+        return (first, second), False
+    found = find_pair(columns)
+    if found is not None:
+        return found, True
+    lengths = _text_lengths(columns, (taken,) if taken else ())
+    longest = sorted(lengths, key=lengths.__getitem__)[-2:]
+    if len(longest) < 2:
+        raise DataError(
+            f"{where} has no two columns that look like texts; found {listed(list(columns))}. "
+            "Name them both with --text-column."
+        )
+    first, second = (name for name in columns if name in longest)
+    return (first, second), True
 
 
 def choose_text_column(
@@ -70,8 +142,8 @@ def choose_text_column(
     """
     if text is not None and text in columns:
         return text, None
-    found = _guess_text(columns, where, taken=_by_name(columns, LABEL_NAMES) if len(columns) > 1 else None)
-    return found, _guess_note(found, None)
+    found = _guess_text(columns, where, taken=by_name(columns, LABEL_NAMES) if len(columns) > 1 else None)
+    return found, guess_note(found, None)
 
 
 def require_column(columns: Mapping[str, Sequence[Any]], name: str, where: str) -> None:
@@ -84,7 +156,8 @@ def require_column(columns: Mapping[str, Sequence[Any]], name: str, where: str) 
         raise DataError(f"{where} has no column {name!r}. {nearest(name, columns)}")
 
 
-def _guess_note(text: str | None, label: str | None) -> str | None:
+def guess_note(text: str | None, label: str | None) -> str | None:
+    """A sentence on the columns that were guessed, ``None`` for those that were named."""
     if text is not None and label is not None:
         flags = "--text-column / --label-column"
         return f"Read column {text!r} as text and {label!r} as label (guessed; use {flags})."
@@ -95,9 +168,10 @@ def _guess_note(text: str | None, label: str | None) -> str | None:
     return None
 
 
-def _by_name(
+def by_name(
     columns: Mapping[str, Sequence[Any]], names: Sequence[str], taken: str | None = None
 ) -> str | None:
+    """The column of the first of ``names`` that there is; case, spaces and hyphens aside."""
     plain = {column.strip().lower().replace(" ", "_").replace("-", "_"): column for column in columns}
     found = (plain[name] for name in names if name in plain and plain[name] != taken)
     return next(found, None)
@@ -105,14 +179,10 @@ def _by_name(
 
 def _guess_text(columns: Mapping[str, Sequence[Any]], where: str, taken: str | None) -> str:
     """The column of a usual name, else the one of the longest texts on average."""
-    named = _by_name(columns, TEXT_NAMES, taken)
+    named = by_name(columns, TEXT_NAMES, taken)
     if named is not None:
         return named
-    lengths = {
-        name: sum(map(len, values[:_SAMPLE])) / len(values[:_SAMPLE])
-        for name, values in columns.items()
-        if name != taken and all(isinstance(value, str) for value in values[:_SAMPLE])
-    }
+    lengths = _text_lengths(columns, (taken,) if taken else ())
     if not lengths:
         raise DataError(
             f"{where} has no column that looks like text; found {listed(list(columns))}. "
@@ -121,20 +191,44 @@ def _guess_text(columns: Mapping[str, Sequence[Any]], where: str, taken: str | N
     return max(lengths, key=lengths.__getitem__)
 
 
-def _guess_label(columns: Mapping[str, Sequence[Any]], where: str, taken: str) -> str:
-    """The column of a usual name, else the one with the fewest distinct values: two or more, no gaps."""
-    named = _by_name(columns, LABEL_NAMES, taken)
+def _text_lengths(columns: Mapping[str, Sequence[Any]], taken: Sequence[str]) -> dict[str, float]:
+    """Average number of characters of each column of strings."""
+    return {
+        name: sum(map(len, values[:_SAMPLE])) / len(values[:_SAMPLE])
+        for name, values in columns.items()
+        if name not in taken and all(isinstance(value, str) for value in values[:_SAMPLE])
+    }
+
+
+def guess_label(
+    columns: Mapping[str, Sequence[Any]],
+    where: str,
+    taken: Sequence[str],
+    names: Sequence[str] = LABEL_NAMES,
+) -> str:
+    """The column of a usual name, else the one with the fewest distinct values: two or more, no gaps.
+
+    Args:
+        columns: column name → values.
+        where: the file, for messages.
+        taken: the text columns.
+        names: usual names.
+
+    Raises:
+        DataError: no column looks like labels.
+    """
+    named = by_name({name: () for name in columns if name not in taken}, names)
     if named is not None:
         return named
     kinds = {
         name: len(set(map(str, values)))
         for name, values in columns.items()
-        if name != taken and _whole(values)
+        if name not in taken and _whole(values)
     }
     likely = {name: count for name, count in kinds.items() if 2 <= count <= max(2, len(columns[name]) / 2)}
     if not likely:
         raise DataError(
-            f"{where} has no column that looks like labels beside the text in {taken!r}; found "
+            f"{where} has no column that looks like labels beside the text in {listed(taken)}; found "
             f"{listed(list(columns))}. Name it with --label-column, or check the delimiter with --delimiter."
         )
     return min(likely, key=likely.__getitem__)

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from understudy.data.golds import count, decode, encode
+from understudy.data.labels import Label
 from understudy.folders import digest, publish, read_json, verify
-from understudy.task import IntArray, Task
+from understudy.items import from_json
+from understudy.task import Gold, Item, Task
+
+GOLD_KEYS = {"multilabel": "labels", "regression": "value", "tagging": "tags"}
+"""Under which key each kind of task keeps its gold labels on disk; the others keep one ``label``."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Texts with their labels, as columns.
+    """Items with their gold labels, every row with one.
 
     Attributes:
-        texts: ``n`` texts.
-        labels: ``(n,)`` int64, columns of ``task.labels``.
+        texts: ``n`` texts, pairs of texts, or (tagging) sentences as tuples of words.
+        labels: gold labels of their rows, in the form that the kind of task has: see `understudy.task.Gold`.
     """
 
-    texts: tuple[str, ...]
-    labels: IntArray
+    texts: tuple[Item, ...]
+    labels: Gold
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -51,7 +55,7 @@ class Dataset:
     train: Split
     dev: Split
     test: Split
-    unlabelled: tuple[str, ...] = ()
+    unlabelled: tuple[Item, ...] = ()
     notes: tuple[str, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     source: str = ""
@@ -63,23 +67,21 @@ class Dataset:
         return digest([self.task.to_dict(), splits, list(self.unlabelled)])
 
     def label_counts(self) -> dict[str, dict[str, int]]:
-        """Split name → label name → number of texts."""
-        counts = {}
-        for name in ("train", "dev", "test"):
-            tally = np.bincount(getattr(self, name).labels, minlength=len(self.task.labels))
-            counts[name] = dict(zip(self.task.labels, tally.tolist(), strict=True))
-        return counts
+        """Split name → label name → number of texts, in tagging of words; values are counted by range."""
+        return {name: count(getattr(self, name).labels, self.task) for name in ("train", "dev", "test")}
 
 
 def save_dataset(dataset: Dataset, folder: Path, about: dict[str, Any] | None = None) -> None:
-    """Write a data set as JSONL files, label names in full, with a manifest."""
+    """Write a data set as JSONL files, label names in full, with a manifest.
+
+    A row is ``{"text": …, "label": …}``, where a pair's text is a list of two; or with ``"labels": […]``
+    (multilabel) or ``"value": 2.5`` (regression) in the label's place; or ``{"words": […], "tags": […]}``.
+    """
     with publish(folder, {**(about or {}), "fingerprint": dataset.fingerprint}) as aside:
         for name in ("train", "dev", "test"):
-            split: Split = getattr(dataset, name)
-            names = [dataset.task.labels[column] for column in split.labels]
-            rows = ({"text": t, "label": n} for t, n in zip(split.texts, names, strict=True))
-            _write_jsonl(aside / f"{name}.jsonl", rows)
-        _write_jsonl(aside / "unlabelled.jsonl", ({"text": text} for text in dataset.unlabelled))
+            _write_jsonl(aside / f"{name}.jsonl", _rows(getattr(dataset, name), dataset.task))
+        key = _text_key(dataset.task)
+        _write_jsonl(aside / "unlabelled.jsonl", ({key: item} for item in dataset.unlabelled))
         facts = {
             "name": dataset.name,
             "task": dataset.task.to_dict(),
@@ -95,20 +97,35 @@ def load_saved_dataset(folder: Path) -> Dataset:
     verify(folder)
     facts = read_json(folder / "dataset.json")
     task = Task.from_dict(facts["task"])
-    splits = {}
-    for name in ("train", "dev", "test"):
-        rows = _read_jsonl(folder / f"{name}.jsonl")
-        labels = np.array([task.index[row["label"]] for row in rows], dtype=np.int64)
-        splits[name] = Split(tuple(row["text"] for row in rows), labels)
+    key = _text_key(task)
+    splits = {
+        name: _split_of(_read_jsonl(folder / f"{name}.jsonl"), task) for name in ("train", "dev", "test")
+    }
     return Dataset(
         name=facts["name"],
         task=task,
-        unlabelled=tuple(row["text"] for row in _read_jsonl(folder / "unlabelled.jsonl")),
+        unlabelled=tuple(from_json(row[key]) for row in _read_jsonl(folder / "unlabelled.jsonl")),
         notes=tuple(facts["notes"]),
         dropped=facts["dropped"],
         source=facts["source"],
         **splits,
     )
+
+
+def _text_key(task: Task) -> str:
+    return "words" if task.kind == "tagging" else "text"
+
+
+def _rows(split: Split, task: Task) -> Iterator[dict[str, Any]]:
+    text, gold = _text_key(task), GOLD_KEYS.get(task.kind, "label")
+    for item, label in zip(split.texts, decode(split.labels, task, split.texts), strict=True):
+        yield {text: item, gold: label}
+
+
+def _split_of(rows: Sequence[dict[str, Any]], task: Task) -> Split:
+    text, gold = _text_key(task), GOLD_KEYS.get(task.kind, "label")
+    labels: list[Label] = [tuple(row[gold]) if isinstance(row[gold], list) else row[gold] for row in rows]
+    return Split(tuple(from_json(row[text]) for row in rows), encode(labels, task))
 
 
 def _write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:

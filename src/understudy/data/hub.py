@@ -13,14 +13,18 @@ SPLIT_NAMES = {"train": ("train",), "dev": ("validation", "dev", "valid", "val")
 """Our split names, and what the hub calls them."""
 
 _PLAIN = ("Value", "ClassLabel")
+_LISTS = ("Sequence", "List", "LargeList")
 
 
-def read_hub(name: str, *, label: str | None = None) -> dict[str, Table]:
+def read_hub(
+    name: str, *, label: str | None = None, splits: Mapping[str, str] | None = None
+) -> dict[str, Table]:
     """The splits of a hub data set that have labels.
 
     Args:
         name: ``owner/name`` or ``owner/name:config``.
         label: the label column, where it is known.
+        splits: our split name → the hub's, where they are not the usual ones; others are left alone.
 
     Returns:
         ``train`` and any of ``dev`` and ``test``; a split whose labels are all -1 counts as missing.
@@ -32,7 +36,8 @@ def read_hub(name: str, *, label: str | None = None) -> dict[str, Table]:
     path, _, config = name.partition(":")
     loaded = _fetch(path, config or None)
     tables = {}
-    for ours, theirs in SPLIT_NAMES.items():
+    wanted = SPLIT_NAMES if splits is None else {ours: (theirs,) for ours, theirs in splits.items()}
+    for ours, theirs in wanted.items():
         found = next((split for split in theirs if split in loaded), None)
         if found is None:
             continue
@@ -67,12 +72,21 @@ def _fetch(path: str, config: str | None) -> Mapping[str, Any]:
 
 def _to_table(split: Any, where: str, name: str) -> Table:
     features = split.features
-    plain = [column for column, feature in features.items() if type(feature).__name__ in _PLAIN]
-    columns: dict[str, Any] = split.select_columns(plain).with_format(None)[:]
+    plain = {column: _inner(feature) for column, feature in features.items() if _is_plain(_inner(feature))}
+    columns: dict[str, Any] = split.select_columns(list(plain)).with_format(None)[:]
     if len(split) == 0:
         raise DataError(f"{where} is empty. A data set needs at least one row for each label.")
-    names = {column: tuple(features[column].names) for column in plain if hasattr(features[column], "names")}
+    names = {column: tuple(feature.names) for column, feature in plain.items() if hasattr(feature, "names")}
     return Table(where, name, columns, range(1, len(split) + 1), unit="row", class_names=names)
+
+
+def _inner(feature: Any) -> Any:
+    """What a list holds, or the feature itself."""
+    return feature.feature if type(feature).__name__ in _LISTS else feature
+
+
+def _is_plain(feature: Any) -> bool:
+    return type(feature).__name__ in _PLAIN
 
 
 def _unlabelled(table: Table, label: str | None) -> bool:

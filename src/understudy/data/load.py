@@ -7,29 +7,35 @@ from pathlib import Path
 
 import numpy as np
 
-from understudy.data.columns import choose_columns
+from understudy.data.content import Content, read_content
 from understudy.data.dataset import Dataset, Split
-from understudy.data.labels import Labelled, check_seen, order_labels, read_labelled
-from understudy.data.leaks import conflict_note, drop_known, drop_leaks
+from understudy.data.golds import bins_of, bounds_of, encode
+from understudy.data.labels import Label, Labelled
+from understudy.data.leaks import Fold, conflict_note, drop_known, drop_leaks, normalise, normalise_pair
 from understudy.data.pools import read_pool
 from understudy.data.problems import listed
-from understudy.data.sources import Found, Reading, find
+from understudy.data.sources import Reading, find
 from understudy.data.splits import check_fractions, split_rows
 from understudy.data.table import Table
-from understudy.task import METRICS, Task
+from understudy.errors import RecipeError, nearest
+from understudy.task import KINDS, METRICS, Task
 
 
 def load_dataset(
     source: str | Path,
     *,
+    kind: str | None = None,
     unlabelled: Sequence[str | Path] | str | Path = (),
-    text_column: str | None = None,
+    text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
+    label_separator: str | None = None,
     labels: Mapping[str, str] | None = None,
+    bins: float | None = None,
     delimiter: str | None = None,
     header: bool | None = None,
     dev_fraction: float = 0.1,
     test_fraction: float = 0.1,
+    sample: int | None = None,
     metric: str | None = None,
     seed: int = 0,
     name: str | None = None,
@@ -39,16 +45,21 @@ def load_dataset(
     Args:
         source: a folder with train, dev and test files; one file; ``hub:owner/name[:config]``;
             ``bundled:concierge``; or a set of the catalogue, such as ``sst2``.
+        kind: kind of task, one of `understudy.task.KINDS`; ``None`` infers it (but never a regression).
         unlabelled: paths or glob patterns of further texts without labels.
-        text_column: the text column; ``None`` guesses.
-        label_column: the label column; ``None`` guesses.
+        text_column: the text column, or the two of a pair; ``None`` guesses.
+        label_column: the column of labels, values or tags; in CoNLL columns its number too; ``None`` guesses.
+        label_separator: multilabel: what stands between the labels of a cell; ``None`` guesses.
         labels: raw label → name, in the order of the logits.
+        bins: regression: width of the bins in which values are learnt, in the unit of the values; ``None``
+            learns the values themselves.
         delimiter: the character between columns; ``None`` guesses.
         header: whether the first line names the columns; ``None`` guesses.
         dev_fraction: share of train that becomes dev where there is none.
         test_fraction: share of train that becomes test where there is none.
-        metric: metric of the task; ``None`` takes the source's usual one, else accuracy.
-        seed: of the split.
+        sample: keep at most so many train texts, drawn at random; ``None`` keeps all.
+        metric: metric of the task; ``None`` takes the source's usual one, else the kind's.
+        seed: of the split and the sample.
         name: short name of the set; ``None`` takes it from the source.
 
     Raises:
@@ -57,20 +68,21 @@ def load_dataset(
     """
     fractions = {"dev": dev_fraction, "test": test_fraction}
     check_fractions(fractions)
+    _check_choices(kind, sample)
     mapping = None if labels is None else {str(raw): name for raw, name in labels.items()}
-    found = find(source, Reading(text_column, label_column, mapping, delimiter, header))
-    notes = [*found.notes, *_guesses(found.tables)]
-    splits, names, remarks = _read_splits(found)
-    notes += remarks
-    splits, dropped = drop_leaks(splits)
-    splits, remarks = _split_missing(splits, fractions, seed, found.tables["train"])
-    notes += remarks
-    notes += [note for part in splits if (note := conflict_note(part, splits[part]))]
+    found = find(source, Reading(text_column, label_column, mapping, delimiter, header, kind))
+    train = found.tables["train"]
+    content = read_content(found, bins, label_separator)
+    fold = normalise_pair if len(content.roles.texts) == 2 else normalise
+    splits, dropped = drop_leaks(content.splits, fold)
+    splits, split_notes = _split_missing(splits, fractions, train, content.kind, fold=fold, seed=seed)
+    splits["train"], sample_notes = _draw(splits["train"], sample, seed)
+    task = _make_task(content, splits["train"].labels, train.where, metric or found.metric, bins)
     wanted = (unlabelled,) if isinstance(unlabelled, str | Path) else tuple(unlabelled)
-    pool = read_pool((*found.pools, *wanted), found.reading.text_column)
+    pool = read_pool((*found.pools, *wanted), found.reading.text_column, kind=task.kind, texts=task.texts)
     held_out = splits["dev"].texts + splits["test"].texts
-    texts, also_dropped = drop_known(pool.texts, splits["train"].texts, held_out)
-    task = Task(labels=names, metric=metric or found.metric or METRICS["classification"][0])
+    texts, also_dropped = drop_known(pool.texts, splits["train"].texts, held_out, fold)
+    conflicts = [note for part in splits if (note := conflict_note(part, splits[part]))]
     return Dataset(
         name=name or found.name,
         task=task,
@@ -78,10 +90,25 @@ def load_dataset(
         dev=_encode(splits["dev"], task),
         test=_encode(splits["test"], task),
         unlabelled=texts,
-        notes=(*notes, *pool.notes),
+        notes=(
+            *found.notes,
+            *_guesses(found.tables),
+            *content.notes,
+            *split_notes,
+            *sample_notes,
+            *conflicts,
+            *pool.notes,
+        ),
         dropped={**dropped, **also_dropped},
         source=str(source),
     )
+
+
+def _check_choices(kind: str | None, sample: int | None) -> None:
+    if kind is not None and kind not in KINDS:
+        raise RecipeError(f"Unknown kind of task {kind!r}. {nearest(kind, KINDS)}")
+    if sample is not None and sample < 1:
+        raise RecipeError(f"A sample has at least 1 train text, not {sample}.")
 
 
 def _guesses(tables: Mapping[str, Table]) -> list[str]:
@@ -93,41 +120,52 @@ def _guesses(tables: Mapping[str, Table]) -> list[str]:
     return [f"{', '.join(names)}: {guess}" for guess, names in files.items()]
 
 
-def _read_splits(found: Found) -> tuple[dict[str, Labelled], tuple[str, ...], list[str]]:
-    """Every split's texts and labels, the label names in order, and notes."""
-    train, wish = found.tables["train"], found.reading
-    text, label, note = choose_columns(
-        train.columns, train.where, text=wish.text_column, label=wish.label_column
-    )
-    splits = {part: read_labelled(table, text, label, wish.labels) for part, table in found.tables.items()}
-    given = wish.labels.values() if wish.labels is not None else train.class_names.get(label)
-    names, unused = order_labels(splits["train"].labels, None if given is None else list(given), train.where)
-    for part, table in found.tables.items():
-        if part != "train":
-            check_seen(table, splits[part].labels, names, train.where)
-    notes = [note] if note else []
-    if unused:
-        notes.append(f"Left out labels that no train text has: {listed(unused)}.")
-    return splits, names, notes
-
-
 def _split_missing(
-    splits: Mapping[str, Labelled], fractions: Mapping[str, float], seed: int, train: Table
+    splits: Mapping[str, Labelled],
+    fractions: Mapping[str, float],
+    train: Table,
+    kind: str,
+    *,
+    fold: Fold,
+    seed: int,
 ) -> tuple[dict[str, Labelled], list[str]]:
-    """Split dev and test off train where they are missing."""
+    """Split dev and test off train where they are missing, stratified where each text has one label."""
     missing = {part: fraction for part, fraction in fractions.items() if part not in splits}
     if not missing:
         return dict(splits), []
-    parts = split_rows(splits["train"], missing, seed, train.where)
+    stratified = kind in ("classification", "pair")
+    parts = split_rows(splits["train"], missing, seed, train.where, stratified=stratified, fold=fold)
     made = {part: splits["train"].pick(rows) for part, rows in parts.rows.items()}
     shares = " and ".join(f"{part} ({len(made[part]):,} texts, {missing[part]:.0%})" for part in missing)
-    notes = [f"Split {shares} off {train.name}: at random, stratified by label, seed {seed}."]
+    how = "at random, stratified by label" if stratified else "at random"
+    notes = [f"Split {shares} off {train.name}: {how}, seed {seed}."]
     if parts.rare:
         notes.append(f"Labels with too few texts to be split, in train only: {listed(parts.rare)}.")
     return {**splits, **made}, notes
 
 
+def _draw(split: Labelled, sample: int | None, seed: int) -> tuple[Labelled, list[str]]:
+    """At most ``sample`` rows, drawn at random, in their order."""
+    if sample is None or sample >= len(split):
+        return split, []
+    rows = np.sort(np.random.default_rng(seed).choice(len(split), size=sample, replace=False))
+    note = f"Kept {sample:,} of {len(split):,} train texts: drawn at random, seed {seed} (--sample)."
+    return split.pick(rows.tolist()), [note]
+
+
+def _make_task(
+    content: Content, train: Sequence[Label], where: str, metric: str | None, bins: float | None
+) -> Task:
+    """The task, its bounds or bins from the values of train."""
+    kind, names, bounds = content.kind, content.names, None
+    if kind == "regression" and bins is not None:
+        names = bins_of(train, bins, where)
+    elif kind == "regression":
+        bounds = bounds_of(train, where)
+    if kind == "tagging" and metric is None and not Task(names, kind, metric="accuracy").has_spans:
+        metric = "accuracy"
+    return Task(names, kind, metric or METRICS[kind][0], texts=len(content.roles.texts), bounds=bounds)
+
+
 def _encode(split: Labelled, task: Task) -> Split:
-    index = task.index
-    columns = np.fromiter((index[label] for label in split.labels), dtype=np.int64, count=len(split))
-    return Split(tuple(split.texts), columns)
+    return Split(tuple(split.texts), encode(split.labels, task))

@@ -1,52 +1,75 @@
-"""Unlabelled texts: plain lines or a column of a table, from any number of files, each text once."""
+"""Unlabelled items: lines, sentences or columns of tables, from any number of files, each item once."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.data.columns import choose_text_column
-from understudy.data.labels import read_texts
+from understudy import words
+from understudy.data import conll
+from understudy.data.columns import by_name, choose_pair, choose_text_column
 from understudy.data.plain import read_text, split_lines
-from understudy.data.table import Table, form_of, read_table
+from understudy.data.problems import bad_rows
+from understudy.data.table import form_of, read_table
+from understudy.data.texts import read_pairs, read_sentences, read_texts
 from understudy.errors import DataError
+from understudy.task import Item
+
+Content = tuple[Sequence[Item], int, str]
+"""The items of a file, the number of blank ones left out, and a remark on its columns."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Unlabelled texts.
+    """Unlabelled items.
 
     Attributes:
-        texts: distinct texts, in the order in which they were read.
+        texts: distinct items, in the order in which they were read.
         notes: a sentence for each file.
     """
 
-    texts: tuple[str, ...]
+    texts: tuple[Item, ...]
     notes: tuple[str, ...]
 
 
-def read_pool(patterns: Sequence[str | Path], text_column: str | None = None) -> Pool:
-    """Read unlabelled texts.
+def read_pool(
+    patterns: Sequence[str | Path],
+    text_columns: str | Sequence[str] | None = None,
+    *,
+    kind: str = "classification",
+    texts: int = 1,
+) -> Pool:
+    r"""Read unlabelled items.
 
-    A ``.txt`` file is one text a line; of any other file the text column is taken.
+    Of a ``.txt`` file each line is a text, or a pair with a tab between its texts, or (tagging) a text that
+    is cut into words as `understudy.words.tokens` does; of any other file the text columns are taken. Files
+    of CoNLL columns are read as well (tagging).
 
     Args:
         patterns: paths or glob patterns.
-        text_column: the text column of tables that have one of this name; in others it is guessed.
+        text_columns: the text columns of tables that have some of these names; in others they are guessed.
+        kind: kind of task.
+        texts: how many texts an item has.
 
     Raises:
         DataError: a pattern matches no file, or a file cannot be read.
     """
-    texts: dict[str, None] = {}
+    named = (text_columns,) if isinstance(text_columns, str) else tuple(text_columns or ())
+    read: Callable[[Path, Sequence[str]], Content] = _read_texts
+    if kind == "tagging":
+        read = _read_sentences
+    elif texts == 2:
+        read = _read_pairs
+    items: dict[Item, None] = {}
     notes = []
     for path in _expand(patterns):
-        found, blank, remark = _read_file(path, text_column)
-        before = len(texts)
-        texts.update(dict.fromkeys(found))
-        notes.append(_note(path, len(texts) - before, len(found) - (len(texts) - before), blank, remark))
-    return Pool(tuple(texts), tuple(notes))
+        found, blank, remark = read(path, named)
+        before = len(items)
+        items.update(dict.fromkeys(found))
+        notes.append(_note(path, len(items) - before, len(found) - (len(items) - before), blank, remark))
+    return Pool(tuple(items), tuple(notes))
 
 
 def _expand(patterns: Sequence[str | Path]) -> list[Path]:
@@ -65,18 +88,81 @@ def _expand(patterns: Sequence[str | Path]) -> list[Path]:
     return list(paths)
 
 
-def _read_file(path: Path, text_column: str | None) -> tuple[list[str], int, str]:
-    """The texts of a file, the number of blank ones left out, and a remark on the column."""
+def _read_texts(path: Path, named: Sequence[str]) -> Content:
     if form_of(path) == "txt":
         lines = split_lines(read_text(path))
         texts = [line for line in lines if line.strip()]
         if not texts:
             raise DataError(f"{path} holds no text. Leave it out, or put one text on each line.")
         return texts, len(lines) - len(texts), ""
-    table: Table = read_table(path)
-    column, guessed = choose_text_column(table.columns, table.where, text_column)
+    table = read_table(path, kind="classification")
+    column, guessed = choose_text_column(table.columns, table.where, named[0] if named else None)
     texts = read_texts(table, column, skip_blank=True)
     return texts, len(table) - len(texts), f", column {column!r}" + (" (guessed)" if guessed else "")
+
+
+def _read_pairs(path: Path, named: Sequence[str]) -> Content:
+    if form_of(path) == "txt":
+        return _split_pairs(path)
+    table = read_table(path, kind="pair")
+    there = named if all(name in table.columns for name in named) else ()
+    columns, is_guessed = choose_pair(table.columns, table.where, there)
+    pairs = read_pairs(table, columns, skip_blank=True)
+    remark = f", columns {columns[0]!r} and {columns[1]!r}" + (" (guessed)" if is_guessed else "")
+    return pairs, len(table) - len(pairs), remark
+
+
+def _split_pairs(path: Path) -> Content:
+    lines = split_lines(read_text(path))
+    rows = [(number, tuple(line.split("\t"))) for number, line in enumerate(lines, start=1) if line.strip()]
+    problems = [
+        f"line {number}: {len(row)} text{'s' if len(row) != 1 else ''} instead of a pair"
+        for number, row in rows
+        if len(row) != 2 or not all(text.strip() for text in row)
+    ]
+    if problems:
+        raise bad_rows(str(path), problems, "Each line holds two texts, with a tab between them.")
+    if not rows:
+        raise DataError(
+            f"{path} holds no pair. Leave it out, or put two texts, a tab between them, on a line."
+        )
+    return [row for _, row in rows], len(lines) - len(rows), ""
+
+
+def _read_sentences(path: Path, named: Sequence[str]) -> Content:
+    form = form_of(path)
+    if form == "txt":
+        text = read_text(path)
+        if conll.looks_like_conll(text):
+            sentences = conll.read_columns(text, str(path))
+            return next(iter(sentences.columns.values())), 0, ", its words"
+        return _cut(split_lines(text), path, "")
+    table = read_table(path)
+    if table.kind == "tagging":
+        column = by_name(table.columns, conll.TOKEN_NAMES) or next(iter(table.columns))
+        return read_sentences(table, column), 0, ", its words"
+    column = (
+        next((name for name in named if name in table.columns), "")
+        or by_name(table.columns, conll.TOKEN_NAMES)
+        or ""
+    )
+    if column and isinstance(table.columns[column][0], list | tuple):
+        found = read_sentences(table, column, skip_blank=True)
+        return found, len(table) - len(found), f", column {column!r}"
+    column, guessed = choose_text_column(table.columns, table.where, column or None)
+    texts = read_texts(table, column, skip_blank=True)
+    remark = f", column {column!r}" + (" (guessed)" if guessed else "")
+    items, blank, remark = _cut(texts, path, remark)
+    return items, blank + len(table) - len(texts), remark
+
+
+def _cut(texts: Sequence[str], path: Path, remark: str) -> Content:
+    """Texts cut into words as they stand; those without words are left out."""
+    sentences = [tuple(word for word, _, _ in words.tokens(text)) for text in texts]
+    kept = [sentence for sentence in sentences if sentence]
+    if not kept:
+        raise DataError(f"{path} holds no words. Leave it out, or put one text on each line.")
+    return kept, len(sentences) - len(kept), f"{remark}, cut into words"
 
 
 def _note(path: Path, new: int, repeats: int, blank: int, remark: str) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from understudy.data.catalogue import CATALOGUE, SHARED, Entry
+from understudy.data.catalogue import CATALOGUE
+from understudy.data.entries import SHARED, Entry, Layout
 from understudy.data.hub import read_hub
+from understudy.data.plain import read_text, split_lines
 from understudy.data.problems import listed
-from understudy.data.table import Table, form_of, read_layout, read_table
+from understudy.data.table import Table, form_of, read_layout, read_sentences, read_table
 from understudy.errors import DataError, RecipeError, nearest
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -25,6 +27,9 @@ STEMS = {
 }
 """What a file in a folder holds, and the names (before the first dot) that say so."""
 
+LABEL_FILE = "labels.txt"
+"""A file in a folder that names labels 0, 1, … , one a line."""
+
 _FORMS = (
     "A source is a folder with train, dev and test files, one file, 'hub:owner/name' or "
     "'hub:owner/name:config', 'bundled:concierge', or the name of a known set."
@@ -36,18 +41,27 @@ class Reading:
     """How files are to be read; ``None`` is guessed.
 
     Attributes:
-        text_column: the text column.
+        text_column: the text column, or the two of a pair.
         label_column: the label column.
         labels: raw label → name.
         delimiter: the character between columns.
         header: whether the first line names the columns.
+        kind: kind of task.
     """
 
-    text_column: str | None = None
+    text_column: str | Sequence[str] | None = None
     label_column: str | None = None
     labels: Mapping[str, str] | None = None
     delimiter: str | None = None
     header: bool | None = None
+    kind: str | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text columns that were named: none, one or two."""
+        if self.text_column is None:
+            return ()
+        return (self.text_column,) if isinstance(self.text_column, str) else tuple(self.text_column)
 
 
 @dataclass(frozen=True)
@@ -128,12 +142,28 @@ def find_folder(folder: Path, reading: Reading) -> Found:
         path = files[part]
         if path is not None:
             tables[part] = _read(path, reading, like=tables["train"])
-    return Found(folder.resolve().name, tables, reading, pools=(pool,) if pool else ())
+    reading, notes = _name_labels(folder / LABEL_FILE, reading)
+    return Found(folder.resolve().name, tables, reading, pools=(pool,) if pool else (), notes=notes)
+
+
+def _name_labels(path: Path, reading: Reading) -> tuple[Reading, tuple[str, ...]]:
+    """Label names from a file beside the data, where there is one and the user names none."""
+    if reading.labels is not None or reading.kind in ("regression", "tagging") or not path.is_file():
+        return reading, ()
+    names = [line.strip() for line in split_lines(read_text(path)) if line.strip()]
+    labels = {str(number): name for number, name in enumerate(names)}
+    return replace(reading, labels=labels), (f"Named {len(names)} labels by {path.name}, in its order.",)
 
 
 def _read(path: Path, reading: Reading, like: Table | None = None) -> Table:
-    expected = (reading.text_column, reading.label_column)
-    return read_table(path, delimiter=reading.delimiter, header=reading.header, like=like, expected=expected)
+    return read_table(
+        path,
+        delimiter=reading.delimiter,
+        header=reading.header,
+        like=like,
+        expected=(*reading.texts, reading.label_column),
+        kind=reading.kind,
+    )
 
 
 def _file_for(folder: Path, part: str) -> Path | None:
@@ -152,9 +182,14 @@ def _find_bundled(name: str, reading: Reading) -> Found:
     known = [item.name for item in BUNDLED.iterdir() if item.is_dir()] if BUNDLED.is_dir() else []
     if name not in known:
         raise DataError(f"There is no bundled data set {name!r}. {nearest(name, known)}")
-    _refuse_choices(f"bundled:{name}", reading)
+    columns = {None: ("text", "label"), "classification": ("text", "label"), "tagging": ("words", "tags")}
+    _refuse_choices(f"bundled:{name}", reading, ("classification", "tagging"))
     found = find_folder(BUNDLED / name, reading)
-    return replace(found, name=name, reading=replace(reading, text_column="text", label_column="label"))
+    text, label = columns[reading.kind]
+    kind = reading.kind or "classification"
+    return replace(
+        found, name=name, reading=replace(reading, text_column=text, label_column=label, kind=kind)
+    )
 
 
 def _find_hub(name: str, reading: Reading) -> Found:
@@ -166,36 +201,50 @@ def _find_hub(name: str, reading: Reading) -> Found:
 
 def _find_named(name: str, entry: Entry, reading: Reading) -> Found:
     """A set of the catalogue: from the shared folder where it lies there, else from the hub."""
-    _refuse_choices(name, reading)
-    labels = entry.labels if reading.labels is None else reading.labels
+    _refuse_choices(name, reading, (entry.kind,))
+    labels = (entry.labels or None) if reading.labels is None else reading.labels
+    reading = replace(reading, labels=labels, kind=entry.kind)
     shared = os.environ.get(SHARED)
-    folder = Path(shared).expanduser() / name if shared else None
+    folder = Path(shared).expanduser() / (entry.folder or name) if shared else None
     if folder is not None and folder.is_dir():
         layout = entry.layout
-        tables = {
-            part: read_layout(
-                folder / file,
-                layout.columns,
-                delimiter=layout.delimiter,
-                header=layout.header,
-                from_right=layout.from_right,
-            )
-            for part, file in layout.files.items()
-        }
-        wanted = replace(reading, text_column=layout.text, label_column=layout.label, labels=labels)
+        tables = {part: _read_part(folder, layout, part) for part in layout.files}
+        wanted = replace(reading, text_column=layout.text, label_column=layout.label)
         note = f"Read {name!r} from local files, in the folder that {SHARED} names."
     else:
-        tables = read_hub(entry.hub, label=entry.label)
-        wanted = replace(reading, text_column=entry.text, label_column=entry.label, labels=labels)
+        tables = read_hub(entry.hub, label=entry.label, splits=entry.hub_splits)
+        wanted = replace(reading, text_column=entry.text, label_column=entry.label)
         note = f"Read {name!r} from the hub, hub:{entry.hub}."
-    notes = [note]
+    notes = [note, *([entry.note] if entry.note else [])]
     if Path(name).exists():
         notes.append(f"There is also a path {name!r} here; for that, say './{name}'.")
     return Found(name, tables, wanted, notes=tuple(notes), metric=entry.metric)
 
 
-def _refuse_choices(source: str, reading: Reading) -> None:
+def _read_part(folder: Path, layout: Layout, part: str) -> Table:
+    """The rows of one split of a set whose layout is known."""
+    path = folder / layout.files[part]
+    if layout.is_sentences:
+        table = read_sentences(path, layout.columns)
+    elif layout.is_quoted:
+        table = read_table(path, delimiter=layout.delimiter, header=layout.header)
+    else:
+        table = read_layout(
+            path,
+            layout.columns,
+            delimiter=layout.delimiter,
+            header=layout.header,
+            from_right=layout.from_right,
+        )
+    return table.rows(*layout.rows[part]) if part in layout.rows else table
+
+
+def _refuse_choices(source: str, reading: Reading, kinds: Sequence[str]) -> None:
     for option in ("text_column", "label_column", "delimiter", "header"):
         if getattr(reading, option) is not None:
             flag = "--" + option.replace("_", "-")
             raise RecipeError(f"{flag} cannot be chosen for {source!r}: its layout is known. Leave it out.")
+    if reading.kind is not None and reading.kind not in kinds:
+        raise RecipeError(
+            f"--kind {reading.kind} cannot be chosen for {source!r}: it is {' or '.join(kinds)}."
+        )

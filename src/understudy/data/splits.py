@@ -1,4 +1,4 @@
-"""Split rows at random: stratified by label, seeded, and equal texts always on the same side."""
+"""Split rows at random: seeded, stratified where there is one label a row, equal texts on the same side."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from understudy.data.labels import Labelled
-from understudy.data.leaks import normalise
+from understudy.data.leaks import Fold, normalise
 from understudy.errors import DataError, RecipeError
 
 
@@ -42,10 +42,18 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
         )
 
 
-def split_rows(data: Labelled, fractions: Mapping[str, float], seed: int, where: str) -> Parts:
+def split_rows(
+    data: Labelled,
+    fractions: Mapping[str, float],
+    seed: int,
+    where: str,
+    *,
+    stratified: bool = True,
+    fold: Fold = normalise,
+) -> Parts:
     """Take a share of each label's rows for each part; what remains is ``train``.
 
-    Texts that are equal after `normalise` stay together, so that the split makes no leak. Each label gives
+    Texts that are equal after ``fold`` stay together, so that the split makes no leak. Each label gives
     each part at least one text, and at most its share where that is more.
 
     Args:
@@ -53,15 +61,17 @@ def split_rows(data: Labelled, fractions: Mapping[str, float], seed: int, where:
         fractions: part → share of the rows, e.g. ``{"dev": 0.1, "test": 0.1}``.
         seed: the same seed gives the same split.
         where: the file, for messages.
+        stratified: whether shares are taken label by label; needs one label a row. Else of all rows together.
+        fold: the form in which items are compared.
 
     Raises:
-        DataError: fewer than two labels have a text for each part.
+        DataError: fewer than two labels (or, not stratified, none) have a text for each part.
     """
-    by_label = _group(data)
+    by_label = _group(data, fold, stratified)
     needed = len(fractions) + 1
     rare = tuple(label for label, groups in by_label.items() if len(groups) < needed)
-    if len(by_label) - len(rare) < 2:
-        raise _too_few(data, by_label, needed, tuple(fractions), where)
+    if len(by_label) - len(rare) < (2 if stratified else 1):
+        raise _too_few(len(data), by_label if stratified else {}, needed, tuple(fractions), where)
     generator = np.random.default_rng(seed)
     rows: dict[str, list[int]] = {"train": [], **{part: [] for part in fractions}}
     for label, groups in by_label.items():
@@ -78,14 +88,15 @@ def split_rows(data: Labelled, fractions: Mapping[str, float], seed: int, where:
     return Parts({part: sorted(numbers) for part, numbers in rows.items()}, rare)
 
 
-def _group(data: Labelled) -> dict[str, list[list[int]]]:
+def _group(data: Labelled, fold: Fold, stratified: bool) -> dict[str, list[list[int]]]:
     """Label → groups of rows whose texts are equal; a text under two labels goes with the first."""
     groups: dict[str, list[int]] = {}
     for row, text in enumerate(data.texts):
-        groups.setdefault(normalise(text), []).append(row)
-    by_label: dict[str, list[list[int]]] = {label: [] for label in sorted(set(data.labels))}
+        groups.setdefault(fold(text), []).append(row)
+    strata = list(map(str, data.labels)) if stratified else [""] * len(data)
+    by_label: dict[str, list[list[int]]] = {label: [] for label in sorted(set(strata))}
     for group in groups.values():
-        by_label[data.labels[group[0]]].append(group)
+        by_label[strata[group[0]]].append(group)
     return by_label
 
 
@@ -108,14 +119,19 @@ def _take(queue: Sequence[list[int]], quota: int, keep: int) -> tuple[list[int],
 
 
 def _too_few(
-    data: Labelled, by_label: Mapping[str, Sequence[list[int]]], needed: int, parts: Sequence[str], where: str
+    count: int, by_label: Mapping[str, Sequence[list[int]]], needed: int, parts: Sequence[str], where: str
 ) -> DataError:
     counts = Counter({label: len(groups) for label, groups in by_label.items()}).most_common(5)
-    shown = ", ".join(f"{label!r} has {count}" for label, count in counts)
+    shown = ", ".join(f"{label!r} has {number}" for label, number in counts)
     names = "train and " + " and ".join(parts) if len(parts) == 1 else "train, " + " and ".join(parts)
-    rows = f"{len(data)} row" + ("s" if len(data) != 1 else "")
+    rows = f"{count} row" + ("s" if count != 1 else "")
+    wanted = (
+        f"at least two labels need {needed} different texts each, one for each part, which makes "
+        f"{2 * needed} rows; {shown}"
+        if by_label
+        else f"each part needs a different text, which makes {needed} rows"
+    )
     return DataError(
-        f"{where} has {rows}, too few to split into {names}: at least two labels need {needed} different "
-        f"texts each, one for each part, which makes {2 * needed} rows; {shown}. Add rows, or put files for "
+        f"{where} has {rows}, too few to split into {names}: {wanted}. Add rows, or put files for "
         f"{' and '.join(parts)} beside it."
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from understudy.data import delimited
-from understudy.data.columns import LABEL_NAMES, OTHER_NAMES, TEXT_NAMES
+from understudy.data import conll, delimited
+from understudy.data.columns import LABEL_NAMES, OTHER_NAMES, PAIR_NAMES, TEXT_NAMES
 from understudy.data.plain import read_text, split_lines
 from understudy.data.problems import bad_rows
 from understudy.errors import DataError, MissingExtraError, RecipeError
@@ -21,12 +21,16 @@ FORMS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
+    ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".conllu": "conllu",
     ".parquet": "parquet",
 }
 """File name endings and the forms they promise; all but Parquet may have ``.gz`` after them."""
 
 _USUAL_DELIMITER = {"csv": ",", "tsv": "\t"}
-_KNOWN = frozenset((*TEXT_NAMES, *LABEL_NAMES, *OTHER_NAMES))
+_KNOWN = frozenset((*TEXT_NAMES, *LABEL_NAMES, *OTHER_NAMES, *(name for pair in PAIR_NAMES for name in pair)))
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Table:
         guesses: what was guessed in reading, one sentence each.
         class_names: columns whose integers stand for names, and the names in order.
         header: whether the file names its columns.
+        lines: where cells are the words of a sentence: the number of each word's line, by row.
+        kind: the kind of task that the file's form is made for, if for one.
     """
 
     where: str
@@ -52,13 +58,24 @@ class Table:
     guesses: tuple[str, ...] = ()
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     header: bool = True
+    lines: Sequence[Sequence[int]] = ()
+    kind: str | None = None
 
     def __len__(self) -> int:
         return len(self.places)
 
-    def place(self, row: int) -> str:
-        """Where row ``row`` stands within the file, e.g. ``"line 12"``."""
-        return f"{self.unit} {self.places[row]}"
+    def place(self, row: int, word: int | None = None) -> str:
+        """Where a row, or a word of it, stands within the file: ``"line 12"``, ``"row 3, word 2"``."""
+        if word is None:
+            return f"{self.unit} {self.places[row]}"
+        if self.lines:
+            return f"{self.unit} {self.lines[row][word]}"
+        return f"{self.unit} {self.places[row]}, word {word + 1}"
+
+    def rows(self, start: int, stop: int) -> Table:
+        """The rows from ``start`` to ``stop``, the last not included."""
+        columns = {name: values[start:stop] for name, values in self.columns.items()}
+        return replace(self, columns=columns, places=self.places[start:stop], lines=self.lines[start:stop])
 
 
 def form_of(path: Path) -> str | None:
@@ -77,8 +94,9 @@ def read_table(
     header: bool | None = None,
     like: Table | None = None,
     expected: Sequence[str | None] = (),
+    kind: str | None = None,
 ) -> Table:
-    """Read a CSV, TSV, JSON lines or Parquet file.
+    """Read a CSV, TSV, JSON lines, Parquet, CoNLL or CoNLL-U file.
 
     Args:
         path: the file; the ending of its name tells its form.
@@ -86,6 +104,8 @@ def read_table(
         header: whether the first line names the columns; ``None`` guesses.
         like: a file read before it, whose header settles the guess.
         expected: column names that the user named; a first line that has one is a header.
+        kind: kind of task, where it is known: a TSV or TXT file of a tagging task holds CoNLL columns, and
+            otherwise does so where it unmistakably looks like it.
 
     Raises:
         DataError: the file cannot be read, is empty, or has rows that do not fit; by line.
@@ -97,6 +117,10 @@ def read_table(
         raise DataError(
             f"{path} has an unknown form. Known endings: {endings}, all but the last also with .gz."
         )
+    if form in ("tsv", "txt") and _holds_conll(path, kind):
+        form = "conll"
+    if form in ("conll", "conllu"):
+        return _read_conll(path, form, delimiter, header)
     if form in ("csv", "tsv", "txt"):
         return _read_delimited(path, form, delimiter, _Header(header, like, expected))
     if delimiter is not None or header is not None:
@@ -127,6 +151,38 @@ def read_layout(
     text = read_text(path)
     rows = delimited.split_plain(text, delimiter, columns=len(columns) if from_right else None)
     return _to_table(path, rows, delimiter, named=False, columns=columns, skip=int(header))
+
+
+def read_sentences(path: Path, columns: Sequence[str]) -> Table:
+    """Read CoNLL columns whose names are known, or CoNLL-U where the name of the file ends so.
+
+    Raises:
+        DataError: the file cannot be read, is empty, or has lines that do not fit; by line.
+    """
+    text = read_text(path)
+    if form_of(path) == "conllu":
+        return _of_sentences(path, conll.read_conllu(text, str(path)))
+    return _of_sentences(path, conll.read_columns(text, str(path), names=columns))
+
+
+def _holds_conll(path: Path, kind: str | None) -> bool:
+    return kind == "tagging" or (kind is None and conll.looks_like_conll(read_text(path)))
+
+
+def _read_conll(path: Path, form: str, delimiter: str | None, header: bool | None) -> Table:
+    if header is not None or (delimiter is not None and form == "conllu"):
+        option = "header" if header is not None else "delimiter"
+        raise RecipeError(f"A {option} cannot be chosen for {path}: it holds {form} columns. Leave it out.")
+    text, where = read_text(path), str(path)
+    if form == "conllu":
+        return _of_sentences(path, conll.read_conllu(text, where))
+    separator = None if delimiter is None else delimited.check_delimiter(delimiter)
+    return _of_sentences(path, conll.read_columns(text, where, separator=separator))
+
+
+def _of_sentences(path: Path, found: conll.Sentences) -> Table:
+    places = [lines[0] for lines in found.lines]
+    return Table(str(path), path.name, found.columns, places, header=False, lines=found.lines, kind="tagging")
 
 
 @dataclass(frozen=True)
@@ -280,8 +336,13 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[str, ...]]:
     """Label names that the ``datasets`` library wrote beside the columns, where it did."""
     about = json.loads(metadata.get(b"huggingface", b"{}"))
     features = about.get("info", {}).get("features", {})
+    inner = {
+        name: feature.get("feature", feature)
+        for name, feature in features.items()
+        if isinstance(feature, dict)
+    }
     return {
         name: tuple(feature["names"])
-        for name, feature in features.items()
+        for name, feature in inner.items()
         if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
     }

@@ -9,95 +9,166 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.errors import DataError
-from understudy.task import FloatArray, Task
+from understudy.items import shown
+from understudy.metrics import Doubles, pearson
+from understudy.spans import spans
+from understudy.task import FloatArray, Gold, IntArray, Item, Task
+
+Answered = tuple[Task, FloatArray]
+"""A predictor's task, whose thresholds decide its answers, and its logits ``(rows, labels)``."""
+
+NOTHING = "(none)"
+"""Stands for an answer without labels, or without tags."""
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """One text that student and teacher answer differently.
+    """One item that student and teacher answer differently.
 
     Attributes:
-        text: the text.
-        gold: its gold label.
+        text: the item, as a person reads it.
+        gold: its gold label, labels, value, spans or tags.
         teacher: the teacher's answer.
         student: the student's answer.
-        teacher_confidence: probability the teacher gives to its answer.
-        student_confidence: probability the student gives to its own answer.
+        teacher_confidence: probability the teacher gives to its answer; ``None`` for a value. Of a whole
+            sentence it is the mean over the words on which the two differ, of a set of labels the smallest
+            over the labels on which they differ.
+        student_confidence: the student's, in the same way.
     """
 
     text: str
     gold: str
     teacher: str
     student: str
-    teacher_confidence: float
-    student_confidence: float
+    teacher_confidence: float | None
+    student_confidence: float | None
 
 
-def agreement(a_logits: FloatArray, b_logits: FloatArray) -> float:
-    """Share of texts on which the highest logit of two predictors stands in the same column.
+def agreement(teacher: Answered, student: Answered) -> float:
+    """How far two predictors answer alike, right or wrong.
 
-    Args:
-        a_logits: ``(n, labels)``.
-        b_logits: ``(n, labels)``, same texts, same columns.
+    The share of rows (texts, pairs, words) with the same answer, in multilabel with the same set of labels;
+    in regression the Pearson correlation of the two predictors' values.
 
     Raises:
-        DataError: two shapes, or no texts.
+        DataError: two shapes, or no rows.
     """
-    if a_logits.shape != b_logits.shape or a_logits.ndim != 2 or len(a_logits) == 0:
+    a, b = teacher[1], student[1]
+    if a.shape != b.shape or a.ndim != 2 or len(a) == 0:
         raise DataError(
-            "Agreement needs two arrays of logits (n, labels) for the same texts, at least one, but they "
-            f"have shapes {a_logits.shape} and {b_logits.shape}."
+            "Agreement needs two arrays of logits (n, labels) for the same items, at least one, but they "
+            f"have shapes {a.shape} and {b.shape}."
         )
-    return float(np.mean(a_logits.argmax(axis=1) == b_logits.argmax(axis=1)))
+    decided, other = (task.decisions(logits) for task, logits in (teacher, student))
+    if student[0].kind == "regression":
+        return float(pearson(decided, other, np.ones((len(a), 1)))[0])
+    return float(np.mean(_are_same(decided, other)))
 
 
 def disagreements(
-    texts: Sequence[str],
+    items: Sequence[Item],
     gold: npt.ArrayLike,
-    task: Task,
-    teacher_logits: FloatArray,
-    student_logits: FloatArray,
+    teacher: Answered,
+    student: Answered,
     *,
     limit: int = 20,
 ) -> list[Disagreement]:
-    """The texts that the two answer differently, worst first.
+    """The items that the two answer differently, worst first; equal ones keep their order.
 
-    The worst is the one where the teacher's probability of its own answer most exceeds the student's
-    probability of that same label. Equal ones keep the order of the texts.
+    The worst is: of labels, where the teacher's probability of its own answer most exceeds the student's
+    probability of that same label; in multilabel, where the two probabilities differ most over a label that
+    one gives and the other does not; in regression, where the values differ most; in tagging, the sentence
+    with the most words that are tagged differently.
 
     Args:
-        texts: ``n`` texts.
-        gold: ``(n,)`` columns of the gold labels.
-        task: names the columns.
-        teacher_logits: ``(n, labels)``.
-        student_logits: ``(n, labels)``.
+        items: ``n`` items.
+        gold: their gold labels, in the form of `understudy.task.Gold`.
+        teacher: the teacher's task and logits.
+        student: the student's task and logits.
         limit: how many to return at most.
 
     Raises:
-        DataError: texts, gold labels and logits do not belong together.
+        DataError: items, gold labels and logits do not belong together.
     """
-    gold = np.asarray(gold)
-    shape = (len(texts), len(task.labels))
-    if gold.shape != shape[:1] or teacher_logits.shape != shape or student_logits.shape != shape:
+    task, gold = student[0], np.asarray(gold)
+    lengths = task.rows(items)
+    shape = (int(lengths.sum()), len(task.labels))
+    expected = shape if task.kind == "multilabel" else shape[:1]
+    if gold.shape != expected or teacher[1].shape != shape or student[1].shape != shape:
         raise DataError(
-            f"{shape[0]} texts and {shape[1]} labels need gold labels {shape[:1]} and logits {shape}, but "
-            f"gold has shape {gold.shape}, the teacher's logits {teacher_logits.shape}, "
-            f"the student's {student_logits.shape}."
+            f"{len(items)} items and {shape[1]} labels need gold labels {expected} and logits {shape}, but "
+            f"gold has shape {gold.shape}, the teacher's logits {teacher[1].shape}, "
+            f"the student's {student[1].shape}."
         )
-    teacher, student = task.probabilities(teacher_logits), task.probabilities(student_logits)
-    teacher_answer, student_answer = teacher_logits.argmax(axis=1), student_logits.argmax(axis=1)
-    rows = np.flatnonzero(teacher_answer != student_answer)
-    answer = teacher_answer[rows]
-    gap = teacher[rows, answer] - student[rows, answer]
-    worst = rows[np.argsort(-gap, kind="stable")][:limit]
-    return [
-        Disagreement(
-            text=texts[row],
-            gold=task.labels[gold[row]],
-            teacher=task.labels[teacher_answer[row]],
-            student=task.labels[student_answer[row]],
-            teacher_confidence=float(teacher[row, teacher_answer[row]]),
-            student_confidence=float(student[row, student_answer[row]]),
-        )
-        for row in worst
-    ]
+    ends = np.cumsum(lengths)
+    weights, surenesses = _weigh(teacher, student, lengths)
+    differing = np.flatnonzero(weights > -np.inf)
+    worst = differing[np.argsort(-weights[differing], kind="stable")][:limit]
+    answers = (gold, teacher[0].decisions(teacher[1]), task.decisions(student[1]))
+    found = []
+    for item in worst:
+        rows = slice(int(ends[item] - lengths[item]), int(ends[item]))
+        right, ours, theirs = (_said(task, items[item], part[rows]) for part in answers)
+        sure, other = (None if part is None else float(part[item]) for part in surenesses)
+        found.append(Disagreement(shown(items[item]), right, ours, theirs, sure, other))
+    return found
+
+
+def _weigh(
+    teacher: Answered, student: Answered, lengths: IntArray
+) -> tuple[Doubles, tuple[Doubles | None, Doubles | None]]:
+    """How bad each item's disagreement is ``(items,)``, -inf: none; and how sure teacher and student are."""
+    task = student[0]
+    decided, other = (one.decisions(logits) for one, logits in (teacher, student))
+    if task.kind == "regression":
+        gap = np.abs(decided - other).astype(np.float64)
+        return np.where(gap > 0, gap, -np.inf), (None, None)
+    differs = ~_are_same(decided, other)
+    ours, theirs = (one.probabilities(logits) for one, logits in (teacher, student))
+    if task.kind == "multilabel":
+        return _weigh_sets(differs, decided != other, (ours, theirs), (decided, other))
+    rows = np.arange(len(decided))
+    sure = (ours[rows, decided].astype(np.float64), theirs[rows, other].astype(np.float64))
+    if task.kind != "tagging":
+        gap = sure[0] - theirs[rows, decided]
+        return np.where(differs, gap, -np.inf), sure
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    tally = np.bincount(owner, differs, minlength=len(lengths))
+    means = (np.bincount(owner, part * differs, len(lengths)) / np.maximum(tally, 1) for part in sure)
+    return np.where(tally > 0, tally, -np.inf), (next(means), next(means))
+
+
+def _weigh_sets(
+    differs: npt.NDArray[np.bool_],
+    disputed: npt.NDArray[np.bool_],
+    probabilities: tuple[FloatArray, FloatArray],
+    decided: tuple[Gold, Gold],
+) -> tuple[Doubles, tuple[Doubles | None, Doubles | None]]:
+    """Of sets of labels: the largest difference of the probabilities of a label that one alone gives."""
+    gap = np.where(disputed, np.abs(probabilities[0] - probabilities[1]), 0).max(axis=1).astype(np.float64)
+    sure = (
+        np.where(disputed, np.where(held > 0, p, 1 - p), 1).min(axis=1).astype(np.float64)
+        for p, held in zip(probabilities, decided, strict=True)
+    )
+    return np.where(differs, gap, -np.inf), (next(sure), next(sure))
+
+
+def _are_same(decided: Gold, other: Gold) -> npt.NDArray[np.bool_]:
+    """Whether the answers of two predictors are equal, by row."""
+    same: npt.NDArray[np.bool_] = np.equal(decided, other)
+    return np.asarray(same.all(axis=1)) if same.ndim == 2 else same
+
+
+def _said(task: Task, item: Item, rows: Gold) -> str:
+    """The rows of one item's answer, as a person reads it."""
+    if task.kind == "regression":
+        return f"{float(rows[0]):.3g}"
+    if task.kind == "multilabel":
+        return ", ".join(task.labels[column] for column in np.flatnonzero(rows[0] > 0)) or NOTHING
+    if task.kind != "tagging":
+        return task.labels[int(rows[0])]
+    tags = [task.labels[column] for column in rows]
+    if not task.has_spans:
+        return " ".join(tags)
+    found = (f"{' '.join(item[span.start : span.stop])} ({span.kind})" for span in spans(tags))
+    return ", ".join(found) or NOTHING

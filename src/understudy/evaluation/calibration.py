@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.errors import DataError, RecipeError
+from understudy.task import FloatArray, Task
 
 
 class Bin(NamedTuple):
@@ -16,7 +17,7 @@ class Bin(NamedTuple):
 
     confidence: float
     accuracy: float
-    texts: int
+    answers: int
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,38 @@ class Calibration:
     ece: float
 
 
+def calibrate(task: Task, gold: npt.ArrayLike, logits: FloatArray, bins: int = 15) -> Calibration | None:
+    """Compare the confidence of a task's answers with how often they are right.
+
+    A text, pair or word has one answer. In multilabel every label of every text is an answer, yes or no,
+    whose confidence is the probability of what the thresholds decide. A binned regression answers with the
+    likeliest bin. One that gives values directly states no confidence: ``None``.
+
+    Args:
+        task: kind, labels and thresholds.
+        gold: gold labels in the form of `understudy.task.Gold`.
+        logits: ``(rows, labels)``.
+        bins: number of bins.
+
+    Raises:
+        DataError: no rows, or shapes that do not fit.
+        RecipeError: fewer than one bin.
+    """
+    if task.kind == "regression" and not task.is_binned:
+        return None
+    probabilities = task.probabilities(logits)
+    if task.kind == "multilabel":
+        held = task.decisions(logits)
+        confidence = np.where(held > 0, probabilities, 1 - probabilities)
+        return reliability(confidence.ravel(), (held == np.asarray(gold)).ravel(), bins)
+    return calibration(probabilities, task.targets(np.asarray(gold)), bins)
+
+
 def calibration(probabilities: npt.NDArray[np.floating], gold: npt.ArrayLike, bins: int = 15) -> Calibration:
     """Compare confidence with accuracy in bins of equal width (Guo et al. 2017, equation 3).
 
     Confidence is the highest probability of a row; bin ``m`` of ``M`` holds ``((m - 1) / M, m / M]``. The
-    expected calibration error is the mean of |accuracy - confidence| over bins, weighted by their texts.
+    expected calibration error is the mean of |accuracy - confidence| over bins, weighted by their answers.
 
     Args:
         probabilities: ``(n, labels)``, rows sum to 1.
@@ -48,8 +76,6 @@ def calibration(probabilities: npt.NDArray[np.floating], gold: npt.ArrayLike, bi
         RecipeError: fewer than one bin.
     """
     gold = np.asarray(gold)
-    if bins < 1:
-        raise RecipeError(f"Calibration needs at least one bin, but bins is {bins}.")
     if probabilities.ndim != 2 or gold.shape != probabilities.shape[:1] or len(gold) == 0:
         raise DataError(
             "Calibration needs probabilities (n, labels) and gold labels (n,) of at least one text, but they "
@@ -59,8 +85,20 @@ def calibration(probabilities: npt.NDArray[np.floating], gold: npt.ArrayLike, bi
         raise DataError(
             "Calibration needs probabilities: rows ≥ 0 that sum to 1. Apply softmax to logits first."
         )
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == gold
+    return reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == gold, bins)
+
+
+def reliability(
+    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], bins: int = 15
+) -> Calibration:
+    """The reliability diagram of answers: stated confidence ``(n,)``, and whether each is right ``(n,)``.
+
+    Raises:
+        RecipeError: fewer than one bin.
+    """
+    if bins < 1:
+        raise RecipeError(f"Calibration needs at least one bin, but bins is {bins}.")
+    confidence = confidence.astype(np.float64)
     place = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
     filled = []
     for number in range(bins):
@@ -69,5 +107,5 @@ def calibration(probabilities: npt.NDArray[np.floating], gold: npt.ArrayLike, bi
             filled.append(
                 Bin(float(confidence[inside].mean()), float(right[inside].mean()), int(inside.sum()))
             )
-    error = sum(part.texts * abs(part.accuracy - part.confidence) for part in filled) / len(gold)
+    error = sum(part.answers * abs(part.accuracy - part.confidence) for part in filled) / len(right)
     return Calibration(bins=tuple(filled), ece=float(error))

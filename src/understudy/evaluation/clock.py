@@ -1,6 +1,7 @@
 """The one clock: what a prediction costs, measured alike for every Predictor.
 
-What is timed is raw text in, label name out: tokenisation is included. A fair comparison runs each predictor
+What is timed is a raw item in (a text, a pair of texts, the words of a sentence), its answer out:
+tokenisation is included. A fair comparison runs each predictor
 in a process of its own, so that peak memory is its own too, and limits the threads (``OMP_NUM_THREADS``,
 ``torch.set_num_threads``, session options) before the predictor is loaded.
 """
@@ -22,14 +23,14 @@ import numpy as np
 
 from understudy.errors import DataError
 from understudy.evaluation.machine import cpu_name
-from understudy.task import Predictor
+from understudy.task import Item, Predictor
 
-_FIRST_CHUNK = 32  # texts that tell how many fit into the time for a batch
+_FIRST_CHUNK = 32  # items that tell how many fit into the time for a batch
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Percentiles of the time for one text, in microseconds."""
+    """Percentiles of the time for one item, in microseconds."""
 
     p50: float
     p95: float
@@ -41,11 +42,11 @@ class Cost:
     """What a predictor costs.
 
     Attributes:
-        latency_us: time for a single text, microseconds.
-        calls: single texts that were timed.
-        throughput_per_s: texts a second when many are given at once; the median of the repeats.
-        throughput_range: slowest and fastest repeat, texts a second.
-        batch_texts: texts given at once.
+        latency_us: time for a single item, microseconds.
+        calls: single items that were timed.
+        throughput_per_s: items a second when many are given at once; the median of the repeats.
+        throughput_range: slowest and fastest repeat, items a second.
+        batch_items: items given at once.
         threads: threads the predictor was allowed to use, as the caller says.
         peak_memory_bytes: highest resident memory of this process so far; 0 where the platform does not tell.
         cpu: processor model.
@@ -55,7 +56,7 @@ class Cost:
     calls: int
     throughput_per_s: float
     throughput_range: tuple[float, float]
-    batch_texts: int
+    batch_items: int
     threads: int
     peak_memory_bytes: int
     cpu: str
@@ -67,53 +68,54 @@ class Cost:
 
 def measure(
     predictor: Predictor,
-    texts: Sequence[str],
+    items: Sequence[Item],
     *,
     threads: int,
     warmup_s: float = 0.3,
     singles: int = 100,
     most_singles: int = 5_000,
     min_seconds: float = 1.0,
-    batch_texts: int = 10_000,
+    batch_items: int = 10_000,
     batch_seconds: float = 5.0,
     repeats: int = 5,
 ) -> Cost:
-    """Time a predictor on single texts, then on many at once.
+    """Time a predictor on single items, then on many at once.
 
-    Single texts are taken in order, again from the first after the last, until ``singles`` calls and
+    Single items are taken in order, again from the first after the last, until ``singles`` calls and
     ``min_seconds`` are both reached, or ``most_singles`` calls. Garbage collection rests meanwhile.
 
     Args:
         predictor: anything that answers.
-        texts: texts to answer; use the test split, whose lengths are the real ones.
+        items: the task's items; use the test split, whose lengths are the real ones. Of tagging an item is a
+            sentence, however many words it has.
         threads: threads the predictor may use; recorded, not set.
         warmup_s: seconds of untimed single calls before the first timed one.
         singles: fewest timed single calls.
         most_singles: most timed single calls.
         min_seconds: shortest time spent on single calls, unless ``most_singles`` comes first.
-        batch_texts: most texts given at once.
-        batch_seconds: about how long all repeats together may take; a slow predictor gets fewer texts, but
+        batch_items: most items given at once.
+        batch_seconds: about how long all repeats together may take; a slow predictor gets fewer items, but
             never fewer than 32 if there are as many.
         repeats: timed batch calls.
 
     Raises:
-        DataError: there are no texts.
+        DataError: there are no items.
     """
-    if len(texts) == 0:
-        raise DataError("There is no text to time. Give at least one.")
-    texts = list(texts)
+    if len(items) == 0:
+        raise DataError("There is no item to time. Give at least one.")
+    items = list(items)
     with _no_collection():
-        _warm_up(predictor, texts, warmup_s)
-        times = _time_singles(predictor, texts, singles, most_singles, min_seconds)
-        size = _batch_size(predictor, texts, batch_texts, batch_seconds / repeats)
-        seconds = [_time_once(predictor, texts[:size]) / 1e9 for _ in range(repeats)]
+        _warm_up(predictor, items, warmup_s)
+        times = _time_singles(predictor, items, singles, most_singles, min_seconds)
+        size = _batch_size(predictor, items, batch_items, batch_seconds / repeats)
+        seconds = [_time_once(predictor, items[:size]) / 1e9 for _ in range(repeats)]
     p50, p95, p99 = (float(value) / 1e3 for value in np.percentile(times, [50, 95, 99]))
     return Cost(
         latency_us=Latency(p50, p95, p99),
         calls=len(times),
         throughput_per_s=size / statistics.median(seconds),
         throughput_range=(size / max(seconds), size / min(seconds)),
-        batch_texts=size,
+        batch_items=size,
         threads=threads,
         peak_memory_bytes=peak_memory_bytes(),
         cpu=cpu_name(),
@@ -138,41 +140,41 @@ def peak_memory_bytes(status: Path = Path("/proc/self/status")) -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, KiB elsewhere
 
 
-def _time_once(predictor: Predictor, texts: list[str]) -> int:
-    """Nanoseconds from raw texts to label names."""
+def _time_once(predictor: Predictor, items: list[Item]) -> int:
+    """Nanoseconds from raw items to answers."""
     start = time.perf_counter_ns()
-    predictor.task.answers(predictor.logits(texts))
+    predictor.task.answers(predictor.logits(items))
     return time.perf_counter_ns() - start
 
 
-def _warm_up(predictor: Predictor, texts: list[str], seconds: float) -> None:
-    """Answer single texts, at least one, for some seconds."""
+def _warm_up(predictor: Predictor, items: list[Item], seconds: float) -> None:
+    """Answer single items, at least one, for some seconds."""
     end = time.perf_counter() + seconds
-    for text in cycle(texts):
-        _time_once(predictor, [text])
+    for item in cycle(items):
+        _time_once(predictor, [item])
         if time.perf_counter() >= end:
             return
 
 
 def _time_singles(
-    predictor: Predictor, texts: list[str], fewest: int, most: int, min_seconds: float
+    predictor: Predictor, items: list[Item], fewest: int, most: int, min_seconds: float
 ) -> list[int]:
     """Nanoseconds of single calls."""
     times: list[int] = []
     start = time.perf_counter()
-    for text in cycle(texts):
-        times.append(_time_once(predictor, [text]))
+    for item in cycle(items):
+        times.append(_time_once(predictor, [item]))
         enough = len(times) >= fewest and time.perf_counter() - start >= min_seconds
         if enough or len(times) >= most:
             break
     return times
 
 
-def _batch_size(predictor: Predictor, texts: list[str], most: int, seconds: float) -> int:
-    """How many texts at once take about ``seconds``, judged by a first chunk."""
-    chunk = texts[: min(_FIRST_CHUNK, most)]
+def _batch_size(predictor: Predictor, items: list[Item], most: int, seconds: float) -> int:
+    """How many items at once take about ``seconds``, judged by a first chunk."""
+    chunk = items[: min(_FIRST_CHUNK, most)]
     fitting = int(seconds * 1e9 / max(1, _time_once(predictor, chunk)) * len(chunk))
-    return max(len(chunk), min(len(texts), most, fitting))
+    return max(len(chunk), min(len(items), most, fitting))
 
 
 @contextlib.contextmanager

@@ -1,22 +1,24 @@
-"""Bootstrap intervals over the test texts, for one predictor and for the difference of two.
+"""Bootstrap intervals over the test items, for one predictor and for the difference of two.
 
-A resample draws ``n`` texts with replacement from ``n``. Texts with the same gold label and the same answers
-are interchangeable to every metric, so it is enough to draw **how many** texts of each such cell a resample
-holds: a multinomial over the occupied cells of the confusion matrix. That is the same distribution as drawing
-texts, not an approximation, and it replaces ``n`` numbers a resample by one a cell.
+A resample draws ``n`` items with replacement from ``n``: texts, pairs, or whole sentences, never words, for
+the words of a sentence are no independent draws. Items with the same gold label and the same answers are
+interchangeable to every metric, so it is enough to draw **how many** items of each such cell a resample
+holds: a multinomial over the cells. That is the same distribution as drawing items, not an approximation.
+A score is then a function of the draws times what each cell adds to it (`understudy.metrics.Tally`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from understudy.errors import RecipeError
-from understudy.metrics import Doubles, Margins, check_columns, score, score_margins
-from understudy.task import IntArray
+from understudy.metrics import Doubles, Tally, check_answers, score, tally
+from understudy.task import Gold, IntArray, Task
 
 _DRAWS_AT_ONCE = 4_000_000  # cells x resamples held in memory together, about 32 MB an array
 
@@ -31,7 +33,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two predictors on the same test texts.
+    """Two predictors on the same test items.
 
     Attributes:
         difference: score of ``a`` minus score of ``b``.
@@ -44,99 +46,129 @@ class Comparison:
     interval: Interval
     share_not_better: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form; the interval is ``[low, high]``."""
+        return {
+            "difference": self.difference,
+            "interval": [self.interval.low, self.interval.high],
+            "share_not_better": self.share_not_better,
+        }
+
 
 def bootstrap_interval(
-    metric: str,
+    task: Task,
     gold: npt.ArrayLike,
-    predicted: npt.ArrayLike,
-    n_labels: int,
+    decisions: npt.ArrayLike,
+    lengths: IntArray | None = None,
     *,
     seed: int,
+    metric: str | None = None,
     resamples: int = 2000,
     level: float = 0.95,
 ) -> Interval:
     """Percentile bootstrap interval of a metric (Efron and Tibshirani 1993, section 13.3).
 
     Args:
-        metric: a metric of `understudy.task.METRICS`.
-        gold: ``(n,)`` columns of the gold labels.
-        predicted: ``(n,)`` columns of the predicted labels.
-        n_labels: number of labels of the task.
+        task: kind, labels and metric.
+        gold: gold labels in the form of `understudy.task.Gold`.
+        decisions: `Task.decisions` of the predictor.
+        lengths: ``(items,)`` words of each sentence; tagging needs it.
         seed: the same seed gives the same interval.
+        metric: one of the kind's; the task's own unless given.
         resamples: number of resamples.
         level: share of resamples inside the interval.
 
     Raises:
         RecipeError: unknown metric, no resamples, or a level outside (0, 1).
-        DataError: no texts, two lengths, or a number that is no column.
+        DataError: as in `understudy.metrics.score`.
     """
-    gold, predicted = check_columns(n_labels, gold, predicted)
-    (scores,) = _resampled_scores(metric, gold, [predicted], n_labels, seed=seed, resamples=resamples)
+    (scores,) = _resampled_scores(
+        task, [gold, decisions], lengths, metric=metric, seed=seed, resamples=resamples
+    )
     return _percentiles(scores, level)
 
 
 def paired_bootstrap(
-    metric: str,
+    task: Task,
     gold: npt.ArrayLike,
     a: npt.ArrayLike,
     b: npt.ArrayLike,
-    n_labels: int,
+    lengths: IntArray | None = None,
     *,
     seed: int,
+    metric: str | None = None,
     resamples: int = 2000,
     level: float = 0.95,
 ) -> Comparison:
-    """Compare two predictors on the same resamples, so that hard texts count for both or for neither.
+    """Compare two predictors on the same resamples, so that hard items count for both or for neither.
 
     Args:
-        metric: a metric of `understudy.task.METRICS`.
-        gold: ``(n,)`` columns of the gold labels.
-        a: ``(n,)`` answers of the first predictor.
-        b: ``(n,)`` answers of the second.
-        n_labels: number of labels of the task.
+        task: kind, labels and metric.
+        gold: gold labels in the form of `understudy.task.Gold`.
+        a: `Task.decisions` of the first predictor.
+        b: those of the second.
+        lengths: ``(items,)`` words of each sentence; tagging needs it.
         seed: the same seed gives the same comparison.
+        metric: one of the kind's; the task's own unless given.
         resamples: number of resamples.
         level: share of resamples inside the interval.
 
     Raises:
         RecipeError: unknown metric, no resamples, or a level outside (0, 1).
-        DataError: no texts, two lengths, or a number that is no column.
+        DataError: as in `understudy.metrics.score`.
     """
-    gold, a, b = check_columns(n_labels, gold, a, b)
-    scores_a, scores_b = _resampled_scores(metric, gold, [a, b], n_labels, seed=seed, resamples=resamples)
+    scores_a, scores_b = _resampled_scores(
+        task, [gold, a, b], lengths, metric=metric, seed=seed, resamples=resamples
+    )
     return Comparison(
-        difference=score(metric, gold, a, n_labels) - score(metric, gold, b, n_labels),
+        difference=score(task, gold, a, lengths, metric) - score(task, gold, b, lengths, metric),
         interval=_percentiles(scores_a - scores_b, level),
         share_not_better=float(np.mean(scores_a <= scores_b)),
     )
 
 
 def _resampled_scores(
-    metric: str, gold: IntArray, answers: Sequence[IntArray], n_labels: int, *, seed: int, resamples: int
+    task: Task,
+    arrays: Sequence[npt.ArrayLike],
+    lengths: IntArray | None,
+    *,
+    metric: str | None,
+    seed: int,
+    resamples: int,
 ) -> list[Doubles]:
-    """Scores ``(resamples,)`` of each column of answers, all on the same resamples."""
+    """Scores ``(resamples,)`` of each array after the first, which is gold, all on the same resamples."""
     if resamples < 1:
         raise RecipeError(f"resamples must be at least 1, but is {resamples}.")
     rng = np.random.default_rng(seed)
-    cells, counts = np.unique(np.stack([gold, *answers]), axis=1, return_counts=True)
+    counts, tallies = _cells(task, check_answers(task, *arrays), lengths, metric)
     size = max(1, _DRAWS_AT_ONCE // len(counts))
-    parts: list[list[Doubles]] = [[] for _ in answers]
+    parts: list[list[Doubles]] = [[] for _ in tallies]
     for start in range(0, resamples, size):
         draws = _draw(counts, min(size, resamples - start), rng)
-        golds = _sum_by(draws, cells[0], n_labels)
-        for scores, column in zip(parts, cells[1:], strict=True):
-            right = column == cells[0]
-            hits = _sum_by(draws[right], column[right], n_labels)
-            margins = Margins(hits, golds, _sum_by(draws, column, n_labels))
-            scores.append(score_margins(metric, margins))
+        for scores, one in zip(parts, tallies, strict=True):
+            scores.append(one.scores(draws))
     return [np.concatenate(scores) for scores in parts]
+
+
+def _cells(
+    task: Task, arrays: Sequence[Gold], lengths: IntArray | None, metric: str | None
+) -> tuple[IntArray, list[Tally]]:
+    """How many items each cell has, and what one item of it adds to each array's score."""
+    if task.kind == "tagging":
+        tallies = [tally(task, arrays[0], given, lengths, metric) for given in arrays[1:]]
+        return np.ones(len(tallies[0].parts), dtype=np.int64), tallies
+    joined = np.ascontiguousarray(np.column_stack(arrays))
+    rows = joined.view(np.dtype((np.void, joined.itemsize * joined.shape[1])))[:, 0]
+    _, first, counts = np.unique(rows, return_index=True, return_counts=True)
+    cells = [array[first] for array in arrays]
+    return counts, [tally(task, cells[0], given, metric=metric) for given in cells[1:]]
 
 
 def _draw(counts: IntArray, resamples: int, rng: np.random.Generator) -> IntArray:
     """How often each cell is drawn: ``(cells, resamples)``, each column multinomial with weights ``counts``.
 
-    Cells of a single text are drawn as one cell first, which is then shared out text by text: with many
-    labels most errors are such cells, and drawing a text is cheaper than drawing a binomial a cell.
+    Cells of a single item are drawn as one cell first, which is then shared out item by item: with many
+    labels most errors are such cells, and drawing an item is cheaper than drawing a binomial a cell.
     """
     total = int(counts.sum())
     rare = counts == 1
@@ -148,19 +180,9 @@ def _draw(counts: IntArray, resamples: int, rng: np.random.Generator) -> IntArra
     if n_rare:
         owner = np.repeat(np.arange(resamples), grouped[:, 0])
         picked = rng.integers(0, n_rare, size=len(owner))
-        tally = np.bincount(picked * resamples + owner, minlength=n_rare * resamples)
-        draws[rare] = tally.reshape(n_rare, resamples)
+        shared = np.bincount(picked * resamples + owner, minlength=n_rare * resamples)
+        draws[rare] = shared.reshape(n_rare, resamples)
     return draws
-
-
-def _sum_by(draws: IntArray, columns: IntArray, n_labels: int) -> IntArray:
-    """Add up the rows of ``draws`` ``(cells, resamples)`` by label: ``(labels, resamples)``."""
-    sums = np.zeros((n_labels, draws.shape[1]), dtype=np.int64)
-    order = np.argsort(columns, kind="stable")
-    labels, starts = np.unique(columns[order], return_index=True)
-    if len(labels):
-        sums[labels] = np.add.reduceat(draws[order], starts, axis=0)
-    return sums
 
 
 def _percentiles(values: Doubles, level: float) -> Interval:

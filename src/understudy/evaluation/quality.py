@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from understudy.errors import DataError, TeacherError
 from understudy.evaluation.agreement import Disagreement, agreement, disagreements
-from understudy.evaluation.calibration import Calibration, calibration
+from understudy.evaluation.calibration import Calibration, calibrate
 from understudy.evaluation.intervals import Interval, bootstrap_interval
-from understudy.metrics import check_columns, confusion, macro_f1, per_label, score
-from understudy.task import FloatArray, Task
+from understudy.metrics import confusion, metrics_of, per_label, scores
+from understudy.task import FloatArray, IntArray, Item, Task
 
 
 @dataclass(frozen=True)
@@ -23,88 +23,101 @@ class Quality:
 
     Attributes:
         metric: the task's metric.
-        texts: number of test texts.
+        items: number of test items: texts, pairs, or sentences.
+        rows: number of rows that were answered: words in tagging, else the items.
         score: value of the metric.
         ci95: 95 % bootstrap interval of ``score``.
-        macro_f1: mean F1 of the labels that occur.
+        metrics: every metric of the kind of task → its value.
+        macro_f1: mean F1 of the labels, or kinds of span, that occur; ``None``: regression.
         macro_f1_ci95: its 95 % bootstrap interval.
-        per_label: label name → F1.
-        confusion: texts by gold label (outer) and answer (inner), in the order of the task's labels.
-        calibration: confidence against accuracy.
-        agreement: share of texts answered like the teacher; ``None`` if no teacher was given.
-        disagreements: the worst of the others; empty unless teacher and texts were given.
+        per_label: label, or kind of span, → F1; empty in regression.
+        confusion: rows by gold label (outer) and answer (inner), in the order of the task's labels; ``None``
+            where a row does not have exactly one label.
+        calibration: confidence against accuracy; ``None`` for a regression that gives values directly.
+        agreement: how far it answers like the teacher (`understudy.evaluation.agreement.agreement`); ``None``
+            if no teacher was given.
+        disagreements: the worst of the others; empty unless a teacher was given.
     """
 
     metric: str
-    texts: int
+    items: int
+    rows: int
     score: float
     ci95: Interval
-    macro_f1: float
-    macro_f1_ci95: Interval
+    metrics: dict[str, float]
+    macro_f1: float | None
+    macro_f1_ci95: Interval | None
     per_label: dict[str, float]
-    confusion: list[list[int]]
-    calibration: Calibration
+    confusion: list[list[int]] | None
+    calibration: Calibration | None
     agreement: float | None = None
     disagreements: tuple[Disagreement, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form; intervals are ``[low, high]``, bins ``[confidence, accuracy, texts]``."""
+        """A JSON-ready form; intervals are ``[low, high]``, bins ``[confidence, accuracy, answers]``."""
+        bins = self.calibration and {
+            "bins": [list(part) for part in self.calibration.bins],
+            "ece": self.calibration.ece,
+        }
         return {
             **asdict(self),
             "ci95": [self.ci95.low, self.ci95.high],
-            "macro_f1_ci95": [self.macro_f1_ci95.low, self.macro_f1_ci95.high],
-            "calibration": {
-                "bins": [list(part) for part in self.calibration.bins],
-                "ece": self.calibration.ece,
-            },
+            "macro_f1_ci95": self.macro_f1_ci95 and [self.macro_f1_ci95.low, self.macro_f1_ci95.high],
+            "calibration": bins,
             "disagreements": [asdict(item) for item in self.disagreements],
         }
 
 
 def assess(
     task: Task,
+    items: Sequence[Item],
     gold: npt.ArrayLike,
     logits: FloatArray,
     *,
     seed: int,
-    texts: Sequence[str] | None = None,
     teacher_logits: FloatArray | None = None,
+    teacher_task: Task | None = None,
 ) -> Quality:
     """Judge the logits of one predictor.
 
     Args:
-        task: label names and metric.
-        gold: ``(n,)`` columns of the gold labels.
-        logits: ``(n, labels)`` of the predictor.
+        task: the predictor's own task: its thresholds decide its answers (multilabel).
+        items: the ``n`` items that were answered.
+        gold: their gold labels, in the form of `understudy.task.Gold`.
+        logits: ``(rows, labels)`` of the predictor.
         seed: of the bootstrap; the same seed gives the same numbers.
-        texts: the ``n`` texts, to show disagreements with the teacher.
-        teacher_logits: ``(n, labels)`` of the teacher, columns in the same order.
+        teacher_logits: ``(rows, labels)`` of the teacher, columns in the same order.
+        teacher_task: the teacher's task, with thresholds of its own; ``task`` unless given.
 
     Raises:
         DataError: the shapes do not fit, or a logit is not a number.
     """
-    n_labels = len(task.labels)
-    _check_logits(task, gold, logits)
-    predicted = logits.argmax(axis=1)
-    (gold,) = check_columns(n_labels, gold)
+    lengths = task.rows(items)
+    _check_logits(task, lengths, logits)
+    gold, decided = np.asarray(gold), task.decisions(logits)
+    found = scores(task, gold, decided, lengths)
     alike: float | None = None
     worst: tuple[Disagreement, ...] = ()
     if teacher_logits is not None:
-        _check_logits(task, gold, teacher_logits)
-        alike = agreement(teacher_logits, logits)
-        if texts is not None:
-            worst = tuple(disagreements(texts, gold, task, teacher_logits, logits))
-    labels = per_label(gold, predicted, n_labels)
+        _check_logits(task, lengths, teacher_logits)
+        teacher = (teacher_task or task, teacher_logits)
+        alike = agreement(teacher, (task, logits))
+        worst = tuple(disagreements(items, gold, teacher, (task, logits)))
+    has_labels = "macro_f1" in metrics_of(task)
     return Quality(
         metric=task.metric,
-        texts=len(gold),
-        score=score(task.metric, gold, predicted, n_labels),
-        ci95=bootstrap_interval(task.metric, gold, predicted, n_labels, seed=seed),
-        macro_f1=macro_f1(gold, predicted, n_labels),
-        macro_f1_ci95=bootstrap_interval("macro_f1", gold, predicted, n_labels, seed=seed),
-        per_label={name: part.f1 for name, part in zip(task.labels, labels, strict=True)},
-        confusion=confusion(gold, predicted, n_labels).tolist(),
-        calibration=calibration(task.probabilities(logits), gold),
+        items=len(items),
+        rows=len(logits),
+        score=found[task.metric],
+        ci95=bootstrap_interval(task, gold, decided, lengths, seed=seed),
+        metrics=found,
+        macro_f1=found.get("macro_f1"),
+        macro_f1_ci95=bootstrap_interval(task, gold, decided, lengths, seed=seed, metric="macro_f1")
+        if has_labels
+        else None,
+        per_label=_f1_by_label(task, gold, decided, lengths) if has_labels else {},
+        confusion=confusion(task, gold, decided).tolist() if task.is_exclusive else None,
+        calibration=calibrate(task, gold, logits),
         agreement=alike,
         disagreements=worst,
     )
@@ -124,15 +137,21 @@ def retention(student_score: float, teacher_score: float) -> float:
     return student_score / teacher_score
 
 
-def _check_logits(task: Task, gold: npt.ArrayLike, logits: FloatArray) -> None:
-    """Refuse logits that are not one finite row for each text, one column for each label."""
-    expected = (len(np.asarray(gold)), len(task.labels))
+def _f1_by_label(
+    task: Task, gold: npt.NDArray[Any], decided: npt.NDArray[Any], lengths: IntArray
+) -> dict[str, float]:
+    return {name: part.f1 for name, part in per_label(task, gold, decided, lengths).items()}
+
+
+def _check_logits(task: Task, lengths: IntArray, logits: FloatArray) -> None:
+    """Refuse logits that are not one finite row for each row of the items, one column for each label."""
+    expected = (int(lengths.sum()), len(task.labels))
     if logits.shape != expected:
-        raise DataError(f"Logits must have the shape (texts, labels) = {expected}, but have {logits.shape}.")
+        raise DataError(f"Logits must have the shape (rows, labels) = {expected}, but have {logits.shape}.")
     wrong = np.argwhere(~np.isfinite(logits))
     if len(wrong):
         row, column = wrong[0]
         raise DataError(
-            f"The logit of text {row} for label {task.labels[column]!r} is {logits[row, column]}. Logits "
+            f"The logit of row {row} for label {task.labels[column]!r} is {logits[row, column]}. Logits "
             "must be finite; look for an overflow or a division by zero in the model."
         )

@@ -2,45 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from understudy.report.markdown import describe_data, escape, grid, lines
+from understudy.report.prose import PAIRED
 from understudy.report.rows import (
     Row,
+    agreed,
     clean,
     count,
     duration,
+    heading,
     metric_name,
+    other_metrics,
+    other_score,
     percent,
     score_with_interval,
     shorten,
+    signed,
     size,
     times,
     whole,
 )
-from understudy.report.verdict import overlap
+from understudy.report.verdict import judge, on_test, overlap, span
+from understudy.report.wording import Wording, wording
 
 MOST_LABELS = 200
 """More label names than these are counted, not listed."""
 
-_TAGS = ("text-classification", "knowledge-distillation", "onnx", "understudy")
+_TAGS = ("knowledge-distillation", "onnx", "understudy")
 
 _USE = """\
 ```python
 import understudy
 
 student = understudy.load("path/to/this/folder")
-print(student.predict(["a text to classify"]))
+print(student.predict([{python}]))
 ```
 
 ```sh
-understudy predict path/to/this/folder "a text to classify"
+understudy predict path/to/this/folder {shell}
 ```
 
 Prediction needs no torch: `pip install understudy`."""
+
+_EXAMPLES: Mapping[str, tuple[str, str]] = {
+    "text": ('"a text to classify"', '"a text to classify"'),
+    "pair": ('("one text", "and another")', "$'one text\\tand another'"),
+    "sentence": ('"A sentence to tag."', '"A sentence to tag."'),
+}  # by item: in Python, in a shell
+
+_ROLES: Mapping[str, str] = {
+    "classification": "A small text classifier",
+    "pair": "A small classifier of pairs of texts",
+    "multilabel": "A small classifier that gives a {item} any number of labels",
+    "regression": "A small model that gives a {item} a value",
+    "tagging": "A small tagger of words",
+}  # by kind of task
+
+_NONE_ELSE: Mapping[str, str] = {
+    "multilabel": "It knows the labels above and no others.",
+    "regression": "It has learnt values within the range above, and says nothing sensible beyond it.",
+    "tagging": "It knows the tags above and no others: a word that fits none is still given one of them.",
+}  # by kind of task, where it is not what a classifier does
 
 
 def render_card(facts: Mapping[str, Any]) -> str:
@@ -52,15 +79,15 @@ def render_card(facts: Mapping[str, Any]) -> str:
             ``None``. Optional: ``license`` (an identifier; ``other`` unless given) and ``quantisation``
             (a sentence).
     """
-    task, row = facts["task"], facts["row"]
+    words, row = wording(facts["task"]), facts["row"]
+    python, shell = _EXAMPLES[words.item]
     sections = [
         f"---\n{_front_matter(facts)}---",
         f"# {escape(facts['student'])}: {escape(facts['data']['name'])}",
         _introduction(facts),
         "## Use",
-        _USE,
-        "## Labels",
-        _labels(task["labels"]),
+        _USE.format(python=python, shell=shell),
+        *_answers(facts["task"], words),
         "## Quality",
         _quality(facts)
         if row
@@ -68,7 +95,7 @@ def render_card(facts: Mapping[str, Any]) -> str:
         "## Cost",
         _cost(facts),
         "## Data",
-        describe_data(facts["data"], task["labels"]),
+        describe_data(facts["data"], words),
         "## Limits",
         lines(_limits(facts)),
         f"Written by Understudy {escape(facts['understudy_version'])}.",
@@ -81,14 +108,14 @@ def _front_matter(facts: Mapping[str, Any]) -> str:
     about: dict[str, Any] = {
         "library_name": "understudy",
         "license": facts.get("license") or "other",
-        "pipeline_tag": "text-classification",
-        "tags": list(_TAGS),
+        "pipeline_tag": _hub_kind(facts["task"]),
+        "tags": [_hub_kind(facts["task"]), *_TAGS],
     }
     row = facts["row"]
     if row:
         name = clean(facts["data"]["name"])
         measured = {
-            "task": {"type": "text-classification"},
+            "task": {"type": _hub_kind(facts["task"])},
             "dataset": {"name": name, "type": name, "split": "test"},
             "metrics": [{"type": row["metric"], "value": round(float(row["score"]), 4)}],
         }
@@ -96,51 +123,67 @@ def _front_matter(facts: Mapping[str, Any]) -> str:
     return yaml.safe_dump(about, sort_keys=False, allow_unicode=True)
 
 
+def _hub_kind(task: Mapping[str, Any]) -> str:
+    """What hubs call the task; they file values of texts under classification too."""
+    return "token-classification" if task["kind"] == "tagging" else "text-classification"
+
+
 def _introduction(facts: Mapping[str, Any]) -> str:
-    n_labels = len(facts["task"]["labels"])
+    words = wording(facts["task"])
+    role = _ROLES[facts["task"]["kind"]].format(item=words.item)
     return (
-        f"A small text classifier for {n_labels} labels, distilled from the teacher "
+        f"{role} ({words.gist}), distilled from the teacher "
         f"**{escape(facts['teacher'])}**: architecture `{clean(facts['student'])}`, "
         f"{count(facts['parameters'])} parameters, a vocabulary of {whole(facts['vocabulary_size'])}. "
         "It answers on one CPU core."
     )
 
 
-def _labels(labels: list[str]) -> str:
+def _answers(task: Mapping[str, Any], words: Wording) -> list[str]:
+    """A section on what it can answer."""
+    labels = task["labels"]
+    if not words.has_labels:
+        return ["## Values", heading(f"{words.gist}.")]
+    title = "## Tags" if task["kind"] == "tagging" else "## Labels"
     if len(labels) > MOST_LABELS:
-        return f"{len(labels)} labels, listed in the folder."
-    return ", ".join(escape(shorten(label, 80)) for label in labels)
+        return [title, f"{len(labels)} labels, listed in the folder."]
+    return [title, ", ".join(escape(shorten(label, 80)) for label in labels)]
 
 
 def _quality(facts: Mapping[str, Any]) -> str:
     """A table of the student beside its teacher and its undistilled twin, and what distillation added."""
     row, teacher, undistilled = facts["row"], facts["teacher_row"], facts["undistilled_row"]
-    metric = metric_name(row["metric"])
+    others = other_metrics([row])
     header = [
         "Model",
-        f"{metric[:1].upper()}{metric[1:]} (95 %)",
-        "Macro F1 (95 %)",
+        f"{heading(metric_name(row['metric']))} (95 %)",
+        *(heading(metric_name(name)) for name in others),
         "Retention",
         "Agreement",
     ]
     named = (("this student", row), ("teacher", teacher), ("the same, trained on labels only", undistilled))
-    table = grid(header, [[name, *_scores(item)] for name, item in named if item])
-    texts = facts["data"]["sizes"].get("test")
-    where = f"Measured on {whole(texts)} test texts that no training step has seen." if texts else ""
-    return "\n\n".join(filter(None, (table, where, _gain(row, undistilled))))
+    table = grid(header, [[name, *_scores(item, others)] for name, item in named if item])
+    return "\n\n".join(filter(None, (table, on_test(facts), _gain(row, undistilled))))
 
 
-def _scores(row: Row) -> list[str]:
+def _scores(row: Row, others: Sequence[str]) -> list[str]:
     return [
         score_with_interval(row["metric"], row["score"], row["ci95"]),
-        score_with_interval("macro_f1", row["macro_f1"], row["macro_f1_ci95"]),
+        *(other_score(row, name) for name in others),
         percent(row["retention"]),
-        percent(row["agreement"]),
+        agreed(row),
     ]
 
 
 def _gain(row: Row, undistilled: Row | None) -> str:
-    if undistilled is None or not overlap(row, undistilled):
+    if undistilled is None:
+        return ""
+    paired = row.get("against_undistilled")
+    if paired and paired["name"] == undistilled["name"]:
+        gained = signed(row["metric"], paired["difference"])
+        interval = span(row["metric"], paired)
+        return f"Distillation changed its score by {gained} ({interval}), which is {judge(paired)}. {PAIRED}"
+    if not overlap(row, undistilled):
         return ""
     return "It is not clearly different from the same architecture without a teacher: the intervals overlap."
 
@@ -149,12 +192,12 @@ def _cost(facts: Mapping[str, Any]) -> str:
     row, machine = facts["row"], facts["machine"]
     if not row:
         return f"{count(facts['parameters'])} parameters. Size and latency: not evaluated yet."
-    clock = row["latency_us"] or {}
+    clock, item = row["latency_us"] or {}, wording(facts["task"]).item
     body = [
         ["Parameters", count(facts["parameters"])],
         ["Size on disk", size(row["size_bytes"])],
         *([f"Latency, {name}", duration(clock.get(name))] for name in ("p50", "p95", "p99")),
-        ["Texts per second", whole(row["throughput_per_s"])],
+        [f"{heading(item)}s per second", whole(row["throughput_per_s"])],
         ["Speed-up over the teacher", times(row["speedup"])],
         ["Compression", times(row["compression"])],
     ]
@@ -162,17 +205,20 @@ def _cost(facts: Mapping[str, Any]) -> str:
     threads = (
         "" if row["threads"] is None else f", {row['threads']} thread{'' if row['threads'] == 1 else 's'}"
     )
-    return grid(["Cost", "Value"], body) + f"\n\nOne text at a time, tokenisation included{threads}{on}."
+    return grid(["Cost", "Value"], body) + f"\n\nOne {item} at a time, tokenisation included{threads}{on}."
 
 
 def _limits(facts: Mapping[str, Any]) -> list[str]:
-    quantisation = facts.get("quantisation")
+    quantisation, item = facts.get("quantisation"), wording(facts["task"]).item
     stored = (
         escape(quantisation) if quantisation else "not stated here; `manifest.json` lists the files as stored"
     )
     return [
-        "It knows the labels above and no others: a text that fits none is still given one of them.",
-        "Its words are those of the training texts; other domains or languages give answers of little worth.",
+        _NONE_ELSE.get(
+            facts["task"]["kind"],
+            f"It knows the labels above and no others: a {item} that fits none is still given one of them.",
+        ),
+        f"Its words are those of the training {item}s; other domains or languages get poor answers.",
         "It imitates its teacher, errors and biases included.",
         f"Quantisation: {stored}.",
     ]

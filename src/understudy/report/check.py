@@ -8,6 +8,7 @@ from typing import Any
 
 from understudy.errors import UnderstudyError, nearest
 from understudy.report.rows import ROLES, clean
+from understudy.task import Task
 
 SCHEMA = 1
 
@@ -22,10 +23,12 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 _ROW = (
-    "name", "role", "metric", "score", "ci95", "macro_f1", "macro_f1_ci95", "retention", "agreement",
-    "parameters", "size_bytes", "latency_us", "throughput_per_s", "threads", "peak_memory_bytes", "speedup",
-    "compression", "train_seconds", "pareto", "per_label_f1", "confusion", "calibration", "curve",
+    "name", "role", "metric", "score", "ci95", "macro_f1", "macro_f1_ci95", "metrics", "retention",
+    "agreement", "parameters", "size_bytes", "latency_us", "throughput_per_s", "threads", "peak_memory_bytes",
+    "speedup", "compression", "train_seconds", "pareto", "per_label_f1", "confusion", "calibration", "curve",
 )  # fmt: skip
+_COMPARISONS = ("against_teacher", "against_undistilled", "against_baseline")
+_COMPARISON = ("name", "difference", "interval", "share_not_better")
 _STAGE = ("name", "seconds", "skipped")
 _DISAGREEMENT = ("text", "gold", "teacher", "student", "teacher_confidence", "student_confidence")
 
@@ -34,9 +37,9 @@ def check_report(report: Mapping[str, Any]) -> None:
     """Refuse a report that could not be shown in full. A value may be ``None`` where nothing was measured.
 
     Raises:
-        UnderstudyError: another schema; a key missing; a row without a name, a known role or a score; a
-            confusion matrix of another size than the labels; a number that is not finite. The message names
-            the place.
+        UnderstudyError: another schema; a key missing; no such task; a row without a name, a known role or a
+            score; a confusion matrix of another size than the labels; a number that is not finite. The
+            message names the place.
     """
     for place, keys in _NEEDED.items():
         _need(report[place] if place else report, keys, place)
@@ -45,6 +48,7 @@ def check_report(report: Mapping[str, Any]) -> None:
             f"The report has schema {report['schema']!r}, but this version of Understudy writes {SCHEMA}. "
             "Run the evaluation again."
         )
+    Task.from_dict(report["task"])
     if not report["rows"]:
         raise UnderstudyError("The report has no rows: evaluate at least one model first.")
     for number, row in enumerate(report["rows"]):
@@ -84,6 +88,9 @@ def _check_row(row: Any, place: str, n_labels: int) -> None:
             f"report.{place}.confusion must be {n_labels} by {n_labels}, one row and column per label, "
             f"but has {len(matrix)} rows."
         )
+    for key in _COMPARISONS:
+        if row.get(key) is not None:
+            _need(row[key], _COMPARISON, f"{place}.{key}")
     _need(row["calibration"] or {"ece": None, "bins": []}, ("ece", "bins"), f"{place}.calibration")
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from understudy.report import pictures, prose, rows, verdict
 from understudy.report.rows import Row
+from understudy.report.wording import labels_of, wording
 
 MOST_PANELS = 8
 """Calibration and training curves are drawn for at most so many rows, the first in rank."""
@@ -44,31 +45,39 @@ def _context(report: Mapping[str, Any]) -> dict[str, Any]:
     teacher, student = verdict.best(ranked, "teacher"), verdict.best(ranked, "student")
     shown = student or ranked[0]
     gaps = verdict.find_gaps(teacher, student)
-    labels = report["task"]["labels"]
+    labels, words = report["task"]["labels"], wording(report["task"])
     return {
         "report": report,
+        "words": words,
         "rows": ranked,
         "metric": rows.metric_name(report["task"]["metric"]),
+        "others": rows.other_metrics(ranked),
+        "gains": verdict.find_gains(ranked),
         "verdict": verdict.give_verdict(report),
-        "figures": _key_figures(teacher, student, report["rows"]),
+        "figures": _key_figures(teacher, student, report["rows"], words.item),
         "strip": partial(_strip, *_scale(ranked)),
         "teacher": teacher,
         "student": student,
         "shown": shown,
-        "gap_sentence": verdict.name_gaps(gaps),
+        "gap_sentence": verdict.name_gaps(gaps, words),
         "gaps": [gap for gap in gaps if gap.loss > 0][:5],
         "confusions": verdict.find_confusions(shown, labels),
         "pictures": _pictures(report, ranked, shown, teacher),
+        "steps": rows.with_steps(ranked),
+        "thresholds": _thresholds(shown, labels),
+        "classes": labels_of(ranked),
         "wide": len(labels) > pictures.COUNTED_LABELS,
         "most_labels": pictures.MOST_LABELS,
         "most_panels": MOST_PANELS,
         "disagreements": _disagreements(report, ranked),
-        "balance": _balance(report["data"]["label_counts"], labels),
+        "balance": _balance(report["data"]["label_counts"], is_ordered=not words.has_labels),
+        "paired": prose.PAIRED,
+        "converged": prose.CONVERGED,
         "conditions": prose.conditions(report),
         "machine": prose.machine_facts(report["machine"]),
         "recipe": _recipe(report.get("recipe")),
-        "reading": prose.READING,
-        "limits": prose.LIMITS,
+        "reading": prose.reading(report),
+        "limits": prose.limits(report),
     }
 
 
@@ -81,7 +90,7 @@ def _pictures(
     compared = [row for number, row in enumerate(compared) if row not in compared[:number]]
     drawn = {
         "cost": pictures.quality_against_latency(report),
-        "per_label": pictures.per_label(compared, labels),
+        "per_label": pictures.per_label(compared),
         "confusion": pictures.confusion_matrix(shown, labels),
         "calibration": pictures.calibration_curve(
             [row for row in ranked if row["calibration"]][:MOST_PANELS]
@@ -92,7 +101,7 @@ def _pictures(
 
 
 def _key_figures(
-    teacher: Row | None, student: Row | None, all_rows: Sequence[Row]
+    teacher: Row | None, student: Row | None, all_rows: Sequence[Row], item: str
 ) -> list[tuple[str, str, str]]:
     """Up to four ``(number, what it is, how it comes about)`` on the best student."""
     if student is None:
@@ -107,7 +116,9 @@ def _key_figures(
         )
     if student["speedup"] is not None:
         pace = rows.duration(rows.latency(student))
-        figures.append((rows.times(student["speedup"]), "the teacher's speed", f"{pace} for one text (p50)"))
+        figures.append(
+            (rows.times(student["speedup"]), "the teacher's speed", f"{pace} for one {item} (p50)")
+        )
     if student["size_bytes"] is not None:
         small = f"{rows.count(student['parameters'])} parameters"
         if student["compression"] is not None:
@@ -117,10 +128,18 @@ def _key_figures(
     if other is not None:
         gain = student["score"] - other["score"]
         sign = "+" if gain >= 0 else "−"
-        sure = {True: "intervals overlap", False: "intervals do not overlap", None: "no intervals"}
-        note = f"{rows.score(metric, other['score'])} on labels only; {sure[verdict.overlap(student, other)]}"
+        note = f"{rows.score(metric, other['score'])} on labels only; {_sure(student, other)}"
         figures.append((f"{sign}{rows.difference(metric, gain)}", "from distillation", note))
     return figures
+
+
+def _sure(student: Row, other: Row) -> str:
+    """In few words, whether the scores of a student and its twin differ."""
+    paired = student.get("against_undistilled")
+    if paired and paired["name"] == other["name"]:
+        return verdict.judge(paired)
+    says = {True: "intervals overlap", False: "intervals do not overlap", None: "no intervals"}
+    return says[verdict.overlap(student, other)]
 
 
 def _scale(ranked: Sequence[Row]) -> tuple[float, float]:
@@ -157,11 +176,20 @@ def _disagreements(report: Mapping[str, Any], ranked: Sequence[Row]) -> list[dic
     return [{"name": n, "total": len(by_name[n]), "examples": by_name[n][:MOST_EXAMPLES]} for n in order]
 
 
-def _balance(counts: Mapping[str, Mapping[str, int]], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """By label, the most frequent in train first: counts per split, and the share of the longest bar."""
+def _thresholds(row: Row, labels: Sequence[str]) -> list[tuple[str, float]]:
+    """Label and the probability from which a row's model gives it, where it has such."""
+    return list(zip(labels, row.get("thresholds") or (), strict=False))
+
+
+def _balance(counts: Mapping[str, Mapping[str, int]], *, is_ordered: bool) -> list[dict[str, Any]]:
+    """By label, counts per split and the share of the longest bar in train.
+
+    The most frequent in train comes first, unless the labels have an order, such as ranges of values.
+    """
     train = counts.get("train", {})
     most = max(train.values(), default=0) or 1
-    ordered = sorted(labels, key=lambda label: -train.get(label, 0))
+    labels = dict.fromkeys(label for tally in counts.values() for label in tally)
+    ordered = list(labels) if is_ordered else sorted(labels, key=lambda label: -train.get(label, 0))
     return [
         {
             "label": label,
@@ -187,6 +215,10 @@ _FILTERS = {
     "params": rows.count,
     "whole": rows.whole,
     "times": rows.times,
+    "agreed": rows.agreed,
+    "named": lambda metric: rows.heading(rows.metric_name(metric)),
+    "heading": rows.heading,
+    "other": rows.other_score,
     "stretch": rows.stretch,
     "moment": rows.moment,
     "clean": rows.clean,

@@ -6,14 +6,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from understudy.report.prose import LIMITS, READING, conditions, machine_facts
+from understudy.report.prose import CONVERGED, PAIRED, conditions, limits, machine_facts, reading
 from understudy.report.rows import (
     Row,
+    agreed,
     clean,
     count,
     duration,
+    heading,
     metric_name,
     moment,
+    other_metrics,
+    other_score,
     percent,
     rank,
     score_with_interval,
@@ -21,15 +25,17 @@ from understudy.report.rows import (
     stretch,
     times,
     whole,
+    with_steps,
 )
-from understudy.report.verdict import best, find_gaps, give_verdict, name_gaps
+from understudy.report.verdict import best, find_gains, find_gaps, give_verdict, name_gaps
+from understudy.report.wording import Wording, wording
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|])")
 
 
 def render_markdown(report: Mapping[str, Any]) -> str:
     """The whole report as Markdown, names and notes escaped."""
-    data, rows = report["data"], report["rows"]
+    rows, words = report["rows"], wording(report["task"])
     verdict = give_verdict(report)
     sections = [
         f"# {escape(report['name'])}",
@@ -38,19 +44,20 @@ def render_markdown(report: Mapping[str, Any]) -> str:
         "## Ranking",
         ranking(rows, report["task"]["metric"]),
         "★ marks the Pareto front.",
-        "## Where it loses",
-        escape(name_gaps(find_gaps(best(rows, "teacher"), best(rows, "student")))),
+        *_gains(rows),
+        *_losses(rows, words),
+        *_training(rows),
         "## Data",
-        describe_data(data, report["task"]["labels"]),
+        describe_data(report["data"], words),
         "## Cost",
         f"{escape(conditions(report))}",
         lines(f"{escape(name)}: {escape(value)}" for name, value in machine_facts(report["machine"])),
         "## Stages",
         _stages(report["stages"]),
         "## How to read it",
-        lines(f"**{term}**: {meaning}" for term, meaning in READING),
+        lines(f"**{term}**: {meaning}" for term, meaning in reading(report)),
         "## Limits",
-        lines(LIMITS),
+        lines(limits(report)),
         f"Written by Understudy {escape(report['understudy_version'])}, {escape(moment(report['created']))}.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -75,35 +82,75 @@ def grid(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
 
 def ranking(rows: Sequence[Row], metric: str) -> str:
     """The table of all rows, ranked."""
-    name = metric_name(metric)
+    others = other_metrics(rows)
     header = [
-        "Name", "Role", f"{name[:1].upper()}{name[1:]} (95 %)", "Macro F1 (95 %)", "Retention", "Agreement",
-        "Parameters", "Size", "p50", "p95", "Speed-up", "Pareto",
+        "Name", "Role", f"{heading(metric_name(metric))} (95 %)", *(heading(metric_name(m)) for m in others),
+        "Retention", "Agreement", "Parameters", "Size", "p50", "p95", "Speed-up", "Pareto",
     ]  # fmt: skip
-    return grid(header, map(_cells, rank(rows)))
+    return grid(header, (_cells(row, others) for row in rank(rows)))
 
 
-def describe_data(data: Mapping[str, Any], labels: Sequence[str]) -> str:
+def describe_data(data: Mapping[str, Any], words: Wording) -> str:
     """Sizes of the splits, then what was dropped, then the notes."""
     facts = [
-        f"{escape(data['name'])}, {len(labels)} labels, from {escape(data['source'])}",
+        f"{escape(data['name'])}: {words.gist}, from {escape(data['source'])}",
         f"fingerprint `{clean(data['fingerprint'])[:16]}`",
         *(f"dropped {whole(number)}: {escape(reason)}" for reason, number in data["dropped"].items()),
         *(f"note: {escape(note)}" for note in data["notes"]),
     ]
-    sizes = grid(["Split", "Texts"], ([escape(name), whole(n)] for name, n in data["sizes"].items()))
+    sizes = grid(
+        ["Split", heading(words.items)], ([escape(name), whole(n)] for name, n in data["sizes"].items())
+    )
     return f"{lines(facts)}\n\n{sizes}"
 
 
-def _cells(row: Row) -> list[str]:
+def _gains(rows: Sequence[Row]) -> list[str]:
+    """A table of what each student gains on its undistilled twin and on the baseline."""
+    body = [
+        [
+            escape(gain.student),
+            gain.role,
+            escape(gain.other),
+            f"{gain.difference} ({gain.interval})",
+            gain.verdict,
+        ]
+        for gain in find_gains(rank(rows))
+    ]
+    header = ["Student", "Against", "Name", "Difference (95 %)", "Verdict"]
+    return ["## What distillation adds", grid(header, body), PAIRED] if body else []
+
+
+def _losses(rows: Sequence[Row], words: Wording) -> list[str]:
+    if not words.has_labels:
+        return []
+    gaps = find_gaps(best(rows, "teacher"), best(rows, "student"))
+    return ["## Where it loses", escape(name_gaps(gaps, words))]
+
+
+def _training(rows: Sequence[Row]) -> list[str]:
+    """A table of steps and seconds, where steps were counted."""
+    body = [
+        [
+            escape(row["name"]),
+            whole(row.get("steps")),
+            whole(row.get("convergence_steps")),
+            stretch(row["train_seconds"]),
+        ]
+        for row in with_steps(rank(rows))
+    ]
+    header = ["Model", "Steps", "Steps to converge", "Time"]
+    return ["## Training", grid(header, body), CONVERGED] if body else []
+
+
+def _cells(row: Row, others: Sequence[str]) -> list[str]:
     clock = row["latency_us"] or {}
     return [
         escape(row["name"]),
         row["role"],
         score_with_interval(row["metric"], row["score"], row["ci95"]),
-        score_with_interval("macro_f1", row["macro_f1"], row["macro_f1_ci95"]),
+        *(other_score(row, name) for name in others),
         percent(row["retention"]),
-        percent(row["agreement"]),
+        agreed(row),
         count(row["parameters"]),
         size(row["size_bytes"]),
         duration(clock.get("p50")),

@@ -25,6 +25,7 @@ from understudy.report.drawing import (
 )
 from understudy.report.placing import Mark, place_labels
 from understudy.report.rows import (
+    CORRELATIONS,
     ROLES,
     Row,
     duration,
@@ -36,6 +37,7 @@ from understudy.report.rows import (
     shorten,
     size,
 )
+from understudy.report.wording import labels_of, wording
 
 MOST_LABELS = 30
 """A picture by label shows no more than these, the ones with the most to see."""
@@ -56,7 +58,7 @@ def quality_against_latency(report: Mapping[str, Any]) -> str:
     with style():
         figure = new_figure(10, 5.2)
         axes = add_axes(figure, 0.75, 0.62, 0.25, 0.45)
-        _set_cost_axes(axes, rows, metric)
+        _set_cost_axes(axes, rows, metric, wording(report["task"]).item)
         stair = _draw_front(axes, [row for row in rows if row["pareto"]])
         place_labels(axes, [_draw_row(axes, row, _area(row, rows)) for row in rows], stair)
         _add_key(figure, [role for role in ROLES if any(row["role"] == role for row in rows)], rows)
@@ -126,7 +128,7 @@ def training_curves(rows: Sequence[Row]) -> str:
 
 
 def calibration_curve(rows: Sequence[Row]) -> str:
-    """Accuracy against stated confidence, one small picture per row; area is the number of texts."""
+    """Accuracy against stated confidence, one small picture per row; area is the number of answers."""
     rows = [row for row in rows if any(b["count"] for b in (row["calibration"] or {}).get("bins", []))]
     if not rows:
         return ""
@@ -146,13 +148,13 @@ def calibration_curve(rows: Sequence[Row]) -> str:
         )
 
 
-def per_label(rows: Sequence[Row], labels: Sequence[str]) -> str:
+def per_label(rows: Sequence[Row]) -> str:
     """F1 by label as dots, one per row, from the biggest loss against the teacher to the biggest gain.
 
     Without a teacher, from the worst label up. Of more than `MOST_LABELS` labels, the first are shown.
     """
     rows = [row for row in rows if row["per_label_f1"]]
-    known = [label for label in labels if any(label in row["per_label_f1"] for row in rows)]
+    known = labels_of(rows)
     if not known:
         return ""
     shown = sorted(known, key=lambda label: _gain(rows, label))[:MOST_LABELS]
@@ -181,7 +183,7 @@ def per_label(rows: Sequence[Row], labels: Sequence[str]) -> str:
         )
 
 
-def _set_cost_axes(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+def _set_cost_axes(axes: Axes, rows: Sequence[Row], metric: str, item: str) -> None:
     speeds = [latency(row) for row in rows]
     reaches = [bound for row in _in_scale(rows) for bound in _reach(row)]
     pad = max(0.06 * (max(reaches) - min(reaches)), 0.004)
@@ -195,7 +197,7 @@ def _set_cost_axes(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(metric, value)))
     axes.grid()
-    axes.set_xlabel("p50 latency of one text (faster to the left)", labelpad=6)
+    axes.set_xlabel(f"p50 latency of one {item} (faster to the left)", labelpad=6)
     axes.set_ylabel(f"{metric_name(metric)} on test")
 
 
@@ -207,7 +209,7 @@ def _in_scale(rows: Sequence[Row]) -> list[Row]:
 
 
 def _tick(metric: str, value: float) -> str:
-    return f"{value:g}" if metric == "mcc" else f"{100 * value:g} %"
+    return f"{value:g}" if metric in CORRELATIONS else f"{100 * value:g} %"
 
 
 def _reach(row: Row) -> tuple[float, float]:

@@ -5,44 +5,85 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from understudy.report.rows import clean
+from understudy.report.rows import clean, heading, metric_name
+from understudy.report.wording import wording
 
-READING: tuple[tuple[str, str], ...] = (
-    ("Score", "measured on the test split; in parentheses its 95 % interval."),
-    ("Retention", "the student's score divided by the teacher's, on the same test texts."),
-    ("Agreement", "the share of test texts on which the model and the teacher answer alike, right or wrong."),
-    (
-        "Speed-up",
-        "the teacher's p50 latency divided by the model's, measured in one run on the same machine.",
-    ),
-    ("Compression", "the teacher's number of parameters divided by the model's."),
-    (
-        "Pareto front (★)",
-        "no other row is at least as good and at least as fast, and better in one of the two.",
-    ),
-    ("Undistilled", "the student's architecture trained on the labelled texts alone, without a teacher."),
-    ("Baseline", "a classical method trained on the labelled texts alone: what any student has to beat."),
+PAIRED = (
+    "Both were scored on the same resamples of the test split. A difference is clear where its 95 % interval "
+    "leaves out 0; else it is within noise."
 )
-"""Term and explanation, in the order of the table's columns."""
+"""Under the table of what students gain."""
 
-LIMITS: tuple[str, ...] = (
-    "The scores hold for texts like those of the test split; other domains, languages or lengths may differ.",
-    "Overlapping intervals do not prove that two models are equal, only that this test split cannot tell.",
-    "Latencies and sizes hold for the machine named here. Ratios travel better than absolute numbers.",
-    "Confidence is what the model states. The calibration curves show how far it can be believed.",
-)
-"""What the numbers do not say."""
+CONVERGED = "Converged: the score on dev first came within half a point of its best."
+"""Under the table of training."""
+
+METRICS: Mapping[str, str] = {
+    "accuracy": "the share of test {rows} that are answered rightly.",
+    "macro_f1": "the mean over {labels} of F1, the harmonic mean of precision and recall.",
+    "micro_f1": "F1, the harmonic mean of precision and recall, over all labels of all {items} together.",
+    "span_f1": "F1, the harmonic mean of precision and recall, over spans; only the whole span is right.",
+    "mcc": "Matthews correlation, between -1 and 1; 0 is chance.",
+    "pearson": "the linear correlation with the right values, between -1 and 1.",
+    "spearman": "the correlation of the ranks with those of the right values, between -1 and 1.",
+}
+"""What a metric is, by name."""
+
+
+def reading(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Term and explanation, in the order of the table's columns."""
+    words = wording(report["task"])
+    items = words.items
+    metric = report["task"]["metric"]
+    meaning = METRICS[metric].format(rows=words.rows, labels=words.labels, items=items)
+    return [
+        (heading(metric_name(metric)), meaning),
+        ("Interval", f"95 %, from resamples of the test {items}: a bootstrap."),
+        ("Retention", f"the student's score divided by the teacher's, on the same test {items}."),
+        ("Agreement", words.agreement),
+        (
+            "Speed-up",
+            "the teacher's p50 latency divided by the model's, measured in one run on the same machine.",
+        ),
+        ("Compression", "the teacher's number of parameters divided by the model's."),
+        (
+            "Pareto front (★)",
+            "no other row is at least as good and at least as fast, and better in one of the two.",
+        ),
+        (
+            "Undistilled",
+            f"the student's architecture trained on the labelled {items} alone, without a teacher.",
+        ),
+        (
+            "Baseline",
+            f"a classical method trained on the labelled {items} alone: what any student has to beat.",
+        ),
+    ]
+
+
+def limits(report: Mapping[str, Any]) -> list[str]:
+    """What the numbers do not say."""
+    words = wording(report["task"])
+    said = [
+        f"The scores hold for {words.items} like those of the test split, and for no others.",
+        "What is within noise is not proven equal: this test split cannot tell, a larger one might.",
+        "Latencies and sizes hold for the machine named here. Ratios travel better than absolute numbers.",
+    ]
+    if words.has_confidence:
+        said.append(
+            "Confidence is what the model states. The calibration curves show how far it can be believed."
+        )
+    return said
 
 
 def conditions(report: Mapping[str, Any]) -> str:
     """One sentence on how cost was measured: CPU, threads, batch, what the clock includes."""
-    machine = report["machine"]
+    machine, item = report["machine"], wording(report["task"]).item
     threads = sorted({row["threads"] for row in report["rows"] if row["threads"] is not None})
     threads = threads or [machine["threads"]]
     said = " or ".join(map(str, threads))
     plural = "" if threads == [1] else "s"
     return (
-        f"Latency is the time to answer one text at a time, tokenisation included, after a warm-up, "
+        f"Latency is the time to answer one {item} at a time, tokenisation included, after a warm-up, "
         f"with {said} thread{plural} on {clean(machine['cpu'])}."
     )
 

@@ -17,9 +17,16 @@ ROLES = ("teacher", "student", "undistilled", "baseline")
 METRIC_NAMES: Mapping[str, str] = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "span_f1": "span F1",
     "mcc": "Matthews correlation",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
 }
 """Metrics as a sentence calls them."""
+
+CORRELATIONS = ("mcc", "pearson", "spearman")
+"""Metrics between -1 and 1; the others are shares."""
 
 NONE = "–"
 """Stands where a number was not measured."""
@@ -64,6 +71,33 @@ def metric_name(metric: str) -> str:
     return METRIC_NAMES.get(metric, metric.replace("_", " "))
 
 
+def heading(text: str) -> str:
+    """A phrase at the head of a column: ``macro F1`` → ``Macro F1``."""
+    return text[:1].upper() + text[1:]
+
+
+def other_metrics(rows: Sequence[Row]) -> list[str]:
+    """The metrics that the rows have besides the one they are ranked by."""
+    names = dict.fromkeys(name for row in rows for name in row["metrics"] or {})
+    return [name for name in names if any(name != row["metric"] for row in rows)]
+
+
+def other_score(row: Row, metric: str) -> str:
+    """A row's value of a metric, with its interval where one was drawn."""
+    interval = row["macro_f1_ci95"] if metric == "macro_f1" else None
+    return score_with_interval(metric, (row["metrics"] or {}).get(metric), interval)
+
+
+def with_steps(rows: Sequence[Row]) -> list[Row]:
+    """The rows of which the steps of training were counted."""
+    return [row for row in rows if row.get("steps") or row.get("convergence_steps")]
+
+
+def agreed(row: Row) -> str:
+    """A row's agreement with the teacher: a share, between values a correlation."""
+    return score("pearson" if row["metric"] in ("pearson", "spearman") else "accuracy", row["agreement"])
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as a percentage: ``0.871`` → ``87.1 %``."""
     return f"{100 * share:.{digits}f} %" if _known(share) else NONE
@@ -73,15 +107,15 @@ def score(metric: str, value: float | None) -> str:
     """A score in the unit of its metric: shares as percentages, correlations with three decimals."""
     if not _known(value):
         return NONE
-    return f"{value:.3f}" if metric == "mcc" else percent(value)
+    return f"{value:.3f}" if metric in CORRELATIONS else percent(value)
 
 
 def bounds(metric: str, interval: Sequence[float] | None) -> str:
     """The bounds of a 95 % interval, without a unit: ``85.2–88.9``."""
     if not interval:
         return NONE
-    low, high = interval
-    return f"{low:.3f}–{high:.3f}" if metric == "mcc" else f"{100 * low:.1f}–{100 * high:.1f}"
+    low, high = (f"{b:.3f}" if metric in CORRELATIONS else f"{100 * b:.1f}" for b in interval)
+    return f"{low} to {high}" if "-" in low else f"{low}–{high}"
 
 
 def score_with_interval(metric: str, value: float | None, interval: Sequence[float] | None) -> str:
@@ -93,7 +127,13 @@ def score_with_interval(metric: str, value: float | None, interval: Sequence[flo
 
 def difference(metric: str, value: float) -> str:
     """The size of a difference of two scores: ``0.061`` → ``6.1 points`` (``0.061`` for a correlation)."""
-    return f"{abs(value):.3f}" if metric == "mcc" else f"{100 * abs(value):.1f} points"
+    return f"{abs(value):.3f}" if metric in CORRELATIONS else f"{100 * abs(value):.1f} points"
+
+
+def signed(metric: str, value: float) -> str:
+    """A difference of two scores with its sign, without a unit: ``+6.1``, ``−0.020``."""
+    number = f"{value:+.3f}" if metric in CORRELATIONS else f"{100 * value:+.1f}"
+    return number.replace("-", "−")
 
 
 def duration(microseconds: float | None) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from understudy.report.rows import (
     Row,
+    agreed,
     count,
     duration,
     metric_name,
@@ -20,6 +21,7 @@ from understudy.report.rows import (
     size,
     times,
 )
+from understudy.report.wording import wording
 
 STYLES: Mapping[str, str] = {
     "teacher": "yellow",
@@ -32,10 +34,11 @@ STYLES: Mapping[str, str] = {
 
 def table(report: Mapping[str, Any]) -> Table:
     """All rows with score, retention, agreement, size and speed; ★ marks the Pareto front."""
-    metric = metric_name(report["task"]["metric"])
+    metric, item = metric_name(report["task"]["metric"]), wording(report["task"]).item
+    note = f"★ no other row is at least as good and at least as fast. Latency: one {item} at a time."
     shown = Table(
         title=Text(f"{shorten(report['name'], 60)}: {metric} on the test split"),
-        caption=Text("★ no other row is at least as good and at least as fast. Latency: one text at a time."),
+        caption=Text(note),
         box=None,
         padding=(0, 1, 0, 0),
         pad_edge=False,
@@ -56,7 +59,7 @@ def _cells(row: Row) -> list[Text]:
     numbers = (
         score_with_interval(row["metric"], row["score"], row["ci95"]),
         percent(row["retention"]),
-        percent(row["agreement"]),
+        agreed(row),
         count(row["parameters"]),
         size(row["size_bytes"]),
         duration((row["latency_us"] or {}).get("p50")),

@@ -16,8 +16,10 @@ from understudy.report.rows import (
     ratio_digits,
     score_with_interval,
     shorten,
+    signed,
     whole,
 )
+from understudy.report.wording import Wording, wording
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,40 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """What a student gains on another row, in words; the two were compared on the same resamples.
+
+    Attributes:
+        student: name of the student.
+        role: of the other row.
+        other: name of the other row.
+        difference: student less the other, with a sign.
+        interval: its 95 % interval.
+        verdict: as `judge` says.
+    """
+
+    student: str
+    role: str
+    other: str
+    difference: str
+    interval: str
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Confusion:
-    """How many texts of one label were given another.
+    """How many rows of one label were given another.
 
     Attributes:
         gold: the right label.
         answer: the label given.
-        texts: how many texts.
-        share: of all texts with the label ``gold``.
+        count: how many texts, pairs or words.
+        share: of all with the label ``gold``.
     """
 
     gold: str
     answer: str
-    texts: int
+    count: int
     share: float
 
 
@@ -75,7 +98,7 @@ def give_verdict(report: Mapping[str, Any]) -> Verdict:
         _on_twin(student, twin(student, rows)),
         _on_baseline(student, best(rows, "baseline")),
         _on_faster(student, rows),
-        _on_test(report["data"]["sizes"].get("test")),
+        on_test(report),
     ]
     return Verdict(_headline(student, best(rows, "teacher")), tuple(filter(None, sentences)))
 
@@ -109,6 +132,39 @@ def overlap(row: Row, other: Row) -> bool | None:
     return bool(row["ci95"][0] <= other["ci95"][1] and other["ci95"][0] <= row["ci95"][1])
 
 
+def judge(paired: Mapping[str, Any]) -> str:
+    """A paired comparison in two words: ``clearly better``, ``clearly worse`` or ``within noise``.
+
+    It is clear where the 95 % interval of the difference leaves out 0.
+    """
+    low, high = paired["interval"]
+    return "clearly better" if low > 0 else "clearly worse" if high < 0 else "within noise"
+
+
+def span(metric: str, paired: Mapping[str, Any]) -> str:
+    """The interval of a paired comparison: ``+3.1 to +9.0``."""
+    low, high = (signed(metric, bound) for bound in paired["interval"])
+    return f"{low} to {high}"
+
+
+def find_gains(rows: Sequence[Row]) -> list[Gain]:
+    """What each student gains on its undistilled twin and on the baseline, where they were compared."""
+    return [
+        Gain(
+            student=str(row["name"]),
+            role=role,
+            other=str(paired["name"]),
+            difference=signed(row["metric"], paired["difference"]),
+            interval=span(row["metric"], paired),
+            verdict=judge(paired),
+        )
+        for row in rows
+        if row["role"] == "student"
+        for role in ("undistilled", "baseline")
+        if (paired := row.get(f"against_{role}"))
+    ]
+
+
 def find_gaps(teacher: Row | None, student: Row | None) -> list[Gap]:
     """The labels on which both have an F1, from the student's biggest loss to its biggest gain."""
     if teacher is None or student is None:
@@ -124,11 +180,11 @@ def find_confusions(row: Row | None, labels: Sequence[str], limit: int = 8) -> l
     for gold, counts in enumerate((row or {}).get("confusion") or []):
         total = sum(counts)
         found += [
-            Confusion(labels[gold], labels[answer], texts, texts / total)
-            for answer, texts in enumerate(counts)
-            if texts and answer != gold
+            Confusion(labels[gold], labels[answer], count, count / total)
+            for answer, count in enumerate(counts)
+            if count and answer != gold
         ]
-    return sorted(found, key=lambda item: (-item.texts, -item.share))[:limit]
+    return sorted(found, key=lambda item: (-item.count, -item.share))[:limit]
 
 
 def _headline(student: Row, teacher: Row | None) -> str:
@@ -197,7 +253,11 @@ def _on_baseline(student: Row, baseline: Row | None) -> str:
 
 
 def _judged(row: Row, other: Row) -> str:
-    """Whether the difference of two scores is one."""
+    """Whether the difference of two scores is one: by their paired comparison, or by their intervals."""
+    paired = row.get(f"against_{other['role']}")
+    if paired and paired["name"] == other["name"]:
+        interval = f"the 95 % interval of the difference is {span(row['metric'], paired)}"
+        return f"which is {judge(paired)} ({interval})"
     shared, gap = overlap(row, other), row["score"] - other["score"]
     if shared is None:
         return "without intervals to judge the difference by"
@@ -220,20 +280,23 @@ def _on_faster(student: Row, rows: Sequence[Row]) -> str:
     return f"Where speed counts most, {name} is {faster} times faster still and scores {scored}."
 
 
-def _on_test(texts: int | None) -> str:
-    return (
-        f"Scores are measured on {whole(texts)} test texts that no training step has seen." if texts else ""
-    )
+def on_test(facts: Mapping[str, Any]) -> str:
+    """A sentence on what was measured with, from a document that has ``data`` and ``task``."""
+    number = facts["data"]["sizes"].get("test")
+    if not number:
+        return ""
+    items = wording(facts["task"]).items
+    return f"Scores are measured on {whole(number)} test {items} that no training step has seen."
 
 
-def name_gaps(gaps: Sequence[Gap], limit: int = 3) -> str:
+def name_gaps(gaps: Sequence[Gap], words: Wording, limit: int = 3) -> str:
     """A sentence that names the labels on which the student loses most (at least a point of F1)."""
     lost = [gap for gap in gaps if gap.loss >= 0.01]
     if not gaps:
-        return "There is no F1 by label of a teacher and a student to compare."
+        return f"There is no F1 by {words.label} of a teacher and a student to compare."
     if not lost:
-        return "On no label does the student lose a point of F1 or more against the teacher."
+        return f"On no {words.label} does the student lose a point of F1 or more against the teacher."
     named = ", ".join(f"{clean(gap.label)} ({100 * gap.loss:.1f} points)" for gap in lost[:limit])
     better = sum(gap.loss < 0 for gap in gaps)
-    tail = f" It is better than the teacher on {better} of {len(gaps)} labels." if better else ""
+    tail = f" It is better than the teacher on {better} of {len(gaps)} {words.labels}." if better else ""
     return f"Against the teacher, the student loses most F1 on {named}.{tail}"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from understudy.batching import budgeted_batches
+from understudy.encoding import encode
 from understudy.errors import ArtifactError
-from understudy.folders import read_json, verify
+from understudy.folders import digest, read_json, verify
 from understudy.layout import FORMAT, Layout
+from understudy.runtime.tagged import tag
 from understudy.subwords import Vocabulary, load_vocabulary
-from understudy.task import FloatArray, IntArray, Task
-from understudy.words import PAD_ID
+from understudy.task import FloatArray, IntArray, Item, Task
+from understudy.words import tokens
 
 TOKEN_BUDGET = 8192
 """Padded tokens a batch, at most; texts of similar length share one."""
@@ -25,50 +27,91 @@ TOKEN_BUDGET = 8192
 class Model:
     """An exported student: `load` makes one. It may be shared between threads.
 
+    What it is asked depends on its task: a text; ``(text, text)``, a tuple, where two belong together; or, to
+    tag words, a sentence, or a tuple of its words. A list of such is answered as a list.
+
     Attributes:
         task: label names in the order of the logits.
         vocabulary: text → ids.
         session: the ONNX Runtime session.
         config: what ``config.json`` says.
+        fingerprint: changes when its answers may change.
     """
 
     task: Task
     vocabulary: Vocabulary
     session: Any
     config: dict[str, Any]
+    fingerprint: str
 
-    def logits(self, texts: str | Sequence[str]) -> FloatArray:
-        """Logits ``(n, c)`` float32; one text alone is a batch of one."""
-        if isinstance(texts, str) or len(texts) == 1:
-            ids = self.vocabulary.encode(texts if isinstance(texts, str) else texts[0])
-            return self._run(np.array([ids]), np.array([len(ids)]))
-        flat, lengths = self.vocabulary.encode_batch(texts)
-        starts = np.cumsum(lengths) - lengths
-        answers = np.zeros((len(texts), len(self.task.labels)), dtype=np.float32)
-        for rows in budgeted_batches(lengths, TOKEN_BUDGET):
-            longest = int(lengths[rows[-1]])
-            inside = np.arange(longest) < lengths[rows, None]
-            ids_block = np.full((len(rows), longest), PAD_ID, dtype=np.int64)
-            ids_block[inside] = flat[(starts[rows, None] + np.arange(longest))[inside]]
-            answers[rows] = self._run(ids_block, lengths[rows])
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return int(self.config["parameters"])
+
+    @cached_property
+    def form(self) -> str:
+        """How it reads: one of `understudy.encoding.INPUTS`."""
+        return str(self.config["student"]["form"])
+
+    def logits(self, items: Any) -> FloatArray:
+        """Logits ``(rows, c)`` float32: a row for each text or pair, or for each word of the sentences."""
+        asked = self._asked(items)
+        if len(asked) == 1 and isinstance(asked[0], str):
+            ids = self.vocabulary.encode(asked[0])
+            return self._run({"ids": np.array([ids]), "lengths": np.array([len(ids)])})
+        encoded = encode(self.task, self.form, self.vocabulary, asked)
+        answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
+        for units in budgeted_batches(encoded.lengths, TOKEN_BUDGET):
+            found = self._run(encoded.feeds(self.form, units))
+            answers[encoded.rows(units)] = found if encoded.places is None else found[encoded.answered(units)]
         return answers
 
-    def predict_proba(self, texts: str | Sequence[str]) -> FloatArray:
-        """Probabilities in the order of ``task.labels``: ``(n, c)``, or ``(c,)`` for one text given alone."""
-        found = self.task.probabilities(self.logits(texts))
-        return found[0] if isinstance(texts, str) else found
+    def predict_proba(self, items: Any) -> Any:
+        """Probabilities in the order of ``task.labels``: ``(n, c)``, or ``(c,)`` for one item given alone.
 
-    @overload
-    def predict(self, texts: str) -> str: ...  # type: ignore[overload-overlap]
-    @overload
-    def predict(self, texts: Sequence[str]) -> list[str]: ...
-    def predict(self, texts: str | Sequence[str]) -> str | list[str]:
-        """The label of one text, or the list of labels of many."""
-        answers = self.task.answers(self.logits(texts))
-        return answers[0] if isinstance(texts, str) else answers
+        Words have a row each: ``(words, c)`` for one sentence, a list of such for several.
 
-    def _run(self, ids: IntArray, lengths: IntArray) -> FloatArray:
-        logits: FloatArray = self.session.run(["logits"], {"ids": ids, "lengths": lengths})[0]
+        Raises:
+            RecipeError: the task is a regression with a direct value.
+        """
+        asked = self._asked(items)
+        found = self.task.probabilities(self.logits(asked))
+        if self.task.kind == "tagging":
+            rows = np.split(found, np.cumsum(self.task.rows(asked))[:-1])
+            return rows[0] if self._is_one(items) else rows
+        return found[0] if self._is_one(items) else found
+
+    def predict(self, items: Any) -> Any:
+        """The answer to one item, or the list of answers to many.
+
+        A label name; a tuple of those that hold (multilabel); a number (regression); or a `Tagged` sentence.
+        """
+        if self.task.kind == "tagging":
+            sentences = [items] if self._is_one(items) else list(items)
+            tagged = tag(sentences, self._asked(items), self.task, self.logits(items))
+            return tagged[0] if self._is_one(items) else tagged
+        answers = self.task.answers(self.logits(items))
+        return answers[0] if self._is_one(items) else answers
+
+    def _is_one(self, items: Any) -> bool:
+        """Whether one item was given: a text; or a tuple of texts, where the task's items are such."""
+        if not isinstance(items, tuple) or (self.task.kind != "tagging" and self.task.texts == 1):
+            return isinstance(items, str)
+        return all(isinstance(part, str) for part in items)
+
+    def _asked(self, items: Any) -> list[Item]:
+        """Items in the form of the task; a sentence given as a text is split into words."""
+        many = [items] if self._is_one(items) else list(items)
+        if self.task.kind == "tagging":
+            return [
+                tuple(word for word, _, _ in tokens(item)) if isinstance(item, str) else tuple(item)
+                for item in many
+            ]
+        return [item if isinstance(item, str) else tuple(item) for item in many]
+
+    def _run(self, feeds: dict[str, IntArray]) -> FloatArray:
+        logits: FloatArray = self.session.run(["logits"], feeds)[0]
         return logits
 
 
@@ -84,7 +127,8 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
     """
     layout = Layout(Path(folder))
     manifest = verify(layout.folder)
-    for path in (layout.config, layout.tokenizer, layout.onnx):
+    needed = (layout.config, layout.tokenizer, layout.onnx)
+    for path in needed:
         if path.name not in manifest["files"]:
             raise ArtifactError(f"{layout.folder} is no exported student: its manifest names no {path.name}.")
     config = read_json(layout.config)
@@ -100,6 +144,7 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
         load_vocabulary(layout.tokenizer),
         _session(layout.onnx, threads),
         config,
+        digest([manifest["files"][path.name]["sha256"] for path in needed]),
     )
 
 

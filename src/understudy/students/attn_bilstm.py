@@ -16,6 +16,7 @@ from understudy.students.heads import LinearHead
 from understudy.students.padding import real
 from understudy.students.ragged import Ragged
 from understudy.students.registry import TrainingDefaults, register
+from understudy.students.tables import WordTable
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def _lower(config: AttnBiLSTMConfig) -> BiLSTMConfig:
     head=lambda config, width, labels: LinearHead(width, labels, config.dropout),
     parameters=parameters,
     training=TrainingDefaults(epochs=12, batch_size=64, learning_rate=1e-3, patience=5, is_bucketed=True),
+    presets=PRESETS,
     source="Nityasya et al. 2022, Table 7 (BiLSTM with attention)",
 )
 class AttnBiLSTM(nn.Module):
@@ -103,6 +105,10 @@ class AttnBiLSTM(nn.Module):
             )
             for _ in range(config.blocks)
         )
+
+    def word_table(self) -> WordTable:
+        """Where the words' vectors are."""
+        return WordTable(self.bilstm.embedding.weight)
 
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, 2h)``: the first word's state, which has looked at all others."""

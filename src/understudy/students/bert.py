@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from understudy.students.graph import Graph
 from understudy.students.padding import mean, real
 from understudy.students.ragged import Ragged
 from understudy.students.registry import TrainingDefaults, register
+from understudy.students.tables import WordTable
+from understudy.subwords import SubwordVocabulary, teacher_vocabulary
 from understudy.words import PAD_ID
 
 POSITIONS = 512
@@ -149,6 +152,37 @@ class BERT(nn.Module):
             add_pooling_layer=False,
         )
 
+    def word_table(self) -> WordTable:
+        """Where the words' vectors are."""
+        return WordTable(self.bert.embeddings.word_embeddings.weight)
+
+    def load_checkpoint(self, source: str | Path) -> None:
+        """Take the weights of a BERT checkpoint of the same sizes, in place. A head that it has is left out.
+
+        The vocabulary must be the checkpoint's (`checkpoint_vocabulary`, or a teacher's that shares it).
+
+        Args:
+            source: folder, or id on the hub.
+
+        Raises:
+            ArtifactError: there is no such checkpoint, it is no BERT, or it has not all weights.
+            RecipeError: its sizes are others; the message names each that differs.
+        """
+        from transformers import AutoConfig, BertModel
+
+        with _quiet():
+            try:
+                _check_sizes(self.bert.config, AutoConfig.from_pretrained(source), source)
+                more: dict[str, Any] = {"add_pooling_layer": False, "output_loading_info": True}
+                loaded, report = BertModel.from_pretrained(source, **more)
+            except OSError as error:
+                raise ArtifactError(f"No checkpoint can be read from {source}: {error}") from error
+        if report["missing_keys"]:
+            raise ArtifactError(
+                f"The checkpoint {source} has no weights for {sorted(report['missing_keys'])}."
+            )
+        self.bert.load_state_dict(loaded.state_dict())
+
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, width)``: mean of the last layer over real positions, or its first position."""
         states = self.states(batch)
@@ -196,44 +230,49 @@ class BERT(nn.Module):
         return graph.layer_norm(added, layer.output.LayerNorm, f"{name}.norm2")
 
 
-for _name, _config, _rate in (
-    ("bert-tiny.v1", BERTConfig, 2e-4),
-    ("bert-mini.v1", BERTMiniConfig, 1e-4),
-    ("bert-small.v1", BERTSmallConfig, 1e-4),
+_MEDIUM: dict[str, dict[str, Any]] = {"medium": {"layers": 8}}
+"""41.37 M parameters: the next size of Turc et al. 2019."""
+
+for _name, _config, _rate, _presets in (
+    ("bert-tiny.v1", BERTConfig, 2e-4, None),
+    ("bert-mini.v1", BERTMiniConfig, 1e-4, None),
+    ("bert-small.v1", BERTSmallConfig, 1e-4, _MEDIUM),
 ):
     register(
         _name,
         config=_config,
         head=_head,
         parameters=parameters,
-        training=TrainingDefaults(12, batch_size=32, learning_rate=_rate, patience=5, is_bucketed=True),
+        training=TrainingDefaults(
+            12, batch_size=32, learning_rate=_rate, patience=5, is_bucketed=True, pair="joint"
+        ),
+        presets=_presets,
         source="Nityasya et al. 2022, Table 7; sizes of Turc et al. 2019, architecture of Devlin et al. 2019",
     )(BERT)
 
 
-def load_checkpoint(encoder: BERT, source: str | Path) -> None:
-    """Fill an encoder with a BERT checkpoint of the same sizes, in place. A head that it has is left out.
+def checkpoint_vocabulary(source: str | Path) -> SubwordVocabulary:
+    """A checkpoint's own vocabulary, which a student that starts from it must have.
 
     Args:
-        encoder: of any of the three students.
         source: folder, or id on the hub.
 
     Raises:
-        ArtifactError: there is no such checkpoint, it is no BERT, or it has not all weights.
-        RecipeError: its sizes are others; the message names each that differs.
+        ArtifactError: there is no tokeniser, or none that numbers its padding 0.
     """
-    from transformers import AutoConfig, BertModel
+    from transformers import AutoTokenizer
 
-    with _quiet():
-        try:
-            _check_sizes(encoder.bert.config, AutoConfig.from_pretrained(source), source)
-            more: dict[str, Any] = {"add_pooling_layer": False, "output_loading_info": True}
-            loaded, report = BertModel.from_pretrained(source, **more)
-        except OSError as error:
-            raise ArtifactError(f"No checkpoint can be read from {source}: {error}") from error
-    if report["missing_keys"]:
-        raise ArtifactError(f"The checkpoint {source} has no weights for {sorted(report['missing_keys'])}.")
-    encoder.bert.load_state_dict(loaded.state_dict())
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"No tokeniser can be read from {source}: {error}") from error
+    if tokenizer.pad_token_id != PAD_ID:
+        raise ArtifactError(
+            f"The tokeniser of {source} numbers its padding {tokenizer.pad_token_id}, "
+            f"but a BERT's is {PAD_ID}."
+        )
+    return teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
 
 
 def _check_sizes(ours: Any, found: Any, source: str | Path) -> None:
@@ -248,6 +287,7 @@ def _check_sizes(ours: Any, found: Any, source: str | Path) -> None:
         "positions": "max_position_embeddings",
         "token types": "type_vocab_size",
         "activation": "hidden_act",
+        "padding id": "pad_token_id",
     }
     pairs = {name: (getattr(found, theirs), getattr(ours, theirs)) for name, theirs in sizes.items()}
     differ = [f"{name} {theirs} (here {own})" for name, (theirs, own) in pairs.items() if theirs != own]

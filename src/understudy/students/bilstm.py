@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from understudy.students.graph import Graph
 from understudy.students.heads import LinearHead
 from understudy.students.padding import real
 from understudy.students.ragged import Ragged
+from understudy.students.recurrent import (
+    count,
+    every_state,
+    every_state_graph,
+    last_states,
+    last_states_graph,
+)
 from understudy.students.registry import TrainingDefaults, register
+from understudy.students.tables import WordTable
 from understudy.words import PAD_ID
 
 
@@ -38,14 +44,18 @@ class BiLSTMConfig:
     max_words: int | None = 512
 
 
+PRESETS: dict[str, dict[str, Any]] = {
+    "large": {"width": 200, "hidden": 128},
+    "tang": {"width": 300, "hidden": 150, "layers": 1},
+}
+"""Sizes by name: 1.73 M parameters, next to 1.7 M of Wasserblat et al. 2020; those of Tang et al. 2019."""
+
+
 def parameters(config: BiLSTMConfig, labels: int, features: int) -> int:
     """``v·d``, per layer ``8h·(input + h + 2)``, and ``(2h·k + 1)·c``, with k = 3 for two texts apart."""
-    total = config.vocabulary_size * config.width + (2 * config.hidden * features + 1) * labels
-    entering = config.width
-    for _ in range(config.layers):
-        total += 8 * config.hidden * (entering + config.hidden + 2)
-        entering = 2 * config.hidden
-    return total
+    table = config.vocabulary_size * config.width
+    lstm = count(config.width, config.hidden, config.layers)
+    return table + lstm + (2 * config.hidden * features + 1) * labels
 
 
 @register(
@@ -55,6 +65,7 @@ def parameters(config: BiLSTMConfig, labels: int, features: int) -> int:
     parameters=parameters,
     training=TrainingDefaults(epochs=15, batch_size=64, learning_rate=2e-3, is_bucketed=True),
     source="Wasserblat et al. 2020, section 4.1 (Bi-LSTM)",
+    presets=PRESETS,
 )
 class BiLSTM(nn.Module):
     """Embed, stacked bidirectional LSTM layers, the last state of each direction; the head is linear.
@@ -80,6 +91,10 @@ class BiLSTM(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
 
+    def word_table(self) -> WordTable:
+        """Where the words' vectors are."""
+        return WordTable(self.embedding.weight)
+
     @property
     def token_width(self) -> int:
         """Number of features of a token."""
@@ -87,65 +102,27 @@ class BiLSTM(nn.Module):
 
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, 2h)``: the forward state after the last real word, the backward after the first."""
-        _, (states, _) = self.lstm(self._packed(batch))
-        return torch.cat([states[-2], states[-1]], dim=-1)
+        return last_states(self.lstm, self._embed(batch), batch)
 
     def states(self, batch: Ragged) -> Tensor:
         """``(b, t, 2h)``: both directions' state at every position of the last layer, 0 behind the end."""
-        padded, _ = pad_packed_sequence(self.lstm(self._packed(batch))[0], batch_first=True)
-        return padded
+        return every_state(self.lstm, self._embed(batch), batch)
 
     def tokens(self, batch: Ragged) -> Tensor:
         """Features ``(sum of lengths, 2h)``."""
         return self.states(batch)[real(batch)]
 
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:
-        """ONNX LSTM nodes with ``sequence_lens``, which exporters do not make of a packed sequence."""
-        _, last = self._layers(graph, ids, lengths)
-        (rows,) = graph.add("Transpose", [last], perm=[1, 0, 2])
-        (state,) = graph.add("Reshape", [rows, graph.weight("flat", np.array([0, -1]))])
-        return state
+        """Gather, and the LSTM's nodes."""
+        return last_states_graph(graph, self.lstm, self._gather(graph, ids), lengths)
 
     def token_graph(self, graph: Graph, ids: str, lengths: str) -> str:
         """The same nodes, read at every position."""
-        steps, _ = self._layers(graph, ids, lengths)
-        return graph.add("Transpose", [steps], perm=[1, 0, 2])[0]
+        return every_state_graph(graph, self.lstm, self._gather(graph, ids), lengths)
 
-    def _packed(self, batch: Ragged) -> PackedSequence:
-        embedded = self.dropout(self.embedding(batch.padded()))
-        return pack_padded_sequence(embedded, batch.lengths, batch_first=True, enforce_sorted=False)
+    def _embed(self, batch: Ragged) -> Tensor:
+        embedded: Tensor = self.dropout(self.embedding(batch.padded()))
+        return embedded
 
-    def _layers(self, graph: Graph, ids: str, lengths: str) -> tuple[str, str]:
-        """Names of the last layer's states, ``(t, b, 2h)`` at every position and ``(2, b, h)`` at the end."""
-        (rows,) = graph.add("Gather", [graph.weight("embedding", self.embedding.weight), ids])
-        (steps,) = graph.add("Transpose", [rows], perm=[1, 0, 2])
-        (counts,) = graph.add("Cast", [lengths], to=6)
-        merge = graph.weight("merge", np.array([0, 0, -1]))
-        last = ""
-        for layer in range(self.config.layers):
-            weights = [graph.weight(f"lstm.{layer}.{key}", value) for key, value in self._gates(layer)]
-            every, last, _ = graph.add(
-                "LSTM",
-                [steps, *weights, counts],
-                outputs=3,
-                hidden_size=self.config.hidden,
-                direction="bidirectional",
-            )
-            (aligned,) = graph.add("Transpose", [every], perm=[0, 2, 1, 3])
-            (steps,) = graph.add("Reshape", [aligned, merge])
-        return steps, last
-
-    def _gates(self, layer: int) -> list[tuple[str, Tensor]]:
-        """Both directions' weights with torch's gates (i, f, g, o) put in the order of ONNX (i, o, f, g)."""
-
-        def both(kind: str) -> Tensor:
-            return torch.stack(
-                [self._reordered(f"{kind}_l{layer}{direction}") for direction in ("", "_reverse")]
-            )
-
-        bias = torch.cat([both("bias_ih"), both("bias_hh")], dim=1)
-        return [("w", both("weight_ih")), ("r", both("weight_hh")), ("b", bias)]
-
-    def _reordered(self, name: str) -> Tensor:
-        enter, forget, cell, out = getattr(self.lstm, name).detach().chunk(4)
-        return torch.cat([enter, out, forget, cell])
+    def _gather(self, graph: Graph, ids: str) -> str:
+        return graph.add("Gather", [graph.weight("embedding", self.embedding.weight), ids])[0]

@@ -11,6 +11,7 @@ from understudy.students.graph import Graph
 from understudy.students.heads import HiddenHead
 from understudy.students.ragged import Ragged
 from understudy.students.registry import TrainingDefaults, register
+from understudy.students.tables import WordTable
 from understudy.words import PAD_ID
 
 
@@ -59,6 +60,10 @@ class CBoW(nn.Module):
         self.embedding = nn.EmbeddingBag(config.vocabulary_size, config.width, mode="mean")
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.embedding.weight.data[PAD_ID] = 0.0
+
+    def word_table(self) -> WordTable:
+        """Where the words' vectors are."""
+        return WordTable(self.embedding.weight)
 
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, width)`` of ids ``(sum of lengths,)`` with lengths ``(b,)``."""

@@ -10,15 +10,24 @@ import torch
 from torch import Tensor, nn
 
 from understudy.configs import check_choice, check_positive
+from understudy.errors import RecipeError
 from understudy.students.graph import Graph
 from understudy.students.heads import MatrixConvolutionHead, NormHead, NormHiddenHead
 from understudy.students.matrix import prefix_graph, prefix_products, product, product_graph
 from understudy.students.padding import real
 from understudy.students.ragged import Ragged
+from understudy.students.recurrent import (
+    count,
+    every_state,
+    every_state_graph,
+    last_states,
+    last_states_graph,
+)
 from understudy.students.registry import TrainingDefaults, register
+from understudy.students.tables import WordTable
 from understudy.words import PAD_ID
 
-HEADS = ("linear", "mlp", "cnn")
+HEADS = ("linear", "mlp", "cnn", "bilstm")
 """What a config can call its head."""
 
 
@@ -29,10 +38,12 @@ class CMOWConfig:
     Attributes:
         vocabulary_size: rows of the embedding table, special words included.
         size: d, rows and columns of a word's matrix.
-        head: ``linear`` (layer norm, linear map), ``mlp`` (hidden layer with layer norm, linear map) or
-            ``cnn`` (3 x 3 convolution over the products, largest values, layer norm, linear map).
+        head: ``linear`` (layer norm, linear map), ``mlp`` (hidden layer with layer norm, linear map),
+            ``cnn`` (3 x 3 convolution over the products, largest values, layer norm, linear map), or
+            ``bilstm`` (a bidirectional LSTM over the features of every word, layer norm, linear map).
         hidden: width of the ``mlp`` head's layer.
         filters: of the ``cnn`` head.
+        states: width of the ``bilstm`` head's state, per direction.
         dropout: share of the entries of M - I, and of word vectors, dropped in training.
         max_words: words that are read of a text.
 
@@ -48,12 +59,13 @@ class CMOWConfig:
     head: str = "linear"
     hidden: int = 1000
     filters: int = 100
+    states: int = 200
     dropout: float = 0.2
     max_words: int | None = 512
 
     def __post_init__(self) -> None:
         check_choice("head", self.head, HEADS)
-        check_positive(size=self.size, hidden=self.hidden, filters=self.filters)
+        check_positive(size=self.size, hidden=self.hidden, filters=self.filters, states=self.states)
 
     @property
     def vector(self) -> int:
@@ -71,20 +83,24 @@ def parameters(config: CMOWConfig, labels: int, features: int) -> int:
 
     ``w`` counts the entries of a word's matrices and vector. With ``f = k·w``, k = 3 for two texts encoded
     apart, the head has ``2f + (f + 1)·c`` (linear) or ``(f + 1)·h + 2h + (h + 1)·c`` (mlp); with s filters,
-    ``(9k·directions + 1)·s + 2g + (g + 1)·c``, ``g = s + k·vector`` (cnn).
+    ``(9k·directions + 1)·s + 2g + (g + 1)·c``, ``g = s + k·vector`` (cnn); with states of h,
+    ``8h·(w + h + 2) + 2g + (g + 1)·c``, ``g = 2k·h`` (bilstm).
     """
     table, read, hidden = config.vocabulary_size * config.row, features * config.row, config.hidden
     if config.head == "linear":
         return table + 2 * read + (read + 1) * labels
     if config.head == "mlp":
         return table + (read + 1) * hidden + 2 * hidden + (hidden + 1) * labels
+    if config.head == "bilstm":
+        found = 2 * features * config.states
+        return table + count(config.row, config.states) + 2 * found + (found + 1) * labels
     found = config.filters + features * config.vector
     return table + (9 * features * config.directions + 1) * config.filters + 2 * found + (found + 1) * labels
 
 
 def head(config: CMOWConfig, width: int, labels: int) -> nn.Module:
     """The head that the config names."""
-    if config.head == "linear":
+    if config.head in ("linear", "bilstm"):  # the LSTM is the encoder's, which alone sees every word
         return NormHead(width, labels)
     if config.head == "mlp":
         return NormHiddenHead(width, config.hidden, labels)
@@ -124,26 +140,57 @@ class CMOW(nn.Module):
         self.config = config
         self.width = self.token_width = config.row
         matrices = config.row - config.vector
-        self.embedding = nn.Embedding(config.vocabulary_size, self.width, padding_idx=PAD_ID)
+        self.embedding = nn.Embedding(config.vocabulary_size, config.row, padding_idx=PAD_ID)
         nn.init.normal_(self.embedding.weight[:, :matrices], std=0.01)
         nn.init.normal_(self.embedding.weight[:, matrices:], std=0.1)
         self.embedding.weight.data[PAD_ID] = 0.0
         self.dropout = nn.Dropout(config.dropout)
+        self.lstm: nn.LSTM | None = None
+        if config.head == "bilstm":
+            self.lstm = nn.LSTM(config.row, config.states, bidirectional=True, batch_first=True)
+            self.width = self.token_width = 2 * config.states
+
+    def word_table(self) -> WordTable:
+        """Where the words' vectors are.
+
+        Raises:
+            RecipeError: the words have matrices alone.
+        """
+        if not self.config.vector:
+            raise RecipeError(
+                "A word of 'cmow.v1' is a matrix near the identity, to be multiplied: a word vector has no "
+                "place in it. 'hybrid.v1' and 'bihybrid.v1' have vectors beside the matrices."
+            )
+        return WordTable(self.embedding.weight, first=self.config.row - self.config.vector)
 
     def forward(self, batch: Ragged) -> Tensor:
-        """Features ``(b, width)``: each direction's product, then the mean of the word vectors."""
+        """Features ``(b, width)``: each direction's product, then the mean of the word vectors.
+
+        With the head ``bilstm``, the LSTM's last states over the features of every word.
+        """
+        if self.lstm is not None:
+            return last_states(self.lstm, self._every(batch), batch)
         matrices, vectors = self._embed(batch)
         products = [product(each).flatten(1) for each in matrices]
         return torch.cat([*products, vectors.sum(1) / batch.lengths[:, None]], dim=-1)
 
     def tokens(self, batch: Ragged) -> Tensor:
-        """Features ``(sum of lengths, width)``: the products from either end to a word, and its vector."""
+        """Features ``(sum of lengths, width)``: the products from either end to a word, and its vector.
+
+        With the head ``bilstm``, the LSTM's states over these.
+        """
+        every = self._every(batch)
+        if self.lstm is not None:
+            every = every_state(self.lstm, every, batch)
+        return every[real(batch)]
+
+    def _every(self, batch: Ragged) -> Tensor:
+        """``(b, t, row)``: the products from either end to each word, and its vector."""
         matrices, vectors = self._embed(batch)
         products = [prefix_products(each).flatten(2) for each in matrices]
         if len(products) == 2:
             products[1] = products[1].flip(1)
-        every = torch.cat([*products, vectors], dim=-1)
-        return every[real(batch)]
+        return torch.cat([*products, vectors], dim=-1)
 
     def _embed(self, batch: Ragged) -> tuple[list[Tensor], Tensor]:
         """Each direction's matrices ``(b, t, d, d)`` in their order of multiplication, and the word vectors.
@@ -164,6 +211,8 @@ class CMOW(nn.Module):
 
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:
         """Gather matrices, padding being the identity, and multiply them in a Scan."""
+        if self.lstm is not None:
+            return last_states_graph(graph, self.lstm, self._every_graph(graph, ids), lengths)
         flat, parts = graph.weight("flat", np.array([0, -1])), []
         for direction, matrices in enumerate(self._gather(graph, ids)):
             whole = product_graph(graph, matrices, self.config.size, is_reversed=direction == 1)
@@ -176,8 +225,13 @@ class CMOW(nn.Module):
             parts += graph.add("Div", [total, column])
         return graph.add("Concat", parts, axis=-1)[0]
 
-    def token_graph(self, graph: Graph, ids: str, lengths: str) -> str:  # noqa: ARG002 - padding is the identity
+    def token_graph(self, graph: Graph, ids: str, lengths: str) -> str:
         """The same with the products up to each word: ``(b, t, width)``."""
+        every = self._every_graph(graph, ids)
+        return every if self.lstm is None else every_state_graph(graph, self.lstm, every, lengths)
+
+    def _every_graph(self, graph: Graph, ids: str) -> str:
+        """Nodes of `_every`; padding is the identity."""
         flat, parts = graph.weight("flat", np.array([0, 0, -1])), []
         for direction, matrices in enumerate(self._gather(graph, ids)):
             every = prefix_graph(graph, matrices, self.config.size, is_reversed=direction == 1)

@@ -15,6 +15,7 @@ from understudy.students.heads import LinearHead
 from understudy.students.padding import mean, real
 from understudy.students.ragged import Ragged
 from understudy.students.registry import TrainingDefaults, register
+from understudy.students.tables import WordTable
 from understudy.task import FloatArray
 from understudy.words import PAD_ID
 
@@ -40,8 +41,8 @@ class CNNConfig:
     max_words: int | None = 512
 
 
-PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {"vocabulary_size": 5000, "width": 100}}
-"""Sizes by name: those of the paper (4.01 M parameters), and 0.57 M."""
+PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {"width": 100}}
+"""Sizes by name: those of the paper (4.01 M parameters), and 0.57 M with 5,000 words."""
 
 
 def parameters(config: CNNConfig, labels: int, features: int) -> int:
@@ -108,6 +109,7 @@ class Block(nn.Module):
     head=lambda config, width, labels: LinearHead(width, labels, config.dropout),
     parameters=parameters,
     training=TrainingDefaults(epochs=12, batch_size=64, learning_rate=1e-3, patience=5, is_bucketed=True),
+    presets=PRESETS,
     source="Nityasya et al. 2022, Table 7 (CNN); blocks as in Yu et al. 2018, section 2.2",
 )
 class CNN(nn.Module):
@@ -129,6 +131,10 @@ class CNN(nn.Module):
         )
         self.norm = nn.LayerNorm(config.width)
         self.dropout = nn.Dropout(config.dropout)
+
+    def word_table(self) -> WordTable:
+        """Where the words' vectors are."""
+        return WordTable(self.embedding.weight)
 
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, width)``: the mean over the text's words."""

@@ -14,6 +14,7 @@ from understudy.students.graph import Graph
 from understudy.students.heads import HiddenHead
 from understudy.students.ragged import Ragged
 from understudy.students.registry import TrainingDefaults, register
+from understudy.students.tables import WordTable
 from understudy.words import PAD_ID
 
 PRIME = 2**31 - 1
@@ -72,6 +73,7 @@ def parameters(config: DANConfig, labels: int, features: int) -> int:
     head=lambda config, width, labels: HiddenHead(width, config.hidden, labels),
     parameters=parameters,
     training=TrainingDefaults(epochs=20, batch_size=256, learning_rate=2e-3),
+    presets={"small": {"buckets": 2**12, "width": 16}, "large": {"buckets": 2**18, "width": 64}},
     source="Iyyer et al. 2015, section 3 (DAN); Ye et al. 2022, section 3 (over n-grams of 1 to 4 words)",
 )
 class DAN(nn.Module):
@@ -90,6 +92,10 @@ class DAN(nn.Module):
         for table in (self.embedding, self.grams):
             nn.init.normal_(table.weight, std=0.1)
             table.weight.data[0] = 0.0
+
+    def word_table(self) -> WordTable:
+        """Where the words' vectors are."""
+        return WordTable(self.embedding.weight)
 
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, width)``."""

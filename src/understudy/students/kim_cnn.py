@@ -14,6 +14,7 @@ from understudy.students.graph import Graph
 from understudy.students.heads import LinearHead
 from understudy.students.ragged import Ragged
 from understudy.students.registry import TrainingDefaults, register
+from understudy.students.tables import WordTable
 from understudy.words import PAD_ID
 
 KERNELS = (3, 4, 5)
@@ -52,6 +53,7 @@ def parameters(config: KimCNNConfig, labels: int, features: int) -> int:
     head=lambda config, width, labels: LinearHead(width, labels, config.dropout),
     parameters=parameters,
     training=TrainingDefaults(epochs=15, batch_size=64, learning_rate=5e-4, patience=5, is_bucketed=True),
+    presets={"wide": {"width": 300}},
     source="Kim 2014, section 2 (CNN-rand)",
 )
 class KimCNN(nn.Module):
@@ -74,6 +76,10 @@ class KimCNN(nn.Module):
         self.filters = nn.ModuleList(
             nn.Conv1d(config.width, config.filters, kernel, padding=kernel - 1) for kernel in KERNELS
         )
+
+    def word_table(self) -> WordTable:
+        """Where the words' vectors are."""
+        return WordTable(self.embedding.weight)
 
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, 3·filters)``."""

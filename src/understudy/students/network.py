@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from understudy.encoding import INPUTS
 from understudy.students.graph import Graph
 from understudy.students.ragged import Ragged
 
@@ -15,11 +16,7 @@ if TYPE_CHECKING:
     import onnx
 
 FEATURES = {"text": 1, "diffcat": 3, "tokens": 1}
-"""How many times the encoder's width a head reads, by form.
-
-A student answers a ``text`` (or two in one, with a separator), two texts apart (``diffcat``), or every
-token of a text (``tokens``).
-"""
+"""How many times the encoder's width a head reads, by form: see `understudy.encoding.INPUTS`."""
 
 FORMS = tuple(FEATURES)
 
@@ -93,9 +90,9 @@ class Network(nn.Module):
         return logits
 
     def to_onnx(self) -> onnx.ModelProto:
-        """The same function as a graph with the inputs of `inputs`, any batch, any lengths."""
+        """The same function as a graph with the inputs of its form, any batch, any lengths."""
         graph = Graph()
-        names = inputs(self.form)
+        names = INPUTS[self.form]
         if self.form == "tokens":
             every = self.encoder.token_graph(graph, *names[0])
             return graph.finish(self.head.graph(graph, every), self.head.output.out_features, names, rank=3)
@@ -106,11 +103,6 @@ class Network(nn.Module):
             features = graph.add("Concat", [*features, distance], axis=-1)
         logits = self.head.graph(graph, features[0])
         return graph.finish(logits, self.head.output.out_features, names)
-
-
-def inputs(form: str) -> Sequence[tuple[str, str]]:
-    """Names of a graph's inputs, ids and lengths, for each text that a form reads."""
-    return [("ids", "lengths"), ("ids_2", "lengths_2")][: 2 if form == "diffcat" else 1]
 
 
 def _combine(features: Sequence[Tensor]) -> Tensor:

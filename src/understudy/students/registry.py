@@ -1,9 +1,14 @@
-"""Students by versioned name. A name stands in every saved folder, so it never changes its meaning."""
+"""Students by versioned name. A name stands in every saved folder, so it never changes its meaning.
+
+``bilstm.v1`` is a student in its own sizes, ``bilstm.v1:tang`` the same student in the sizes of a preset.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -11,6 +16,10 @@ from torch import nn
 
 from understudy.errors import RecipeError, nearest
 from understudy.students.network import FEATURES, Network
+from understudy.task import KINDS
+
+PRESET_MARK = ":"
+"""Stands between a student's name and its preset's."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,7 @@ class TrainingDefaults:
         learning_rate: peak rate of AdamW.
         patience: epochs without a better dev score before stopping.
         is_bucketed: whether batches hold texts of similar lengths (for students that pad).
+        pair: how two texts are read: ``diffcat`` or ``joint``.
     """
 
     epochs: int
@@ -30,6 +40,7 @@ class TrainingDefaults:
     learning_rate: float
     patience: int = 10
     is_bucketed: bool = False
+    pair: str = "diffcat"
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class Spec:
         formula: (config, labels, features) → number of parameters; ``features`` is 1, or 3 for pairs apart.
         training: defaults.
         source: the paper.
+        presets: sizes by name, each next to the config's own for the rest.
     """
 
     name: str
@@ -53,6 +65,12 @@ class Spec:
     formula: Callable[[Any, int, int], int]
     training: TrainingDefaults
     source: str
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> list[str]:
+        """Names of the sizes that the config has."""
+        return [each.name for each in fields(self.config)]
 
     def parameters(self, config: Any, labels: int, form: str = "text") -> int:
         """Number of parameters, by formula."""
@@ -60,11 +78,28 @@ class Spec:
 
     def module(self, config: Any, labels: int, form: str = "text") -> Network:
         """A network with random weights."""
+        reason = self.refusal("tagging") if form == "tokens" else ""
+        if reason:
+            raise RecipeError(reason)
         encoder: Any = self.encoder(config)
-        if form == "tokens" and not hasattr(encoder, "tokens"):
-            raise RecipeError(f"{self.name} has no features of single words, so it cannot tag them.")
         width = encoder.token_width if form == "tokens" else encoder.width
         return Network(encoder, self.head(config, FEATURES[form] * width, labels), form)
+
+    def refusal(self, kind: str) -> str:
+        """Why the student cannot answer a kind of task, or nothing where it can."""
+        if kind == "tagging" and not hasattr(self.encoder, "tokens"):
+            return f"{self.name} has no features of single words, so it cannot tag them."
+        return ""
+
+    def vector_width(self, config: Any) -> int:
+        """Width of the vectors with which words can start.
+
+        Raises:
+            RecipeError: the student's words have none; the message says why.
+        """
+        with torch.device("meta"):  # nothing is filled
+            encoder: Any = self.encoder(config)
+        return int(encoder.word_table().vectors.shape[1])
 
 
 STUDENTS: dict[str, Spec] = {}
@@ -81,47 +116,107 @@ def register(
     parameters: Callable[[Any, int, int], int],
     training: TrainingDefaults,
     source: str,
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Callable[[M], M]:
     """Decorate an encoder class to make it a student.
 
+    A preset leaves the size of the vocabulary alone: that follows from the texts.
+
     Raises:
-        RecipeError: the name is taken.
+        RecipeError: the name is taken, or a preset names a size that it cannot set.
     """
 
     def add(encoder: M) -> M:
         if name in STUDENTS:
             raise RecipeError(f"There is a student {name!r} already. Give the new one another version.")
-        STUDENTS[name] = Spec(name, encoder, config, head, parameters, training, source)
+        made = Spec(name, encoder, config, head, parameters, training, source, presets or {})
+        for preset, sizes in made.presets.items():
+            _check_sizes(f"{name}{PRESET_MARK}{preset}", sizes, set(made.sizes) - {"vocabulary_size"})
+        STUDENTS[name] = made
         return encoder
 
     return add
 
 
+def parse(name: str) -> tuple[str, dict[str, Any]]:
+    """A student's name and the sizes behind it: a preset's, single ones, or both with commas between.
+
+    ``bilstm.v1:tang`` has a preset's sizes, ``cbow.v1:width=32`` one, ``bilstm.v1:tang,dropout=0`` one more.
+
+    Raises:
+        RecipeError: there is no such student, preset or size; the message suggests the nearest.
+    """
+    student, mark, rest = name.partition(PRESET_MARK)
+    if student not in STUDENTS:
+        raise RecipeError(f"Unknown student {student!r}. {nearest(student, STUDENTS)}")
+    sizes: dict[str, Any] = {}
+    for word in rest.split(",") if mark else ():
+        size, equals, value = word.partition("=")
+        if equals:
+            _check_sizes(student, {size: value}, set(STUDENTS[student].sizes) - {"vocabulary_size"})
+            sizes[size] = _value(value)
+        else:
+            sizes.update(_preset(student, word))
+    return student, sizes
+
+
+def _preset(student: str, name: str) -> Mapping[str, Any]:
+    presets = STUDENTS[student].presets
+    if name not in presets:
+        raise RecipeError(f"{student} has no preset {name!r}. {nearest(name, presets)}")
+    return presets[name]
+
+
+def _value(text: str) -> int | float | str | None:
+    """A size as it is written behind a name."""
+    if text == "none":
+        return None
+    for number in (int, float):
+        with contextlib.suppress(ValueError):
+            return number(text)
+    return text
+
+
 def spec(name: str) -> Spec:
-    """The registered student of that name.
+    """The registered student of that name; a preset behind it must exist, and changes nothing.
 
     Raises:
         RecipeError: there is none; the message suggests the nearest.
     """
-    if name not in STUDENTS:
-        raise RecipeError(f"Unknown student {name!r}. {nearest(name, STUDENTS)}")
-    return STUDENTS[name]
+    return STUDENTS[parse(name)[0]]
 
 
-def build(name: str, labels: int, *, seed: int, form: str = "text", **sizes: Any) -> Network:
+def build(
+    name: str, labels: int, *, seed: int, form: str = "text", start: str | Path | None = None, **sizes: Any
+) -> Network:
     """A new student with random weights; the same seed gives the same weights.
 
+    Args:
+        name: of the student, with or without a preset.
+        labels: number of logits, c.
+        seed: of the weights.
+        form: one of `network.FORMS`.
+        start: checkpoint folder, or id on the hub, whose weights the encoder takes in place of random ones.
+        sizes: next to the preset's, and before them.
+
     Raises:
-        RecipeError: unknown name, or a size that this student does not have.
+        RecipeError: unknown name, a size that this student does not have, or a checkpoint that does not fit.
     """
-    found = spec(name)
-    known = [field.name for field in fields(found.config)]
-    for size in sizes:
-        if size not in known:
-            raise RecipeError(f"{name} has no size {size!r}. {nearest(size, known)}")
+    found, preset = spec(name), parse(name)[1]
+    _check_sizes(found.name, sizes, found.sizes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return found.module(found.config(**sizes), labels, form)
+        module = found.module(found.config(**{**preset, **sizes}), labels, form)
+    if start is not None:
+        load = getattr(module.encoder, "load_checkpoint", None)
+        if load is None:
+            readers = [name for name, each in STUDENTS.items() if hasattr(each.encoder, "load_checkpoint")]
+            raise RecipeError(
+                f"{found.name} cannot start from the checkpoint {start}: its architecture is our own, and "
+                f"there are none. These can: {', '.join(readers)}."
+            )
+        load(start)
+    return module
 
 
 def rebuild(name: str, config: Mapping[str, Any], labels: int, form: str = "text") -> Network:
@@ -132,7 +227,10 @@ def rebuild(name: str, config: Mapping[str, Any], labels: int, form: str = "text
 def listing(
     labels: int = 2, vocabulary_size: int | None = None, head: str | None = None, form: str = "text"
 ) -> list[dict[str, Any]]:
-    """Every student with its number of parameters, JSON-ready.
+    """Every student with what it can do and its number of parameters, JSON-ready.
+
+    A row's ``kinds`` says of every kind of task whether the student answers it, or why not; ``presets`` are
+    named by what `parse` reads, each with its sizes and its number of parameters.
 
     Args:
         labels: number of logits.
@@ -143,16 +241,23 @@ def listing(
     rows = []
     for name in sorted(STUDENTS):
         found = STUDENTS[name]
-        known = {field.name for field in fields(found.config)}
         asked = {"vocabulary_size": vocabulary_size, "head": head}
-        sizes = {key: value for key, value in asked.items() if value is not None and key in known}
+        sizes = {key: value for key, value in asked.items() if value is not None and key in found.sizes}
         config = found.config(**sizes)
+        presets = {
+            f"{name}{PRESET_MARK}{preset}": {
+                "sizes": dict(own),
+                "parameters": found.parameters(found.config(**{**own, **sizes}), labels, form),
+            }
+            for preset, own in found.presets.items()
+        }
         rows.append(
             {
                 "name": name,
                 "parameters": found.parameters(config, labels, form),
                 "vocabulary_size": config.vocabulary_size,
-                "tags_words": hasattr(found.encoder, "tokens"),
+                "kinds": {kind: found.refusal(kind) or True for kind in KINDS},
+                "presets": presets,
                 "source": found.source,
             }
         )
@@ -167,3 +272,9 @@ def describe(name: str, module: Network) -> dict[str, Any]:
 def count_parameters(module: nn.Module) -> int:
     """Number of parameters, trained or frozen."""
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _check_sizes(name: str, sizes: Mapping[str, Any], known: Any) -> None:
+    for size in sizes:
+        if size not in known:
+            raise RecipeError(f"{name} has no size {size!r}. {nearest(size, known)}")

@@ -1,13 +1,26 @@
-"""The baseline that every student must beat: weighted word pairs and a linear classifier.
+"""The baseline that every student must beat: a linear model of words. It learns from gold labels alone.
 
-Words and pairs of neighbouring words (`understudy.words.split`), weighted by tf-idf with sublinear counts,
-then logistic regression. It learns from hard labels alone and needs no teacher.
+What it sees is in `understudy.training.features`, what is fitted in `understudy.training.linear`:
+
+==================  ==================================================  =================================
+task                what a row is made of                               model
+==================  ==================================================  =================================
+classification      tf-idf of words and word pairs                      logistic regression
+pair                that of each text, of what both have, and seven     logistic regression
+                    numbers of their likeness
+multilabel          as above, for one text or two                       a logistic regression a label,
+                                                                        thresholds tuned on dev
+regression          as above, for one text or two                       ridge, or of bins logistic
+                                                                        regression
+tagging             traits of a word and of its neighbours              logistic regression
+==================  ==================================================  =================================
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +29,23 @@ import numpy.typing as npt
 
 from understudy.errors import ArtifactError, DataError
 from understudy.folders import publish, read_json, read_manifest, verify
+from understudy.items import rows_of
 from understudy.metrics import score
-from understudy.task import FloatArray, IntArray, Task
-from understudy.words import split
+from understudy.task import FloatArray, Gold, Item, Task
+from understudy.thresholds import tune_thresholds
+from understudy.training.features import Features, features_of
+from understudy.training.linear import Linear, fit_each
 
-STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
-"""Inverse regularisation strengths ``C`` to choose from on dev; the first of equals wins."""
-
-MANY_TEXTS = 20_000
-"""Above this number of training texts, terms of a single text cost more memory than they help."""
-
-FORMAT = "understudy.tfidf_baseline.v1"
-NEVER = -1e4
-"""Logit of a label that no training text has: its probability is 0 beside any other."""
+FORMAT = "understudy.linear_baseline.v1"
 
 
-class TfidfBaseline:
-    """Tf-idf of words and word pairs, and a linear layer; a Predictor.
+class LinearBaseline:
+    """A linear layer on sparse features; a Predictor.
 
     Args:
         task: names the columns of the logits.
-        terms: words and pairs of words, the latter joined by a space; ``v`` of them, distinct.
-        idf: ``(v,)`` inverse document frequencies.
-        weight: ``(v, labels)``.
+        features: turn items into rows.
+        weight: ``(width, labels)``, where ``width`` is the features'.
         bias: ``(labels,)``.
         strength: the inverse regularisation strength ``C`` it was fitted with.
 
@@ -47,126 +54,64 @@ class TfidfBaseline:
     """
 
     def __init__(
-        self,
-        task: Task,
-        *,
-        terms: Sequence[str],
-        idf: npt.ArrayLike,
-        weight: npt.ArrayLike,
-        bias: npt.ArrayLike,
-        strength: float,
+        self, task: Task, features: Features, *, weight: npt.ArrayLike, bias: npt.ArrayLike, strength: float
     ) -> None:
         self.task = task
-        self.terms = tuple(terms)
-        self.idf = np.asarray(idf, dtype=np.float32)
+        self.features = features
         self.weight = np.asarray(weight, dtype=np.float32)
         self.bias = np.asarray(bias, dtype=np.float32)
         self.strength = strength
-        v, c = len(self.terms), len(task.labels)
-        shapes = (self.idf.shape, self.weight.shape, self.bias.shape)
-        if shapes != ((v,), (v, c), (c,)) or len(set(self.terms)) != v:
+        labels = len(task.labels)
+        needed, found = ((features.width, labels), (labels,)), (self.weight.shape, self.bias.shape)
+        if needed != found:
             raise ArtifactError(
-                f"A baseline of {v} distinct terms and {c} labels needs arrays {(v,)}, {(v, c)}, {(c,)}, "
-                f"but has {shapes}."
+                f"A baseline of {features.width} features and {labels} labels needs weight and bias of "
+                f"shapes {needed}, but has {found}."
             )
-        self._vectorizer = _vectorizer(dtype=np.float32, vocabulary=list(self.terms))
-        self._vectorizer.idf_ = self.idf
 
     @property
     def parameters(self) -> int:
-        """Numbers that were learnt: idf, weight and bias."""
-        return self.idf.size + self.weight.size + self.bias.size
+        """Numbers that were learnt: those of the features, weight and bias."""
+        learnt = (*self.features.arrays.values(), self.weight, self.bias)
+        return sum(array.size for array in learnt)
 
-    def logits(self, texts: Sequence[str]) -> FloatArray:
-        """Scores ``(len(texts), labels)``, float32."""
-        if len(texts) == 0:
-            return np.zeros((0, len(self.task.labels)), dtype=np.float32)
-        scores = self._vectorizer.transform(texts) @ self.weight + self.bias
-        return np.asarray(scores, dtype=np.float32)
+    def logits(self, items: Sequence[Any]) -> FloatArray:
+        """Scores ``(rows, labels)``, float32, of the task's items."""
+        return np.asarray(self.features.matrix(items) @ self.weight + self.bias, dtype=np.float32)
 
     def save(self, folder: Path, about: Mapping[str, Any] | None = None) -> None:
         """Write ``baseline.json`` (task, terms), ``weights.npz`` and a manifest with ``about``."""
-        facts = {"task": self.task.to_dict(), "strength": self.strength, "terms": list(self.terms)}
+        facts = {
+            "task": self.task.to_dict(),
+            "strength": self.strength,
+            "terms": list(self.features.terms),
+        }
         with publish(folder, {**(about or {}), "format": FORMAT}) as aside:
             (aside / "baseline.json").write_text(json.dumps(facts), encoding="utf-8")
-            np.savez(aside / "weights.npz", idf=self.idf, weight=self.weight, bias=self.bias)
-
-    @classmethod
-    def load(cls, folder: Path) -> TfidfBaseline:
-        """Read back what `save` wrote, after checking every file.
-
-        Raises:
-            ArtifactError: the folder is incomplete, altered, or holds something else.
-        """
-        found = verify(folder).get("format")
-        if found != FORMAT:
-            raise ArtifactError(f"{folder} holds {found!r}, not a baseline ({FORMAT!r}).")
-        facts = read_json(folder / "baseline.json")
-        with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
-            return cls(
-                task=Task.from_dict(facts["task"]),
-                terms=facts["terms"],
-                idf=arrays["idf"],
-                weight=arrays["weight"],
-                bias=arrays["bias"],
-                strength=facts["strength"],
-            )
+            arrays: dict[str, Any] = {"weight": self.weight, "bias": self.bias, **self.features.arrays}
+            np.savez(aside / "weights.npz", **arrays)
 
 
-def fit_baseline(
-    task: Task,
-    train_texts: Sequence[str],
-    train_labels: npt.ArrayLike,
-    dev_texts: Sequence[str],
-    dev_labels: npt.ArrayLike,
-    *,
-    seed: int,
-) -> TfidfBaseline:
-    """Fit the baseline on train, its regularisation chosen by the task's metric on dev.
-
-    Terms that stand in a single training text are left out if there are more than `MANY_TEXTS` texts.
-
-    Args:
-        task: label names and metric.
-        train_texts: ``n`` texts.
-        train_labels: ``(n,)`` columns of ``task.labels``.
-        dev_texts: ``m`` texts.
-        dev_labels: ``(m,)`` columns of ``task.labels``.
-        seed: handed to the solver.
+def load_baseline(folder: Path) -> LinearBaseline:
+    """Read back what `LinearBaseline.save` wrote, of any kind of task, after checking every file.
 
     Raises:
-        DataError: no texts, too few labels, no words, or texts and labels of two lengths.
+        ArtifactError: the folder is incomplete, altered, or holds something else.
     """
-    from sklearn.linear_model import LogisticRegression
-
-    train_y = _check("train", task, train_texts, train_labels)
-    dev_y = _check("dev", task, dev_texts, dev_labels)
-    seen = np.unique(train_y)
-    if len(seen) < 2:
-        raise DataError(
-            f"All train texts have the label {task.labels[seen[0]]!r}. Give texts of two labels or more."
-        )
-    vectorizer = _vectorizer(dtype=np.float64, min_df=2 if len(train_texts) > MANY_TEXTS else 1)
-    try:
-        features = vectorizer.fit_transform(list(train_texts))
-    except ValueError as error:
-        raise DataError(f"The train texts hold no words to learn from: {error}.") from error
-    dev_features = vectorizer.transform(list(dev_texts))
-    model = LogisticRegression(max_iter=1000, warm_start=True, random_state=seed)
-    best: tuple[float, float, npt.NDArray[Any], npt.NDArray[Any]] | None = None
-    for strength in STRENGTHS:
-        model.set_params(C=strength).fit(features, train_y)
-        value = score(task.metric, dev_y, model.predict(dev_features), len(task.labels))
-        if best is None or value > best[0]:
-            best = (value, strength, model.coef_.copy(), model.intercept_.copy())
-    assert best is not None
-    weight, bias = _columns(best[2], best[3], seen, len(task.labels))
-    terms = vectorizer.get_feature_names_out().tolist()
-    return TfidfBaseline(task, terms=terms, idf=vectorizer.idf_, weight=weight, bias=bias, strength=best[1])
+    found = verify(folder).get("format")
+    if found != FORMAT:
+        raise ArtifactError(f"{folder} holds {found!r}, not a baseline ({FORMAT!r}).")
+    facts = read_json(folder / "baseline.json")
+    task = Task.from_dict(facts["task"])
+    with np.load(folder / "weights.npz", allow_pickle=False) as stored:
+        arrays = dict(stored)
+    weight, bias = arrays.pop("weight"), arrays.pop("bias")
+    features = features_of(task)(facts["terms"], **arrays)
+    return LinearBaseline(task, features, weight=weight, bias=bias, strength=facts["strength"])
 
 
 def folder_bytes(folder: Path) -> int:
-    """Size in bytes of what `TfidfBaseline.save` wrote, its manifest left out.
+    """Size in bytes of what `LinearBaseline.save` wrote, its manifest left out.
 
     Raises:
         ArtifactError: the folder has no manifest.
@@ -177,43 +122,76 @@ def folder_bytes(folder: Path) -> int:
     return sum(int(facts["bytes"]) for facts in manifest["files"].values())
 
 
-def _vectorizer(**options: Any) -> Any:
-    """Scikit-learn's tf-idf over words and word pairs, with our own rule of what a word is."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def fit_baseline(
+    task: Task,
+    train_items: Sequence[Item],
+    train_gold: npt.ArrayLike,
+    dev_items: Sequence[Item],
+    dev_gold: npt.ArrayLike,
+    *,
+    seed: int,
+) -> LinearBaseline:
+    """Fit the baseline on train, its regularisation chosen by the task's metric on dev.
 
-    return TfidfVectorizer(
-        tokenizer=split, token_pattern=None, lowercase=False, ngram_range=(1, 2), sublinear_tf=True, **options
-    )
+    Items with a row that has no gold label are left out. In multilabel, the thresholds of the returned
+    baseline's task are tuned on dev too.
 
+    Args:
+        task: kind, label names and metric.
+        train_items: items of the task, in tagging sentences.
+        train_gold: their gold labels, see `understudy.task.Gold`.
+        dev_items: items to choose by.
+        dev_gold: their gold labels.
+        seed: handed to the solver.
 
-def _columns(
-    coefficients: npt.NDArray[Any], intercept: npt.NDArray[Any], seen: IntArray, n_labels: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Weight ``(v, labels)`` and bias ``(labels,)`` from scikit-learn's ``(seen labels or 1, v)``.
-
-    With two labels scikit-learn keeps one decision ``d``; here they get the logits ``-d / 2`` and ``d / 2``.
+    Raises:
+        DataError: no items with gold labels, one label only, no words, or gold labels that do not fit.
     """
-    if len(seen) == 2:
-        coefficients = np.concatenate([-coefficients, coefficients]) / 2
-        intercept = np.concatenate([-intercept, intercept]) / 2
-    weight = np.zeros((coefficients.shape[1], n_labels))
-    bias = np.full(n_labels, NEVER)
-    weight[:, seen] = coefficients.T
-    bias[seen] = intercept
-    return weight, bias
+    train, train_y = _labelled("train", task, train_items, train_gold)
+    dev, dev_y = _labelled("dev", task, dev_items, dev_gold)
+    features = features_of(task).fit(train)
+    dev_matrix, lengths = features.matrix(dev), task.rows(dev)
+    best: tuple[float, Task, Linear] | None = None
+    for fitted in fit_each(task, features.matrix(train), train_y, seed=seed):
+        logits = np.asarray(dev_matrix @ fitted.weight + fitted.bias, dtype=np.float32)
+        tuned = _tuned(task, dev_y, logits)
+        value = score(tuned, dev_y, tuned.decisions(logits), lengths)
+        if best is None or value > best[0]:
+            best = (value, tuned, fitted)
+    assert best is not None
+    _, task, fitted = best
+    return LinearBaseline(task, features, **fitted._asdict())
 
 
-def _check(name: str, task: Task, texts: Sequence[str], labels: npt.ArrayLike) -> IntArray:
-    """The labels as int64, after checking that there is one column of the task for each text."""
-    columns = np.asarray(labels, dtype=np.int64)
-    if columns.shape != (len(texts),) or len(texts) == 0:
+def _tuned(task: Task, gold: Gold, logits: FloatArray) -> Task:
+    """The task with thresholds for these logits, where its kind has them."""
+    if task.kind != "multilabel":
+        return task
+    return replace(task, thresholds=tune_thresholds(task, gold, task.probabilities(logits)))
+
+
+def _labelled(name: str, task: Task, items: Sequence[Any], gold: npt.ArrayLike) -> tuple[list[Any], Gold]:
+    """The items of which every row has a gold label, and those labels."""
+    counts = task.rows(items)
+    nothing = task.no_gold(int(counts.sum()))
+    labels = np.asarray(gold, dtype=nothing.dtype)
+    if labels.shape != nothing.shape or len(items) == 0:
         raise DataError(
-            f"The {name} split needs texts, and one label each, but has {len(texts)} texts and labels of "
-            f"shape {columns.shape}."
+            f"The {name} split needs items, and gold labels of shape {nothing.shape}, but has {len(items)} "
+            f"items and gold labels of shape {labels.shape}."
         )
-    if columns.min() < 0 or columns.max() >= len(task.labels):
+    if task.is_exclusive and labels.max(initial=0) >= len(task.labels):
         raise DataError(
-            f"The {name} split has label columns {columns.min()} to {columns.max()}, but the task has "
-            f"columns 0 to {len(task.labels) - 1}."
+            f"The {name} split has label column {labels.max()}, but the task has columns 0 to "
+            f"{len(task.labels) - 1}."
         )
-    return columns
+    has_gold = labels >= 0 if task.is_exclusive else ~np.isnan(labels)
+    missing = np.bincount(
+        np.repeat(np.arange(len(items)), counts),
+        ~has_gold.reshape(len(labels), -1).all(axis=1),
+        minlength=len(items),
+    )
+    picked = np.flatnonzero((missing == 0) & (counts > 0))
+    if len(picked) == 0:
+        raise DataError(f"No item of the {name} split has gold labels. Give at least one.")
+    return [items[place] for place in picked.tolist()], labels[rows_of(picked, counts)]

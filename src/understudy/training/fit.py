@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ import torch
 from torch import Tensor
 
 from understudy.batching import bucketed_batches
-from understudy.configs import LossConfig, TrainingConfig
-from understudy.errors import RecipeError
+from understudy.configs import LossConfig, TrainingConfig, check_loss
+from understudy.encoding import form_of
+from understudy.errors import DataError, RecipeError
+from understudy.items import parts
 from understudy.loop import LoopConfig, dev_score, optimise
 from understudy.losses import balanced_weights, combined
 from understudy.progress import Progress
-from understudy.students import RaggedTexts, build, spec
+from understudy.students import build, spec
 from understudy.students.registry import Spec
 from understudy.subwords import Vocabulary, train_wordpiece
-from understudy.task import IntArray, Task
-from understudy.training.student import TorchStudent, Trained
+from understudy.task import Gold, IntArray, Item, Task
+from understudy.thresholds import tuned
+from understudy.training.student import Inputs, TorchStudent, Trained
 from understudy.training.transfer import TransferSet
 from understudy.words import build_vocabulary
 
@@ -30,12 +34,12 @@ def fit(
     name: str,
     task: Task,
     transfer: TransferSet,
-    dev: tuple[Sequence[str], IntArray],
+    dev: tuple[Sequence[Item], Gold],
     *,
     seed: int,
     loss: LossConfig | None = None,
     config: TrainingConfig | None = None,
-    vocabulary_texts: Iterable[str] | None = None,
+    vocabulary_items: Iterable[Item] | None = None,
     teacher_vocabulary: Vocabulary | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
@@ -48,11 +52,11 @@ def fit(
         name: of the student.
         task: label names and metric.
         transfer: what it learns from.
-        dev: labelled texts for early stopping: texts and label columns.
+        dev: labelled texts for early stopping: texts and gold labels.
         seed: of the first weights, shuffling and dropout.
         loss: which loss; by default `mse` on logits where there are soft targets, else `gold`.
         config: how it is trained.
-        vocabulary_texts: texts whose words make the vocabulary; by default those of the transfer set.
+        vocabulary_items: items whose words make the vocabulary; by default those of the transfer set.
         teacher_vocabulary: the teacher's own, where the config asks for it.
         checkpoint: folder for resuming after a kill.
         progress: audience.
@@ -65,24 +69,26 @@ def fit(
     started = time.perf_counter()
     found, config = spec(name), config or TrainingConfig()
     loss = loss or LossConfig("gold" if transfer.soft is None else "mse")
-    if loss.needs_teacher and transfer.soft is None:
-        raise RecipeError(f"The loss {loss.name!r} needs soft targets, but the transfer set has none.")
-    if config.class_weights and loss.needs_teacher and loss.alpha == 0.0:
-        raise RecipeError(f"Class weights weigh gold labels, but the loss {loss.name!r} has no gold part.")
-    vocabulary = _vocabulary(config, vocabulary_texts or transfer.texts, teacher_vocabulary)
-    module = build(name, len(task.labels), seed=seed, vocabulary_size=len(vocabulary), **sizes)
+    _check(task, transfer, loss, config)
+    form = form_of(task, config.pair or found.training.pair)
+    vocabulary = _vocabulary(config, task, form, vocabulary_items or transfer.texts, teacher_vocabulary)
+    module = build(name, len(task.labels), seed=seed, form=form, vocabulary_size=len(vocabulary), **sizes)
     vocabulary = vocabulary.cut(module.config.max_words)
     student = TorchStudent(name, module, vocabulary, task)
-    encoded, encoded_dev = student.encode(transfer.texts), student.encode(dev[0])
-    weights = balanced_weights(task, transfer.gold) if config.class_weights else None
-    targets = _Targets(task, transfer, loss, weights)
+    inputs, dev_inputs = student.encode(transfer.texts), student.encode(dev[0])
+    targets = _Targets(task, transfer, loss, has_weights=config.class_weights)
     defaults = found.training
     batch_size = config.batch_size or defaults.batch_size
+
+    def batch_loss(units: IntArray) -> Tensor:
+        logits = inputs.answered(units, module(*inputs.batch(units)))
+        return targets.loss(logits, inputs.encoded.rows(units))
+
     curve = optimise(
         module,
-        batches=lambda generator: _batches(found, encoded, batch_size, generator),
-        loss=lambda rows: targets.loss(module(encoded.take(rows)), rows),
-        score=lambda: dev_score(task, student.logits_of(encoded_dev), dev[1]),
+        batches=lambda generator: _batches(found, inputs, batch_size, generator),
+        loss=batch_loss,
+        score=lambda: dev_score(task, student.logits_of(dev_inputs), dev[1], task.rows(dev[0])),
         config=LoopConfig(
             epochs=config.epochs or defaults.epochs,
             learning_rate=config.learning_rate or defaults.learning_rate,
@@ -93,26 +99,44 @@ def fit(
         progress=progress,
         what=what or f"training {name}",
     )
+    student = replace(student, task=tuned(task, student.logits_of(dev_inputs), dev[1]))
     return Trained(student, tuple(curve), time.perf_counter() - started)
 
 
-def _vocabulary(config: TrainingConfig, texts: Iterable[str], teacher: Vocabulary | None) -> Vocabulary:
+def _check(task: Task, transfer: TransferSet, loss: LossConfig, config: TrainingConfig) -> None:
+    check_loss(task, loss)
+    rows = int(task.rows(transfer.texts).sum())
+    if len(transfer.gold) != rows:
+        raise DataError(
+            f"The transfer set has {rows:,} rows to answer, but {len(transfer.gold):,} gold labels."
+        )
+    if loss.needs_teacher and transfer.soft is None:
+        raise RecipeError(f"The loss {loss.name!r} needs soft targets, but the transfer set has none.")
+    if config.class_weights and loss.needs_teacher and loss.alpha == 0.0:
+        raise RecipeError(f"Class weights weigh gold labels, but the loss {loss.name!r} has no gold part.")
+
+
+def _vocabulary(
+    config: TrainingConfig, task: Task, form: str, items: Iterable[Item], teacher: Vocabulary | None
+) -> Vocabulary:
     if config.vocabulary == "teacher":
         if teacher is None:
             raise RecipeError("The vocabulary 'teacher' was asked for, but this teacher has none to give.")
         return teacher
+    is_joint = task.texts == 2 and form == "text"
     if config.vocabulary == "wordpiece":
-        return train_wordpiece(list(texts), config.vocabulary_size)
-    return build_vocabulary(texts, config.vocabulary_size)
+        return train_wordpiece(parts(items), config.vocabulary_size, has_separator=is_joint)
+    return build_vocabulary(parts(items), config.vocabulary_size, has_separator=is_joint)
 
 
 class _Targets:
     """Soft and gold targets as tensors, and the loss of a batch of row numbers."""
 
-    def __init__(self, task: Task, transfer: TransferSet, loss: LossConfig, weights: Tensor | None) -> None:
+    def __init__(self, task: Task, transfer: TransferSet, loss: LossConfig, *, has_weights: bool) -> None:
+        self.task, self.config = task, loss
         self.soft = None if transfer.soft is None else torch.from_numpy(transfer.soft)
         self.gold = torch.from_numpy(task.targets(transfer.gold))
-        self.task, self.config, self.weights = task, loss, weights
+        self.weights = balanced_weights(task, transfer.gold) if has_weights else None
 
     def loss(self, logits: Tensor, rows: IntArray) -> Tensor:
         picked = torch.from_numpy(rows)
@@ -122,10 +146,8 @@ class _Targets:
         return combined(logits, soft, self.gold[picked], self.config, self.task, weights=self.weights)
 
 
-def _batches(
-    found: Spec, encoded: RaggedTexts, batch_size: int, generator: np.random.Generator
-) -> list[IntArray]:
+def _batches(found: Spec, inputs: Inputs, batch_size: int, generator: np.random.Generator) -> list[IntArray]:
     if found.training.is_bucketed:
-        return bucketed_batches(encoded.lengths.numpy(), batch_size, generator)
-    order = generator.permutation(len(encoded))
+        return bucketed_batches(inputs.lengths, batch_size, generator)
+    order = generator.permutation(len(inputs))
     return np.split(order, range(batch_size, len(order), batch_size))

@@ -11,17 +11,47 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
+from understudy.encoding import Encoded, encode
 from understudy.folders import publish, read_json, verify
 from understudy.loop import Epoch
-from understudy.students import Network, RaggedTexts, rebuild
+from understudy.students import Network, Ragged, RaggedTexts, rebuild
 from understudy.students.registry import count_parameters, describe
 from understudy.subwords import Vocabulary, load_vocabulary
-from understudy.task import FloatArray, Task
+from understudy.task import FloatArray, IntArray, Item, Task
 
 ANSWER_BATCH = 256
 
 WEIGHTS, TOKENIZER, FACTS = "model.safetensors", "tokenizer.json", "student.json"
+
+
+class Inputs:
+    """Items as tensors, tokenised once; any units of them make a batch without a Python loop.
+
+    Args:
+        encoded: the items' ids.
+    """
+
+    def __init__(self, encoded: Encoded) -> None:
+        self.encoded = encoded
+        self.sides = [RaggedTexts(*side) for side in encoded.sides]
+        self.lengths = encoded.lengths
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def batch(self, units: IntArray) -> tuple[Ragged, ...]:
+        """The ids of the given units, a batch for each side."""
+        return tuple(side.take(units) for side in self.sides)
+
+    def answered(self, units: IntArray, logits: Tensor) -> Tensor:
+        """Of the logits of a batch of units, those of the rows that are answered: ``(rows, c)``."""
+        if self.encoded.places is None:
+            return logits
+        lengths, counts = self.lengths[units], self.encoded.counts[units]
+        begin = np.repeat(np.cumsum(lengths) - lengths, counts)
+        return logits[torch.from_numpy(begin + self.encoded.places[self.encoded.rows(units)])]
 
 
 @dataclass(frozen=True)
@@ -45,22 +75,24 @@ class TorchStudent:
         """Number of parameters."""
         return count_parameters(self.module)
 
-    def encode(self, texts: Sequence[str]) -> RaggedTexts:
-        """Tokenise texts once, for any number of passes."""
-        return RaggedTexts(*self.vocabulary.encode_batch(texts))
+    def encode(self, items: Sequence[Item]) -> Inputs:
+        """Tokenise items once, for any number of passes."""
+        return Inputs(encode(self.task, self.module.form, self.vocabulary, items))
 
-    def logits(self, texts: Sequence[str]) -> FloatArray:
-        """Logits ``(n, c)`` float32."""
-        return self.logits_of(self.encode(texts))
+    def logits(self, items: Sequence[Item]) -> FloatArray:
+        """Logits ``(rows, c)`` float32."""
+        return self.logits_of(self.encode(items))
 
-    def logits_of(self, encoded: RaggedTexts) -> FloatArray:
-        """Logits ``(n, c)`` of texts that are tokenised already, in batches of similar length."""
-        answers = np.zeros((len(encoded), len(self.task.labels)), dtype=np.float32)
-        order = np.argsort(encoded.lengths.numpy(), kind="stable")
+    def logits_of(self, inputs: Inputs) -> FloatArray:
+        """Logits ``(rows, c)`` of items that are tokenised already, in batches of similar length."""
+        encoded = inputs.encoded
+        answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
+        order = np.argsort(inputs.lengths, kind="stable")
         with torch.inference_mode():
             for start in range(0, len(order), ANSWER_BATCH):
-                rows = order[start : start + ANSWER_BATCH]
-                answers[rows] = self.module(encoded.take(rows)).numpy()
+                units = order[start : start + ANSWER_BATCH]
+                logits = inputs.answered(units, self.module(*inputs.batch(units)))
+                answers[encoded.rows(units)] = logits.numpy()
         return answers
 
 

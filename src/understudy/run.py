@@ -1,0 +1,148 @@
+"""A run in progress: its recipe, its folders, and the keys that say when something must be done again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from understudy.data import Dataset
+from understudy.folders import digest, file_digest, read_manifest
+from understudy.opening import Order
+from understudy.recipe import Recipe
+from understudy.stages import Stages
+from understudy.teachers.source import Source, resolve_all
+
+
+@dataclass(frozen=True)
+class Member:
+    """One teacher of a run; most runs have one, an ensemble has several.
+
+    Attributes:
+        name: folder of the run that it is fine-tuned into, and name of its stage.
+        source: where its weights come from.
+        folder: the run's.
+        recipe: says how it answers.
+    """
+
+    name: str
+    source: Source
+    folder: Path
+    recipe: Recipe
+
+    @cached_property
+    def is_finetuned(self) -> bool:
+        """Whether it brings a head of its own, or is a student already."""
+        if self.source.is_student:
+            return True
+        from understudy.teachers import transformer
+
+        with transformer.quiet():
+            return transformer.is_finetuned(self.source, transformer.load_config(self.source))
+
+    @cached_property
+    def source_key(self) -> str:
+        """Changes when the weights that it comes from change."""
+        if self.source.folder is None:
+            from understudy.teachers import transformer
+
+            with transformer.quiet():
+                commit = transformer.load_config(self.source)._commit_hash  # noqa: SLF001
+            return digest([self.source.location, commit])
+        kinds = (".safetensors", ".bin", ".json", ".onnx")
+        files = sorted(path for path in self.source.folder.rglob("*") if path.suffix in kinds)
+        return digest([file_digest(path) for path in files])
+
+    @property
+    def order(self) -> Order:
+        """How to open it."""
+        if self.source.is_student:
+            return Order("student", self.source.location)
+        labels = self.recipe.teacher.labels
+        location = self.source.location if self.is_finetuned else str(self.folder / self.name)
+        return Order(
+            "teacher", location, self.recipe.teacher.precision, labels if self.is_finetuned else None
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """Changes when its answers may change."""
+        order = asdict(self.order)
+        if self.is_finetuned:
+            return digest([self.source_key, order["precision"], order["teacher_labels"]])
+        manifest = read_manifest(self.folder / self.name) or {}
+        return digest([manifest.get("inputs"), order["precision"]])
+
+
+@dataclass
+class Run:
+    """A run in progress: its folder, its recipe, and what its stages have found so far."""
+
+    folder: Path
+    recipe: Recipe
+    stages: Stages
+    dataset: Dataset
+
+    @cached_property
+    def members(self) -> tuple[Member, ...]:
+        """The teachers: one, or those of an ensemble."""
+        sources = resolve_all(self.recipe.teacher.model)
+        names = ["teacher"] if len(sources) == 1 else [f"teacher-{i + 1}" for i in range(len(sources))]
+        return tuple(
+            Member(name, source, self.folder, self.recipe)
+            for name, source in zip(names, sources, strict=True)
+        )
+
+    @property
+    def teacher_name(self) -> str:
+        """What the report calls the teacher."""
+        return " + ".join(member.source.name for member in self.members)
+
+    @property
+    def teacher_order(self) -> Order:
+        """How to open the teacher."""
+        if len(self.members) == 1:
+            return self.members[0].order
+        orders = tuple(member.order for member in self.members)
+        return Order("ensemble", self.teacher_name, members=orders, mean=self.recipe.teacher.mean)
+
+    @cached_property
+    def teacher_key(self) -> str:
+        """Changes when the teacher's answers may change."""
+        if len(self.members) == 1:
+            return self.members[0].key
+        return digest([self.recipe.teacher.mean, [member.key for member in self.members]])
+
+    @cached_property
+    def labelled_key(self) -> str:
+        """Changes when task, train or dev change."""
+        data = self.dataset
+        splits = [[list(split.texts), split.labels.tolist()] for split in (data.train, data.dev)]
+        return digest([data.task.to_dict(), splits])
+
+    @property
+    def store_folder(self) -> Path:
+        """The logit store of this teacher."""
+        return self.folder / "logits" / self.teacher_key[:16]
+
+    def model_folder(self, name: str, *, is_gold: bool) -> Path:
+        """Where a student is exported to."""
+        return self.folder / ("undistilled" if is_gold else "models") / slug(name)
+
+    def train_folder(self, name: str, *, is_gold: bool) -> Path:
+        """Where a trained student is kept."""
+        return self.folder / "train" / (slug(name) + (".gold" if is_gold else ""))
+
+    def checkpoint(self, name: str, key: str) -> Path:
+        """Folder in which a long training keeps its state; gone once the stage is done."""
+        return self.folder / ".checkpoints" / f"{name}-{key[:16]}"
+
+
+def slug(name: str) -> str:
+    """A student's name as that of a folder: ``bilstm.v1:tang`` → ``bilstm.v1-tang``."""
+    return "".join(letter if letter.isalnum() or letter in ".-_=" else "-" for letter in name)
+
+
+def stage_name(verb: str, name: str, *, is_gold: bool) -> str:
+    """What a student's stage is called."""
+    return f"{verb} {name}" + (" on labels only" if is_gold else "")

@@ -1,0 +1,94 @@
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from understudy.errors import RecipeError
+from understudy.loop import LoopConfig, optimise
+from understudy.students import build, spec
+from understudy.words import PAD_ID
+
+SIZE = 40
+OF_MATRICES = ("hybrid.v1", "bihybrid.v1")
+
+
+def module_of(name, smaller):
+    return build(name, 2, seed=0, vocabulary_size=SIZE, **smaller(name))
+
+
+def table_or_reason(name, smaller):
+    """A student's word table, or the sentence with which it refuses."""
+    try:
+        return module_of(name, smaller).encoder.word_table()
+    except RecipeError as error:
+        return str(error)
+
+
+def trained_a_step(module, batch):
+    """The module after three steps at a high rate and weight decay."""
+    return optimise(
+        module,
+        batches=lambda generator: [batch] * 3,
+        loss=lambda one: module(one).square().mean() - module(one)[:, 0].mean(),
+        score=lambda: (0.0, 0.0),
+        config=LoopConfig(epochs=1, learning_rate=0.1, weight_decay=0.5),
+        seed=0,
+    )
+
+
+def test_each_student_takes_vectors_or_says_why_not(name, smaller, batch_of, logits_of):
+    table = table_or_reason(name, smaller)
+    if isinstance(table, str):
+        assert name == "cmow.v1"
+        assert re.fullmatch(r"A word of .*\.", table)
+        with pytest.raises(RecipeError, match="A word of 'cmow"):
+            spec(name).vector_width(spec(name).config())
+        return
+    module = module_of(name, smaller).eval()
+    before, table = module.state_dict(), module.encoder.word_table()
+    kept = {key: value.clone() for key, value in before.items()}
+    old = logits_of(module, batch_of((4, 1), SIZE))
+    given = np.random.default_rng(0).normal(0, 1, tuple(table.vectors.shape)).astype(np.float32)
+    table.fill(given)
+    assert not table.vectors[PAD_ID].any()
+    np.testing.assert_array_equal(table.vectors[1:].numpy(), given[1:])
+    assert np.abs(logits_of(module, batch_of((4, 1), SIZE)) - old).max() > 1e-4
+    changed = [key for key, value in module.state_dict().items() if not torch.equal(value, kept[key])]
+    assert len(changed) == 1
+    torch.testing.assert_close(table.weight[1:, : table.first], kept[changed[0]][1:, : table.first])
+
+
+def test_frozen_vectors_survive_training_and_weight_decay(name, smaller, batch_of):
+    if isinstance(table_or_reason(name, smaller), str):
+        return
+    module = module_of(name, smaller)
+    table, batch = module.encoder.word_table(), batch_of((4, 1, 9), SIZE)
+    if name in OF_MATRICES:
+        with pytest.raises(RecipeError, match="share their table with the words' matrices"):
+            table.freeze()
+        return
+    before = table.vectors.clone()
+    others = {key: value.clone() for key, value in module.head.state_dict().items()}
+    table.freeze()
+    trained_a_step(module, batch)
+    assert torch.equal(table.vectors, before)
+    assert any(not torch.equal(value, others[key]) for key, value in module.head.state_dict().items())
+
+
+def test_vectors_that_are_not_frozen_are_trained(batch_of):
+    module = build("cbow.v1", 2, seed=0, vocabulary_size=SIZE)
+    before = module.encoder.word_table().vectors.clone()
+    trained_a_step(module, batch_of((4, 1, 9), SIZE))
+    assert not torch.equal(module.encoder.word_table().vectors, before)
+
+
+def test_vectors_of_another_shape_are_refused():
+    table = build("cbow.v1", 2, seed=0, vocabulary_size=SIZE).encoder.word_table()
+    with pytest.raises(RecipeError, match=r"\(40, 3\) do not fit a word table \(40, 16\)"):
+        table.fill(np.zeros((SIZE, 3), dtype=np.float32))
+
+
+@pytest.mark.parametrize(("student", "width"), [("cbow.v1", 16), ("bihybrid.v1", 400), ("bert-mini.v1", 256)])
+def test_the_width_of_vectors_is_known_without_building(student, width):
+    assert spec(student).vector_width(spec(student).config()) == width
