@@ -180,15 +180,8 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = found.module(found.config(**{**preset, **sizes}), labels, form)
-    if start is not None:
-        load = getattr(module.encoder, "load_checkpoint", None)
-        if load is None:
-            readers = [name for name, each in STUDENTS.items() if hasattr(each.encoder, "load_checkpoint")]
-            raise RecipeError(
-                f"{found.name} cannot start from the checkpoint {start}: its architecture is our own, and "
-                f"there are none. These can: {', '.join(readers)}."
-            )
-        load(start)
+        if start is not None:
+            _load(found.name, module.encoder, start)
     return module
 
 
@@ -251,3 +244,13 @@ def _check_sizes(name: str, sizes: Mapping[str, Any], known: Any) -> None:
     for size in sizes:
         if size not in known:
             raise RecipeError(f"{name} has no size {size!r}. {nearest(size, known)}")
+
+
+def _load(name: str, encoder: Any, start: str | Path) -> None:
+    if not hasattr(encoder, "load_checkpoint"):
+        readers = [other for other, found in STUDENTS.items() if hasattr(found.encoder, "load_checkpoint")]
+        raise RecipeError(
+            f"{name} cannot start from the checkpoint {start}: its architecture is our own, and there are "
+            f"none. These can: {', '.join(readers)}."
+        )
+    encoder.load_checkpoint(start)
