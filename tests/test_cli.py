@@ -158,7 +158,10 @@ def test_students_are_listed_with_their_parameters():
     shown = run("students")
     assert "cbow.v1" in shown
     assert "all but tagging" in shown
+    assert "cbow.v1 has no features of single words, so it cannot tag them." in shown
     assert "bilstm.v1:tang" in shown
+    assert "attn-bilstm.v1:classification" in shown
+    assert "…" not in shown
 
 
 def test_students_are_listed_for_other_sizes_and_pairs():

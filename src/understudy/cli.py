@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from understudy._version import __version__
 from understudy.errors import MissingExtraError, RecipeError, UnderstudyError
@@ -264,7 +264,10 @@ def students(
     if as_json:
         console.print_json(json.dumps(rows))
         return
-    table = Table("name", "parameters", "vocabulary", "kinds of task", "source", box=None)
+    if not console.is_terminal:
+        console.width = TABLE_WIDTH
+    columns = (Column(name, no_wrap=True) for name in ("name", "parameters", "vocabulary", "kinds of task"))
+    table = Table(*columns, "source", box=None)
     for row in rows:
         refused = [kind for kind, answer in row["kinds"].items() if answer is not True]
         kinds = f"all but {', '.join(refused)}" if refused else "all"
@@ -274,6 +277,8 @@ def students(
             sizes = ", ".join(f"{size} {value}" for size, value in facts["sizes"].items())
             table.add_row(f"  {preset}", f"{facts['parameters']:,}", "", "", sizes or "the sizes above")
     console.print(table)
+    for reason in (answer for row in rows for answer in row["kinds"].values() if answer is not True):
+        console.print(reason, markup=False)
 
 
 @app.command()

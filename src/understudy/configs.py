@@ -50,6 +50,8 @@ class LossConfig:
         alpha: share of the gold loss. Texts without a gold label take the soft loss alone.
         noise: standard deviation of ξ in ``(1 + ξ) · t``, drawn anew for every logit of the teacher at every
             step (Sau & Balasubramanian 2016, noisy teachers); 0 adds none.
+        layers: weight of the loss on the teacher's embeddings, hidden states and attentions (TinyBERT, Jiao
+            et al. 2020, eqs. 7-9), added to the rest; for transformer students with the teacher's vocabulary.
 
     Raises:
         RecipeError: an unknown name, or an option that the named loss cannot honour.
@@ -61,6 +63,7 @@ class LossConfig:
     temperature: float = 1.0
     alpha: float = 0.0
     noise: float = 0.0
+    layers: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("loss", self.name, LOSSES)
@@ -71,6 +74,10 @@ class LossConfig:
             raise RecipeError(f"The loss {self.name!r} has no temperature. Drop it, or choose 'kl' or 'bce'.")
         if not 0.0 <= self.noise < 10.0:
             raise RecipeError(f"noise is {self.noise}, but must be at least 0 and less than 10.")
+        if not 0.0 <= self.layers < math.inf:
+            raise RecipeError(f"layers is {self.layers}, but must be at least 0, and finite.")
+        if self.name == "gold" and self.layers != 0.0:
+            raise RecipeError("The loss 'gold' reads no teacher: layers cannot be honoured. Drop it.")
         if self.name == "gold" and self.noise != 0.0:
             raise RecipeError("The loss 'gold' reads no teacher: noise cannot be honoured. Drop it.")
         if self.name == "gold" and self.alpha != 0.0:
@@ -159,6 +166,9 @@ class TrainingConfig:
         class_weights: whether rare gold labels weigh more (only where the loss has a gold part).
         pair: how two texts are read: ``joint``, in one with a separator between, or ``diffcat``, each by
             itself and compared (Conneau et al. 2017).
+        embeddings: what the word table starts from: ``teacher`` (its input embeddings), ``teacher-static``
+            (each word once through it), or a file of vectors; ``None`` is random.
+        is_embedding_frozen: whether the word table keeps what it started from.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -171,11 +181,15 @@ class TrainingConfig:
     patience: int | None = None
     class_weights: bool = False
     pair: str | None = None
+    embeddings: str | None = None
+    is_embedding_frozen: bool = False
 
     def __post_init__(self) -> None:
         check_choice("vocabulary", self.vocabulary, VOCABULARIES)
         if self.pair is not None:
             check_choice("way to read pairs", self.pair, PAIRS)
+        if self.is_embedding_frozen and self.embeddings is None:
+            raise RecipeError("A random word table cannot be frozen. Say what it starts from (embeddings).")
         check_positive(
             epochs=self.epochs,
             batch_size=self.batch_size,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy import summary
-from understudy.configs import LossConfig
+from understudy.configs import LossConfig, TrainingConfig
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
 from understudy.folders import digest, publish, read_json, read_manifest, write_json
@@ -236,7 +236,8 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
             loss=loss,
             config=run.recipe.training,
             vocabulary_items=(*data.train.texts, *data.unlabelled),
-            teacher_vocabulary=_teacher_vocabulary(run),
+            teacher_vocabulary=_teacher_vocabulary(run, name),
+            teacher=_needed_teacher(run, name, loss),
             checkpoint=run.checkpoint(folder.name, about["inputs"]),
             progress=run.stages.progress,
             what=stage_name("training", name, is_gold=is_gold),
@@ -258,8 +259,22 @@ def _transfer_set(run: Run, *, is_gold: bool) -> TransferSet:
     return with_soft_targets(data.task, data.train.texts, data.train.labels, data.unlabelled, store)
 
 
-def _teacher_vocabulary(run: Run) -> Vocabulary | None:
-    if run.recipe.training.vocabulary != "teacher":
+def _options(run: Run, name: str) -> TrainingConfig:
+    from understudy.students.registry import parse
+
+    return replace(run.recipe.training, **parse(name).options)
+
+
+def _needed_teacher(run: Run, name: str, loss: LossConfig) -> Any:
+    """The first teacher itself, where a student starts from its word vectors or learns its layers."""
+    wants_vectors = _options(run, name).embeddings in ("teacher", "teacher-static")
+    if not wants_vectors and loss.layers == 0.0:
+        return None
+    return open_predictor(run.members[0].order, run.dataset.task).predictor
+
+
+def _teacher_vocabulary(run: Run, name: str) -> Vocabulary | None:
+    if _options(run, name).vocabulary != "teacher":
         return None
     first = run.members[0]
     if first.source.is_student:

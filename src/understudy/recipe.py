@@ -96,7 +96,8 @@ class Recipe(_Part):
     Attributes:
         data: texts and labels.
         teacher: the big model.
-        students: versioned names; the report ranks them.
+        students: versioned names, each with a preset, sizes or options of training behind it if wanted; the report
+            ranks them.
         loss: what the students minimise.
         training: how they are trained.
         seed: of every random choice.
@@ -112,10 +113,10 @@ class Recipe(_Part):
     @field_validator("students")
     @classmethod
     def _are_students(cls, students: tuple[str, ...]) -> tuple[str, ...]:
-        from understudy.students import spec  # imports torch
+        from understudy.students.registry import parse  # imports torch
 
         for name in students:
-            spec(name)
+            TrainingConfig(**parse(name).options)
         return tuple(dict.fromkeys(students))
 
     @model_validator(mode="after")
@@ -125,6 +126,8 @@ class Recipe(_Part):
                 "The loss 'gold' learns nothing from the teacher. Every run trains on gold labels too, "
                 "for comparison; choose one of 'mse', 'kl', 'hard'."
             )
+        if self.loss.layers > 0.0 and not isinstance(self.teacher.model, str):
+            raise RecipeError("loss.layers needs a single transformer as the teacher, not an ensemble.")
         if self.training.class_weights and self.loss.alpha == 0.0:
             raise RecipeError(
                 "training.class_weights weigh gold labels, but the loss has no gold part. Set loss.alpha, "

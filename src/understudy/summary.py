@@ -71,6 +71,8 @@ def evaluate(entries: Sequence[Entry], dataset: Dataset, folder: Path, stages: S
                 costs.append(measure_apart(entry.order, dataset.task, dataset.test.texts, threads=THREADS))
                 advance(1)
         rows = [_row(*parts) for parts in zip(entries, judged, costs, strict=True)]
+        for row, each in zip(rows, answers, strict=True):
+            row["thresholds"] = each.task.thresholds and list(each.task.thresholds)
         _relate(rows)
         _compare(rows, answers, dataset, seed)
         found = {
@@ -208,7 +210,11 @@ def _training(entry: Entry) -> dict[str, Any]:
     names = ("student.json", "finetuning.json")
     found = [entry.trained / name for name in names if (entry.trained / name).is_file()]
     facts = read_json(found[0])
-    return {"curve": facts.get("curve", []), "train_seconds": facts.get("seconds")}
+    return {
+        "curve": facts.get("curve", []),
+        "train_seconds": facts.get("seconds"),
+        **facts.get("facts", {}),
+    }
 
 
 def _compare(rows: list[dict[str, Any]], answers: Sequence[Answers], dataset: Dataset, seed: int) -> None:
@@ -229,7 +235,7 @@ def _compare(rows: list[dict[str, Any]], answers: Sequence[Answers], dataset: Da
             lengths = dataset.task.rows(dataset.test.texts)
             pair = (decided[number], decided[other])
             found = paired_bootstrap(dataset.task, dataset.test.labels, *pair, lengths, seed=seed)
-            row[f"against_{role}"] = asdict(found)
+            row[f"against_{role}"] = {"name": rows[other]["name"], **found.to_dict()}
 
 
 def _relate(rows: list[dict[str, Any]]) -> None:

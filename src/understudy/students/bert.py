@@ -198,6 +198,22 @@ class BERT(nn.Module):
         """Features ``(sum of lengths, width)``."""
         return self.states(batch)[real(batch)]
 
+    def inside(self, batch: Ragged) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Features as `forward` gives them, all layers' states ``(b, t, width)``, all attentions ``(b, h, t, t)``.
+
+        Fast kernels never form the matrix of attention, so the plain form computes it.
+        """
+        self.bert.set_attn_implementation("eager")
+        found = self.bert(
+            input_ids=batch.padded(),
+            attention_mask=real(batch).long(),
+            output_hidden_states=True,
+            output_attentions=True,
+        )
+        states = found.last_hidden_state
+        features = mean(states, batch) if self.config.pooling == "mean" else states[:, 0]
+        return features, tuple(found.hidden_states), tuple(found.attentions)
+
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:
         """`token_graph`, pooled."""
         states = self.token_graph(graph, ids, lengths)

@@ -9,14 +9,18 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
+from understudy.configs import TrainingConfig
 from understudy.errors import RecipeError, nearest
 from understudy.students.network import FEATURES, Network
 from understudy.task import KINDS
+
+OPTIONS = frozenset(field.name for field in fields(TrainingConfig))
+"""What can be said of a student's training behind its name."""
 
 PRESET_MARK = ":"
 """Stands between a student's name and its preset's."""
@@ -138,10 +142,25 @@ def register(
     return add
 
 
-def parse(name: str) -> tuple[str, dict[str, Any]]:
-    """A student's name and the sizes behind it: a preset's, single ones, or both with commas between.
+class Parsed(NamedTuple):
+    """A student as a recipe names it.
 
-    ``bilstm.v1:tang`` has a preset's sizes, ``cbow.v1:width=32`` one, ``bilstm.v1:tang,dropout=0`` one more.
+    Attributes:
+        student: its registered name.
+        sizes: those of a preset, and single ones.
+        options: fields of `understudy.configs.TrainingConfig` for this student alone.
+    """
+
+    student: str
+    sizes: dict[str, Any]
+    options: dict[str, Any]
+
+
+def parse(name: str) -> Parsed:
+    """What stands behind a student's name: a preset, and sizes or options of training, with commas between.
+
+    ``bilstm.v1:tang`` has a preset's sizes, ``cbow.v1:width=32,vocabulary_size=20000`` a size of its own and a
+    larger vocabulary, ``hybrid.v1:head=mlp,pair=joint`` another head and way to read pairs.
 
     Raises:
         RecipeError: there is no such student, preset or size; the message suggests the nearest.
@@ -150,14 +169,18 @@ def parse(name: str) -> tuple[str, dict[str, Any]]:
     if student not in STUDENTS:
         raise RecipeError(f"Unknown student {student!r}. {nearest(student, STUDENTS)}")
     sizes: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    known = set(STUDENTS[student].sizes) - {"vocabulary_size"}
     for word in rest.split(",") if mark else ():
-        size, equals, value = word.partition("=")
-        if equals:
-            _check_sizes(student, {size: value}, set(STUDENTS[student].sizes) - {"vocabulary_size"})
-            sizes[size] = _value(value)
-        else:
+        key, equals, value = word.partition("=")
+        if not equals:
             sizes.update(_preset(student, word))
-    return student, sizes
+        elif key in OPTIONS:
+            options[key] = _value(value)
+        else:
+            _check_sizes(student, {key: value}, known | OPTIONS)
+            sizes[key] = _value(value)
+    return Parsed(student, sizes, options)
 
 
 def _preset(student: str, name: str) -> Mapping[str, Any]:
@@ -167,10 +190,11 @@ def _preset(student: str, name: str) -> Mapping[str, Any]:
     return presets[name]
 
 
-def _value(text: str) -> int | float | str | None:
+def _value(text: str) -> int | float | str | bool | None:
     """A size as it is written behind a name."""
-    if text == "none":
-        return None
+    words = {"none": None, "true": True, "false": False}
+    if text in words:
+        return words[text]
     for number in (int, float):
         with contextlib.suppress(ValueError):
             return number(text)
@@ -202,20 +226,13 @@ def build(
     Raises:
         RecipeError: unknown name, a size that this student does not have, or a checkpoint that does not fit.
     """
-    found, preset = spec(name), parse(name)[1]
+    found, preset = spec(name), parse(name).sizes
     _check_sizes(found.name, sizes, found.sizes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = found.module(found.config(**{**preset, **sizes}), labels, form)
-    if start is not None:
-        load = getattr(module.encoder, "load_checkpoint", None)
-        if load is None:
-            readers = [name for name, each in STUDENTS.items() if hasattr(each.encoder, "load_checkpoint")]
-            raise RecipeError(
-                f"{found.name} cannot start from the checkpoint {start}: its architecture is our own, and "
-                f"there are none. These can: {', '.join(readers)}."
-            )
-        load(start)
+        if start is not None:
+            _load(found.name, module.encoder, start)
     return module
 
 
@@ -278,3 +295,13 @@ def _check_sizes(name: str, sizes: Mapping[str, Any], known: Any) -> None:
     for size in sizes:
         if size not in known:
             raise RecipeError(f"{name} has no size {size!r}. {nearest(size, known)}")
+
+
+def _load(name: str, encoder: Any, start: str | Path) -> None:
+    if not hasattr(encoder, "load_checkpoint"):
+        readers = [other for other, found in STUDENTS.items() if hasattr(found.encoder, "load_checkpoint")]
+        raise RecipeError(
+            f"{name} cannot start from the checkpoint {start}: its architecture is our own, and there are "
+            f"none. These can: {', '.join(readers)}."
+        )
+    encoder.load_checkpoint(start)

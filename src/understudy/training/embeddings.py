@@ -81,7 +81,7 @@ def make_start(
 
     Raises:
         RecipeError: the student's words have no vectors.
-        DataError: the file cannot be read, or knows none of the words.
+        DataError: the file cannot be read, or knows none of the words; or all vectors are zero or alike.
         TeacherError: there is no teacher, or none that has vectors of words.
     """
     own = module.encoder.word_table().vectors.numpy()
@@ -128,12 +128,16 @@ def fit_width(vectors: Vectors, width: int, *, is_centred: bool = False) -> tupl
         vectors: the rows that are found; the others stay zero.
         width: d. Wider rows are projected on their d principal components, narrower ones get zeros behind.
         is_centred: whether rows that are not wider take their principal components, too.
+
+    Raises:
+        DataError: there are no components, since all rows are alike.
     """
     from sklearn.decomposition import PCA
 
     rows, kept = vectors.rows[vectors.is_found], 1.0
     components = min(width, *rows.shape)
-    if np.ptp(rows, axis=0).any() and (is_centred or rows.shape[1] > width):
+    if is_centred or rows.shape[1] > width:
+        _check(np.ptp(rows, axis=0).any())
         model = PCA(components, svd_solver="covariance_eigh")
         rows = model.fit_transform(rows.astype(np.float64))
         kept = float(model.explained_variance_ratio_.sum())
@@ -192,15 +196,13 @@ def _without_padding(vectors: Vectors) -> Vectors:
 
 
 def _scaled(rows: FloatArray, is_found: BoolArray, own: FloatArray) -> FloatArray:
-    """Rows times one number, so that the found ones have the root mean square of the student's own.
-
-    Raises:
-        DataError: the vectors are all zero, or all alike.
-    """
+    """Rows times one number, so that the found ones have the root mean square of the student's own."""
     spread = float(np.sqrt(np.mean(rows[is_found].astype(np.float64) ** 2))) if is_found.any() else 0.0
-    if not spread > 0.0:
-        raise DataError(
-            "The word vectors to start from are all zero, or all alike: there is nothing in them."
-        )
+    _check(spread > 0.0)
     wanted = float(np.sqrt(np.mean(own[PAD_ID + 1 :].astype(np.float64) ** 2)))
     return np.asarray(rows * (wanted / spread), dtype=np.float32)
+
+
+def _check(is_something: bool | np.bool_) -> None:
+    if not is_something:
+        raise DataError("The word vectors to start from are all zero, or all alike: nothing is in them.")

@@ -20,11 +20,13 @@ from understudy.items import parts
 from understudy.loop import LoopConfig, dev_score, optimise
 from understudy.losses import balanced_weights, combined
 from understudy.progress import Progress
-from understudy.students import build, spec
-from understudy.students.registry import Spec
+from understudy.students import Network, build, spec
+from understudy.students.registry import Spec, parse
 from understudy.subwords import Vocabulary, train_wordpiece
 from understudy.task import Gold, IntArray, Item, Task
 from understudy.thresholds import tuned
+from understudy.training.embeddings import apply, convergence_step, make_start
+from understudy.training.layers import LayerLearner
 from understudy.training.student import Inputs, TorchStudent, Trained
 from understudy.training.transfer import TransferSet
 from understudy.words import build_vocabulary
@@ -41,6 +43,7 @@ def fit(
     config: TrainingConfig | None = None,
     vocabulary_items: Iterable[Item] | None = None,
     teacher_vocabulary: Vocabulary | None = None,
+    teacher: Any = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     what: str | None = None,
@@ -49,7 +52,7 @@ def fit(
     """Train a student, and keep the epoch that is best on dev.
 
     Args:
-        name: of the student.
+        name: of the student; a preset, sizes and options may stand behind it (`students.registry.parse`).
         task: label names and metric.
         transfer: what it learns from.
         dev: labelled texts for early stopping: texts and gold labels.
@@ -58,6 +61,7 @@ def fit(
         config: how it is trained.
         vocabulary_items: items whose words make the vocabulary; by default those of the transfer set.
         teacher_vocabulary: the teacher's own, where the config asks for it.
+        teacher: a transformer, where the word table starts from it or its layers are learnt.
         checkpoint: folder for resuming after a kill.
         progress: audience.
         what: a word for the audience.
@@ -67,25 +71,31 @@ def fit(
         RecipeError: unknown student or size, or a loss that needs soft targets where there are none.
     """
     started = time.perf_counter()
-    found, config = spec(name), config or TrainingConfig()
+    found, options = spec(name), parse(name).options
+    config = replace(config or TrainingConfig(), **options)
     loss = loss or LossConfig("gold" if transfer.soft is None else "mse")
     _check(task, transfer, loss, config)
     form = form_of(task, config.pair or found.training.pair)
     vocabulary = _vocabulary(config, task, form, vocabulary_items or transfer.texts, teacher_vocabulary)
     module = build(name, len(task.labels), seed=seed, form=form, vocabulary_size=len(vocabulary), **sizes)
-    vocabulary = vocabulary.cut(module.config.max_words)
-    student = TorchStudent(name, module, vocabulary, task)
+    vocabulary = vocabulary.cut(_longest(module, loss, teacher))
+    student = TorchStudent(found.name, module, vocabulary, task)
     inputs, dev_inputs = student.encode(transfer.texts), student.encode(dev[0])
+    start = _start(config, student, inputs, teacher)
     targets = _Targets(task, transfer, loss, has_weights=config.class_weights)
+    learner = LayerLearner(module, teacher, config, seed) if loss.layers > 0.0 else None
     defaults = found.training
     batch_size = config.batch_size or defaults.batch_size
 
     def batch_loss(units: IntArray) -> Tensor:
-        logits = inputs.answered(units, module(*inputs.batch(units)))
-        return targets.loss(logits, inputs.encoded.rows(units))
+        batch, rows = inputs.batch(units), inputs.encoded.rows(units)
+        if learner is None:
+            return targets.loss(inputs.answered(units, module(*batch)), rows)
+        logits, layers = learner(*batch)
+        return targets.loss(logits, rows) + loss.layers * layers.mean()
 
     curve = optimise(
-        module,
+        learner or module,
         batches=lambda generator: _batches(found, inputs, batch_size, generator),
         loss=batch_loss,
         score=lambda: dev_score(task, student.logits_of(dev_inputs), dev[1], task.rows(dev[0])),
@@ -100,7 +110,29 @@ def fit(
         what=what or f"training {name}",
     )
     student = replace(student, task=tuned(task, student.logits_of(dev_inputs), dev[1]))
-    return Trained(student, tuple(curve), time.perf_counter() - started)
+    steps = len(_batches(found, inputs, batch_size, np.random.default_rng(seed)))
+    facts = {"steps": steps * len(curve), "convergence_steps": convergence_step(curve, steps), "start": start}
+    return Trained(student, tuple(curve), time.perf_counter() - started, facts)
+
+
+def _longest(module: Network, loss: LossConfig, teacher: Any) -> int | None:
+    """Ids that are read of a text; a student of layers reads no more than its teacher."""
+    own: int | None = module.config.max_words
+    if loss.layers == 0.0 or not hasattr(teacher, "longest"):
+        return own
+    return min(own or teacher.longest, teacher.longest)
+
+
+def _start(
+    config: TrainingConfig, student: TorchStudent, inputs: Inputs, teacher: Any
+) -> dict[str, Any] | None:
+    """Fill the word table with what the config asks for, and say what that was."""
+    if config.embeddings is None:
+        return None
+    ids = np.concatenate([side.ids for side in inputs.encoded.sides])
+    start = make_start(config.embeddings, student.module, student.vocabulary, ids, teacher)
+    apply(student.module, start, is_frozen=config.is_embedding_frozen)
+    return {**start.facts(), "is_frozen": config.is_embedding_frozen}
 
 
 def _check(task: Task, transfer: TransferSet, loss: LossConfig, config: TrainingConfig) -> None:
