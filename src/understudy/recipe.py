@@ -96,8 +96,8 @@ class Recipe(_Part):
     Attributes:
         data: texts and labels.
         teacher: the big model.
-        students: versioned names, each with a preset, sizes or options of training behind it if wanted; the report
-            ranks them.
+        students: versioned names; the report ranks them. A preset, sizes and options of training may stand
+            behind a name: ``bilstm.v1:tang``, ``cbow.v1:width=32,pair=joint``.
         loss: what the students minimise.
         training: how they are trained.
         seed: of every random choice.
@@ -124,7 +124,7 @@ class Recipe(_Part):
         if not self.loss.needs_teacher:
             raise RecipeError(
                 "The loss 'gold' learns nothing from the teacher. Every run trains on gold labels too, "
-                "for comparison; choose one of 'mse', 'kl', 'hard'."
+                "for comparison; choose one of 'mse', 'kl', 'bce', 'hard'."
             )
         if self.loss.layers > 0.0 and not isinstance(self.teacher.model, str):
             raise RecipeError("loss.layers needs a single transformer as the teacher, not an ensemble.")

@@ -13,7 +13,7 @@ from understudy.report.verdict import (
 )
 from understudy.report.wording import wording
 
-from .sample import make_report
+from .sample import make_report, make_report_of
 
 WORDS = wording({"kind": "classification", "labels": ["a", "b"]})
 

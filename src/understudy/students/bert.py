@@ -199,7 +199,7 @@ class BERT(nn.Module):
         return self.states(batch)[real(batch)]
 
     def inside(self, batch: Ragged) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Features as `forward` gives them, all layers' states ``(b, t, width)``, all attentions ``(b, h, t, t)``.
+        """Features of `forward`, all layers' states ``(b, t, width)``, all attentions ``(b, h, t, t)``.
 
         Fast kernels never form the matrix of attention, so the plain form computes it.
         """

@@ -157,7 +157,7 @@ class Parsed(NamedTuple):
 
 
 def parse(name: str) -> Parsed:
-    """What stands behind a student's name: a preset, and sizes or options of training, with commas between.
+    """What stands behind a name: a preset, sizes and options of training, with commas between.
 
     ``bilstm.v1:tang`` has a preset's sizes, ``cbow.v1:width=32,vocabulary_size=20000`` a size of its own and a
     larger vocabulary, ``hybrid.v1:head=mlp,pair=joint`` another head and way to read pairs.

@@ -92,7 +92,8 @@ def fit(
         if learner is None:
             return targets.loss(inputs.answered(units, module(*batch)), rows)
         logits, layers = learner(*batch)
-        return targets.loss(logits, rows) + loss.layers * layers.mean()
+        total: Tensor = targets.loss(logits, rows) + loss.layers * layers.mean()
+        return total
 
     curve = optimise(
         learner or module,
@@ -120,7 +121,8 @@ def _longest(module: Network, loss: LossConfig, teacher: Any) -> int | None:
     own: int | None = module.config.max_words
     if loss.layers == 0.0 or not hasattr(teacher, "longest"):
         return own
-    return min(own or teacher.longest, teacher.longest)
+    limit = int(teacher.longest)
+    return min(own or limit, limit)
 
 
 def _start(

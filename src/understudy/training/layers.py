@@ -1,4 +1,4 @@
-"""A transformer student that learns its teacher's layers, next to its answers (TinyBERT, Jiao et al. 2020)."""
+"""A transformer student that learns its teacher's layers beside its answers (TinyBERT, Jiao et al. 2020)."""
 
 from __future__ import annotations
 

@@ -104,8 +104,8 @@ class Trained:
         student: ready to answer.
         curve: an epoch a line.
         seconds: that it took, tokenising included.
-        facts: JSON-ready: ``steps`` of training, ``convergence_steps`` until dev was within half a point of its
-            best, and ``start``, what the word table began with (``None``: random).
+        facts: JSON-ready: ``steps`` of training, ``convergence_steps`` until dev was within half a point of
+            its best, and ``start``, what the word table began with (``None``: random).
     """
 
     student: TorchStudent
