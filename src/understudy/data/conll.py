@@ -7,7 +7,7 @@ ten columns of Universal Dependencies.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from understudy.data.plain import split_lines
@@ -27,7 +27,7 @@ CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "dep
 _DOCUMENT = "-DOCSTART-"
 _SAMPLE_CHARACTERS = 65_536
 _IS_TAG = re.compile(rf"{OUTSIDE}|[BIES]-\S+").fullmatch
-_IS_SKIPPED_ID = re.compile(r"\d+[-.]\d+").fullmatch
+_IS_SKIPPED = re.compile(r"\d+[-.]\d+\t").match
 _SEPARATORS = {"\t": "tabs", " ": "spaces"}
 
 Line = tuple[int, str]
@@ -44,6 +44,17 @@ class Sentences:
 
     columns: dict[str, list[tuple[str, ...]]]
     lines: list[tuple[int, ...]]
+
+    def add(self, numbers: Sequence[int], rows: Sequence[Sequence[str]]) -> list[str]:
+        """Add a sentence, one row of cells a word, and return what is wrong with it, by line."""
+        width = len(self.columns)
+        if any(len(cells) != width or "" in cells for cells in rows):
+            faults = [_fault(cells, width) for cells in rows]
+            return [f"line {n}: {fault}" for n, fault in zip(numbers, faults, strict=True) if fault]
+        for column, cells in zip(self.columns.values(), zip(*rows, strict=True), strict=True):
+            column.append(cells)
+        self.lines.append(tuple(numbers))
+        return []
 
 
 def looks_like_conll(text: str) -> bool:
@@ -85,21 +96,18 @@ def read_columns(
         names = _cut(first, separator)
         lines = lines[[line for _, line in lines].index(first) + 1 :]
     names = names or _usual_names(len(_cut(first, separator)))
-    blocks = [[(number, _cut(line, separator)) for number, line in block] for block in _blocks(lines)]
-    problems = [
-        f"line {number}: {fault}"
-        for block in blocks
-        for number, cells in block
-        if (fault := _fault(cells, len(names)))
-    ]
+    found, problems = Sentences({name: [] for name in names}, []), []
+    for block in _blocks(lines):
+        numbers = [number for number, _ in block]
+        problems += found.add(numbers, [_cut(line, separator) for _, line in block])
     if problems:
-        found = _SEPARATORS.get(separator, repr(separator))
         raise bad_rows(
             where,
             problems,
-            f"Each line holds one word and what belongs to it, {len(names)} columns separated by {found}.",
+            f"Each line holds one word and what belongs to it, {len(names)} columns separated by "
+            f"{_SEPARATORS.get(separator, repr(separator))}.",
         )
-    return _gather(blocks, names, where)
+    return _filled(found, where)
 
 
 def read_conllu(text: str, where: str) -> Sentences:
@@ -108,23 +116,21 @@ def read_conllu(text: str, where: str) -> Sentences:
     Raises:
         DataError: no words, a comment block without a sentence, or a line that has not ten columns; by line.
     """
-    blocks, problems = [], []
-    for block in _blocks(list(enumerate(split_lines(text), start=1))):
-        words = [(number, line.split("\t")) for number, line in block if not line.startswith("#")]
+    found, problems = Sentences({name: [] for name in CONLLU}, []), []
+    for block in _blocks(enumerate(split_lines(text), start=1)):
+        words = [(number, line) for number, line in block if line[0] != "#" and not _IS_SKIPPED(line)]
         if not words:
             problems.append(f"line {block[0][0]}: a sentence without words")
-        for number, cells in words:
-            if fault := _fault(cells, len(CONLLU)):
-                problems.append(f"line {number}: {fault}")
-        blocks.append([(number, cells) for number, cells in words if not _IS_SKIPPED_ID(cells[0])])
+            continue
+        problems += found.add([number for number, _ in words], [line.split("\t") for _, line in words])
     if problems:
         raise bad_rows(
             where, problems, "CoNLL-U has ten columns, separated by tabs, none empty; `_` stands for nothing."
         )
-    return _gather(blocks, CONLLU, where)
+    return _filled(found, where)
 
 
-def _blocks(lines: Sequence[Line]) -> Iterator[list[Line]]:
+def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
     """Runs of lines that are not blank."""
     block: list[Line] = []
     for number, line in lines:
@@ -164,13 +170,10 @@ def _fault(cells: Sequence[str], columns: int) -> str | None:
     return f"column {cells.index('') + 1} is empty" if "" in cells else None
 
 
-def _gather(blocks: Sequence[Sequence[tuple[int, list[str]]]], names: Sequence[str], where: str) -> Sentences:
-    blocks = [block for block in blocks if block]
-    if not blocks:
+def _filled(found: Sentences, where: str) -> Sentences:
+    if not found.lines:
         raise _empty(where)
-    turned = [tuple(zip(*(cells for _, cells in block), strict=True)) for block in blocks]
-    columns = {name: [cells[place] for cells in turned] for place, name in enumerate(names)}
-    return Sentences(columns, [tuple(number for number, _ in block) for block in blocks])
+    return found
 
 
 def _empty(where: str) -> DataError:
