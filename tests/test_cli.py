@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import understudy
-from understudy import cli
+from understudy import cli, writing
 from understudy.errors import UnderstudyError
 from understudy.pipeline import distill
 
@@ -62,7 +62,7 @@ def test_predict_writes_csv_with_a_header_and_quotes(student):
 
 
 def test_predict_reads_a_file_and_writes_one(student, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "CHUNK", 2)
+    monkeypatch.setattr(writing, "CHUNK", 2)
     (tmp_path / "in.txt").write_text("great\n\nbad\nso so\ngood\n", encoding="utf-8")
     run("predict", student, "--file", tmp_path / "in.txt", "--output", tmp_path / "out.tsv")
     lines = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 STAGES = ("data", "finetune", "label", "train", "export", "evaluate", "report")
 """In order; a run can end after any of them."""
 
+BASELINES = {"regression": "TF-IDF + ridge", "tagging": "word features + LR"}
+"""What the classical baseline is called where it is not `BASELINE`."""
+
 BASELINE = "TF-IDF + LR"
 
 
@@ -324,7 +327,9 @@ def evaluate(run: Run) -> None:
     baseline = _baseline_folder(run)
     key = digest((read_manifest(baseline) or {}).get("files"))
     order = Order("baseline", str(baseline))
-    entries.append(summary.Entry(BASELINE, "baseline", order, key))
+    task = run.dataset.task
+    name = BASELINE if task.is_binned else BASELINES.get(task.kind, BASELINE)
+    entries.append(summary.Entry(name, "baseline", order, key))
     summary.evaluate(entries, run.dataset, run.folder / "evaluation", run.stages, seed=run.recipe.seed)
 
 

@@ -29,6 +29,7 @@ class DataRecipe(_Part):
     text_column: str | tuple[str, ...] | None = None
     label_column: str | None = None
     labels: dict[str, str] | None = None
+    label_separator: str | None = None
     delimiter: str | None = None
     header: bool | None = None
     dev_fraction: float = Field(0.1, gt=0, lt=1)

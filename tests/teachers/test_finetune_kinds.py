@@ -89,7 +89,7 @@ def test_it_learns_and_can_be_saved(run, kind, pooling, tmp_path):
     task, teacher = TASKS[kind], found.teacher
     assert isinstance(teacher.module, MeanPooled if pooling == "mean" else Headed)
     asked, gold = corpus(task, 60, 2)
-    assert score(task, gold, task.decisions(teacher.logits(asked)), task.rows(asked)) > 0.75
+    assert score(task, gold, teacher.task.decisions(teacher.logits(asked)), task.rows(asked)) > 0.75
     assert max(epoch.dev_score for epoch in found.curve) > 0.75
     assert found.curve[-1].train_loss < found.curve[0].train_loss
     teacher.save(tmp_path)

@@ -25,6 +25,7 @@ from understudy.teachers.encoding import Encoded
 from understudy.teachers.modules import Headed, MeanPooled, body_of
 from understudy.teachers.source import Source, is_mean_pooled
 from understudy.teachers.transformer import Teacher
+from understudy.thresholds import tuned
 
 PROBLEMS = {"multilabel": "multi_label_classification", "tagging": None}
 """How the library's configs call a kind of task; others are a regression, or a choice of one label."""
@@ -90,6 +91,7 @@ def finetune(
         progress=progress,
         what=f"fine-tuning {source.name}",
     )
+    teacher.task = tuned(task, teacher.logits_of(encoded_dev), dev[1])
     return Finetuned(teacher, tuple(curve), time.perf_counter() - started)
 
 

@@ -112,7 +112,8 @@ def fit(
     )
     student = replace(student, task=tuned(task, student.logits_of(dev_inputs), dev[1]))
     steps = len(_batches(found, inputs, batch_size, np.random.default_rng(seed)))
-    facts = {"steps": steps * len(curve), "convergence_steps": convergence_step(curve, steps), "start": start}
+    facts = {"start": start, "steps": steps * len(curve)}
+    facts["convergence_steps"] = convergence_step(curve, steps) if curve else None
     return Trained(student, tuple(curve), time.perf_counter() - started, facts)
 
 
