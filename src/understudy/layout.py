@@ -48,3 +48,8 @@ class Layout:
     def card(self) -> Path:
         """The model card."""
         return self.folder / "README.md"
+
+
+def slug(name: str) -> str:
+    """A student's name as that of a folder: ``bilstm.v1:tang`` → ``bilstm.v1-tang``."""
+    return "".join(letter if letter.isalnum() or letter in ".-_=" else "-" for letter in name)

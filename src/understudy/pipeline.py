@@ -14,7 +14,7 @@ from understudy.configs import LossConfig, TrainingConfig
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
 from understudy.folders import digest, publish, read_json, read_manifest, write_json
-from understudy.layout import Layout
+from understudy.layout import Layout, slug
 from understudy.opening import Order, open_predictor
 from understudy.progress import Progress, Silent
 from understudy.recipe import Recipe, make_recipe, to_yaml
@@ -62,7 +62,7 @@ class Result:
         if self.report is None:
             raise RecipeError("This run ended before its report: no student is known to be the best.")
         students = [row for row in self.report["rows"] if row["role"] == "student"]
-        return self.models[max(students, key=lambda row: row["score"])["name"]]
+        return self.models[slug(max(students, key=lambda row: row["score"])["name"])]
 
     @property
     def html(self) -> Path:

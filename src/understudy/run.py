@@ -8,6 +8,7 @@ from pathlib import Path
 
 from understudy.data import Dataset
 from understudy.folders import digest, file_digest, read_manifest
+from understudy.layout import slug
 from understudy.opening import Order
 from understudy.recipe import Recipe
 from understudy.stages import Stages
@@ -136,11 +137,6 @@ class Run:
     def checkpoint(self, name: str, key: str) -> Path:
         """Folder in which a long training keeps its state; gone once the stage is done."""
         return self.folder / ".checkpoints" / f"{name}-{key[:16]}"
-
-
-def slug(name: str) -> str:
-    """A student's name as that of a folder: ``bilstm.v1:tang`` → ``bilstm.v1-tang``."""
-    return "".join(letter if letter.isalnum() or letter in ".-_=" else "-" for letter in name)
 
 
 def stage_name(verb: str, name: str, *, is_gold: bool) -> str:

@@ -19,6 +19,7 @@ from understudy.evaluation.machine import cpu_name, describe_machine
 from understudy.evaluation.quality import Quality, assess, retention
 from understudy.export import annotate
 from understudy.folders import digest, publish, read_json, write_json
+from understudy.layout import slug
 from understudy.measure import measure_apart
 from understudy.opening import Order, open_predictor
 from understudy.report.card import render_card
@@ -120,7 +121,7 @@ def _annotate(run: Path, document: Mapping[str, Any], row: Mapping[str, Any]) ->
         rows = (r for r in document["rows"] if r["role"] == role and name in (None, r["student"]))
         return next(rows, None)
 
-    folder = run / "models" / row["name"]
+    folder = run / "models" / slug(row["name"])
     config = read_json(folder / "config.json")
     facts = {
         "student": row["name"],
