@@ -207,10 +207,11 @@ def _print_result(result: Result) -> None:
     console.print(f"\nReport: {result.html}", markup=False)
     for name, folder in result.models.items():
         console.print(f"Model:  {folder}  ({name})", markup=False)
-    best = result.best
+    best, name_of = result.best, {folder: name for name, folder in result.models.items()}
     console.print(f'Try it: understudy predict {best} "..."', markup=False)
     console.print(
-        f"Next, with your own file: understudy distill your.csv --unlabelled more.txt --student {best.name}",
+        "Next, with your own file: understudy distill your.csv --unlabelled more.txt --student "
+        + name_of[best],
         markup=False,
     )
 

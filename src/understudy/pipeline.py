@@ -14,7 +14,7 @@ from understudy.configs import LossConfig, TrainingConfig
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
 from understudy.folders import digest, publish, read_json, read_manifest, write_json
-from understudy.layout import Layout, slug
+from understudy.layout import Layout
 from understudy.opening import Order, open_predictor
 from understudy.progress import Progress, Silent
 from understudy.recipe import Recipe, make_recipe, to_yaml
@@ -49,8 +49,8 @@ class Result:
     @property
     def models(self) -> dict[str, Path]:
         """Student → folder to hand to `understudy.load`."""
-        found = sorted((self.folder / "models").glob("*/config.json"))
-        return {path.parent.name: path.parent for path in found}
+        folders = sorted(path.parent for path in (self.folder / "models").glob("*/config.json"))
+        return {(read_manifest(folder) or {})["name"]: folder for folder in folders}
 
     @property
     def best(self) -> Path:
@@ -62,7 +62,7 @@ class Result:
         if self.report is None:
             raise RecipeError("This run ended before its report: no student is known to be the best.")
         students = [row for row in self.report["rows"] if row["role"] == "student"]
-        return self.models[slug(max(students, key=lambda row: row["score"])["name"])]
+        return self.models[max(students, key=lambda row: row["score"])["name"]]
 
     @property
     def html(self) -> Path:
@@ -311,7 +311,7 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
         record = read_json(run.folder / "logits" / "label.json")
         teacher = {"name": run.teacher_name, "fingerprint": record["fingerprint"]}
         student = load_trained(trained_folder).student
-        write(student, folder, teacher={} if is_gold else teacher, about=about)
+        write(student, folder, teacher={} if is_gold else teacher, about={**about, "name": name})
 
     run.stages.run(stage_name("export", name, is_gold=is_gold), folder, weights, work)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class SubwordVocabulary:
     def encode_words(self, words: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of given words without special ones, none cut; a word without pieces is an unknown one."""
         spaced = [" " + _readable(word) for word in words]  # byte-level pieces know a word by its space
-        encoded = self.cut(None).tokenizer.encode_batch_fast(spaced, add_special_tokens=False)
+        encoded = self._uncut.encode_batch_fast(spaced, add_special_tokens=False)
         return flattened([row.ids or [UNK_ID] for row in encoded])
 
     def encode_pairs(self, first: Sequence[str], second: Sequence[str]) -> tuple[IntArray, IntArray]:
@@ -76,9 +77,12 @@ class SubwordVocabulary:
             raise ArtifactError(
                 f"The tokeniser has none of {SEPARATORS}, so it cannot read two texts in one."
             )
-        whole = self.cut(None).tokenizer
-        ids = [[row.ids or [UNK_ID] for row in whole.encode_batch_fast(texts)] for texts in sides]
+        ids = [[row.ids or [UNK_ID] for row in self._uncut.encode_batch_fast(texts)] for texts in sides]
         return joined(zip(*ids, strict=True), [between], self.max_words)
+
+    @cached_property
+    def _uncut(self) -> Any:
+        return self.cut(None).tokenizer
 
     def cut(self, max_words: int | None) -> SubwordVocabulary:
         """The same vocabulary with another limit."""

@@ -119,9 +119,7 @@ class WordVocabulary:
 
     def encode(self, text: str) -> list[int]:
         """Ids of the words of one text; a text without words is one unknown word."""
-        look_up = self.ids.get
-        ids = [look_up(word, UNK_ID) for word in _FIND(lower(text))]
-        return ids[: self.max_words] or [UNK_ID]
+        return self._every(text)[: self.max_words]
 
     def encode_batch(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of all texts end to end ``(sum of lengths,)``, and the lengths ``(n,)``; each length ≥ 1."""
@@ -129,7 +127,7 @@ class WordVocabulary:
 
     def encode_words(self, words: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of given words, none cut: a word of the data may be several of ours, or an unknown one."""
-        return self.cut(None).encode_batch(words)
+        return flattened([self._every(word) for word in words])
 
     def encode_pairs(self, first: Sequence[str], second: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of pairs of texts with a separator between; of two long texts the longer is cut first.
@@ -139,9 +137,12 @@ class WordVocabulary:
         """
         if SEP not in self.ids:
             raise ArtifactError("This vocabulary has no separator, so it cannot read two texts in one.")
-        whole = self.cut(None)
-        sides = (map(whole.encode, first), map(whole.encode, second))
+        sides = (map(self._every, first), map(self._every, second))
         return joined(zip(*sides, strict=True), [self.ids[SEP]], self.max_words)
+
+    def _every(self, text: str) -> list[int]:
+        look_up = self.ids.get
+        return [look_up(word, UNK_ID) for word in _FIND(lower(text))] or [UNK_ID]
 
     def cut(self, max_words: int | None) -> WordVocabulary:
         """The same vocabulary with another limit."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from understudy.batching import budgeted_batches
-from understudy.encoding import encode
+from understudy.encoding import INPUTS, encode
 from understudy.errors import ArtifactError
 from understudy.folders import digest, read_json, verify
 from understudy.layout import FORMAT, Layout
@@ -57,9 +57,8 @@ class Model:
     def logits(self, items: Any) -> FloatArray:
         """Logits ``(rows, c)`` float32: a row for each text or pair, or for each word of the sentences."""
         asked = self._asked(items)
-        if len(asked) == 1 and isinstance(asked[0], str):
-            ids = self.vocabulary.encode(asked[0])
-            return self._run({"ids": np.array([ids]), "lengths": np.array([len(ids)])})
+        if len(asked) == 1 and self.task.kind != "tagging":
+            return self._run(self._feeds_of_one(asked[0]))
         encoded = encode(self.task, self.form, self.vocabulary, asked)
         answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
         for units in budgeted_batches(encoded.lengths, TOKEN_BUDGET):
@@ -109,6 +108,16 @@ class Model:
                 for item in many
             ]
         return [item if isinstance(item, str) else tuple(item) for item in many]
+
+    def _feeds_of_one(self, item: Item) -> dict[str, IntArray]:
+        """The graph's inputs for one text or pair, without what only several need."""
+        if isinstance(item, str) and self.task.texts == 1:
+            sides = [self.vocabulary.encode(item)]
+        else:
+            found = encode(self.task, self.form, self.vocabulary, [item])
+            sides = [side.ids.tolist() for side in found.sides]
+        arrays = (np.array(value) for ids in sides for value in ([ids], [len(ids)]))
+        return dict(zip((name for pair in INPUTS[self.form] for name in pair), arrays, strict=True))
 
     def _run(self, feeds: dict[str, IntArray]) -> FloatArray:
         logits: FloatArray = self.session.run(["logits"], feeds)[0]
