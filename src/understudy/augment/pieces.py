@@ -1,0 +1,94 @@
+"""Texts as flat arrays of word numbers, so that rules work on all words of many texts at once.
+
+Words are those of `understudy.words`, but keep their case, and remember whether a space stood before them:
+what no rule touches comes back as it was (runs of white space become one space).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.task import IntArray
+from understudy.words import SINGLE, SPACE
+
+BoolArray = npt.NDArray[np.bool_]
+
+_FIND = re.compile(f"[{SPACE}]*(?:[{SINGLE}]|[^{SPACE}{SINGLE}]+)").findall
+_LEADING = re.compile(f"^[{SPACE}]+")
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """``n`` texts of ``w`` words together; texts without words have length 0.
+
+    Attributes:
+        words: the distinct words; numbers below point here.
+        flat: ``(w,)`` number of each word, text after text.
+        glued: ``(w,)`` whether no space stands before the word.
+        lengths: ``(n,)`` words of each text.
+    """
+
+    words: tuple[str, ...]
+    flat: IntArray
+    glued: BoolArray
+    lengths: IntArray
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def starts(self) -> IntArray:
+        """Place of each text's first word in ``flat``: ``(n,)``."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    @property
+    def owners(self) -> IntArray:
+        """Text that each word belongs to: ``(w,)``."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    def with_words(self, more: Sequence[str]) -> Sentences:
+        """The same texts; ``more`` words have the numbers from ``len(self.words)`` on."""
+        return replace(self, words=(*self.words, *more))
+
+    def keep(self, mask: BoolArray) -> Sentences:
+        """The texts with only the words of ``mask`` ``(w,)``."""
+        lengths = np.bincount(self.owners[mask], minlength=len(self))
+        return replace(self, flat=self.flat[mask], glued=self.glued[mask], lengths=lengths)
+
+    def word_lists(self) -> list[list[str]]:
+        """The words of each text."""
+        flat = np.array(self.words, dtype=object)[self.flat].tolist()
+        ends = np.cumsum(self.lengths).tolist()
+        return [flat[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def texts(self, rows: IntArray) -> list[str]:
+        """The texts of these numbers, as strings."""
+        table = np.array([form for word in self.words for form in (f" {word}", word)], dtype=object)
+        ends = np.cumsum(self.lengths)
+        starts = (ends - self.lengths)[rows].tolist()
+        pieces = table[2 * self.flat + self.glued].tolist()
+        join = "".join
+        return [join(pieces[a:b]).lstrip() for a, b in zip(starts, ends[rows].tolist(), strict=True)]
+
+
+def read_sentences(texts: Sequence[str]) -> Sentences:
+    """Split texts into words."""
+    numbers: defaultdict[str, int] = defaultdict()
+    number: Callable[[], int] = numbers.__len__
+    numbers.default_factory = number
+    rows = [[numbers[piece] for piece in _FIND(text)] for text in texts]
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    flat = np.fromiter((n for row in rows for n in row), dtype=np.int64, count=int(lengths.sum()))
+    words: dict[str, int] = {}
+    bare = [_LEADING.sub("", piece) for piece in numbers]
+    word_of = np.array([words.setdefault(word, len(words)) for word in bare], dtype=np.int64)
+    glued_of = np.array(
+        [len(word) == len(piece) for word, piece in zip(bare, numbers, strict=True)], np.bool_
+    )
+    return Sentences(tuple(words), word_of[flat], glued_of[flat], lengths)
