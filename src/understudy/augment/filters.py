@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from understudy.augment.configs import MASK
 from understudy.augment.items import Item
 from understudy.errors import DataError
 from understudy.task import FloatArray, IntArray
@@ -39,8 +40,9 @@ def keep_rows(kept: IntArray, total: int, reason: str) -> Filtered:
 
 
 def word_counts(items: Sequence[Item]) -> IntArray:
-    """Words of each text, or of both texts of each pair: ``(n,)``."""
-    sizes = (len(split(item)) if isinstance(item, str) else sum(map(len, map(split, item))) for item in items)
+    """Words of each text, or of both texts of each pair: ``(n,)``. A masked word is one word."""
+    joined = (item if isinstance(item, str) else " ".join(item) for item in items)
+    sizes = (len(split(text.replace(MASK, "mask"))) for text in joined)
     return np.fromiter(sizes, dtype=np.int64, count=len(items))
 
 
