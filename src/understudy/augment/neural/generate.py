@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from understudy.augment.configs import GenerateConfig
 from understudy.augment.items import Item
 from understudy.augment.neural.loading import Ids, load, longest, pad, sizes
 from understudy.batching import bucketed_batches
+from understudy.errors import DataError
 from understudy.folders import digest
 from understudy.loop import Epoch, LoopConfig, optimise
 from understudy.progress import Progress, Silent
 from understudy.task import IntArray
 
 IGNORED = -100
-"""Label of a token that no loss is taken of, as `transformers` has it."""
+"""Stands for a token that no loss is taken of."""
 
 HELD_BACK = 10
 """One in so many texts is not fine-tuned on, and chooses the best epoch."""
@@ -48,8 +50,14 @@ def finetune(
 
     The best epoch is chosen on a tenth of the items, which are not trained on: neither dev nor test is known
     here. A model's text ends with its own end token.
+
+    Raises:
+        DataError: there is no text of two tokens or more.
     """
     rows = encode(tokenizer, _lines(items, config), longest(model, config.most_tokens), ends=True)
+    rows = [row for row in rows if len(row) > 1]  # of a single token there is nothing to learn
+    if not rows:
+        raise DataError("The language model cannot be fine-tuned: no text has two tokens or more.")
     order = np.random.default_rng(seed).permutation(len(rows))
     back = max(1, len(rows) // HELD_BACK) if len(rows) > 1 else 0
     train, judge = order[back:], order[:back] if back else order
@@ -90,6 +98,8 @@ def sample(
 
     Prefixes of like length share a batch, padded on the left; keys and values of what was read are cached.
     """
+    if not items:
+        return
     most = longest(model, config.most_tokens)
     rows = encode(tokenizer, prefixes(_lines(items, config), config, seed), most - 1)
     order = np.argsort(sizes(rows), kind="stable")
@@ -121,9 +131,9 @@ def encode(tokenizer: Any, lines: Sequence[str], most: int, *, ends: bool = Fals
 
 def _loss(model: Any, rows: Ids, fill: int) -> Tensor:
     ids, mask = pad(rows, fill, model.device)
-    labels = ids.masked_fill(mask == 0, IGNORED)
-    value: Tensor = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-    return value.cpu()
+    logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]
+    following = ids.masked_fill(mask == 0, IGNORED)[:, 1:]
+    return cross_entropy(logits.transpose(1, 2), following, ignore_index=IGNORED).cpu()
 
 
 def _sample_batch(

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+import torch
+
+from understudy.augment.configs import MlmConfig
+from understudy.augment.neural.loading import load
+from understudy.augment.neural.mlm import Filler, Word, refill, substitute, substitute_with, whole_words
+from understudy.words import split
+
+
+@pytest.fixture
+def filler(mlm_folder):
+    def make(**options):
+        config = MlmConfig(mlm_folder, **{"passes": 4, "candidates": 3, **options})
+        return Filler(*load("mlm", "MaskedLM", mlm_folder), config)
+
+    return make
+
+
+def test_candidates_are_those_of_each_word_masked_by_itself(filler):
+    fill = filler(token_budget=12)
+    texts = ["the room was good", "food", "we liked it so really , not very bad"]
+    found = fill.fill(texts)
+    for text, words in zip(texts, found, strict=True):
+        plain = [w for w in split(text) if w.isalpha()]
+        assert [text[word.start : word.end] for word in words] == plain
+        for word in words:
+            masked = f"{text[: word.start]}[MASK]{text[word.end :]}"
+            encoded = fill.tokenizer(masked, return_tensors="pt")
+            place = encoded["input_ids"][0].tolist().index(fill.tokenizer.mask_token_id)
+            with torch.inference_mode():
+                logits = fill.model(**encoded).logits[0, place].numpy()
+            order = [
+                fill.words[i]
+                for i in np.argsort(-logits[fill.ids])
+                if fill.words[i] != text[word.start : word.end]
+            ]
+            assert list(word.candidates) == order[:3]
+
+
+def test_words_of_several_pieces_get_neighbours_of_their_mean_embedding(filler):
+    fill = filler()
+    ((the, several),) = fill.fill(["the kindness"])
+    assert (the.pieces, several.pieces) == (1, 2)
+    tokens = fill.tokenizer.convert_tokens_to_ids(["kind", "##ness"])
+    mean = fill.embeddings[tokens].mean(axis=0)
+    table = fill.embeddings[fill.ids]
+    cosine = table @ mean / np.linalg.norm(table, axis=1)
+    assert list(several.candidates) == [fill.words[i] for i in np.argsort(-cosine)[:3]]
+
+
+def test_words_of_several_pieces_get_neighbours_from_a_file(filler, tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("kindness 1 0\nwarmth 0.9 0.1\ncoldness -1 0\nrain 0 1\n")
+    fill = filler(vectors=str(path), candidates=2)
+    ((several,),) = fill.fill(["kindness"])
+    assert several.candidates == ("warmth", "rain")
+    assert fill.fill(["kindly"]) == [[]]  # no vector, nothing to draw from
+
+
+def test_only_whole_words_with_letters_are_candidates(filler):
+    words = whole_words(filler().tokenizer)[1]
+    assert {"room", "kind", "very"} <= set(words)
+    assert not {"##ly", "ly", "[MASK]", ".", "!"} & set(words)
+
+
+def test_whole_words_of_a_byte_level_vocabulary_begin_with_a_space():
+    class ByteLevel:
+        all_special_ids = (0,)
+        tokens = ("<s>", "Ġroom", "ing", "Ġ.", "Ġgood", "Ġx9")
+
+        def __len__(self):
+            return len(self.tokens)
+
+        def convert_ids_to_tokens(self, ids):
+            return [self.tokens[i] for i in ids]
+
+        def convert_tokens_to_string(self, tokens):
+            return "".join(tokens).replace("Ġ", " ")
+
+    ids, words = whole_words(ByteLevel())
+    assert (ids.tolist(), words) == ([1, 4], ["room", "good"])
+
+
+def test_a_variant_replaces_words_with_chance_p_and_leaves_the_rest_to_the_letter():
+    text = "The ROOM,  was fine"
+    words = [Word(0, 3, 1, 1, ("a",)), Word(4, 8, 2, 1, ("food",)), Word(15, 19, 5, 1, ("bad", "dull"))]
+    always = refill(text, words, MlmConfig("m", p=1.0, passes=30), np.random.default_rng(0))
+    assert set(always) == {"A FOOD,  was bad", "A FOOD,  was dull"}
+    assert set(refill(text, words, MlmConfig("m", p=0.0), np.random.default_rng(0))) == {text}
+    some = refill(text, words, MlmConfig("m", p=0.4, passes=3000), np.random.default_rng(0))
+    assert np.mean(["FOOD" in variant for variant in some]) == pytest.approx(0.4, abs=0.04)
+
+
+def test_the_same_seed_gives_the_same_variants(mlm_folder, sentences):
+    config = MlmConfig(mlm_folder, passes=3)
+    one, two, other = ([v for b in substitute(config, sentences[:9], seed=s) for v in b] for s in (1, 1, 2))
+    assert one == two != other
+    assert 0 < len(one) <= 27
+    assert not set(one) & set(sentences[:9])
+
+
+def test_pairs_change_one_side_then_the_other_then_both(filler):
+    pair = ("the room was good and clean", "we hated the food")
+    (made,) = substitute_with(filler(p=1.0, passes=3), [pair], seed=0)
+    assert [(one != pair[0], other != pair[1]) for one, other in made] == [
+        (True, False), (False, True), (True, True)
+    ]  # fmt: skip
+
+
+def test_texts_longer_than_the_model_reads_keep_their_end(filler):
+    text = "room " * 40 + "dull"
+    (made,) = substitute_with(filler(p=1.0, passes=1), [text], seed=0)
+    assert made[0].endswith("room dull")
+    assert made[0] != text
