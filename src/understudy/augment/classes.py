@@ -129,10 +129,10 @@ def learn_classes(texts: Sequence[str], classes: int = 64, seed: int = 0) -> Tag
 
     sentences = read_sentences([text.lower() for text in texts])
     words = sentences.words
-    features = _features(sentences)
     width = min(50, len(words) - 1)
     if len(words) <= classes or width < 2:
         return TagDictionary(dict.fromkeys(words, 0))
+    features = _features(sentences)
     counts = np.bincount(sentences.flat, minlength=len(words))
     axes = TruncatedSVD(width, random_state=seed).fit(diags(np.sqrt(np.sqrt(counts))) @ features)
     points = normalize(axes.transform(features))

@@ -134,13 +134,10 @@ def insert_words(
     new = choices.draw(sentences.flat[places], generator)
     room = sentences.lengths[owners] + 1
     at = sentences.starts[owners] + np.floor(generator.random(len(owners)) * room).astype(np.int64)
-    is_follower = at < sentences.starts[owners] + sentences.lengths[owners]
-    glued = sentences.glued.copy()
-    glued[at[is_follower]] = False  # what stood first in a text now stands behind a word
     varied = replace(
         sentences,
         flat=np.insert(sentences.flat, at, new),
-        glued=np.insert(glued, at, False),
+        glued=np.insert(sentences.glued, at, False),
         lengths=sentences.lengths + np.bincount(owners, minlength=len(sentences)),
     )
     return varied, _touched(sentences, places)
@@ -149,16 +146,18 @@ def insert_words(
 def swap_words(
     sentences: Sentences, sizes: IntArray, generator: np.random.Generator
 ) -> tuple[Sentences, BoolArray]:
-    """Let two random words of each text change places, ``sizes`` ``(n,)`` times; spaces stay."""
-    flat, lengths, starts = sentences.flat.copy(), sentences.lengths, sentences.starts
+    """Let two random words of each text change places, ``sizes`` ``(n,)`` times."""
+    flat, glued = sentences.flat.copy(), sentences.glued.copy()
+    lengths, starts = sentences.lengths, sentences.starts
     for turn in range(int(sizes.max(initial=0))):
         rows = np.flatnonzero((sizes > turn) & (lengths > 1))
         one = np.floor(generator.random(len(rows)) * lengths[rows]).astype(np.int64)
         step = 1 + np.floor(generator.random(len(rows)) * (lengths[rows] - 1)).astype(np.int64)
         other = starts[rows] + (one + step) % lengths[rows]
         one += starts[rows]
-        flat[one], flat[other] = flat[other], flat[one]
-    return replace(sentences, flat=flat), _touched(sentences, np.flatnonzero(flat != sentences.flat))
+        for values in (flat, glued):
+            values[one], values[other] = values[other], values[one]
+    return replace(sentences, flat=flat, glued=glued), _touched(sentences, np.flatnonzero(flat != sentences.flat))
 
 
 def delete_words(

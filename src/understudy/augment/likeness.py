@@ -17,6 +17,8 @@ from understudy.words import split
 
 _BATCH = 4096
 
+_MISS_LITTLE = (0.1, 0.9)  # weights of a needless comparison and of a miss: what is compared is compared exactly
+
 
 def near_duplicates(
     items: Sequence[Item], *, threshold: float = 0.8, shingle: int = 2, permutations: int = 64, seed: int = 1
@@ -38,7 +40,7 @@ def near_duplicates(
         MissingExtraError: ``datasketch`` is not installed.
     """
     library = _datasketch()
-    index = library.MinHashLSH(threshold=threshold, num_perm=permutations)
+    index = library.MinHashLSH(threshold=min(threshold, 0.9), num_perm=permutations, weights=_MISS_LITTLE)
     kept: list[int] = []
     known: dict[int, frozenset[bytes]] = {}
     for start in range(0, len(items), _BATCH):

@@ -1,7 +1,8 @@
 """Texts as flat arrays of word numbers, so that rules work on all words of many texts at once.
 
 Words are those of `understudy.words`, but keep their case, and remember whether a space stood before them:
-what no rule touches comes back as it was (runs of white space become one space).
+what no rule touches comes back as it was (runs of white space become one space). Two words that a rule brought
+together get a space between them, unless one is a sign.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,7 @@ from understudy.words import SINGLE, SPACE
 BoolArray = npt.NDArray[np.bool_]
 
 _FIND = re.compile(f"[{SPACE}]*(?:[{SINGLE}]|[^{SPACE}{SINGLE}]+)").findall
+_IS_SINGLE = re.compile(f"[{SINGLE}]").fullmatch
 _LEADING = re.compile(f"^[{SPACE}]+")
 
 
@@ -30,7 +33,7 @@ class Sentences:
     Attributes:
         words: the distinct words; numbers below point here.
         flat: ``(w,)`` number of each word, text after text.
-        glued: ``(w,)`` whether no space stands before the word.
+        glued: ``(w,)`` whether no space stands before the word; False for a text's first.
         lengths: ``(n,)`` words of each text.
     """
 
@@ -64,17 +67,25 @@ class Sentences:
     def word_lists(self) -> list[list[str]]:
         """The words of each text."""
         flat = np.array(self.words, dtype=object)[self.flat].tolist()
-        ends = np.cumsum(self.lengths).tolist()
-        return [flat[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        starts, sizes = self.starts.tolist(), self.lengths.tolist()
+        return [flat[start : start + size] for start, size in zip(starts, sizes, strict=True)]
 
     def texts(self, rows: IntArray) -> list[str]:
         """The texts of these numbers, as strings."""
-        table = np.array([form for word in self.words for form in (f" {word}", word)], dtype=object)
-        ends = np.cumsum(self.lengths)
-        starts = (ends - self.lengths)[rows].tolist()
-        pieces = table[2 * self.flat + self.glued].tolist()
+        table, is_single = _forms(self.words)
+        single = is_single[self.flat]
+        glued = self.glued & (single | np.concatenate([[False], single])[: len(single)])
+        pieces = table[2 * self.flat + glued].tolist()
+        starts, ends = self.starts[rows], (self.starts + self.lengths)[rows]
         join = "".join
-        return [join(pieces[a:b]).lstrip() for a, b in zip(starts, ends[rows].tolist(), strict=True)]
+        return [join(pieces[a:b]).lstrip() for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+
+
+@lru_cache(maxsize=8)
+def _forms(words: tuple[str, ...]) -> tuple[npt.NDArray[np.object_], BoolArray]:
+    """Each word with and without a space before it ``(2v,)``, and which are single code points ``(v,)``."""
+    table = np.array([form for word in words for form in (f" {word}", word)], dtype=object)
+    return table, np.array([bool(_IS_SINGLE(word)) for word in words], dtype=np.bool_)
 
 
 def read_sentences(texts: Sequence[str]) -> Sentences:
@@ -91,4 +102,6 @@ def read_sentences(texts: Sequence[str]) -> Sentences:
     glued_of = np.array(
         [len(word) == len(piece) for word, piece in zip(bare, numbers, strict=True)], np.bool_
     )
-    return Sentences(tuple(words), word_of[flat], glued_of[flat], lengths)
+    glued = glued_of[flat]
+    glued[(np.cumsum(lengths) - lengths)[lengths > 0]] = False
+    return Sentences(tuple(words), word_of[flat], glued, lengths)

@@ -196,6 +196,7 @@ def _add(building: _Building, name: str, origin: int, lists: Iterable[Sequence[I
     started, before = time.perf_counter(), len(building.items)
     sieve = Sieve(building.seen, building.held_out)
     for items in lists:
+        _check_one_kind([*building.sources[:1], *items[:1]])
         building.items.extend(sieve.pass_through(items))
     building.origins += [origin] * (len(building.items) - before)
     building.words = np.concatenate([building.words, word_counts(building.items[before:])])
