@@ -7,12 +7,12 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from understudy.augment import build_pool, read_steps
+from understudy.augment.inspection import inspect_pool
 from understudy.teachers.transformer import quiet
 
-WORDS = (
-    "a the room food film hotel was is looked seemed good bad great dull clean dirty very not and but so "
-    "really quite it we they liked hated . , !"
-).split()
+TEXT = "the room food film hotel was is looked seemed good bad great dull clean dirty very not and but so"
+WORDS = (*TEXT.split(), *"a really quite it we they liked hated . , !".split())  # noqa: SIM905
 PIECES = ["##ly", "##ness", "kind", "##s"]
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[EOS]"]
 VOCABULARY = {word: number for number, word in enumerate((*SPECIALS, *WORDS, *PIECES))}
@@ -25,6 +25,16 @@ def sentences():
     rng = np.random.default_rng(1)
     words = WORDS[:-3]
     return sorted({" ".join(rng.choice(words, n)) + " ." for n in rng.integers(3, 12, 60)})
+
+
+@pytest.fixture(scope="session")
+def inspection(sentences):
+    """An inspection, and the pool that it is of."""
+    steps = read_steps([{"masking": {"passes": 4}}, {"length": {"by": "quartiles"}}])
+    pool = build_pool(sentences, ["<b>rain</b> [bold] & more " * 5], steps)
+    logits = np.eye(2, dtype=np.float32)[np.arange(len(pool)) % 2]
+    gold = np.zeros(len(sentences), dtype=np.int64)
+    return inspect_pool(pool, sentences, labels=("no", "yes"), gold=gold, logits=logits), pool
 
 
 def tokenizer(*, is_framed):

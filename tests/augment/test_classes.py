@@ -40,7 +40,9 @@ def test_a_dictionary_looks_words_up_as_written_then_in_lower_case():
 
 
 def test_a_tagger_says_a_tag_for_each_word_where_it_stands():
-    parts = Tagged(lambda texts: [["first", *["later"] * (len(words) - 1)] if words else [] for words in texts])
+    parts = Tagged(
+        lambda texts: [["first", *["later"] * (len(words) - 1)] if words else [] for words in texts]
+    )
     assert parts.tags(read_sentences(["a b a", "", "b"])).tolist() == [0, 1, 1, 0]
     assert parts.tags(read_sentences(["a"])).tolist() == [0]
 

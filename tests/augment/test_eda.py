@@ -41,7 +41,14 @@ def test_synonyms_are_inserted_anywhere():
 
 
 def test_two_words_change_places_with_the_space_before_them():
-    assert set(once("swap", ["a b, c"] * 300)) == {"b a, c", ", b a c", "c b, a", "a, b c", "a c, b", "a b c,"}
+    assert set(once("swap", ["a b, c"] * 300)) == {
+        "b a, c",
+        ", b a c",
+        "c b, a",
+        "a, b c",
+        "a c, b",
+        "a b c,",
+    }
     assert set(once("swap", ["(a b"] * 50)) == {"a ( b", "b a (", "( b a"}
     assert once("swap", ["one", ""]) == ["one", ""]
 
@@ -68,7 +75,9 @@ def test_operations_take_turns():
 
 
 def test_without_synonyms_only_what_needs_none_is_done():
-    with pytest.raises(RecipeError, match=r"\['synonyms', 'insertion'\] of eda need synonyms.*swap, deletion"):
+    with pytest.raises(
+        RecipeError, match=r"\['synonyms', 'insertion'\] of eda need synonyms.*swap, deletion"
+    ):
         eda_rule(EdaConfig(), ["a b"])
     eda_rule(EdaConfig(operations=("swap", "deletion")), ["a b"])
 

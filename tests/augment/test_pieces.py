@@ -18,8 +18,7 @@ def test_texts_come_back_with_single_spaces():
 def test_words_are_those_of_the_vocabulary_rule_in_their_own_case(texts):
     sentences = read_sentences(texts)
     lists = sentences.word_lists()
-    assert [[word for word in map("".join, words)] for words in lists] == lists
-    assert [sum((split(word) for word in words), []) for words in lists] == [split(text) for text in texts]
+    assert [[part for word in words for part in split(word)] for words in lists] == list(map(split, texts))
     assert sentences.lengths.tolist() == [len(split(text)) for text in texts]
     again = sentences.texts(np.arange(len(texts)))
     assert [split(text) for text in again] == [split(text) for text in texts]

@@ -51,7 +51,7 @@ def test_neighbours_are_by_cosine_nearest_first_without_the_word_itself():
     words = [f"w{n}" for n in range(700)]
     vectors = rng.normal(size=(700, 8)).astype(np.float32)
     near = Neighbours(words, vectors, 4)
-    found = near(words[:600] + ["W1", "none"])
+    found = near([*words[:600], "W1", "none"])
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     for row in range(0, 600, 37):
         order = [n for n in np.argsort(-(unit @ unit[row])) if n != row][:4]

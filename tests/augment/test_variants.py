@@ -65,7 +65,8 @@ def test_steps_have_seeds_of_their_own():
 
 
 @pytest.mark.parametrize(
-    ("items", "columns"), [([], ((),)), (["a"], (("a",),)), ([("a", "b"), ("c", "d")], (("a", "c"), ("b", "d")))]
+    ("items", "columns"),
+    [([], ((),)), (["a"], (("a",),)), ([("a", "b"), ("c", "d")], (("a", "c"), ("b", "d")))],
 )
 def test_items_are_columns(items, columns):
     assert sides(items) == columns

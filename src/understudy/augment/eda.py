@@ -157,7 +157,9 @@ def swap_words(
         one += starts[rows]
         for values in (flat, glued):
             values[one], values[other] = values[other], values[one]
-    return replace(sentences, flat=flat, glued=glued), _touched(sentences, np.flatnonzero(flat != sentences.flat))
+    return replace(sentences, flat=flat, glued=glued), _touched(
+        sentences, np.flatnonzero(flat != sentences.flat)
+    )
 
 
 def delete_words(

@@ -17,7 +17,10 @@ from understudy.words import split
 
 _BATCH = 4096
 
-_MISS_LITTLE = (0.1, 0.9)  # weights of a needless comparison and of a miss: what is compared is compared exactly
+_MISS_LITTLE = (
+    0.1,
+    0.9,
+)  # weights of a needless comparison and of a miss: what is compared is compared exactly
 
 
 def near_duplicates(

@@ -1,8 +1,8 @@
 """Texts as flat arrays of word numbers, so that rules work on all words of many texts at once.
 
 Words are those of `understudy.words`, but keep their case, and remember whether a space stood before them:
-what no rule touches comes back as it was (runs of white space become one space). Two words that a rule brought
-together get a space between them, unless one is a sign.
+what no rule touches comes back as it was (runs of white space become one space). Two words that a rule
+brought together get a space between them, unless one is a sign.
 """
 
 from __future__ import annotations

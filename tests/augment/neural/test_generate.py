@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from understudy.errors import DataError
 from understudy.augment.configs import GenerateConfig
 from understudy.augment.neural.generate import encode, finetune, generate, prefixes, sample
 from understudy.augment.neural.loading import load
+from understudy.errors import DataError
 
 
 def flat(lists):

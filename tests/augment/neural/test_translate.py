@@ -35,9 +35,7 @@ def test_texts_go_there_and_back(config, seq2seq_folder, sentences):
 
 def test_words_are_replaced_afterwards(config, mlm_folder, sentences):
     plain = flat(back_translate(config(), sentences[:5], seed=0))
-    varied = flat(
-        back_translate(config(mlm=MlmConfig(mlm_folder, passes=2, p=1.0)), sentences[:5], seed=0)
-    )
+    varied = flat(back_translate(config(mlm=MlmConfig(mlm_folder, passes=2, p=1.0)), sentences[:5], seed=0))
     assert varied[: len(plain)] == plain
     assert len(varied) > len(plain)
 
