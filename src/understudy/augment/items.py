@@ -67,25 +67,28 @@ class Seen:
 
     def contains(self, keys: Keys) -> npt.NDArray[np.bool_]:
         """Which of the keys are in the set: ``(n,)``."""
-        found = np.zeros(len(keys), dtype=np.bool_)
-        order = np.argsort(keys)
-        ordered = keys[order]
-        for run in self._runs:
-            place = np.searchsorted(run, ordered)
-            place[place == len(run)] = 0
-            found[order] |= run[place] == ordered
-        return found
+        distinct, back = np.unique(keys, return_inverse=True)
+        return self._contains(distinct)[back]
 
     def add(self, keys: Keys) -> npt.NDArray[np.bool_]:
         """Add keys ``(n,)``; True for each that was not there before, nor stands earlier in ``keys``."""
-        _, first = np.unique(keys, return_index=True)
+        distinct, first = np.unique(keys, return_index=True)
+        is_fresh = ~self._contains(distinct)
         is_new = np.zeros(len(keys), dtype=np.bool_)
-        is_new[first] = True
-        is_new &= ~self.contains(keys)
-        if is_new.any():
-            self._runs.append(np.sort(keys[is_new]))
+        is_new[first[is_fresh]] = True
+        if is_fresh.any():
+            self._runs.append(distinct[is_fresh])
             self._merge()
         return is_new
+
+    def _contains(self, ordered: Keys) -> npt.NDArray[np.bool_]:
+        """Which of the keys, in rising order, are in the set."""
+        found = np.zeros(len(ordered), dtype=np.bool_)
+        for run in self._runs:
+            place = np.searchsorted(run, ordered)
+            place[place == len(run)] = 0
+            found |= run[place] == ordered
+        return found
 
     def _merge(self) -> None:
         while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 _FIND = re.compile(f"[{SPACE}]*(?:[{SINGLE}]|[^{SPACE}{SINGLE}]+)").findall
 _IS_SINGLE = re.compile(f"[{SINGLE}]").fullmatch
+_TOGETHER = 4096  # texts whose pieces are in memory at once
 _LEADING = re.compile(f"^[{SPACE}]+")
 
 
@@ -91,11 +93,13 @@ def _forms(words: tuple[str, ...]) -> tuple[npt.NDArray[np.object_], BoolArray]:
 def read_sentences(texts: Sequence[str]) -> Sentences:
     """Split texts into words."""
     numbers: defaultdict[str, int] = defaultdict()
-    number: Callable[[], int] = numbers.__len__
-    numbers.default_factory = number
-    rows = [[numbers[piece] for piece in _FIND(text)] for text in texts]
-    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    flat = np.fromiter((n for row in rows for n in row), dtype=np.int64, count=int(lengths.sum()))
+    numbers.default_factory = numbers.__len__
+    counts, parts = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for start in range(0, len(texts), _TOGETHER):
+        rows = list(map(_FIND, texts[start : start + _TOGETHER]))
+        counts.append(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)))
+        parts.append(np.fromiter(map(numbers.__getitem__, chain.from_iterable(rows)), dtype=np.int64))
+    lengths, flat = np.concatenate(counts), np.concatenate(parts)
     words: dict[str, int] = {}
     bare = [_LEADING.sub("", piece) for piece in numbers]
     word_of = np.array([words.setdefault(word, len(words)) for word in bare], dtype=np.int64)

@@ -30,7 +30,7 @@ from understudy.progress import Progress, Silent
 
 STATE = "state.json"
 
-SAMPLE = 200_000
+SAMPLE = 100_000
 """Given texts of which rules learn words' classes and frequencies."""
 
 
