@@ -3,7 +3,8 @@ import pytest
 
 from understudy.augment import Tools, build_pool, held_out_forms, read_steps
 from understudy.augment.items import normalise_item
-from understudy.augment.pool import DUPLICATE, GIVEN, HELD_OUT
+from understudy.augment.pool import GIVEN
+from understudy.augment.sieve import DUPLICATE, HELD_OUT
 from understudy.errors import DataError, RecipeError
 
 TABLE = {"good": ["fine", "nice"], "room": ["chamber"], "bad": ["poor"], "film": ["movie"]}

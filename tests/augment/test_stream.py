@@ -8,6 +8,7 @@ from understudy.augment import build_pool, held_out_forms, read_steps, stream_po
 from understudy.augment import stream as module
 from understudy.augment import variants as variants_module
 from understudy.augment.items import item_keys, normalise_item
+from understudy.augment.sieve import DUPLICATE, HELD_OUT, SHOWN
 from understudy.augment.stream import read_shards, read_texts
 from understudy.errors import ArtifactError, RecipeError
 from understudy.folders import verify
@@ -39,10 +40,10 @@ def test_a_streamed_pool_is_the_built_one_with_the_given_texts(tmp_path, sentenc
     assert len(found) == len(set(found)) == streamed.texts
     assert set(free) < set(found)
     assert sentences[3] not in found
-    assert streamed.given == len(sentences)
-    assert streamed.made == sum(report.made for report in built.reports[1:])
-    assert streamed.given + streamed.made - sum(streamed.removed.values()) == streamed.texts
-    assert verify(tmp_path / "p")["texts"] == streamed.texts
+    assert [(c.name, c.made) for c in streamed.counts] == [(r.name, r.made) for r in built.reports]
+    assert streamed.counts[0].removed == {HELD_OUT: 1}
+    assert {victim.reason for count in streamed.counts for victim in count.victims} == {HELD_OUT, DUPLICATE}
+    assert sum(shard["texts"] for shard in verify(tmp_path / "p")["shards"]) == streamed.texts
 
 
 def test_shards_say_where_texts_came_from_and_their_keys(tmp_path, sentences):
@@ -77,15 +78,15 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, sentences, blocks, monkeypa
     again = stream_pool(sentences, STEPS, tmp_path / "killed", source="s")
     whole = stream_pool(sentences, STEPS, tmp_path / "whole", source="s")
     assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "whole")
-    assert (again.given, again.made, again.removed) == (whole.given, whole.made, whole.removed)
+    assert again.counts == whole.counts
 
 
 def test_a_resumed_run_does_not_work_again(tmp_path, sentences, monkeypatch):
     stream_pool(sentences, STEPS, tmp_path / "p", source="s")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "p").iterdir()}
-    monkeypatch.setattr(module, "_vary", lambda *a: pytest.fail("worked again"))
+    monkeypatch.setattr(module, "_write", lambda *a: pytest.fail("worked again"))
     again = stream_pool(iter([]), STEPS, tmp_path / "p", source="s")
-    assert again.given == len(sentences)
+    assert again.counts[0].made == len(sentences)
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "p").iterdir()}
 
 
@@ -153,7 +154,7 @@ def test_memory_holds_keys_not_texts(tmp_path, sentences, monkeypatch):
     original = module._write
     monkeypatch.setattr(module, "_write", lambda *a: (original(*a), kept.append(a[-1]))[0])
     stream_pool(sentences, STEPS, tmp_path / "p", source="s")
-    sieve = kept[-1]
+    sieve = kept[-1][-1]
     assert len(sieve.seen) == len(texts_of(tmp_path / "p"))
     assert all(run.dtype == np.uint64 for run in sieve.seen._runs)
-    assert len(sieve.victims) <= 40
+    assert all(len(items) <= SHOWN for items in sieve.shown.values())

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from understudy.augment import build_pool
 from understudy.augment.inspection import inspect_pool
-from understudy.augment.pool import Victim
+from understudy.augment.sieve import Victim
 from understudy.augment.tables import tables
 
 

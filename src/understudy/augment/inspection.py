@@ -10,7 +10,8 @@ import numpy as np
 
 from understudy.augment.filters import word_counts
 from understudy.augment.items import Item, pick
-from understudy.augment.pool import SHOWN, Pool, StepReport, Victim
+from understudy.augment.pool import Pool, StepReport
+from understudy.augment.sieve import SHOWN, Victim
 from understudy.task import FloatArray, IntArray
 
 MOST_WORDS = 60

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,26 +12,14 @@ from understudy.augment import steps as _steps  # noqa: F401 -- registers them
 from understudy.augment.filters import Filtered, word_counts
 from understudy.augment.items import Item, Seen, hash_keys, item_keys, normalise_item, pick
 from understudy.augment.registry import FILTER, RULES, Step, Tools
+from understudy.augment.sieve import SHOWN, Sieve, Victim
 from understudy.augment.variants import sides, step_seed, variants
 from understudy.errors import DataError
 from understudy.progress import Progress, Silent
 from understudy.task import IntArray
 
-SHOWN = 10
-"""Survivors and victims that a step shows."""
-
 GIVEN = -1
 """Origin of a text that was given; the others have the number of their step."""
-
-DUPLICATE, HELD_OUT = "stands in the pool or among the labelled texts", "stands in dev or test"
-
-
-@dataclass(frozen=True)
-class Victim:
-    """A text that was removed, and why."""
-
-    item: Item
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -157,47 +144,12 @@ class _Building:
     reports: list[StepReport] = field(default_factory=list)
 
 
-@dataclass
-class Sieve:
-    """Lets through what is new and not held out, counts the rest, and remembers some of both.
-
-    Args:
-        seen: keys of what is there; grows.
-        held_out: keys of dev and test.
-    """
-
-    seen: Seen
-    held_out: Seen
-    made: int = 0
-    removed: Counter[str] = field(default_factory=Counter)
-    victims: list[Victim] = field(default_factory=list)
-
-    def pass_through(self, items: Sequence[Item]) -> list[Item]:
-        """The items that are new, in order."""
-        kept, _ = self.pass_with_keys(items)
-        return kept
-
-    def pass_with_keys(self, items: Sequence[Item]) -> tuple[list[Item], np.ndarray]:
-        """The items that are new, in order, and their keys."""
-        keys = item_keys(items)
-        is_leak = self.held_out.contains(keys)
-        is_new = np.zeros(len(items), dtype=np.bool_)
-        is_new[~is_leak] = self.seen.add(keys[~is_leak])
-        self.made += len(items)
-        for reason, mask in ((HELD_OUT, is_leak), (DUPLICATE, ~is_leak & ~is_new)):
-            rows = np.flatnonzero(mask)
-            if len(rows):
-                self.removed[reason] += len(rows)
-                self.victims += [Victim(item, reason) for item in pick(items, rows, SHOWN, self.made)]
-        return [items[row] for row in np.flatnonzero(is_new).tolist()], keys[is_new]
-
-
 def _add(building: _Building, name: str, origin: int, lists: Iterable[Sequence[Item]]) -> None:
     started, before = time.perf_counter(), len(building.items)
     sieve = Sieve(building.seen, building.held_out)
     for items in lists:
         _check_one_kind([*building.sources[:1], *items[:1]])
-        building.items.extend(sieve.pass_through(items))
+        building.items.extend(sieve.pass_through(items)[0])
     building.origins += [origin] * (len(building.items) - before)
     building.words = np.concatenate([building.words, word_counts(building.items[before:])])
     _report(

@@ -12,8 +12,7 @@ import contextlib
 import itertools
 import shutil
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from understudy.augment.items import Item, Keys, Seen, hash_keys
-from understudy.augment.pool import GIVEN, Sieve
+from understudy.augment.pool import GIVEN
 from understudy.augment.registry import RULES, Step, Tools
+from understudy.augment.sieve import Sieve, Victim
 from understudy.augment.variants import BLOCK, Rule, sides, step_seed, variants
 from understudy.errors import ArtifactError, RecipeError
 from understudy.folders import MANIFEST, digest, file_digest, read_json, read_manifest, write_json
@@ -30,8 +30,33 @@ from understudy.progress import Progress, Silent
 
 STATE = "state.json"
 
+Made = Callable[[Sequence[Item], int], Iterator[list[Item]]]
+"""Block, its number → variants of its texts."""
+
 SAMPLE = 100_000
 """Given texts of which rules learn words' classes and frequencies."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one step did to a streamed pool.
+
+    Attributes:
+        name: of the step; ``given`` for the texts that were read.
+        made: texts that it brought, before any was dropped.
+        removed: how many were dropped, by reason.
+        victims: some of them, at random.
+    """
+
+    name: str
+    made: int
+    removed: dict[str, int]
+    victims: tuple[Victim, ...]
+
+    @property
+    def kept(self) -> int:
+        """Texts that it added."""
+        return self.made - sum(self.removed.values())
 
 
 @dataclass(frozen=True)
@@ -40,19 +65,18 @@ class Streamed:
 
     Attributes:
         folder: with shards and manifest.
-        given: texts read.
-        made: texts that rules made, before any was dropped.
-        removed: how many were dropped, by reason, given ones among them.
-        texts: texts written.
+        counts: the given texts, then each step.
         seconds: of this run; a resumed run counts its own.
     """
 
     folder: Path
-    given: int
-    made: int
-    removed: dict[str, int]
-    texts: int
+    counts: tuple[Count, ...]
     seconds: float
+
+    @property
+    def texts(self) -> int:
+        """Texts written."""
+        return sum(count.kept for count in self.counts)
 
 
 def stream_pool(
@@ -95,24 +119,25 @@ def stream_pool(
     manifest = read_manifest(folder) if folder.is_dir() else None
     if manifest is not None and manifest["identity"] == identity:
         return _streamed(folder, manifest, started)
-    state = _open(folder, identity)
+    names = ["given", *(step.name for step in steps)]
+    state = _open(folder, identity, names)
     stream = iter(items)
     sample = list(itertools.islice(stream, SAMPLE))
-    own = replace(tools or Tools(), seed=seed)
-    rules = _prepare(steps, sample, own)
-    sieve = Sieve(
-        _read_keys(folder, state["shards"]), Seen(), state["made"] + state["given"], Counter(state["removed"])
-    )
-    sieve.held_out.add(hash_keys(forms))
+    rules = _prepare(steps, sample, replace(tools or Tools(), seed=seed))
+    seen, judges = _read_keys(folder, state["shards"]), Seen()
+    judges.add(hash_keys(forms))
+    sieves = [Sieve.from_dict(counts, seen, judges) for counts in state["steps"]]
     done = len(state["shards"])
     with (progress or Silent()).bar("augmenting", total, "texts") as advance:
         for number, block in enumerate(_blocks(itertools.chain(sample, stream))):
             if number >= done:
-                parts = [(GIVEN, sieve.pass_with_keys(block))]
-                parts += _vary(rules, block, number, sieve)
-                _write(folder, state, block, parts, sieve)
+                parts = [(GIVEN, sieves[0].pass_through(block))]
+                for origin, (rule, sieve) in enumerate(zip(rules, sieves[1:], strict=True)):
+                    parts += [(origin, sieve.pass_through(made)) for made in rule(block, number)]
+                _write(folder, state, block, parts, sieves)
             advance(len(block))
-    write_json(folder / MANIFEST, {**state, "files": {s["file"]: s["facts"] for s in state["shards"]}})
+    files = {shard["file"]: shard["facts"] for shard in state["shards"]}
+    write_json(folder / MANIFEST, {**state, "files": files})
     (folder / STATE).unlink(missing_ok=True)
     return _streamed(folder, state, started)
 
@@ -161,27 +186,17 @@ def _check_rules(steps: Sequence[Step]) -> None:
             )
 
 
-def _prepare(steps: Sequence[Step], sample: Sequence[Item], tools: Tools) -> list[tuple[int, Rule, Step]]:
+def _prepare(steps: Sequence[Step], sample: Sequence[Item], tools: Tools) -> list[Made]:
+    """For each step: block, its number → what the step makes of it."""
     texts = [text for column in sides(sample) for text in column]
-    return [
-        (
-            step_seed(tools.seed, step.name),
-            step.spec.run(step.config, texts, replace(tools, seed=step_seed(tools.seed, step.name))),
-            step,
-        )
-        for step in steps
-    ]
+    return [_made(step, texts, replace(tools, seed=step_seed(tools.seed, step.name))) for step in steps]
 
 
-def _vary(
-    rules: Sequence[tuple[int, Rule, Step]], block: Sequence[Item], number: int, sieve: Sieve
-) -> list[tuple[int, tuple[list[Item], Keys]]]:
-    parts = []
-    for origin, (seed, rule, step) in enumerate(rules):
-        made = variants(block, rule, passes=step.config.passes, seed=seed, first_block=number)
-        parts += [(origin, sieve.pass_with_keys(items)) for items in made]
-        sieve.victims.clear()
-    return parts
+def _made(step: Step, texts: Sequence[str], tools: Tools) -> Made:
+    rule: Rule = step.spec.run(step.config, texts, tools)
+    return lambda block, number: variants(
+        block, rule, passes=step.config.passes, seed=tools.seed, first_block=number
+    )
 
 
 def _blocks(items: Iterable[Item]) -> Iterator[list[Item]]:
@@ -190,14 +205,15 @@ def _blocks(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield block
 
 
-def _open(folder: Path, identity: str) -> dict[str, Any]:
+def _open(folder: Path, identity: str, names: Sequence[str]) -> dict[str, Any]:
     """The state to go on from; what another run left is removed."""
     state = read_json(folder / STATE) if (folder / STATE).is_file() else {}
     if state.get("identity") != identity:
         if folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
-        state = {"identity": identity, "given": 0, "made": 0, "removed": {}, "texts": 0, "shards": []}
+        nothing = [{"name": name, "made": 0, "removed": {}, "shown": {}} for name in names]
+        state = {"identity": identity, "steps": nothing, "shards": []}
         write_json(folder / STATE, state)
     return dict(state)
 
@@ -219,7 +235,7 @@ def _write(
     state: dict[str, Any],
     block: Sequence[Item],
     parts: Sequence[tuple[int, tuple[list[Item], Keys]]],
-    sieve: Sieve,
+    sieves: Sequence[Sieve],
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -237,13 +253,14 @@ def _write(
     aside.replace(path)
     facts = {"sha256": file_digest(path), "bytes": path.stat().st_size}
     state["shards"].append({"file": path.name, "texts": len(items), "facts": facts})
-    state["given"] += len(block)
-    state["made"] = sieve.made - state["given"]
-    state["removed"] = dict(sieve.removed)
-    state["texts"] += len(items)
+    for counts, sieve in zip(state["steps"], sieves, strict=True):
+        counts.update(sieve.to_dict())
     write_json(folder / STATE, state)
 
 
 def _streamed(folder: Path, state: dict[str, Any], started: float) -> Streamed:
-    seconds = time.perf_counter() - started
-    return Streamed(folder, state["given"], state["made"], dict(state["removed"]), state["texts"], seconds)
+    counts = []
+    for facts in state["steps"]:
+        sieve = Sieve.from_dict(facts, Seen(), Seen())
+        counts.append(Count(facts["name"], sieve.made, dict(sieve.removed), sieve.victims))
+    return Streamed(folder, tuple(counts), time.perf_counter() - started)
