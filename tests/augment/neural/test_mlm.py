@@ -113,3 +113,11 @@ def test_texts_longer_than_the_model_reads_keep_their_end(filler):
     (made,) = substitute_with(filler(p=1.0, passes=1), [text], seed=0)
     assert made[0].endswith("room dull")
     assert made[0] != text
+
+
+def test_a_model_without_a_layer_of_its_own_at_the_end_gives_the_same(filler, monkeypatch):
+    fill = filler()
+    texts = ["the room was good", "food was very bad"]
+    expected = fill.fill(texts)
+    monkeypatch.setattr(type(fill.model), "get_output_embeddings", lambda model: None)
+    assert fill.fill(texts) == expected

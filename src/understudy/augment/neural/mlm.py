@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from understudy.augment.configs import MlmConfig
 from understudy.augment.items import Item
-from understudy.augment.neural.loading import TEXTS, load, pad, sizes
+from understudy.augment.neural.loading import TEXTS, Ids, load, pad, sizes
 from understudy.augment.synonyms import Neighbours, read_vectors
 from understudy.augment.variants import sides
 from understudy.batching import budgeted_batches
@@ -80,15 +81,31 @@ class Filler:
                 chosen = [places[number] for number in batch.tolist()]
                 columns = [word.first for _, word in chosen]
                 rows = [self._masked(ids[row], word.first) for row, word in chosen]
-                block, mask = pad(rows, self.tokenizer.pad_token_id, self.model.device)
-                logits = self.model(input_ids=block, attention_mask=mask).logits
-                logits = logits[torch.arange(len(chosen)), columns][:, allowed]
+                logits = self._logits_at(rows, columns)[:, allowed]
                 top = logits.topk(min(self.config.candidates + 1, len(self.ids))).indices.cpu().numpy()
                 for number, (row, word), likely in zip(batch.tolist(), chosen, top, strict=True):
                     own = ids[row][word.first]
                     others = [self.words[i] for i in likely.tolist() if self.ids[i] != own]
                     best[number] = tuple(others[: self.config.candidates])
         return best
+
+    def _logits_at(self, rows: Ids, columns: Sequence[int]) -> Tensor:
+        """Logits ``(b, vocabulary)`` at one place of each row; the last layer reads no other place."""
+        lines = torch.arange(len(rows))
+
+        def select(module: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:  # noqa: ARG001
+            return (inputs[0][lines, columns].unsqueeze(1), *inputs[1:])
+
+        head = self.model.get_output_embeddings()
+        hook = head.register_forward_pre_hook(select) if head is not None else None
+        try:
+            block, mask = pad(rows, self.tokenizer.pad_token_id, self.model.device)
+            logits: Tensor = self.model(input_ids=block, attention_mask=mask).logits
+        finally:
+            if hook is not None:
+                hook.remove()
+        is_selected = logits.shape[1] == 1  # a model may have no such layer, or not call it
+        return logits[:, 0] if is_selected else logits[lines, columns]
 
     def _masked(self, row: Sequence[int], place: int) -> list[int]:
         return [*row[:place], self.tokenizer.mask_token_id, *row[place + 1 :]]
