@@ -13,7 +13,7 @@ from understudy.task import FloatArray, IntArray
 Synonyms = Callable[[Sequence[str]], Sequence[Sequence[str]]]
 """Words → the synonyms of each, possibly none."""
 
-_BATCH = 512  # words compared with all vectors at once
+_BATCH = 256  # words compared with all vectors at once
 
 
 def read_synonyms(path: str | Path) -> Synonyms:
@@ -121,6 +121,6 @@ class Neighbours:
         likeness = queries @ self.vectors.T
         if without is not None:
             likeness[np.arange(len(queries)), without] = -2.0
-        near = np.argpartition(-likeness, self.count - 1, axis=1)[:, : self.count]
+        near = np.argpartition(likeness, len(self.words) - self.count, axis=1)[:, -self.count :]
         order = np.argsort(-np.take_along_axis(likeness, near, axis=1), axis=1, kind="stable")
         return np.take_along_axis(near, order, axis=1)

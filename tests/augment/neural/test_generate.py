@@ -94,5 +94,6 @@ def test_sampling_leaves_the_global_generator_alone(causal_folder, sentences):
 def test_one_text_is_enough(causal_folder):
     config = GenerateConfig(causal_folder, texts=2, epochs=1)
     assert len(flat(generate(config, ["the room was good"], seed=0))) == 2
+    assert flat(sample(*load("generate", "CausalLM", causal_folder), [], config, seed=0)) == []
     with pytest.raises(DataError, match="no text has two tokens"):
         next(generate(config, [""], seed=0))
