@@ -5,6 +5,7 @@ from understudy.augment.classes import TagDictionary
 from understudy.augment.configs import MaskingConfig, NgramConfig, RulesConfig
 from understudy.augment.pieces import read_sentences
 from understudy.augment.rules import count_words, cut_to_ngrams, tang_rule
+from understudy.errors import RecipeError
 
 NOUNS, VERBS = ("room", "food", "film"), ("was", "is")
 PARTS = TagDictionary({**dict.fromkeys(NOUNS, 0), **dict.fromkeys(VERBS, 1)})
@@ -87,3 +88,8 @@ def test_texts_without_words_stay():
 def test_tags_that_the_counts_do_not_know_are_not_swapped():
     table = count_words(["room food"], TagDictionary({"room": 1, "food": 1}))
     assert table.has(np.array([-1, 0, 1, 2])).tolist() == [False, False, True, False]
+
+
+def test_swaps_without_parts_of_speech_are_refused():
+    with pytest.raises(RecipeError, match="by part of speech"):
+        tang_rule(RulesConfig(), TEXTS)

@@ -158,3 +158,11 @@ def test_memory_holds_keys_not_texts(tmp_path, sentences, monkeypatch):
     assert len(sieve.seen) == len(texts_of(tmp_path / "p"))
     assert all(run.dtype == np.uint64 for run in sieve.seen._runs)
     assert all(len(items) <= SHOWN for items in sieve.shown.values())
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "manifest.json", "state.json"])
+def test_a_folder_of_something_else_is_left_alone(tmp_path, name):
+    (tmp_path / name).write_text('{"files": {}}')
+    with pytest.raises(ArtifactError, match="no streamed pool"):
+        stream_pool(["a"], STEPS, tmp_path, source="s")
+    assert [path.name for path in tmp_path.iterdir()] == [name]

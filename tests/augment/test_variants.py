@@ -77,7 +77,7 @@ def test_masking_is_fast(sentences):
     import time
 
     texts = sentences * 100
-    started = time.perf_counter()
+    started = time.process_time()
     made = sum(map(len, variants(texts, tang_rule(MaskingConfig().rules), passes=5, seed=0)))
-    assert made / (time.perf_counter() - started) > 20_000
+    assert made / (time.process_time() - started) > 20_000
     assert np.isclose(made / (5 * len(texts)), 0.58, atol=0.2)

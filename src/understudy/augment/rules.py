@@ -11,6 +11,7 @@ from understudy.augment.classes import NO_TAG, PartsOfSpeech
 from understudy.augment.configs import RulesConfig
 from understudy.augment.pieces import BoolArray, Sentences, read_sentences
 from understudy.augment.variants import Change, Rule
+from understudy.errors import RecipeError
 from understudy.task import IntArray
 
 
@@ -64,7 +65,12 @@ def tang_rule(config: RulesConfig, texts: Sequence[str] = (), parts: PartsOfSpee
         config: the chances.
         texts: where the frequencies of words are counted; read only where ``p_swap > 0``.
         parts: the words' parts of speech; needed only where ``p_swap > 0``.
+
+    Raises:
+        RecipeError: words are to be swapped, but no parts of speech are given.
     """
+    if config.p_swap and parts is None:
+        raise RecipeError(f"p_swap is {config.p_swap}, but words are swapped by part of speech: give some.")
     table = count_words(texts, parts) if config.p_swap and parts is not None else None
 
     def rule(sentences: Sentences) -> Change:

@@ -110,14 +110,14 @@ def stream_pool(
 
     Raises:
         RecipeError: a step is not one of rules.
-        ArtifactError: a shard of an earlier run is missing.
+        ArtifactError: a shard of an earlier run is missing, or the folder holds something else.
     """
     started = time.perf_counter()
     _check_rules(steps)
     forms = sorted(held_out)
     identity = digest([source, [[s.name, repr(s.config)] for s in steps], seed, forms, BLOCK, SAMPLE])
     manifest = read_manifest(folder) if folder.is_dir() else None
-    if manifest is not None and manifest["identity"] == identity:
+    if manifest is not None and manifest.get("identity") == identity:
         return _streamed(folder, manifest, started)
     names = ["given", *(step.name for step in steps)]
     state = _open(folder, identity, names)
@@ -206,16 +206,28 @@ def _blocks(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _open(folder: Path, identity: str, names: Sequence[str]) -> dict[str, Any]:
-    """The state to go on from; what another run left is removed."""
+    """The state to go on from; what another run left is removed.
+
+    Raises:
+        ArtifactError: the folder holds something else.
+    """
     state = read_json(folder / STATE) if (folder / STATE).is_file() else {}
     if state.get("identity") != identity:
         if folder.exists():
+            _check_ours(folder)
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
         nothing = [{"name": name, "made": 0, "removed": {}, "shown": {}} for name in names]
         state = {"identity": identity, "steps": nothing, "shards": []}
         write_json(folder / STATE, state)
     return dict(state)
+
+
+def _check_ours(folder: Path) -> None:
+    known = state if (state := folder / STATE).is_file() else folder / MANIFEST
+    is_ours = known.is_file() and "shards" in read_json(known)
+    if not is_ours and any(folder.iterdir()):
+        raise ArtifactError(f"{folder} holds files that are no streamed pool. Give another folder.")
 
 
 def _read_keys(folder: Path, shards: Sequence[dict[str, Any]]) -> Seen:

@@ -5,6 +5,7 @@ import torch
 from understudy.augment.configs import MlmConfig
 from understudy.augment.neural.loading import load
 from understudy.augment.neural.mlm import Filler, Word, refill, substitute, substitute_with, whole_words
+from understudy.errors import RecipeError
 from understudy.words import split
 
 
@@ -121,3 +122,10 @@ def test_a_model_without_a_layer_of_its_own_at_the_end_gives_the_same(filler, mo
     expected = fill.fill(texts)
     monkeypatch.setattr(type(fill.model), "get_output_embeddings", lambda model: None)
     assert fill.fill(texts) == expected
+
+
+def test_a_tokeniser_without_a_mask_is_refused(filler, mlm_folder):
+    model, tokenizer = load("mlm", "MaskedLM", mlm_folder)
+    tokenizer.mask_token = None
+    with pytest.raises(RecipeError, match="has no mask token"):
+        Filler(model, tokenizer, MlmConfig(mlm_folder))

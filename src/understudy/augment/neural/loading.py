@@ -37,7 +37,7 @@ def load(step: str, kind: str, name: str) -> tuple[Any, Any]:
         with quiet():
             model = getattr(transformers, f"AutoModelFor{kind}").from_pretrained(name, dtype=torch.float32)
             tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0]
         raise RecipeError(
             f"The model {name!r} of the step {step!r} cannot be loaded as {kind}: {first} Give a hub id or a "

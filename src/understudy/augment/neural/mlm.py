@@ -21,6 +21,7 @@ from understudy.augment.neural.loading import TEXTS, Ids, load, pad, sizes
 from understudy.augment.synonyms import Neighbours, read_vectors
 from understudy.augment.variants import sides
 from understudy.batching import budgeted_batches
+from understudy.errors import RecipeError
 from understudy.progress import Progress, Silent
 from understudy.task import FloatArray, IntArray
 from understudy.teachers.transformer import longest_input
@@ -44,9 +45,17 @@ class Filler:
         model: masked language model.
         tokenizer: its own, a fast one.
         config: how many candidates, how large a batch, and where neighbours come from.
+
+    Raises:
+        RecipeError: the tokeniser has no mask token, or cannot say which piece belongs to which word.
     """
 
     def __init__(self, model: Any, tokenizer: Any, config: MlmConfig) -> None:
+        if tokenizer.mask_token_id is None or not tokenizer.is_fast:
+            raise RecipeError(
+                f"The tokeniser of {config.model!r} has no mask token, or no fast form: mlm needs both. "
+                "Choose another model."
+            )
         self.model, self.tokenizer, self.config = model, tokenizer, config
         self.longest = longest_input(tokenizer, model)
         self.ids, self.words = whole_words(tokenizer)
