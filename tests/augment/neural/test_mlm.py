@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+import transformers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from understudy.augment.configs import MlmConfig
 from understudy.augment.neural.loading import load
@@ -129,3 +131,35 @@ def test_a_tokeniser_without_a_mask_is_refused(filler, mlm_folder):
     tokenizer.mask_token = None
     with pytest.raises(RecipeError, match="has no mask token"):
         Filler(model, tokenizer, MlmConfig(mlm_folder))
+
+
+def test_byte_level_pieces_keep_the_spaces_between_words(sentences):
+    own = Tokenizer(models.BPE(unk_token="<unk>"))
+    own.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    own.decoder = decoders.ByteLevel()
+    own.train_from_iterator(
+        sentences * 3,
+        trainers.BpeTrainer(
+            special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"], vocab_size=400, show_progress=False
+        ),
+    )
+    own.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=own, pad_token="<pad>", unk_token="<unk>", mask_token="<mask>", cls_token="<s>"
+    )
+    config = transformers.RobertaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=40, pad_token_id=1, initializer_range=0.5,
+    )  # fmt: skip
+    model = transformers.RobertaForMaskedLM(config).eval()
+    fill = Filler(model, tokenizer, MlmConfig("m", p=1.0, passes=5))
+    text = "we really liked the hotel, not the room."
+    assert {"liked", "hotel", "room"} <= set(fill.words)
+    for variant in flat(substitute_with(fill, [text], seed=0)):
+        assert variant[variant.index(",") :].startswith(", ")
+        assert variant.endswith(".")
+        assert [w.isalpha() for w in split(variant)] == [w.isalpha() for w in split(text)]
+
+
+def flat(lists):
+    return [item for items in lists for item in items]
