@@ -101,7 +101,7 @@ def stream_pool(
         items: texts or pairs; read once, in order.
         steps: rules only; filters and models need all texts at once.
         folder: where the shards go.
-        source: says which texts these are, such as a fingerprint; another one starts over.
+        source: says which texts these are, such as a fingerprint, and which tools; another one starts over.
         seed: of all draws.
         held_out: dev and test texts, as `held_out_forms` writes them.
         tools: tagger and synonyms.
