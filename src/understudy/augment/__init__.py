@@ -1,0 +1,18 @@
+"""Turn texts into more texts, seeded and deduplicated; filter and balance them; look at what came of it."""
+
+from understudy.augment.pool import Pool, build_pool, held_out_forms
+from understudy.augment.registry import STEPS, Step, Tools, read_steps, step
+from understudy.augment.stream import Streamed, stream_pool
+
+__all__ = [
+    "STEPS",
+    "Pool",
+    "Step",
+    "Streamed",
+    "Tools",
+    "build_pool",
+    "held_out_forms",
+    "read_steps",
+    "step",
+    "stream_pool",
+]

@@ -1,0 +1,97 @@
+"""What is augmented: texts and pairs of texts, how they are compared, and the set of those that were seen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.data.leaks import normalise
+
+Item = str | tuple[str, str]
+"""A text, or a pair of texts."""
+
+Keys = npt.NDArray[np.uint64]
+"""64-bit hashes of normalised items ``(n,)``."""
+
+T = TypeVar("T")
+
+_BETWEEN = "\x1f"  # between the two texts of a pair; `normalise` turns it into a space inside a text
+
+
+def normalise_item(item: Item) -> str:
+    r"""The form in which items are compared: case folded, white space made one space, pairs joined.
+
+    >>> normalise_item(("Any  Rooms?", "None."))
+    'any rooms?\x1fnone.'
+    """
+    if isinstance(item, str):
+        return normalise(item)
+    return _BETWEEN.join(map(normalise, item))
+
+
+def hash_keys(forms: Iterable[str]) -> Keys:
+    """64-bit hashes of normalised items ``(n,)``; the same in every process and on every machine."""
+    digest = hashlib.blake2b
+    raw = b"".join([digest(form.encode("utf-8", "surrogatepass"), digest_size=8).digest() for form in forms])
+    return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
+
+
+def item_keys(items: Iterable[Item]) -> Keys:
+    """`hash_keys` of items as they are."""
+    return hash_keys(map(normalise_item, items))
+
+
+def pick(items: Sequence[T], rows: npt.NDArray[np.int64], most: int, seed: int) -> tuple[T, ...]:
+    """At most ``most`` of the items in ``rows``, drawn at random, in their order."""
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    return tuple(items[row] for row in rows.tolist())
+
+
+class Seen:
+    """A growing set of 64-bit keys in sorted runs of numpy arrays: 8 bytes a key, no Python object for any.
+
+    Runs of like size are merged, so that there are few of them. Among a hundred million distinct texts, one
+    is taken for another with a chance of about 1 in 4,000; it is then left out, and nothing else happens.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[Keys] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._runs))
+
+    def contains(self, keys: Keys) -> npt.NDArray[np.bool_]:
+        """Which of the keys are in the set: ``(n,)``."""
+        distinct, back = np.unique(keys, return_inverse=True)
+        return self._contains(distinct)[back]
+
+    def add(self, keys: Keys) -> npt.NDArray[np.bool_]:
+        """Add keys ``(n,)``; True for each that was not there before, nor stands earlier in ``keys``."""
+        distinct, first = np.unique(keys, return_index=True)
+        is_fresh = ~self._contains(distinct)
+        is_new = np.zeros(len(keys), dtype=np.bool_)
+        is_new[first[is_fresh]] = True
+        if is_fresh.any():
+            self._runs.append(distinct[is_fresh])
+            self._merge()
+        return is_new
+
+    def _contains(self, ordered: Keys) -> npt.NDArray[np.bool_]:
+        """Which of the keys, in rising order, are in the set."""
+        found = np.zeros(len(ordered), dtype=np.bool_)
+        for run in self._runs:
+            place = np.searchsorted(run, ordered)
+            place[place == len(run)] = 0
+            found |= run[place] == ordered
+        return found
+
+    def _merge(self) -> None:
+        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
+            merged = np.concatenate([self._runs.pop(), self._runs.pop()])
+            merged.sort(kind="stable")  # two sorted runs: a merge, not a sort
+            self._runs.append(merged)

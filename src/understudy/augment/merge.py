@@ -1,0 +1,26 @@
+"""Texts of other data sets (Nityasya et al. 2022, section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from understudy.augment.configs import MergeConfig
+from understudy.augment.items import Item
+from understudy.data import Dataset, load_dataset
+
+
+def merge(config: MergeConfig) -> Iterator[list[Item]]:
+    """The texts of each source, part by part; labels are left behind, the teacher gives its own.
+
+    Raises:
+        DataError: a source cannot be found or used.
+    """
+    for source in config.sources:
+        yield from dataset_texts(load_dataset(source), config.parts)
+
+
+def dataset_texts(dataset: Dataset, parts: tuple[str, ...]) -> Iterator[list[Item]]:
+    """The texts of the named parts of a data set."""
+    for part in parts:
+        texts = dataset.unlabelled if part == "unlabelled" else getattr(dataset, part).texts
+        yield list(texts)

@@ -1,0 +1,235 @@
+"""Words refilled by a masked language model, as TinyBERT's data are (Jiao et al. 2020, Algorithm 1).
+
+Each word of one piece is masked by itself, and the model's ``candidates`` likeliest words are kept; a word of
+several pieces gets its nearest neighbours by embedding. Then each variant replaces every word with chance
+``p`` by one of its candidates. The word itself is no candidate. What is not replaced stays to the letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from understudy.augment.configs import MlmConfig
+from understudy.augment.items import Item
+from understudy.augment.neural.loading import TEXTS, Ids, load, pad, sizes
+from understudy.augment.synonyms import Neighbours, read_vectors
+from understudy.augment.variants import sides
+from understudy.batching import budgeted_batches
+from understudy.errors import RecipeError
+from understudy.progress import Progress, Silent
+from understudy.task import FloatArray, IntArray
+from understudy.teachers.transformer import longest_input
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a text: its characters ``start`` to ``end``, its tokens, and what may stand in its place."""
+
+    start: int
+    end: int
+    first: int
+    pieces: int
+    candidates: tuple[str, ...] = ()
+
+
+class Filler:
+    """Finds candidates for the words of texts.
+
+    Args:
+        model: masked language model.
+        tokenizer: its own, a fast one.
+        config: how many candidates, how large a batch, and where neighbours come from.
+
+    Raises:
+        RecipeError: the tokeniser has no mask token, or cannot say which piece belongs to which word.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, config: MlmConfig) -> None:
+        if tokenizer.mask_token_id is None or not tokenizer.is_fast:
+            raise RecipeError(
+                f"The tokeniser of {config.model!r} has no mask token, or no fast form: mlm needs both. "
+                "Choose another model."
+            )
+        self.model, self.tokenizer, self.config = model, tokenizer, config
+        self.longest = longest_input(tokenizer, model)
+        self.ids, self.words = whole_words(tokenizer)
+        self.embeddings: FloatArray = model.get_input_embeddings().weight.detach().float().cpu().numpy()
+        if config.vectors:
+            self.vectors = Neighbours(*read_vectors(config.vectors, 400_000), config.candidates)
+        else:
+            self.vectors = Neighbours(self.words, self.embeddings[self.ids], config.candidates)
+
+    def fill(self, texts: Sequence[str]) -> list[list[Word]]:
+        """The words of each text that may be replaced, with their candidates."""
+        encoded = self.tokenizer(list(texts), truncation=True, max_length=self.longest)
+        found = [find_words(encoded, row, text) for row, text in enumerate(texts)]
+        ids = encoded["input_ids"]
+        single = [(row, word) for row, words in enumerate(found) for word in words if word.pieces == 1]
+        several = [(row, word) for row, words in enumerate(found) for word in words if word.pieces > 1]
+        filled = dict(zip(single, self._likeliest(ids, single), strict=True))
+        near = self._neighbours(texts, ids, several)
+        filled.update(zip(several, near, strict=True))
+        return [
+            [Word(w.start, w.end, w.first, w.pieces, c) for w in words if (c := filled[row, w])]
+            for row, words in enumerate(found)
+        ]
+
+    def _likeliest(self, ids: Any, places: Sequence[tuple[int, Word]]) -> list[tuple[str, ...]]:
+        """The likeliest words at each place, one place masked at a time."""
+        lengths = sizes([ids[row] for row, _ in places])
+        best: list[tuple[str, ...]] = [()] * len(places)
+        allowed = torch.from_numpy(self.ids).to(self.model.device)
+        with torch.inference_mode():
+            for batch in budgeted_batches(lengths, self.config.token_budget):
+                chosen = [places[number] for number in batch.tolist()]
+                columns = [word.first for _, word in chosen]
+                rows = [self._masked(ids[row], word.first) for row, word in chosen]
+                logits = self._logits_at(rows, columns)[:, allowed]
+                top = logits.topk(min(self.config.candidates + 1, len(self.ids))).indices.cpu().numpy()
+                for number, (row, word), likely in zip(batch.tolist(), chosen, top, strict=True):
+                    own = ids[row][word.first]
+                    others = [self.words[i] for i in likely.tolist() if self.ids[i] != own]
+                    best[number] = tuple(others[: self.config.candidates])
+        return best
+
+    def _logits_at(self, rows: Ids, columns: Sequence[int]) -> Tensor:
+        """Logits ``(b, vocabulary)`` at one place of each row; the last layer reads no other place."""
+        lines = torch.arange(len(rows))
+
+        def select(module: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:  # noqa: ARG001
+            return (inputs[0][lines, columns].unsqueeze(1), *inputs[1:])
+
+        head = self.model.get_output_embeddings()
+        hook = head.register_forward_pre_hook(select) if head is not None else None
+        try:
+            block, mask = pad(rows, self.tokenizer.pad_token_id, self.model.device)
+            logits: Tensor = self.model(input_ids=block, attention_mask=mask).logits
+        finally:
+            if hook is not None:
+                hook.remove()
+        is_selected = logits.shape[1] == 1  # a model may have no such layer, or not call it
+        return logits[:, 0] if is_selected else logits[lines, columns]
+
+    def _masked(self, row: Sequence[int], place: int) -> list[int]:
+        return [*row[:place], self.tokenizer.mask_token_id, *row[place + 1 :]]
+
+    def _neighbours(
+        self, texts: Sequence[str], ids: Any, places: Sequence[tuple[int, Word]]
+    ) -> list[tuple[str, ...]]:
+        """The nearest words to each word of several pieces."""
+        if not places:
+            return []
+        if self.config.vectors:
+            return self.vectors([texts[row][word.start : word.end] for row, word in places])
+        means = [
+            self.embeddings[ids[row][word.first : word.first + word.pieces]].mean(axis=0)
+            for row, word in places
+        ]
+        queries = np.stack(means) / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+        near = self.vectors.nearest(queries.astype(np.float32))
+        return [tuple(self.words[i] for i in row) for row in near.tolist()]
+
+
+def whole_words(tokenizer: Any) -> tuple[IntArray, list[str]]:
+    """Ids of the tokens that are words by themselves and have letters, and these words."""
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    marks = tuple(mark for mark in ("Ġ", "▁") if sum(token.startswith(mark) for token in tokens) > 1)
+    special = set(tokenizer.all_special_ids)
+    ids, words = [], []
+    for number, token in enumerate(tokens):
+        if number in special or token.startswith("##") or (marks and not token.startswith(marks)):
+            continue
+        word = tokenizer.convert_tokens_to_string([token]).strip()
+        if word and all(letter.isalpha() or letter in "'-" for letter in word):
+            ids.append(number)
+            words.append(word)
+    return np.array(ids, dtype=np.int64), words
+
+
+def find_words(encoded: Any, row: int, text: str) -> list[Word]:
+    """The words of one encoded text that have letters, by the tokeniser's own rule of what a word is."""
+    numbers = encoded.word_ids(row)
+    words = []
+    for number in dict.fromkeys(n for n in numbers if n is not None):
+        span = encoded.word_to_chars(row, number)
+        blank = len(text[span.start : span.end]) - len(text[span.start : span.end].lstrip())
+        if any(map(str.isalpha, text[span.start : span.end])):
+            first = numbers.index(number)
+            words.append(Word(span.start + blank, span.end, first, numbers.count(number)))
+    return words
+
+
+def substitute(
+    config: MlmConfig, items: Sequence[Item], *, seed: int, progress: Progress | None = None
+) -> Iterator[list[Item]]:
+    """Load the model, and make ``passes`` variants of each text or pair."""
+    return substitute_with(
+        Filler(*load("mlm", "MaskedLM", config.model), config), items, seed=seed, progress=progress
+    )
+
+
+def substitute_with(
+    filler: Filler, items: Sequence[Item], *, seed: int, progress: Progress | None = None
+) -> Iterator[list[Item]]:
+    """Variants by a model that is loaded already: one list for each `TEXTS` texts.
+
+    Of pairs, the first text is changed, then the second, then both, and so on.
+    """
+    config = filler.config
+    with (progress or Silent()).bar("masked language model", len(items), "texts") as advance:
+        for start in range(0, len(items), TEXTS):
+            block = items[start : start + TEXTS]
+            generator = np.random.default_rng([seed, start])
+            columns = sides(block)
+            made = [
+                [
+                    refill(text, words, config, generator)
+                    for text, words in zip(c, filler.fill(c), strict=True)
+                ]
+                for c in columns
+            ]
+            yield _combine(columns, made, config.passes)
+            advance(len(block))
+
+
+def refill(text: str, words: Sequence[Word], config: MlmConfig, generator: np.random.Generator) -> list[str]:
+    """``passes`` variants of one text; some may equal it."""
+    hits = generator.random((config.passes, len(words))) < config.p
+    draws = generator.random((config.passes, len(words)))
+    variants = []
+    for hit, draw in zip(hits, draws.tolist(), strict=True):
+        parts, end = [], 0
+        for place in np.flatnonzero(hit).tolist():
+            word = words[place]
+            chosen = word.candidates[int(draw[place] * len(word.candidates))]
+            parts += [text[end : word.start], _in_case(chosen, text[word.start : word.end])]
+            end = word.end
+        variants.append("".join(parts) + text[end:])
+    return variants
+
+
+def _in_case(word: str, old: str) -> str:
+    if old.isupper() and len(old) > 1:
+        return word.upper()
+    return word[0].upper() + word[1:] if old[0].isupper() else word
+
+
+def _combine(
+    columns: Sequence[Sequence[str]], made: Sequence[Sequence[Sequence[str]]], passes: int
+) -> list[Item]:
+    if len(columns) == 1:
+        return [v for text, row in zip(columns[0], made[0], strict=True) for v in row if v != text]
+    pairs: list[Item] = []
+    for old, new in zip(zip(*columns, strict=True), zip(*made, strict=True), strict=True):
+        for number in range(passes):
+            one = old[0] if number % 3 == 1 else new[0][number]
+            other = old[1] if number % 3 == 0 else new[1][number]
+            if (one, other) != old:
+                pairs.append((one, other))
+    return pairs

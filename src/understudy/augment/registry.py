@@ -1,0 +1,160 @@
+"""Steps by name. A recipe names them, so a name never changes its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from understudy.augment.classes import Tagger
+from understudy.augment.items import Item
+from understudy.augment.synonyms import Synonyms
+from understudy.errors import RecipeError, nearest
+from understudy.progress import Progress, Silent
+from understudy.task import FloatArray
+
+RULES, MODEL, FILTER = "rules", "model", "filter"
+"""Kinds: makes texts by rules and streams; makes texts by other means; removes texts."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What steps may use beside the texts.
+
+    Attributes:
+        seed: of the step.
+        labelled: labelled texts, for filters that compare with them.
+        predict: texts → the teacher's logits ``(n, c)``, for filters that need them.
+        tagger: words of texts → tags, in the place of learnt classes.
+        synonyms: words → synonyms, in the place of a file.
+        progress: audience.
+    """
+
+    seed: int = 0
+    labelled: Sequence[Item] = ()
+    predict: Callable[[Sequence[Item]], FloatArray] | None = None
+    tagger: Tagger | None = None
+    synonyms: Synonyms | None = None
+    progress: Progress = field(default_factory=Silent)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A registered step.
+
+    Attributes:
+        name: as a recipe says it.
+        kind: `RULES`, `MODEL` or `FILTER`.
+        config: frozen dataclass of its options.
+        run: of rules (config, sample of texts, tools) → `Rule`; of models (config, items, tools) → lists of
+            items; of filters (config, items, tools) → `Filtered`.
+        needs_teacher: whether it reads the teacher's logits.
+        source: the paper.
+    """
+
+    name: str
+    kind: str
+    config: type[Any]
+    run: Callable[[Any, Any, Tools], Any]
+    needs_teacher: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a recipe: a registered name and its config."""
+
+    name: str
+    config: Any
+
+    @property
+    def spec(self) -> Spec:
+        """What is registered under the name."""
+        return spec(self.name)
+
+
+STEPS: dict[str, Spec] = {}
+"""Every step by name."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def register(
+    name: str, kind: str, *, config: type[Any], source: str, needs_teacher: bool = False
+) -> Callable[[F], F]:
+    """Decorate a function to make it a step.
+
+    Raises:
+        RecipeError: the name is taken.
+    """
+
+    def add(run: F) -> F:
+        if name in STEPS:
+            raise RecipeError(f"There is a step {name!r} already. Give the new one another name.")
+        STEPS[name] = Spec(name, kind, config, run, needs_teacher, source)
+        return run
+
+    return add
+
+
+def spec(name: str) -> Spec:
+    """The registered step of that name.
+
+    Raises:
+        RecipeError: there is none; the message suggests the nearest.
+    """
+    if name not in STEPS:
+        raise RecipeError(f"Unknown step {name!r}. {nearest(name, STEPS)}")
+    return STEPS[name]
+
+
+def step(name: str, options: Mapping[str, Any] | None = None) -> Step:
+    """A step with these options, the others at their defaults.
+
+    Raises:
+        RecipeError: unknown name, unknown option, or a value that does not fit.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    found = spec(name)
+    known = [entry.name for entry in fields(found.config)]
+    for option in options or {}:
+        if option not in known:
+            raise RecipeError(f"{name} has no option {option!r}. {nearest(option, known)}")
+    try:
+        return Step(name, TypeAdapter(found.config).validate_python(dict(options or {})))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, (name, *first["loc"])))
+        raise RecipeError(f"{where}: {first['msg']}. Given: {first['input']!r}.") from error
+
+
+def read_steps(entries: Sequence[str | Mapping[str, Mapping[str, Any] | None]]) -> tuple[Step, ...]:
+    """Steps as a recipe lists them: ``["masking", {"eda": {"passes": 4}}]``.
+
+    Raises:
+        RecipeError: an entry is neither a name nor one name with its options, or `step` refuses it.
+    """
+    return tuple(_read(entry) for entry in entries)
+
+
+def _read(entry: str | Mapping[str, Mapping[str, Any] | None]) -> Step:
+    if isinstance(entry, str):
+        return step(entry)
+    if len(entry) != 1:
+        raise RecipeError(f"A step is one name with its options, but {dict(entry)} has {len(entry)}.")
+    ((name, options),) = entry.items()
+    return step(name, options)
+
+
+def listing() -> Iterator[dict[str, Any]]:
+    """Every step by name, JSON-ready."""
+    for name in sorted(STEPS):
+        found = STEPS[name]
+        yield {
+            "name": name,
+            "kind": found.kind,
+            "options": [entry.name for entry in fields(found.config)],
+            "needs_teacher": found.needs_teacher,
+            "source": found.source,
+        }

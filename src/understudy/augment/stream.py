@@ -1,0 +1,278 @@
+"""Pools larger than memory: texts in, Parquet shards out, each text once, resumable at every block.
+
+Blocks of texts are read, varied by rules, sieved and written, one shard a block. Kept in memory are one block
+and 8 bytes for each text written. A shard has the columns ``text`` (``text_b`` too for pairs), ``origin`` (-1
+for a given text, else the number of the step) and ``key`` (its 64-bit hash, so that a resumed run need not
+hash again). ``state.json`` is rewritten after each shard; ``manifest.json`` is written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from understudy.augment.items import Item, Keys, Seen, hash_keys
+from understudy.augment.pool import GIVEN
+from understudy.augment.registry import RULES, Step, Tools
+from understudy.augment.sieve import Sieve, Victim
+from understudy.augment.variants import BLOCK, Rule, sides, step_seed, variants
+from understudy.errors import ArtifactError, RecipeError
+from understudy.folders import MANIFEST, digest, file_digest, read_json, read_manifest, write_json
+from understudy.progress import Progress, Silent
+
+STATE = "state.json"
+
+Made = Callable[[Sequence[Item], int], Iterator[list[Item]]]
+"""Block, its number → variants of its texts."""
+
+SAMPLE = 100_000
+"""Given texts of which rules learn words' classes and frequencies."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one step did to a streamed pool.
+
+    Attributes:
+        name: of the step; ``given`` for the texts that were read.
+        made: texts that it brought, before any was dropped.
+        removed: how many were dropped, by reason.
+        victims: some of them, at random.
+    """
+
+    name: str
+    made: int
+    removed: dict[str, int]
+    victims: tuple[Victim, ...]
+
+    @property
+    def kept(self) -> int:
+        """Texts that it added."""
+        return self.made - sum(self.removed.values())
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What a streamed pool holds.
+
+    Attributes:
+        folder: with shards and manifest.
+        counts: the given texts, then each step.
+        seconds: of this run; a resumed run counts its own.
+    """
+
+    folder: Path
+    counts: tuple[Count, ...]
+    seconds: float
+
+    @property
+    def texts(self) -> int:
+        """Texts written."""
+        return sum(count.kept for count in self.counts)
+
+
+def stream_pool(
+    items: Iterable[Item],
+    steps: Sequence[Step],
+    folder: Path,
+    *,
+    source: str,
+    seed: int = 0,
+    held_out: Iterable[str] = (),
+    tools: Tools | None = None,
+    progress: Progress | None = None,
+    total: int = 0,
+) -> Streamed:
+    """Write the given texts and their variants to Parquet shards, each text once, none of them held out.
+
+    A killed run goes on after its last shard when it is called again with the same arguments; a finished one
+    is left as it is. A text is kept where it stands first, so with duplicates between blocks the pool's order
+    differs from `build_pool`'s; the set of its texts is the same for rules that need no counts of words.
+
+    Args:
+        items: texts or pairs; read once, in order.
+        steps: rules only; filters and models need all texts at once.
+        folder: where the shards go.
+        source: says which texts these are, such as a fingerprint, and which tools; another one starts over.
+        seed: of all draws.
+        held_out: dev and test texts, as `held_out_forms` writes them.
+        tools: tagger and synonyms.
+        progress: audience.
+        total: number of given texts, for the bar, where it is known.
+
+    Raises:
+        RecipeError: a step is not one of rules.
+        ArtifactError: a shard of an earlier run is missing, or the folder holds something else.
+    """
+    started = time.perf_counter()
+    _check_rules(steps)
+    forms = sorted(held_out)
+    identity = digest([source, [[s.name, repr(s.config)] for s in steps], seed, forms, BLOCK, SAMPLE])
+    manifest = read_manifest(folder) if folder.is_dir() else None
+    if manifest is not None and manifest.get("identity") == identity:
+        return _streamed(folder, manifest, started)
+    names = ["given", *(step.name for step in steps)]
+    state = _open(folder, identity, names)
+    stream = iter(items)
+    sample = list(itertools.islice(stream, SAMPLE))
+    rules = _prepare(steps, sample, replace(tools or Tools(), seed=seed))
+    seen, judges = _read_keys(folder, state["shards"]), Seen()
+    judges.add(hash_keys(forms))
+    sieves = [Sieve.from_dict(counts, seen, judges) for counts in state["steps"]]
+    done = len(state["shards"])
+    with (progress or Silent()).bar("augmenting", total, "texts") as advance:
+        for number, block in enumerate(_blocks(itertools.chain(sample, stream))):
+            if number >= done:
+                parts = [(GIVEN, sieves[0].pass_through(block))]
+                for origin, (rule, sieve) in enumerate(zip(rules, sieves[1:], strict=True)):
+                    parts += [(origin, sieve.pass_through(made)) for made in rule(block, number)]
+                _write(folder, state, block, parts, sieves)
+            advance(len(block))
+    files = {shard["file"]: shard["facts"] for shard in state["shards"]}
+    write_json(folder / MANIFEST, {**state, "files": files})
+    (folder / STATE).unlink(missing_ok=True)
+    return _streamed(folder, state, started)
+
+
+def read_shards(folder: Path, columns: Sequence[str] = ("text",)) -> Iterator[dict[str, list[Any]]]:
+    """The named columns of a finished pool, shard by shard.
+
+    Raises:
+        ArtifactError: the folder was not finished.
+    """
+    import pyarrow.parquet as pq
+
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise ArtifactError(f"{folder} has no {MANIFEST}: it was not finished. Run the same command again.")
+    for name in manifest["files"]:
+        yield pq.read_table(folder / name, columns=list(columns)).to_pydict()
+
+
+def read_texts(paths: Sequence[Path], column: str = "text", batch: int = BLOCK) -> Iterator[str]:
+    """Texts of Parquet files or of text files (one a line, blank ones left out), never all in memory.
+
+    Args:
+        paths: files; those that end in ``.parquet`` are read as such.
+        column: of Parquet files.
+        batch: rows read at once.
+    """
+    import pyarrow.parquet as pq
+
+    for path in paths:
+        if path.suffix == ".parquet":
+            with contextlib.closing(pq.ParquetFile(path)) as file:
+                for rows in file.iter_batches(batch, columns=[column]):
+                    yield from rows.column(0).to_pylist()
+        else:
+            with path.open(encoding="utf-8") as lines:
+                yield from (line.rstrip("\r\n") for line in lines if line.strip())
+
+
+def _check_rules(steps: Sequence[Step]) -> None:
+    for step in steps:
+        if step.spec.kind != RULES:
+            raise RecipeError(
+                f"The step {step.name!r} cannot stream: it is no rule. Leave it out, or run it "
+                "with `build_pool`."
+            )
+
+
+def _prepare(steps: Sequence[Step], sample: Sequence[Item], tools: Tools) -> list[Made]:
+    """For each step: block, its number → what the step makes of it."""
+    texts = [text for column in sides(sample) for text in column]
+    return [_made(step, texts, replace(tools, seed=step_seed(tools.seed, step.name))) for step in steps]
+
+
+def _made(step: Step, texts: Sequence[str], tools: Tools) -> Made:
+    rule: Rule = step.spec.run(step.config, texts, tools)
+    return lambda block, number: variants(
+        block, rule, passes=step.config.passes, seed=tools.seed, first_block=number
+    )
+
+
+def _blocks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    stream = iter(items)
+    while block := list(itertools.islice(stream, BLOCK)):
+        yield block
+
+
+def _open(folder: Path, identity: str, names: Sequence[str]) -> dict[str, Any]:
+    """The state to go on from; what another run left is removed.
+
+    Raises:
+        ArtifactError: the folder holds something else.
+    """
+    state = read_json(folder / STATE) if (folder / STATE).is_file() else {}
+    if state.get("identity") != identity:
+        if folder.exists():
+            _check_ours(folder)
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        nothing = [{"name": name, "made": 0, "removed": {}, "shown": {}} for name in names]
+        state = {"identity": identity, "steps": nothing, "shards": []}
+        write_json(folder / STATE, state)
+    return dict(state)
+
+
+def _check_ours(folder: Path) -> None:
+    known = state if (state := folder / STATE).is_file() else folder / MANIFEST
+    is_ours = known.is_file() and "shards" in read_json(known)
+    if not is_ours and any(folder.iterdir()):
+        raise ArtifactError(f"{folder} holds files that are no streamed pool. Give another folder.")
+
+
+def _read_keys(folder: Path, shards: Sequence[dict[str, Any]]) -> Seen:
+    import pyarrow.parquet as pq
+
+    seen = Seen()
+    for shard in shards:
+        path = folder / shard["file"]
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing, but {STATE} names it. Remove {folder} and start over.")
+        seen.add(pq.read_table(path, columns=["key"]).column(0).to_numpy())
+    return seen
+
+
+def _write(
+    folder: Path,
+    state: dict[str, Any],
+    block: Sequence[Item],
+    parts: Sequence[tuple[int, tuple[list[Item], Keys]]],
+    sieves: Sequence[Sieve],
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    items = [item for _, (kept, _) in parts for item in kept]
+    columns = sides(items) if items else ((),) * (1 if isinstance(block[0], str) else 2)
+    origins = np.repeat([origin for origin, _ in parts], [len(kept) for _, (kept, _) in parts])
+    names = ("text",) if len(columns) == 1 else ("text_a", "text_b")
+    table = {name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)}
+    table["origin"] = pa.array(origins, pa.int16())
+    table["key"] = pa.array(np.concatenate([keys for _, (_, keys) in parts]), pa.uint64())
+    path = folder / f"shard-{len(state['shards']):06d}.parquet"
+    aside = path.with_suffix(".part")
+    pq.write_table(pa.table(table), aside, compression="zstd")
+    aside.replace(path)
+    facts = {"sha256": file_digest(path), "bytes": path.stat().st_size}
+    state["shards"].append({"file": path.name, "texts": len(items), "facts": facts})
+    for counts, sieve in zip(state["steps"], sieves, strict=True):
+        counts.update(sieve.to_dict())
+    write_json(folder / STATE, state)
+
+
+def _streamed(folder: Path, state: dict[str, Any], started: float) -> Streamed:
+    counts = []
+    for facts in state["steps"]:
+        sieve = Sieve.from_dict(facts, Seen(), Seen())
+        counts.append(Count(facts["name"], sieve.made, dict(sieve.removed), sieve.victims))
+    return Streamed(folder, tuple(counts), time.perf_counter() - started)

@@ -1,0 +1,126 @@
+"""Where synonyms come from: a file, word vectors whose nearest neighbours stand for them, or any callable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from understudy.errors import DataError
+from understudy.task import FloatArray, IntArray
+
+Synonyms = Callable[[Sequence[str]], Sequence[Sequence[str]]]
+"""Words → the synonyms of each, possibly none."""
+
+_BATCH = 256  # words compared with all vectors at once
+
+
+def read_synonyms(path: str | Path) -> Synonyms:
+    """Read a file with a word and its synonyms on each line, between tabs; words are looked up in lower case.
+
+    Raises:
+        DataError: the file is missing, or a line has no synonym.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"There is no file of synonyms {path}.")
+    table: dict[str, tuple[str, ...]] = {}
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            word, *others = (part.strip() for part in line.split("\t"))
+            others = [other for other in others if other]
+            if word and not others:
+                raise DataError(f"{path}, line {number}: {word[:60]!r} has no synonym after a tab.")
+            if word:
+                table[word.lower()] = (*table.get(word.lower(), ()), *others)
+    return lambda words: [table.get(word.lower(), ()) for word in words]
+
+
+def read_vectors(path: str | Path, most: int) -> tuple[list[str], FloatArray]:
+    """Read word vectors in GloVe's format: on each line a word and its numbers, between spaces.
+
+    A first line of two numbers (word2vec's text format) is passed over.
+
+    Args:
+        path: the file.
+        most: lines read, at most.
+
+    Returns:
+        Words, and their vectors ``(v, d)``.
+
+    Raises:
+        DataError: the file is missing or empty, or a line has another number of columns than the first.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"There is no file of word vectors {path}.")
+    words: list[str] = []
+    rows: list[FloatArray] = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            word, *values = line.rstrip().split(" ")
+            if number == 1 and len(values) == 1:
+                continue
+            if len(words) == most:
+                break
+            rows.append(_numbers(values, len(rows[0]) if rows else len(values), f"{path}, line {number}"))
+            words.append(word)
+    if not words:
+        raise DataError(f"{path} holds no word vectors.")
+    return words, np.stack(rows)
+
+
+def _numbers(values: Sequence[str], width: int, where: str) -> FloatArray:
+    try:
+        row = np.array(values, dtype=np.float32)
+    except ValueError as error:
+        raise DataError(f"{where}: not a word and its numbers ({error}).") from error
+    if len(row) != width or not width:
+        raise DataError(f"{where}: {len(row)} numbers, but the first line has {width}.")
+    return row
+
+
+class Neighbours:
+    """Synonyms by cosine: the nearest neighbours of a word among words with vectors.
+
+    They stand in like contexts, so antonyms are among them; the teacher labels what comes of it. What was
+    found once is kept.
+
+    Args:
+        words: ``v`` words.
+        vectors: ``(v, d)``.
+        count: neighbours of each word.
+    """
+
+    def __init__(self, words: Sequence[str], vectors: FloatArray, count: int = 10) -> None:
+        self.words = list(words)
+        self.rows = {word: row for row, word in enumerate(self.words)}
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        self.vectors = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+        self.count = min(count, len(self.words) - 1)
+        self._found: dict[str, tuple[str, ...]] = {}
+
+    def __call__(self, words: Sequence[str]) -> list[tuple[str, ...]]:
+        """The neighbours of each word, nearest first; none for a word without a vector."""
+        todo = [w for w in dict.fromkeys(words) if w not in self._found and w.lower() in self.rows]
+        for start in range(0, len(todo), _BATCH):
+            batch = todo[start : start + _BATCH]
+            rows = np.array([self.rows[word.lower()] for word in batch])
+            for word, near in zip(batch, self.nearest(self.vectors[rows], rows), strict=True):
+                self._found[word] = tuple(self.words[row] for row in near.tolist())
+        return [self._found.get(word, ()) for word in words]
+
+    def nearest(self, queries: FloatArray, without: IntArray | None = None) -> IntArray:
+        """Rows ``(m, count)`` of the nearest words to unit vectors ``(m, d)``, nearest first.
+
+        Args:
+            queries: unit vectors.
+            without: ``(m,)`` a row that is not a neighbour of each, such as the word's own.
+        """
+        likeness = queries @ self.vectors.T
+        if without is not None:
+            likeness[np.arange(len(queries)), without] = -2.0
+        near = np.argpartition(likeness, len(self.words) - self.count, axis=1)[:, -self.count :]
+        order = np.argsort(-np.take_along_axis(likeness, near, axis=1), axis=1, kind="stable")
+        return np.take_along_axis(near, order, axis=1)

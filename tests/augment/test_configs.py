@@ -1,0 +1,80 @@
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from understudy.augment import STEPS
+from understudy.augment.configs import (
+    BackTranslateConfig,
+    EdaConfig,
+    GenerateConfig,
+    MaskingConfig,
+    MergeConfig,
+    MlmConfig,
+    NgramConfig,
+    PosSwapConfig,
+    RulesConfig,
+)
+from understudy.augment.filter_configs import (
+    BalanceConfig,
+    ConfidenceConfig,
+    DomainConfig,
+    LengthConfig,
+    NearDuplicatesConfig,
+)
+from understudy.errors import RecipeError
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: RulesConfig(p_mask=1.2), "p_mask is 1.2"),
+        (lambda: RulesConfig(p_mask=0.6, p_swap=0.6), r"p_mask \+ p_swap is 1.2"),
+        (lambda: RulesConfig(passes=0), "passes is 0"),
+        (lambda: RulesConfig(mask=" "), "mask is blank"),
+        (lambda: MaskingConfig(p=-0.1), "p_mask is -0.1"),
+        (lambda: PosSwapConfig(classes=0), "classes is 0"),
+        (lambda: NgramConfig(longest=0), "longest is 0"),
+        (lambda: EdaConfig(operations=("synonym",)), "Did you mean 'synonyms'"),
+        (lambda: EdaConfig(operations=()), "operations is empty"),
+        (lambda: EdaConfig(share=0.0), "share is 0"),
+        (lambda: EdaConfig(synonyms="a", vectors="b"), "draws from one"),
+        (lambda: EdaConfig(stop_words=-1), "stop_words is -1"),
+        (lambda: MlmConfig("m", p=2.0), "p is 2.0"),
+        (lambda: MlmConfig("m", candidates=0), "candidates is 0"),
+        (lambda: GenerateConfig("m", top_p=1.5), "top_p is 1.5"),
+        (lambda: GenerateConfig("m", epochs=-1), "epochs is -1"),
+        (lambda: GenerateConfig("m", separator=" "), "separator is blank"),
+        (lambda: BackTranslateConfig("a", "b", beams=0), "beams is 0"),
+        (lambda: MergeConfig(()), "at least one source"),
+        (lambda: MergeConfig(("sst2",), ("trial",)), "Unknown part 'trial'"),
+        (lambda: LengthConfig("quartile"), "Did you mean 'quartiles'"),
+        (lambda: BalanceConfig("mode"), "Unknown size of a label 'mode'"),
+        (lambda: NearDuplicatesConfig(threshold=0.0), "threshold is 0.0"),
+        (lambda: NearDuplicatesConfig(permutations=1), "permutations is 1"),
+        (lambda: ConfidenceConfig(0.9, 0.1), "band from 0.9 to 0.1"),
+        (lambda: DomainConfig(0), "top is 0"),
+        (lambda: DomainConfig(5, by="bert"), "Unknown measure of likeness 'bert'"),
+        (lambda: DomainConfig(5, by="vectors"), "go together"),
+        (lambda: DomainConfig(5, vectors="v.txt"), "go together"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(make, message):
+    with pytest.raises(RecipeError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_a_recipe_can_hold_every_config_and_unknown_options_are_refused(name):
+    needed = {"model": "m", "there": "a", "back": "b", "sources": ["s"], "top": 5}
+    config = STEPS[name].config
+    given = {key: value for key, value in needed.items() if key in config.__dataclass_fields__}
+    read = TypeAdapter(config).validate_python(given)
+    assert isinstance(read, config)
+    assert hash(read) == hash(TypeAdapter(config).validate_python(given))
+    assert TypeAdapter(config).validate_json(TypeAdapter(config).dump_json(read)) == read
+    with pytest.raises(ValidationError, match="nonsense"):
+        TypeAdapter(config).validate_python({**given, "nonsense": 1})
+
+
+def test_oversampling_goes_with_the_mean_unless_said():
+    assert [BalanceConfig("median").is_oversampling, BalanceConfig("mean").is_oversampling] == [False, True]
+    assert not BalanceConfig("mean", oversample=False).is_oversampling

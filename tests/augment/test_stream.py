@@ -1,0 +1,168 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from understudy.augment import build_pool, held_out_forms, read_steps, stream_pool
+from understudy.augment import stream as module
+from understudy.augment import variants as variants_module
+from understudy.augment.items import item_keys, normalise_item
+from understudy.augment.sieve import DUPLICATE, HELD_OUT, SHOWN
+from understudy.augment.stream import read_shards, read_texts
+from understudy.errors import ArtifactError, RecipeError
+from understudy.folders import verify
+
+STEPS = read_steps([{"masking": {"passes": 3}}, {"ngram": {"passes": 3}}])
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    for place in (module, variants_module):
+        monkeypatch.setattr(place, "BLOCK", 16)
+
+
+def texts_of(folder, column="text"):
+    return [text for shard in read_shards(folder, [column]) for text in shard[column]]
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def test_a_streamed_pool_is_the_built_one_with_the_given_texts(tmp_path, sentences):
+    judges = held_out_forms([sentences[3], "[MASK] food ."])
+    streamed = stream_pool(sentences, STEPS, tmp_path / "p", source="s", seed=2, held_out=judges)
+    found = texts_of(tmp_path / "p")
+    free = [text for text in sentences if text != sentences[3]]
+    built = build_pool([], sentences, STEPS, seed=2, held_out=judges)
+    assert set(found) == set(built.items)
+    assert len(found) == len(set(found)) == streamed.texts
+    assert set(free) < set(found)
+    assert sentences[3] not in found
+    assert [(c.name, c.made) for c in streamed.counts] == [(r.name, r.made) for r in built.reports]
+    assert streamed.counts[0].removed == {HELD_OUT: 1}
+    assert {victim.reason for count in streamed.counts for victim in count.victims} == {HELD_OUT, DUPLICATE}
+    assert sum(shard["texts"] for shard in verify(tmp_path / "p")["shards"]) == streamed.texts
+
+
+def test_shards_say_where_texts_came_from_and_their_keys(tmp_path, sentences):
+    stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    for shard in read_shards(tmp_path / "p", ["text", "origin", "key"]):
+        assert shard["key"] == item_keys(shard["text"]).tolist()
+        given = {text for text, origin in zip(shard["text"], shard["origin"], strict=True) if origin == -1}
+        assert given <= set(sentences)
+        assert set(shard["origin"]) == {-1, 0, 1}
+        assert all("[MASK]" in text for text, o in zip(shard["text"], shard["origin"], strict=True) if o == 0)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 3])
+def test_a_killed_run_goes_on_where_it_was(tmp_path, sentences, blocks, monkeypatch):
+    def dying():
+        for number, text in enumerate(sentences):
+            if number == blocks * 16 + 5:
+                raise KilledError
+            yield text
+
+    monkeypatch.setattr(module, "SAMPLE", 0)
+    with pytest.raises(KilledError):
+        stream_pool(dying(), STEPS, tmp_path / "killed", source="s")
+    assert not (tmp_path / "killed" / "manifest.json").exists()
+    assert len(list((tmp_path / "killed").glob("*.parquet"))) == blocks
+    with pytest.raises(ArtifactError, match="not finished"):
+        texts_of(tmp_path / "killed")
+    again = stream_pool(sentences, STEPS, tmp_path / "killed", source="s")
+    whole = stream_pool(sentences, STEPS, tmp_path / "whole", source="s")
+    assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "whole")
+    assert again.counts == whole.counts
+
+
+def test_a_resumed_run_does_not_work_again(tmp_path, sentences, monkeypatch):
+    stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "p").iterdir()}
+    monkeypatch.setattr(module, "_write", lambda *a: pytest.fail("worked again"))
+    again = stream_pool(iter([]), STEPS, tmp_path / "p", source="s")
+    assert again.counts[0].made == len(sentences)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "p").iterdir()}
+
+
+@pytest.mark.parametrize("change", ["source", "seed", "steps", "held_out"])
+def test_other_arguments_start_over(tmp_path, sentences, change):
+    given = {"source": "s", "seed": 0, "held_out": ()}
+    steps = STEPS
+    stream_pool(sentences, steps, tmp_path / "p", **given)
+    first = bytes_of(tmp_path / "p")["manifest.json"]
+    if change == "steps":
+        steps = STEPS[:1]
+    else:
+        given[change] = {"source": "t", "seed": 1, "held_out": ["x"]}[change]
+    stream_pool(sentences[:20], steps, tmp_path / "p", **given)
+    assert bytes_of(tmp_path / "p")["manifest.json"] != first
+    assert len(list((tmp_path / "p").glob("*.parquet"))) == 2
+
+
+def test_a_shard_that_went_missing_is_named(tmp_path, sentences, monkeypatch):
+    stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    manifest = json.loads((tmp_path / "p" / "manifest.json").read_text())
+    (tmp_path / "p" / "manifest.json").rename(tmp_path / "p" / "state.json")
+    (tmp_path / "p" / manifest["shards"][0]["file"]).unlink()
+    with pytest.raises(ArtifactError, match=r"shard-000000.parquet is missing"):
+        stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+
+
+def test_pairs_have_two_columns(tmp_path, sentences):
+    pairs = list(zip(sentences[:20], sentences[20:40], strict=True))
+    stream_pool(pairs, STEPS, tmp_path / "p", source="s")
+    one, other = (texts_of(tmp_path / "p", column) for column in ("text_a", "text_b"))
+    found = set(zip(one, other, strict=True))
+    assert set(pairs) < found
+    assert found == set(build_pool([], pairs, STEPS).items)
+    assert len({normalise_item(pair) for pair in found}) == len(one)
+
+
+def test_a_block_of_which_nothing_is_left_is_a_shard_too(tmp_path, sentences):
+    for items in (sentences[:16], list(zip(sentences[:16], sentences[16:32], strict=True))):
+        stream_pool(items * 2, (), tmp_path / "p", source=str(items))
+        counts = [len(shard["key"]) for shard in read_shards(tmp_path / "p", ["key"])]
+        assert counts == [16, 0]
+
+
+def test_no_texts_are_no_error(tmp_path):
+    assert stream_pool([], STEPS, tmp_path / "p", source="s").texts == 0
+    assert texts_of(tmp_path / "p") == []
+
+
+def test_filters_and_models_do_not_stream(tmp_path):
+    with pytest.raises(RecipeError, match="'length' cannot stream"):
+        stream_pool([], read_steps(["length"]), tmp_path / "p", source="s")
+
+
+def test_texts_are_read_from_parquet_and_from_lines(tmp_path, sentences):
+    stream_pool(sentences, (), tmp_path / "p", source="s")
+    (tmp_path / "more.txt").write_text("one\n\ntwo\r\n  \nthree")
+    paths = [*sorted((tmp_path / "p").glob("*.parquet")), tmp_path / "more.txt"]
+    assert list(read_texts(paths, batch=7)) == [*sentences, "one", "two", "three"]
+
+
+def test_memory_holds_keys_not_texts(tmp_path, sentences, monkeypatch):
+    """What is kept of a text that was written is its key."""
+    kept = []
+    original = module._write
+    monkeypatch.setattr(module, "_write", lambda *a: (original(*a), kept.append(a[-1]))[0])
+    stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    sieve = kept[-1][-1]
+    assert len(sieve.seen) == len(texts_of(tmp_path / "p"))
+    assert all(run.dtype == np.uint64 for run in sieve.seen._runs)
+    assert all(len(items) <= SHOWN for items in sieve.shown.values())
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "manifest.json", "state.json"])
+def test_a_folder_of_something_else_is_left_alone(tmp_path, name):
+    (tmp_path / name).write_text('{"files": {}}')
+    with pytest.raises(ArtifactError, match="no streamed pool"):
+        stream_pool(["a"], STEPS, tmp_path, source="s")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
