@@ -145,5 +145,5 @@ def _datasketch() -> Any:
     except ImportError as error:
         raise MissingExtraError(
             "Near-duplicates are found by the library datasketch, which is not installed: "
-            "`pip install datasketch`."
+            "pip install 'understudy[augment]'."
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from understudy.augment.configs import MergeConfig
 from understudy.augment.items import Item
@@ -23,4 +24,4 @@ def dataset_texts(dataset: Dataset, parts: tuple[str, ...]) -> Iterator[list[Ite
     """The texts of the named parts of a data set."""
     for part in parts:
         texts = dataset.unlabelled if part == "unlabelled" else getattr(dataset, part).texts
-        yield list(texts)
+        yield cast("list[Item]", list(texts))

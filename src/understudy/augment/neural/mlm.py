@@ -24,7 +24,7 @@ from understudy.batching import budgeted_batches
 from understudy.errors import RecipeError
 from understudy.progress import Progress, Silent
 from understudy.task import FloatArray, IntArray
-from understudy.teachers.transformer import longest_input
+from understudy.teachers.encoding import longest_input
 
 
 @dataclass(frozen=True)
