@@ -43,7 +43,7 @@ ROOMS = (
     {"evaluation"},
     {"report"},
     {"recipe"},
-    {"pipeline", "run", "opening", "measure", "stages", "summary", "writing"},
+    {"pipeline", "augmenting", "run", "opening", "measure", "stages", "summary", "writing"},
     {"cli"},
     {"__init__", "__main__"},
 )

@@ -75,6 +75,12 @@ Unlabelled = Annotated[
     list[str] | None,
     typer.Option("--unlabelled", help="File or glob of texts without labels; may be given several times."),
 ]
+Augment = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--augment", help="A step that makes or filters texts (rules, mlm, balance, …); several in order."
+    ),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run. [runs/NAME]")]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="YAML file; flags go over it.")]
 Assign = Annotated[
@@ -140,6 +146,7 @@ def _verb(stage: str, about: str) -> None:
         kind: Kind = None,
         teacher_labels: TeacherLabels = None,
         unlabelled: Unlabelled = None,
+        augment: Augment = None,
         out: Out = None,
         recipe: RecipeFile = None,
         assign: Assign = None,
@@ -164,6 +171,7 @@ def _verb(stage: str, about: str) -> None:
         flags = {
             "data.source": None if is_run else data,
             "data.unlabelled": unlabelled,
+            "augment": augment,
             "data.kind": kind,
             "data.text_column": _one_or_more(text_column),
             "data.label_column": label_column,
@@ -204,7 +212,21 @@ def _run(
 
     until = "report" if stage == "all" else stage
     made = make_recipe(file, flags, assign)
-    _print_result(distill(recipe=made, out=out, until=until, progress=Terminal()))
+    result = distill(recipe=made, out=out, until=until, progress=Terminal())
+    if stage == "augment":
+        _print_pool(result.folder)
+    _print_result(result)
+
+
+def _print_pool(folder: Path) -> None:
+    from understudy.augment.tables import tables
+    from understudy.augmenting import PAGE, inspect
+
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = TABLE_WIDTH
+    console.print(tables(inspect(folder)))
+    console.print(f"\nPage: {folder / 'augment' / PAGE}", markup=False)
 
 
 def _print_result(result: Result) -> None:
@@ -231,6 +253,7 @@ def _print_result(result: Result) -> None:
 
 _verb("all", "Do everything: data, teacher, soft targets, students, export, evaluation, report.")
 _verb("finetune", "Read the data and fine-tune the teacher.")
+_verb("augment", "… and make further texts (--augment), filter them, and show what came of it.")
 _verb("label", "… and show the teacher every text of the transfer set once.")
 _verb("train", "… and train the students on its soft targets.")
 _verb("export", "… and write each student as a folder that answers without torch.")
@@ -257,6 +280,17 @@ def predict(  # noqa: PLR0917
     if texts and file:
         raise RecipeError("Give texts or --file, not both.")
     write_answers(load(folder, threads=threads), texts or read_lines(file), form.value, output)
+
+
+pool = typer.Typer(help="Look at the texts that students learn from.", no_args_is_help=True)
+app.add_typer(pool, name="pool")
+
+
+@pool.command(name="inspect")
+def inspect_pool(folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]) -> None:
+    """What each step made and removed, lengths, label balance, ten survivors and ten victims."""
+    _need_training()
+    _print_pool(folder)
 
 
 @app.command()

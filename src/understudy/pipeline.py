@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy import summary
+from understudy.augmenting import augment, pool_of
 from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
@@ -26,7 +27,7 @@ from understudy.task import Task
 if TYPE_CHECKING:
     from understudy.training.transfer import TransferSet
 
-STAGES = ("data", "finetune", "label", "train", "export", "evaluate", "report")
+STAGES = ("data", "finetune", "augment", "label", "train", "export", "evaluate", "report")
 """In order; a run can end after any of them."""
 
 BASELINES = {"regression": "TF-IDF + ridge", "tagging": "word features + LR"}
@@ -112,7 +113,7 @@ def distill(
         raise RecipeError("Give a recipe or single settings, not both.")
     run = start(recipe or make_recipe(flags=flags), Path(out) if out else None, progress or Silent())
     last = STAGES.index(until)
-    steps: Sequence[Callable[[Run], object]] = (finetune, label, train, export, evaluate, report)
+    steps: Sequence[Callable[[Run], object]] = (finetune, augment, label, train, export, evaluate, report)
     for step in steps[:last]:
         step(run)
     shutil.rmtree(run.folder / ".checkpoints", ignore_errors=True)
@@ -195,7 +196,8 @@ def _finetune(run: Run, member: Member, stage: str) -> None:
 def label(run: Run) -> None:
     """Show the teacher every text of the transfer set that it has not seen before."""
     data, record = run.dataset, run.folder / "logits" / "label.json"
-    key = digest([run.teacher_key, data.task.to_dict(), list(data.train.texts), list(data.unlabelled)])
+    pool = pool_of(run)
+    key = digest([run.teacher_key, data.task.to_dict(), list(data.train.texts), list(pool)])
     if record.is_file() and (found := read_json(record))["key"] == key and run.store_folder.is_dir():
         run.stages.skip("label", f"all {found['texts']:,} texts are labelled, 0 to do")
         return
@@ -205,7 +207,7 @@ def label(run: Run) -> None:
     run.stages.progress.say("label …")
     opened = open_predictor(run.teacher_order, data.task)
     store = LogitStore(run.store_folder, teacher=opened.fingerprint, labels=data.task.labels)
-    texts = [*data.train.texts, *data.unlabelled]
+    texts = [*data.train.texts, *pool]
     done = show(opened.predictor, texts, store, progress=run.stages.progress)
     run.stages.progress.say(f"label: {done.labelled:,} texts labelled, {done.reused:,} found in the store")
     run.stages.note("label", done.seconds)
@@ -230,10 +232,10 @@ def train(run: Run) -> None:
 
 
 def _train(run: Run, name: str, loss: LossConfig) -> None:
-    data, is_gold = run.dataset, not loss.needs_teacher
+    data, pool, is_gold = run.dataset, pool_of(run), not loss.needs_teacher
     folder = run.train_folder(name, is_gold=is_gold)
     inputs = {
-        "data": [run.labelled_key, list(data.unlabelled)],
+        "data": [run.labelled_key, list(pool)],
         "teacher": None if is_gold else run.teacher_key,
         "loss": asdict(loss),
         "config": asdict(run.recipe.training),
@@ -253,7 +255,7 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
             seed=run.recipe.seed,
             loss=loss,
             config=run.recipe.training,
-            vocabulary_items=(*data.train.texts, *data.unlabelled),
+            vocabulary_items=(*data.train.texts, *pool),
             teacher_vocabulary=_teacher_vocabulary(run, name),
             teacher=_needed_teacher(run, name, loss),
             checkpoint=run.checkpoint(folder.name, about["inputs"]),
@@ -274,7 +276,7 @@ def _transfer_set(run: Run, *, is_gold: bool) -> TransferSet:
         return labelled_only(data.task, data.train.texts, data.train.labels)
     fingerprint = read_json(run.folder / "logits" / "label.json")["fingerprint"]
     store = LogitStore(run.store_folder, teacher=fingerprint, labels=data.task.labels)
-    return with_soft_targets(data.task, data.train.texts, data.train.labels, data.unlabelled, store)
+    return with_soft_targets(data.task, data.train.texts, data.train.labels, pool_of(run), store)
 
 
 def _options(run: Run, name: str) -> TrainingConfig:
@@ -350,7 +352,8 @@ def evaluate(run: Run) -> None:
 
 def report(run: Run) -> None:
     """Write the report, and put each student's share of it into its folder."""
-    summary.report(run.folder, run.recipe.model_dump(mode="json"), run.dataset, run.stages)
+    recipe = run.recipe.model_dump(mode="json")
+    summary.report(run.folder, recipe, run.dataset, pool_of(run), run.stages)
 
 
 def _student_entry(run: Run, name: str, *, is_gold: bool) -> summary.Entry:

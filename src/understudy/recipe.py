@@ -99,6 +99,7 @@ class Recipe(_Part):
         teacher: the big model.
         students: versioned names; the report ranks them. A preset, sizes and options of training may stand
             behind a name: ``bilstm.v1:tang``, ``cbow.v1:width=32,pair=joint``.
+        augment: steps that make and filter texts, in order: names, or a name with its options.
         loss: what the students minimise.
         training: how they are trained.
         seed: of every random choice.
@@ -107,6 +108,7 @@ class Recipe(_Part):
     data: DataRecipe
     teacher: TeacherRecipe = TeacherRecipe()
     students: tuple[str, ...] = Field(("cbow.v1",), min_length=1)
+    augment: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     seed: int = Field(0, ge=0)
@@ -119,6 +121,14 @@ class Recipe(_Part):
         for name in students:
             TrainingConfig(**parse(name).options)
         return tuple(dict.fromkeys(students))
+
+    @field_validator("augment")
+    @classmethod
+    def _are_steps(cls, augment: tuple[Any, ...]) -> tuple[Any, ...]:
+        from understudy.augment import read_steps
+
+        read_steps(augment)
+        return augment
 
     @model_validator(mode="after")
     def _can_be_honoured(self) -> Recipe:

@@ -26,7 +26,7 @@ from understudy.report.card import render_card
 from understudy.report.rows import pareto
 from understudy.report.write import write_report
 from understudy.stages import Stages
-from understudy.task import FloatArray, Task
+from understudy.task import FloatArray, Item, Task
 from understudy.thresholds import tuned
 
 THREADS = 1
@@ -92,7 +92,9 @@ def evaluate(entries: Sequence[Entry], dataset: Dataset, folder: Path, stages: S
     stages.run("evaluate", folder, inputs, work)
 
 
-def report(run: Path, recipe: Mapping[str, Any], dataset: Dataset, stages: Stages) -> dict[str, Any]:
+def report(
+    run: Path, recipe: Mapping[str, Any], dataset: Dataset, pool: Sequence[Item], stages: Stages
+) -> dict[str, Any]:
     """Write ``report.json``, ``report.md`` and ``report.html``, and annotate the exported students."""
     found = read_json(run / "evaluation" / EVALUATION)
     document = {
@@ -101,7 +103,7 @@ def report(run: Path, recipe: Mapping[str, Any], dataset: Dataset, stages: Stage
         "created": found["created"],
         "understudy_version": __version__,
         "task": dataset.task.to_dict(),
-        "data": _describe_data(dataset),
+        "data": _describe_data(dataset, pool),
         "machine": found["machine"],
         "stages": list(stages.done.values()),
         "rows": found["rows"],
@@ -257,8 +259,8 @@ def _retention(score: float, teacher: float) -> float | None:
         return None  # a teacher that scores 0 or less has nothing to retain
 
 
-def _describe_data(dataset: Dataset) -> dict[str, Any]:
-    transfer = len(set(dataset.train.texts) | set(dataset.unlabelled))
+def _describe_data(dataset: Dataset, pool: Sequence[Item]) -> dict[str, Any]:
+    transfer = len(set(dataset.train.texts) | set(pool))
     splits = {name: len(getattr(dataset, name)) for name in ("train", "dev", "test", "unlabelled")}
     return {
         "name": dataset.name,

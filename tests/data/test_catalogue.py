@@ -1,5 +1,3 @@
-from time import process_time
-
 import pytest
 
 from understudy import items
@@ -136,21 +134,10 @@ def test_a_folder_of_a_public_set_is_read_without_being_told_how(shared_data):
     assert set(several.task.labels) == set(GO_EMOTIONS)
 
 
-def test_sentences_load_fast(shared_data, monkeypatch):
-    use(shared_data, monkeypatch, "ud-ewt")
-    start = process_time()
-    load_dataset("ud-ewt")
-    assert process_time() - start < 4
-
-
-def test_the_phrases_are_a_pool_and_loading_is_fast(shared_data, monkeypatch):
-    from time import perf_counter
-
+def test_the_phrases_are_a_pool(shared_data, monkeypatch):
     phrases = shared_data("sst2_phrases") / "train.tsv"
     monkeypatch.setenv(SHARED, str(shared_data("sst2").parent))
-    start = perf_counter()
     data = load_dataset("sst2", unlabelled=phrases)
-    assert perf_counter() - start < 2
     assert len(data.unlabelled) == len(set(data.unlabelled)) > 66_000
     assert not any("\t" in text or text in ("0", "1", "sentence") for text in data.unlabelled)
 

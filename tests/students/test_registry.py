@@ -90,11 +90,20 @@ def test_a_seed_is_for_the_weights_alone(line):
 
 
 def test_a_name_with_a_preset_is_a_name_and_sizes():
-    assert parse("bilstm.v1") == ("bilstm.v1", {})
-    assert parse("bilstm.v1:tang") == ("bilstm.v1", {"width": 300, "hidden": 150, "layers": 1})
+    assert parse("bilstm.v1") == ("bilstm.v1", {}, {})
+    assert parse("bilstm.v1:tang") == ("bilstm.v1", {"width": 300, "hidden": 150, "layers": 1}, {})
     assert spec("bilstm.v1:tang") is spec("bilstm.v1")
     parse("bilstm.v1:tang")[1]["width"] = 1
     assert parse("bilstm.v1:tang")[1]["width"] == 300
+
+
+def test_sizes_and_options_stand_behind_a_name():
+    parsed = parse("bilstm.v1:tang,dropout=0.1,vocabulary_size=99,pair=joint,max_words=none")
+    assert parsed.sizes == {"width": 300, "hidden": 150, "layers": 1, "dropout": 0.1, "max_words": None}
+    assert parsed.options == {"vocabulary_size": 99, "pair": "joint"}
+    assert parse("cbow.v1:class_weights=true").options == {"class_weights": True}
+    with pytest.raises(RecipeError, match="cbow.v1 has no size 'widht'. Did you mean 'width'"):
+        parse("cbow.v1:widht=3")
 
 
 def test_a_preset_is_built_and_single_sizes_go_before_it():

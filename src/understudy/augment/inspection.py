@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -79,6 +79,37 @@ class Inspection:
         """A JSON-ready form."""
         steps = [{**asdict(step), "lengths": step.lengths.tolist()} for step in self.steps]
         return {**asdict(self), "lengths": [[n, asdict(found)] for n, found in self.lengths], "steps": steps}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Inspection:
+        """Rebuild an inspection from `to_dict`, also after JSON."""
+        return cls(
+            labelled=_lengths(data["labelled"]),
+            lengths=tuple((name, _lengths(found)) for name, found in data["lengths"]),
+            steps=tuple(_report(step) for step in data["steps"]),
+            balance=dict(data["balance"]),
+            labelled_balance=dict(data["labelled_balance"]),
+            survivors=_items(data["survivors"]),
+            victims=_victims(data["victims"]),
+        )
+
+
+def _lengths(data: Mapping[str, Any]) -> Lengths:
+    return Lengths(**{**data, "histogram": tuple(data["histogram"])})
+
+
+def _items(values: Sequence[Any]) -> tuple[Item, ...]:
+    return tuple(value if isinstance(value, str) else (value[0], value[1]) for value in values)
+
+
+def _victims(values: Sequence[Mapping[str, Any]]) -> tuple[Victim, ...]:
+    items = _items([value["item"] for value in values])
+    return tuple(Victim(item, value["reason"]) for item, value in zip(items, values, strict=True))
+
+
+def _report(data: Mapping[str, Any]) -> StepReport:
+    shown = {"survivors": _items(data["survivors"]), "victims": _victims(data["victims"])}
+    return StepReport(**{**data, **shown, "lengths": np.array(data["lengths"], dtype=np.int64)})
 
 
 def inspect_pool(

@@ -1,0 +1,115 @@
+"""The stage that builds the pool: the texts that students learn from beside the labelled ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from understudy.errors import DataError, RecipeError
+from understudy.folders import publish, read_json, verify
+from understudy.items import from_json
+from understudy.opening import open_predictor
+from understudy.run import Run
+from understudy.task import FloatArray, Item
+
+if TYPE_CHECKING:
+    from understudy.augment.inspection import Inspection
+
+POOL, NUMBERS, PAGE = "pool.jsonl", "inspection.json", "inspection.html"
+
+
+def augment(run: Run) -> None:
+    """Make and filter the texts that the recipe asks for; without steps, leave the unlabelled ones alone."""
+    if not run.recipe.augment:
+        return
+    from understudy.augment import read_steps
+
+    steps, data = read_steps(run.recipe.augment), run.dataset
+    if data.task.kind == "tagging":
+        raise RecipeError("Sentences to be tagged cannot be augmented: their words change, tags do not.")
+    inputs = {
+        "steps": [[step.name, asdict(step.config)] for step in steps],
+        "texts": [list(data.train.texts), list(data.unlabelled)],
+        "held out": [list(data.dev.texts), list(data.test.texts)],
+        "teacher": run.teacher_key if any(step.spec.needs_teacher for step in steps) else None,
+        "seed": run.recipe.seed,
+    }
+    run.stages.run("augment", pool_folder(run), inputs, lambda about: _build(run, steps, about))
+
+
+def _build(run: Run, steps: Sequence[Any], about: dict[str, Any]) -> None:
+    from understudy.augment import Tools, build_pool, held_out_forms
+    from understudy.augment.inspection import inspect_pool
+    from understudy.augment.picture import save_page
+
+    data = run.dataset
+    pool = build_pool(
+        data.train.texts,  # type: ignore[arg-type]
+        data.unlabelled,  # type: ignore[arg-type]
+        steps,
+        seed=run.recipe.seed,
+        held_out=held_out_forms([*data.dev.texts, *data.test.texts]),  # type: ignore[list-item]
+        tools=Tools(predict=_asking(run)),
+        progress=run.stages.progress,
+    )
+    asks = data.task.is_exclusive and any(step.spec.needs_teacher for step in steps)
+    found = inspect_pool(
+        pool,
+        data.train.texts,  # type: ignore[arg-type]
+        labels=data.task.labels,
+        gold=data.train.labels if data.task.is_exclusive else None,
+        logits=_asking(run)(pool.items) if asks else None,
+    )
+    run.stages.progress.say(f"augment: {len(pool):,} texts beside {len(data.train):,} labelled ones")
+    with publish(pool_folder(run), about) as aside:
+        with (aside / POOL).open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"text": item}) + "\n" for item in pool.items)
+        (aside / NUMBERS).write_text(json.dumps(found.to_dict()), encoding="utf-8")
+        save_page(found, aside / PAGE)
+
+
+def _asking(run: Run) -> Callable[[Sequence[Item]], FloatArray]:
+    """Texts → the teacher's logits, each bought once: what is asked here is in the logit store afterwards."""
+
+    def predict(items: Sequence[Item]) -> FloatArray:
+        from understudy.logits import LogitStore, label
+
+        opened = open_predictor(run.teacher_order, run.dataset.task)
+        store = LogitStore(run.store_folder, teacher=opened.fingerprint, labels=run.dataset.task.labels)
+        label(opened.predictor, items, store, progress=run.stages.progress)
+        return store.look_up(items)
+
+    return predict
+
+
+def pool_folder(run: Run) -> Path:
+    """Where the pool is kept."""
+    return run.folder / "augment"
+
+
+def pool_of(run: Run) -> tuple[Item, ...]:
+    """The texts without gold labels that students learn from: the pool, or the unlabelled texts as given."""
+    if not run.recipe.augment:
+        return run.dataset.unlabelled
+    verify(pool_folder(run))
+    with (pool_folder(run) / POOL).open(encoding="utf-8") as file:
+        return tuple(from_json(json.loads(line)["text"]) for line in file)
+
+
+def inspect(folder: Path) -> Inspection:
+    """What a run's pool looks like.
+
+    Raises:
+        DataError: the run has no pool.
+    """
+    from understudy.augment.inspection import Inspection
+
+    numbers = folder / "augment" / NUMBERS
+    if not numbers.is_file():
+        raise DataError(
+            f"{folder} has no pool. Build one: understudy augment DATA --augment rules --out {folder}"
+        )
+    return Inspection.from_dict(read_json(numbers))

@@ -1,0 +1,86 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from understudy.augmenting import inspect
+from understudy.cli import app
+from understudy.errors import DataError, RecipeError
+from understudy.pipeline import distill
+
+SETTINGS = {
+    "teacher__finetune": {"epochs": 1, "learning_rate": 1e-3},
+    "training__epochs": 2,
+    "training__vocabulary_size": 60,
+}
+STEPS = ({"rules": {"passes": 3}}, {"length": {"by": "min-max"}}, {"balance": {"by": "median"}})
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory, toy):
+    folder = tmp_path_factory.mktemp("pool") / "toy"
+    folder.mkdir()
+    for seed, (part, size) in enumerate((("train", 60), ("dev", 30), ("test", 30))):
+        texts, labels = toy(size, seed=seed)
+        rows = (
+            {"text": f"{text} {part}", "label": ("bad", "good")[y]}
+            for text, y in zip(texts, labels, strict=True)
+        )
+        (folder / f"{part}.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+        )
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def built(data, bare, tmp_path_factory):
+    """A run up to its pool; read only."""
+    out = tmp_path_factory.mktemp("built") / "run"
+    return distill(data, teacher=str(bare), out=out, augment=STEPS, until="augment", **SETTINGS).folder
+
+
+def pool(folder):
+    return [json.loads(line)["text"] for line in (folder / "augment" / "pool.jsonl").read_text().splitlines()]
+
+
+def test_the_pool_is_made_filtered_and_described(built, data):
+    made = pool(built)
+    labelled = [json.loads(line)["text"] for line in (Path(data) / "train.jsonl").read_text().splitlines()]
+    assert len(made) > 20
+    assert not set(made) & set(labelled)
+    found = inspect(built)
+    assert [step.name for step in found.steps] == ["given", "rules", "length", "balance"]
+    assert sum(found.balance.values()) == len(made)
+    assert found.labelled_balance == {"bad": 28, "good": 32} or sum(found.labelled_balance.values()) == 60
+    assert (built / "augment" / "inspection.html").stat().st_size > 10_000
+
+
+def test_students_learn_from_the_pool(built, data, bare, tmp_path):
+    out = Path(shutil.copytree(built, tmp_path / "run"))
+    asked = {"teacher": str(bare), "out": out, "augment": STEPS, "students": "cbow.v1:width=8", **SETTINGS}
+    distill(data, until="train", **asked)
+    record = json.loads((out / "logits" / "label.json").read_text(encoding="utf-8"))
+    assert record["texts"] == len(set(pool(out))) + 60
+    vocabulary = (out / "train" / "cbow.v1-width=8" / "tokenizer.json").read_text(encoding="utf-8")
+    assert "[MASK]" in vocabulary
+
+
+def test_the_same_seed_makes_the_same_pool(built, data, bare, tmp_path):
+    again = distill(data, teacher=str(bare), out=tmp_path / "run", augment=STEPS, until="augment", **SETTINGS)
+    assert pool(again.folder) == pool(built)
+
+
+def test_the_command_shows_the_pool(built, tmp_path):
+    result = CliRunner().invoke(app, ["pool", "inspect", str(built)])
+    assert result.exit_code == 0, result.output
+    assert "rules" in result.output
+    assert "inspection.html" in result.output
+    with pytest.raises(DataError, match="has no pool"):
+        inspect(tmp_path)
+
+
+def test_what_cannot_be_augmented_is_refused(data, tmp_path):
+    with pytest.raises(RecipeError, match=r"augment.*'ruls'.*'rules'"):
+        distill(data, augment=["ruls"], out=tmp_path / "run")
