@@ -62,7 +62,8 @@ def test_students_learn_from_the_pool(built, data, bare, tmp_path):
     asked = {"teacher": str(bare), "out": out, "augment": STEPS, "students": "cbow.v1:width=8", **SETTINGS}
     distill(data, until="train", **asked)
     record = json.loads((out / "logits" / "label.json").read_text(encoding="utf-8"))
-    assert record["texts"] == len(set(pool(out))) + 60
+    labelled = [json.loads(line)["text"] for line in (Path(data) / "train.jsonl").read_text().splitlines()]
+    assert record["texts"] == len({*pool(out), *labelled})
     vocabulary = (out / "train" / "cbow.v1-width=8" / "tokenizer.json").read_text(encoding="utf-8")
     assert "[MASK]" in vocabulary
 

@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, models
 
 from understudy.errors import ArtifactError
 from understudy.subwords import SubwordVocabulary, load_vocabulary, teacher_vocabulary, train_wordpiece
-from understudy.words import PAD_ID, UNK_ID, WordVocabulary
+from understudy.words import MASK_ID, PAD_ID, UNK_ID, WordVocabulary
 
 TEXTS = [
     f"{a} {b}{c}" for a in ("the", "a", "one") for b in ("walk", "talk", "jump") for c in ("ed", "ing", "s")
@@ -106,3 +106,12 @@ def test_a_teacher_whose_padding_is_first_stays_as_it_is(pieces):
 def test_a_teacher_without_that_padding_is_refused(pieces):
     with pytest.raises(ArtifactError, match="<pad>"):
         teacher_vocabulary(pieces.document, "<pad>")
+
+
+def test_masks_are_read_in_training_alone():
+    vocabulary = train_wordpiece(["a bee [MASK] sees a bee"] * 9, 40)
+    assert MASK_ID not in vocabulary.encode("a [MASK] bee")
+    masked = vocabulary.masked()
+    assert masked.encode("a [MASK] bee") == [*vocabulary.encode("a"), MASK_ID, *vocabulary.encode("bee")]
+    assert masked.encode("a bee sees") == vocabulary.encode("a bee sees")
+    assert masked.masked() is masked

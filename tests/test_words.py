@@ -279,3 +279,13 @@ def test_tokens_lower_cased_are_the_words(text):
 def test_no_code_point_changes_its_class_when_it_is_lower_cased():
     text = " ".join(f"a{chr(code)}b" for code in EVERY)
     assert [words.lower(word) for word, _, _ in words.tokens(text)] == split(text)
+
+
+def test_masks_are_read_in_training_alone():
+    vocabulary = WordVocabulary((*SPECIALS, "a", "b", "mask", "[", "]"))
+    assert vocabulary.encode("a [MASK] b") == [3, 6, 5, 7, 4]
+    masked = vocabulary.masked()
+    assert masked.encode("a [MASK] b") == masked.encode("a<mask>b") == [3, 2, 4]
+    assert masked.encode("[MASK]") == [2]
+    assert masked.encode("a b") == [3, 4]
+    assert build_vocabulary(["a [MASK] [MASK] [MASK] b"], 9).words == (*SPECIALS, "a", "b")

@@ -11,7 +11,19 @@ from typing import Any
 
 from understudy.errors import ArtifactError
 from understudy.task import IntArray
-from understudy.words import PAD_ID, SEP, SPECIALS, UNK, UNK_ID, WordVocabulary, flattened, joined, split
+from understudy.words import (
+    MASK,
+    PAD_ID,
+    SEP,
+    SPECIALS,
+    UNK,
+    UNK_ID,
+    WordVocabulary,
+    flattened,
+    joined,
+    split,
+    without_masks,
+)
 
 SEPARATORS = ("[SEP]", "</s>")
 """Usual separators of two texts."""
@@ -80,6 +92,19 @@ class SubwordVocabulary:
         ids = [[row.ids or [UNK_ID] for row in self._uncut.encode_batch_fast(texts)] for texts in sides]
         return joined(zip(*ids, strict=True), [between], self.max_words)
 
+    def masked(self) -> SubwordVocabulary:
+        """The same vocabulary for training texts, in which words may be masked by ``[MASK]``.
+
+        A teacher's tokeniser knows its mask by itself.
+        """
+        number = self.tokenizer.token_to_id(MASK)
+        added = self.document.get("added_tokens") or []
+        if number is None or any(token["content"] == MASK for token in added):
+            return self
+        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        mask = {"id": number, "content": MASK, "special": True, **flags}
+        return SubwordVocabulary({**self.document, "added_tokens": [*added, mask]}, self.max_words)
+
     @cached_property
     def _uncut(self) -> Any:
         return self.cut(None).tokenizer
@@ -100,7 +125,7 @@ def train_wordpiece(texts: Iterable[str], size: int, *, has_separator: bool = Fa
     """
     from tokenizers import Tokenizer, models, trainers
 
-    words = Counter(word for text in texts for word in split(_readable(text)))
+    words = Counter(word for text in texts for word in split(without_masks(_readable(text))))
     letters: Counter[str] = Counter()
     for word, count in words.items():
         letters.update(dict.fromkeys(word, count))
@@ -158,7 +183,10 @@ def load_vocabulary(path: Path) -> Vocabulary:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        is_words = document["model"]["type"] == "WordLevel"
+        is_words = (
+            document["model"]["type"] == "WordLevel"
+            and (document["pre_tokenizer"] or {}).get("type") == "Split"
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is no tokeniser: {error!r}.") from error
     if is_words:

@@ -45,6 +45,7 @@ SINGLE = (
 PATTERN = f"[{SINGLE}]|[^{SPACE}{SINGLE}]+"
 _FIND = re.compile(PATTERN).findall
 _PLACES = re.compile(PATTERN).finditer
+_MASKS = re.compile(r"\[MASK\]|<mask>")
 _SURROGATE = re.compile("[\ud800-\udfff]").search
 
 
@@ -76,6 +77,11 @@ def tokens(text: str) -> list[tuple[str, int, int]]:
     return [(text[start:end], start, end) for start, end in places]
 
 
+def without_masks(text: str) -> str:
+    """A text of the transfer set without the marks of masked words, ``[MASK]`` and ``<mask>``."""
+    return _MASKS.sub(" ", text)
+
+
 def build_vocabulary(texts: Iterable[str], size: int, *, has_separator: bool = False) -> WordVocabulary:
     """The most frequent words of ``texts`` behind the special ones, ``size`` entries together.
 
@@ -85,7 +91,7 @@ def build_vocabulary(texts: Iterable[str], size: int, *, has_separator: bool = F
     """
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(split(text))
+        counts.update(split(without_masks(text)))
     for special in SPECIALS:
         counts.pop(special, None)
     kept = (word for word in counts if not _SURROGATE(word))
@@ -100,6 +106,8 @@ class WordVocabulary:
     Args:
         words: distinct words; the first three are `SPECIALS`.
         max_words: longer texts are cut to their first ``max_words`` words; ``None`` cuts nothing.
+        reads_masks: whether ``[MASK]`` in a text is the special word. In training it is; a user's text means
+            what it says.
 
     Raises:
         ArtifactError: the words are not distinct or do not begin with the special ones.
@@ -107,9 +115,12 @@ class WordVocabulary:
 
     kind = "words"
 
-    def __init__(self, words: Sequence[str], max_words: int | None = None) -> None:
+    def __init__(
+        self, words: Sequence[str], max_words: int | None = None, *, reads_masks: bool = False
+    ) -> None:
         self.words = tuple(words)
         self.max_words = max_words
+        self.reads_masks = reads_masks
         self.ids = {word: number for number, word in enumerate(self.words)}
         if self.words[: len(SPECIALS)] != SPECIALS or len(self.ids) != len(self.words):
             raise ArtifactError(f"A vocabulary begins with {SPECIALS} and names no word twice.")
@@ -141,8 +152,21 @@ class WordVocabulary:
         return joined(zip(*sides, strict=True), [self.ids[SEP]], self.max_words)
 
     def _every(self, text: str) -> list[int]:
+        if self.reads_masks and _MASKS.search(text):
+            return self._every_masked(text)
         look_up = self.ids.get
         return [look_up(word, UNK_ID) for word in _FIND(lower(text))] or [UNK_ID]
+
+    def _every_masked(self, text: str) -> list[int]:
+        first, *rest = [split(part) for part in _MASKS.split(text)]
+        ids = [self.ids.get(word, UNK_ID) for word in first]
+        for words in rest:
+            ids += [MASK_ID, *(self.ids.get(word, UNK_ID) for word in words)]
+        return ids
+
+    def masked(self) -> WordVocabulary:
+        """The same vocabulary for training texts, in which words may be masked."""
+        return WordVocabulary(self.words, self.max_words, reads_masks=True)
 
     def cut(self, max_words: int | None) -> WordVocabulary:
         """The same vocabulary with another limit."""

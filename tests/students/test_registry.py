@@ -102,7 +102,7 @@ def test_sizes_and_options_stand_behind_a_name():
     assert parsed.sizes == {"width": 300, "hidden": 150, "layers": 1, "dropout": 0.1, "max_words": None}
     assert parsed.options == {"vocabulary_size": 99, "pair": "joint"}
     assert parse("cbow.v1:class_weights=true").options == {"class_weights": True}
-    with pytest.raises(RecipeError, match="cbow.v1 has no size 'widht'. Did you mean 'width'"):
+    with pytest.raises(RecipeError, match=r"cbow\.v1 has no size 'widht'\. Did you mean 'width'"):
         parse("cbow.v1:widht=3")
 
 

@@ -80,7 +80,8 @@ def fit(
     module = build(name, len(task.labels), seed=seed, form=form, vocabulary_size=len(vocabulary), **sizes)
     vocabulary = vocabulary.cut(_longest(module, loss, teacher))
     student = TorchStudent(found.name, module, vocabulary, task)
-    inputs, dev_inputs = student.encode(transfer.texts), student.encode(dev[0])
+    masked = replace(student, vocabulary=vocabulary.masked())
+    inputs, dev_inputs = masked.encode(transfer.texts), student.encode(dev[0])
     start = _start(config, student, inputs, teacher)
     targets = _Targets(task, transfer, loss, has_weights=config.class_weights)
     learner = LayerLearner(module, teacher, config, seed) if loss.layers > 0.0 else None
