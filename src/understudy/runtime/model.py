@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -13,6 +14,7 @@ from understudy.batching import budgeted_batches
 from understudy.errors import ArtifactError
 from understudy.folders import read_json, verify
 from understudy.layout import FORMAT, Layout
+from understudy.runtime.fast import FastStudent, open_fast, status
 from understudy.subwords import Vocabulary, load_vocabulary
 from understudy.task import FloatArray, IntArray, Task
 from understudy.words import PAD_ID
@@ -27,18 +29,34 @@ class Model:
 
     Attributes:
         task: label names in the order of the logits.
-        vocabulary: text → ids.
-        session: the ONNX Runtime session.
         config: what ``config.json`` says.
+        layout: the files of its folder.
+        threads: that one call may use.
+        fast: the fast path, where it serves this student; else the vocabulary and ONNX Runtime answer.
     """
 
     task: Task
-    vocabulary: Vocabulary
-    session: Any
     config: dict[str, Any]
+    layout: Layout
+    threads: int = 1
+    fast: FastStudent | None = None
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Text → ids. Read when it is first used, and checked then."""
+        verify(self.layout.folder, read=(self.layout.tokenizer.name,))
+        return load_vocabulary(self.layout.tokenizer)
+
+    @cached_property
+    def session(self) -> Any:
+        """The ONNX Runtime session. Read when it is first used, and checked then."""
+        verify(self.layout.folder, read=(self.layout.onnx.name,))
+        return _session(self.layout.onnx, self.threads)
 
     def logits(self, texts: str | Sequence[str]) -> FloatArray:
         """Logits ``(n, c)`` float32; one text alone is a batch of one."""
+        if self.fast is not None:
+            return self.fast.logits(texts)
         if isinstance(texts, str) or len(texts) == 1:
             ids = self.vocabulary.encode(texts if isinstance(texts, str) else texts[0])
             return self._run(np.array([ids]), np.array([len(ids)]))
@@ -64,6 +82,9 @@ class Model:
     def predict(self, texts: Sequence[str]) -> list[str]: ...
     def predict(self, texts: str | Sequence[str]) -> str | list[str]:
         """The label of one text, or the list of labels of many."""
+        fast = self.fast
+        if fast is not None:
+            return fast.label(texts) if isinstance(texts, str) else fast.predict(texts)
         answers = self.task.answers(self.logits(texts))
         return answers[0] if isinstance(texts, str) else answers
 
@@ -77,13 +98,14 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
 
     Args:
         folder: as `understudy export` or `understudy distill` wrote it.
-        threads: that ONNX Runtime may use for one call. One is best for one text at a time.
+        threads: that one call may use. One is best for one text at a time.
 
     Raises:
         ArtifactError: a file is missing, truncated or altered (by name), or of a later version.
     """
     layout = Layout(Path(folder))
-    manifest = verify(layout.folder)
+    is_fast = layout.fast.is_file() and status().is_active
+    manifest = verify(layout.folder, read=(layout.config.name,) if is_fast else None)
     for path in (layout.config, layout.tokenizer, layout.onnx):
         if path.name not in manifest["files"]:
             raise ArtifactError(f"{layout.folder} is no exported student: its manifest names no {path.name}.")
@@ -95,11 +117,23 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
             f"{layout.folder} has format {config['format']}, but this version reads up to {FORMAT}. "
             "Upgrade understudy."
         )
-    return Model(
-        Task.from_dict(config["task"]),
-        load_vocabulary(layout.tokenizer),
-        _session(layout.onnx, threads),
-        config,
+    model = Model(Task.from_dict(config["task"]), config, layout, threads)
+    if is_fast and "fast" in config:
+        return replace(model, fast=_fast(model))
+    _ = model.vocabulary, model.session  # where anything is wrong with them, it is said now
+    return model
+
+
+def _fast(model: Model) -> FastStudent:
+    def reference(text: str) -> list[int]:
+        return model.vocabulary.encode(text)  # read when it is first needed
+
+    return open_fast(
+        model.layout.fast,
+        labels=model.task.labels,
+        fingerprint=model.config["fast"]["fingerprint"],
+        reference=reference,
+        threads=model.threads,
     )
 
 
