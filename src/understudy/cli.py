@@ -18,6 +18,7 @@ from rich.table import Table
 
 from understudy._version import __version__
 from understudy.errors import DataError, MissingExtraError, RecipeError, UnderstudyError
+from understudy.quick import text_line
 
 if TYPE_CHECKING:
     from understudy.pipeline import Result
@@ -262,9 +263,13 @@ def students(
 @app.command()
 def info() -> None:
     """Say which version this is and what is installed beside it."""
-    from understudy.evaluation.machine import describe_machine
+    from dataclasses import asdict
 
-    Console(highlight=False).print_json(json.dumps({"understudy": __version__, **describe_machine(1)}))
+    from understudy.evaluation.machine import describe_machine
+    from understudy.runtime.fast import status
+
+    facts = {"understudy": __version__, "fast_path": asdict(status()), **describe_machine(1)}
+    Console(highlight=False).print_json(json.dumps(facts))
 
 
 def _lines(file: Path | None) -> Iterator[str]:
@@ -300,7 +305,7 @@ def _written(
     for text, row in zip(texts, rows, strict=True):
         best = labels[max(range(len(row)), key=row.__getitem__)]
         if form is Form.text:
-            yield f"{best}\t{max(row):.4f}\t{text}\n"
+            yield text_line(text, labels, row)
         elif form is Form.jsonl:
             found = {label: round(share, 6) for label, share in zip(labels, row, strict=True)}
             yield json.dumps({"text": text, "label": best, "probabilities": found}, ensure_ascii=False) + "\n"

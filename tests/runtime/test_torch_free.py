@@ -135,6 +135,7 @@ def test_the_runtime_imports_only_the_first_rooms(folders):
             "layout",
             "runtime",
             "runtime.fast",
+            "runtime.opening",
             "runtime.model",
             "subwords",
             "task",

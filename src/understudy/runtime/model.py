@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -11,11 +11,11 @@ from typing import Any, overload
 import numpy as np
 
 from understudy.batching import budgeted_batches
-from understudy.errors import ArtifactError
-from understudy.folders import read_json, verify
-from understudy.layout import FORMAT, Layout
-from understudy.runtime.fast import FastStudent, open_fast, status
-from understudy.subwords import Vocabulary, load_vocabulary
+from understudy.folders import verify
+from understudy.layout import Layout
+from understudy.runtime.fast import FastStudent
+from understudy.runtime.opening import open_folder, read_vocabulary
+from understudy.subwords import Vocabulary
 from understudy.task import FloatArray, IntArray, Task
 from understudy.words import PAD_ID
 
@@ -44,8 +44,7 @@ class Model:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """Text → ids. Read when it is first used, and checked then."""
-        verify(self.layout.folder, read=(self.layout.tokenizer.name,))
-        return load_vocabulary(self.layout.tokenizer)
+        return read_vocabulary(self.layout)
 
     @cached_property
     def session(self) -> Any:
@@ -103,38 +102,12 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
     Raises:
         ArtifactError: a file is missing, truncated or altered (by name), or of a later version.
     """
-    layout = Layout(Path(folder))
-    is_fast = layout.fast.is_file() and status().is_active
-    manifest = verify(layout.folder, read=(layout.config.name,) if is_fast else None)
-    for path in (layout.config, layout.tokenizer, layout.onnx):
-        if path.name not in manifest["files"]:
-            raise ArtifactError(f"{layout.folder} is no exported student: its manifest names no {path.name}.")
-    config = read_json(layout.config)
-    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
-        raise ArtifactError(f"{layout.config} is not that of an exported student: it names no format.")
-    if config["format"] > FORMAT:
-        raise ArtifactError(
-            f"{layout.folder} has format {config['format']}, but this version reads up to {FORMAT}. "
-            "Upgrade understudy."
-        )
-    model = Model(Task.from_dict(config["task"]), config, layout, threads)
-    if is_fast and "fast" in config:
-        return replace(model, fast=_fast(model))
-    _ = model.vocabulary, model.session  # where anything is wrong with them, it is said now
+    opened = open_folder(Path(folder), threads)
+    task = Task.from_dict(opened.config["task"])
+    model = Model(task, opened.config, opened.layout, threads, opened.fast)
+    if model.fast is None:
+        _ = model.vocabulary, model.session  # where anything is wrong with them, it is said now
     return model
-
-
-def _fast(model: Model) -> FastStudent:
-    def reference(text: str) -> list[int]:
-        return model.vocabulary.encode(text)  # read when it is first needed
-
-    return open_fast(
-        model.layout.fast,
-        labels=model.task.labels,
-        fingerprint=model.config["fast"]["fingerprint"],
-        reference=reference,
-        threads=model.threads,
-    )
 
 
 def _session(path: Path, threads: int) -> Any:
