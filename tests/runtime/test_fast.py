@@ -10,20 +10,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from understudy.errors import ArtifactError
 from understudy.export import export
-from understudy.flat import BERT, PIECES, WORDS, Weights, pack, rule_of
-from understudy.runtime import fast, load
+from understudy.flat import Weights, pack, rule_of
+from understudy.runtime import load
 from understudy.runtime.fast import FastStudent, open_fast, status
 from understudy.students import build
 from understudy.subwords import SubwordVocabulary, train_wordpiece
 from understudy.task import Task
 from understudy.training.student import TorchStudent
-from understudy.words import SPECIALS, WordVocabulary, build_vocabulary
+from understudy.words import build_vocabulary
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
 
@@ -78,16 +77,6 @@ def weights(rows, width=20, hidden=9, labels=3, seed=0, **more):
     return Weights(*(draw(size=shape).astype(np.float32) for shape in shapes), **more)
 
 
-def student(vocabulary, level=2, **more):
-    made = pack(rule_of(vocabulary), weights(len(vocabulary), **more))
-    return extension.Student(made, LABELS, vocabulary.encode, level)
-
-
-@pytest.fixture(scope="module")
-def file():
-    return pack(rule_of(WordVocabulary((*SPECIALS, "good", "bad", "x" * 20))), weights(6))
-
-
 def refuse(text):
     raise LookupError(text)
 
@@ -128,44 +117,6 @@ def copy(folder, tmp_path):
 # ---------------------------------------------------------------------- the same answer
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("kind", ["words", "cut", "pieces", "cut pieces", "bert"])
-def test_ids_are_those_of_the_reference(vocabularies, kind, level):
-    vocabulary = vocabularies[kind]
-    one = student(vocabulary, level)
-    for text in [*TEXTS, *TEXTS[2], *(t.upper() for t in TEXTS), "ab" * 40, "a b " * 16, "a" * 64]:
-        assert one.encode(text) == vocabulary.encode(text), repr(text)
-    flat, lengths = one.encode_batch(TEXTS)
-    expected = vocabulary.encode_batch(TEXTS)
-    np.testing.assert_array_equal(np.frombuffer(flat, np.int64), expected[0])
-    np.testing.assert_array_equal(np.frombuffer(lengths, np.int64), expected[1])
-
-
-@pytest.mark.parametrize("kind", ["words", "pieces", "bert"])
-def test_every_code_point_has_the_ids_of_the_reference(vocabularies, kind):
-    """All that Unicode assigns now, and some of the rest."""
-    vocabulary = vocabularies[kind]
-    codes = [*range(0x32400), *range(0xE0000, 0xE0200), *range(0x32400, 0x110000, 997)]
-    near = 4 if kind == "bert" else 16  # one that is left to the reference takes its neighbours along
-    texts = [" ".join(f"y{chr(c)}e" for c in codes[i : i + near]) for i in range(0, len(codes), near)]
-    found = np.frombuffer(student(vocabulary).encode_batch(texts)[0], np.int64)
-    np.testing.assert_array_equal(found, vocabulary.encode_batch(texts)[0])
-
-
-@pytest.mark.parametrize("kind", ["words", "cut", "pieces", "bert"])
-def test_any_string_has_the_ids_of_the_reference(vocabularies, kind):
-    vocabulary = vocabularies[kind]
-    students = [student(vocabulary, level) for level in LEVELS]
-
-    @settings(max_examples=300, deadline=None)
-    @given(text=STRINGS)
-    def check(text):
-        expected = vocabulary.encode(text)
-        assert all(one.encode(text) == expected for one in students)
-
-    check()
-
-
 @pytest.mark.parametrize("kind", ["words", "cut", "pieces", "bert"])
 def test_logits_are_those_of_onnx_runtime(folder, name, kind):
     quick = load(folder(name, kind))
@@ -177,23 +128,6 @@ def test_logits_are_those_of_onnx_runtime(folder, name, kind):
     np.testing.assert_allclose(quick.predict_proba(TEXTS[0]), slow.predict_proba(TEXTS[0]), atol=1e-5)
     np.testing.assert_allclose(quick.fast.probabilities(TEXTS[0]), slow.predict_proba(TEXTS[0]), atol=1e-5)
     assert np.ptp(slow.logits(TEXTS), axis=0).min() > 0.1
-
-
-@pytest.mark.parametrize("level", LEVELS)
-def test_a_mean_and_two_layers_by_hand(level):
-    vocabulary = WordVocabulary((*SPECIALS, "good", "bad"))
-    for width, hidden, labels in ((1, 1, 1), (16, 32, 2), (17, 3, 5), (64, 64, 40)):
-        w = weights(5, width, hidden, labels)
-        names = tuple(map(str, range(labels)))
-        one = extension.Student(pack(rule_of(vocabulary), w), names, refuse, level)
-        for ids in ([3], [1], [3, 4, 4], [4] * 1000, [3, 4] * 33 + [1]):
-            mean = w.embedding[ids].mean(axis=0, dtype=np.float64)
-            expected = w.output @ np.maximum(w.hidden @ mean + w.hidden_bias, 0) + w.output_bias
-            np.testing.assert_allclose(one.logits_of_ids(ids), expected, atol=1e-4, rtol=1e-5)
-            text = " ".join(vocabulary.words[i] if i > 1 else "zebra" for i in ids)
-            np.testing.assert_array_equal(one.logits(text), one.logits_of_ids(ids))
-            assert one.column(text) == expected.argmax()
-            assert one.label(text) == names[expected.argmax()]
 
 
 @pytest.mark.parametrize("words", [1, 2, 3, 4, 5, 255, 256, 257, 258, 1000])
@@ -243,61 +177,6 @@ def test_threads_may_share_a_student(folder):
 
 
 # ---------------------------------------------------------------------- what callers do wrong
-
-
-@pytest.mark.parametrize("wrong", [None, 3, b"bytes", ["a list"]])
-def test_what_is_no_text_is_refused(folder, wrong):
-    core = load(folder("cbow.v1")).fast.core
-    for call in (core.label, core.column, core.logits, core.probabilities, core.encode):
-        with pytest.raises(TypeError, match="A text is a str"):
-            call(wrong)
-    with pytest.raises(TypeError, match="A text is a str"):
-        core.labels(["a", wrong])
-    with pytest.raises(TypeError):
-        core.labels(3)
-    with pytest.raises(TypeError, match="Give a list"):
-        core.labels("one text")
-
-
-def test_a_buffer_of_another_size_is_refused(folder):
-    core = load(folder("cbow.v1")).fast.core
-    for wrong in (np.empty((1, 3), np.float32), np.empty(0, np.float32), bytearray(25)):
-        with pytest.raises(ValueError, match="take 24 bytes"):
-            core.fill(["a", "b"], wrong)
-    with pytest.raises((BufferError, ValueError)):
-        core.fill(["a", "b"], b"x" * 24)
-
-
-@pytest.mark.parametrize("ids", [[], [-1], [6], [2**40], [1, 2, 99]])
-def test_ids_that_are_none_are_refused(file, ids):
-    core = extension.Student(file, LABELS, refuse)
-    with pytest.raises((ValueError, OverflowError)):
-        core.logits_of_ids(ids)
-
-
-@pytest.mark.parametrize("given", [[], [10**6], [-1], ["a"], None, 3])
-def test_a_reference_that_gives_no_ids_is_an_error(vocabularies, given):
-    made = pack(rule_of(vocabularies["bert"]), weights(len(vocabularies["bert"])))
-    core = extension.Student(made, LABELS, lambda text: given)
-    for call in (core.label, lambda text: core.labels([text]), lambda text: core.encode_batch([text])):
-        with pytest.raises((ValueError, TypeError, OverflowError)):
-            call("한국어")
-
-
-def test_an_error_of_the_reference_comes_through(vocabularies):
-    made = pack(rule_of(vocabularies["bert"]), weights(len(vocabularies["bert"])))
-    core = extension.Student(made, LABELS, refuse)
-    assert core.label("plain") in LABELS
-    for call in (core.label, core.encode, lambda text: core.labels(["a", text])):
-        with pytest.raises(LookupError, match="한국어"):
-            call("한국어")
-
-
-def test_a_label_without_number_is_the_first_as_in_numpy(file):
-    w = weights(6)
-    nan = replace(w, output_bias=np.array([0, np.nan, np.nan], np.float32))
-    vocabulary = WordVocabulary((*SPECIALS, "good", "bad", "x"))
-    assert extension.Student(pack(rule_of(vocabulary), nan), LABELS, refuse).label("good") == "fair"
 
 
 # ---------------------------------------------------------------------- the folder
@@ -378,9 +257,3 @@ def test_a_student_lives_as_long_as_it_is_used(folder):
     label = load(folder("cbow.v1")).fast.label
     gc.collect()
     assert label(TEXTS[0]) in LABELS
-
-
-def test_the_rules_are_numbered_as_in_c(vocabularies):
-    kinds = {kind: rule_of(vocabulary).kind for kind, vocabulary in vocabularies.items()}
-    assert kinds == {"words": WORDS, "cut": WORDS, "pieces": PIECES, "cut pieces": PIECES, "bert": BERT}
-    assert (fast.SUMS.start, fast.SUMS.stop) == (24, 40)
