@@ -51,7 +51,7 @@ sanitize: $(VENV)/.installed-dev
 	$(BIN)/python setup.py --quiet build --build-lib $(SANITIZED) --build-temp $(SANITIZED)-temp
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=$(SANITIZED) OMP_NUM_THREADS=1 \
-	$(BIN)/python -m pytest --noconftest -q tests/runtime/test_fast_core.py tests/runtime/test_fast_file.py
+	$(BIN)/python -m pytest --noconftest -q -s tests/runtime/test_fast_core.py tests/runtime/test_fast_file.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/training.py

@@ -25,7 +25,7 @@ setup(
             extra_compile_args=[*FLAGS, *SANITIZE],
             extra_link_args=SANITIZE,
             py_limited_api=STABLE_ABI,
-            optional=True,
+            optional=not SANITIZE,
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE_ABI else {},
