@@ -2,6 +2,7 @@
 
    An includer defines ENGINE, the name of what it makes, and LEVEL: 0 for any processor, 1 for AVX2, 2 for
    AVX-512 (F, BW, VL, VBMI2). Only reading 64 bytes of ASCII at once differs; the compiler does the rest. */
+#include <math.h>
 #include <string.h>
 
 #include "engines.h"
@@ -307,6 +308,8 @@ static long ids_of(const Student *s, const char *text, size_t bytes, Scratch *sc
 
 typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
 
+typedef int32_t LaneBits __attribute__((vector_size(LANES * sizeof(int32_t))));
+
 enum { FEW = 64 }; /* rows that are added up before their sum is added: long texts keep their precision */
 
 #define ROW(i) (*(const Lanes *)(table + (size_t)ids[i] * width + at))
@@ -402,4 +405,6 @@ static void logits_of(const Student *s, const int32_t *ids, long count, float *l
     dense(hidden, h->hidden, s->w2, s->b2, PADDED(h->labels), logits);
 }
 
-const Engine ENGINE = {ids_of, logits_of};
+#include "trainer.h"
+
+const Engine ENGINE = {ids_of, logits_of, learn};

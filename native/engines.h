@@ -3,12 +3,15 @@
 #define UNDERSTUDY_ENGINES_H
 
 #include "split.h"
+#include "training.h"
 
 typedef struct {
     /* Ids of a text (at least one) into the scratch, which fits it; NOT_MINE for the reference path. */
     long (*ids_of)(const Student *, const char *text, size_t bytes, Scratch *);
     /* PADDED(labels) logits of at least one id. */
     void (*logits_of)(const Student *, const int32_t *ids, long count, float *logits);
+    /* One pass over a lesson that was checked; the sum of the losses. */
+    double (*learn)(const Trainable *, const Lesson *);
 } Engine;
 
 extern const Engine engine_any;

@@ -15,6 +15,13 @@ static int fill_module(PyObject *module) {
     return failed ? failed : describe(module);
 }
 
+static PyMethodDef functions[] = {
+    {"learn", learn, METH_VARARGS,
+     "learn(arrays, (vocabulary, width, hidden, labels), is_mse, temperature, alpha, rate, level) -> float:\n"
+     "one pass of training, and the sum of the losses. `training/native.py` says what the arrays are."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, (void *)fill_module},
 #if defined(Py_mod_gil) && !defined(Py_LIMITED_API)
@@ -27,6 +34,7 @@ static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_fast",
     .m_doc = "From a string to the answer of a bag-of-words student, in one call.",
+    .m_methods = functions,
     .m_slots = slots,
 };
 

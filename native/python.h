@@ -8,5 +8,6 @@
 #include "batch.h"
 
 extern PyType_Spec student_spec;
+PyObject *learn(PyObject *module, PyObject *arguments);
 
 #endif
