@@ -306,9 +306,12 @@ static long ids_of(const Student *s, const char *text, size_t bytes, Scratch *sc
 
 /* ------------------------------------------------------------------------------------------- ids become logits */
 
-typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+/* As many floats as a register of this level holds; rows are padded to the most that any has, LANES. */
+enum { WIDE = LEVEL == 2 ? 16 : LEVEL == 1 ? 8 : 4 };
 
-typedef int32_t LaneBits __attribute__((vector_size(LANES * sizeof(int32_t))));
+typedef float Lanes __attribute__((vector_size(WIDE * sizeof(float)), aligned(4), may_alias));
+
+typedef int32_t LaneBits __attribute__((vector_size(WIDE * sizeof(int32_t))));
 
 enum { FEW = 64 }; /* rows that are added up before their sum is added: long texts keep their precision */
 
@@ -316,7 +319,7 @@ enum { FEW = 64 }; /* rows that are added up before their sum is added: long tex
 
 /* Add the rows of some ids to a sum of `width` floats, a multiple of LANES. */
 ALWAYS void add_rows(const float *table, size_t width, const int32_t *ids, long count, float *sum) {
-    for (size_t at = 0; at < width; at += LANES) {
+    for (size_t at = 0; at < width; at += WIDE) {
         Lanes total = *(Lanes *)(sum + at);
         for (long start = 0; start < count; start += FEW) {
             long stop = count - start < FEW ? count : start + FEW, i = start;
@@ -334,7 +337,7 @@ ALWAYS void add_rows(const float *table, size_t width, const int32_t *ids, long 
 
 /* out = bias + in · matrix, of a matrix (ins, outs) whose rows are padded: `outs` is a multiple of LANES. */
 ALWAYS void dense(const float *in, size_t ins, const float *matrix, const float *bias, size_t outs, float *out) {
-    for (size_t at = 0; at < outs; at += LANES) {
+    for (size_t at = 0; at < outs; at += WIDE) {
         const float *column = matrix + at;
         Lanes a = *(const Lanes *)(bias + at), b = {0}, c = {0}, d = {0};
         size_t i = 0;
@@ -387,11 +390,11 @@ static double add_grams(const Student *s, const int32_t *ids, long count, float 
 /* The mean of the rows of some ids, into PADDED(width) floats. */
 ALWAYS void average(const Student *s, const int32_t *ids, long count, float *mean) {
     size_t width = PADDED(s->head.width);
-    for (size_t i = 0; i < width; i += LANES) *(Lanes *)(mean + i) = (Lanes){0};
+    for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
     add_rows(s->embedding, width, ids, count, mean);
     float divisor = (float)count;
     if (s->head.student == DAN) divisor += (float)(s->head.gram_weight * add_grams(s, ids, count, mean));
-    for (size_t i = 0; i < width; i += LANES) *(Lanes *)(mean + i) /= divisor;
+    for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) /= divisor;
 }
 
 /* Logits (PADDED(labels) floats are written) of at least one id. */

@@ -3,67 +3,37 @@
    Included by engine.h, and so compiled for each kind of processor. Adagrad: Duchi et al. 2011, figure 1, with
    one accumulated square for each weight. Rows of padding are zero and stay so: their gradients are zero. */
 
-#if LEVEL == 1 && defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#define HALVES(v, low, high) \
-    __m256 low = (__m256)__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), \
-           high = (__m256)__builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
-#endif
-#endif
-
 /* 1 / sqrt(x) to at least 11 bits: a step need not be more precise than that. */
 ALWAYS Lanes inverse_root(Lanes x) {
 #if LEVEL == 2
     return (Lanes)_mm512_rsqrt14_ps((__m512)x);
-#elif defined(HALVES)
-    typedef float Half __attribute__((vector_size(32)));
-    HALVES(x, low, high);
-    Half a = (Half)_mm256_rsqrt_ps(low), b = (Half)_mm256_rsqrt_ps(high);
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif LEVEL == 1
+    return (Lanes)_mm256_rsqrt_ps((__m256)x);
 #elif defined(__x86_64__)
-    union {
-        Lanes all;
-        __m128 parts[4];
-    } y = {x};
-    for (int i = 0; i < 4; i++) y.parts[i] = _mm_rsqrt_ps(y.parts[i]);
-    return y.all;
+    return (Lanes)_mm_rsqrt_ps((__m128)x);
 #else
-    for (int i = 0; i < LANES; i++) x[i] = 1.0f / sqrtf(x[i]);
+    for (int i = 0; i < WIDE; i++) x[i] = 1.0f / sqrtf(x[i]);
     return x;
 #endif
 }
 
 ALWAYS float sum_of(Lanes v) {
-#if LEVEL == 2
-    return _mm512_reduce_add_ps((__m512)v);
-#elif defined(HALVES)
-    HALVES(v, low, high);
-    __m256 eight = _mm256_add_ps(low, high);
-    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
-#elif defined(__x86_64__)
-    union {
-        Lanes all;
-        __m128 parts[4];
-    } y = {v};
-    __m128 four = _mm_add_ps(_mm_add_ps(y.parts[0], y.parts[1]), _mm_add_ps(y.parts[2], y.parts[3]));
-    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
-#else
     float sum = 0;
-    for (int i = 0; i < LANES; i++) sum += v[i];
-    return sum;
+#if LEVEL == 2
+    sum = _mm512_reduce_add_ps((__m512)v);
+#else
+    for (int i = 0; i < WIDE; i += 4) sum += (v[i] + v[i + 1]) + (v[i + 2] + v[i + 3]);
 #endif
+    return sum;
 }
 
 ALWAYS float dot(const float *a, const float *b, size_t count) {
     Lanes sum = {0};
-    for (size_t i = 0; i < count; i += LANES) sum += *(const Lanes *)(a + i) * *(const Lanes *)(b + i);
+    for (size_t i = 0; i < count; i += WIDE) sum += *(const Lanes *)(a + i) * *(const Lanes *)(b + i);
     return sum_of(sum);
 }
 
-/* One step of Adagrad for LANES weights. */
+/* One step of Adagrad for WIDE weights. */
 ALWAYS void step(float *weights, float *squares, Lanes gradient, float rate) {
     Lanes square = *(Lanes *)squares + gradient * gradient;
     *(Lanes *)squares = square;
@@ -124,9 +94,9 @@ ALWAYS float learn_one(const Trainable *m, const Lesson *lesson, size_t row, siz
     z[0] = 0; /* there is always a label, but the compiler does not know */
     float rate = lesson->rate, share = 1.0f / (float)count;
 
-    for (size_t i = 0; i < width; i += LANES) *(Lanes *)(mean + i) = (Lanes){0};
+    for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
     add_rows(m->embedding, width, ids, count, mean);
-    for (size_t i = 0; i < width; i += LANES) *(Lanes *)(mean + i) *= share;
+    for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) *= share;
     dense(mean, m->width, m->w1, m->b1, hidden, layer);
     for (size_t j = 0; j < hidden; j++) layer[j] = layer[j] < 0 ? 0 : layer[j];
     for (size_t k = 0; k < m->labels; k++) z[k] = m->b2[k] + dot(m->w2 + k * hidden, layer, hidden);
@@ -134,7 +104,7 @@ ALWAYS float learn_one(const Trainable *m, const Lesson *lesson, size_t row, siz
     float loss = loss_of(lesson, row, z, m->labels, dz);
     for (size_t k = m->labels; k < PADDED(m->labels); k++) dz[k] = 0;
 
-    for (size_t j = 0; j < hidden; j += LANES) { /* through the output layer and the ReLU, into `back` */
+    for (size_t j = 0; j < hidden; j += WIDE) { /* through the output layer and the ReLU, into `back` */
         Lanes sum = {0}, active = *(Lanes *)(layer + j);
         for (size_t k = 0; k < m->labels; k++) {
             float *weights = m->w2 + k * hidden + j;
@@ -145,15 +115,15 @@ ALWAYS float learn_one(const Trainable *m, const Lesson *lesson, size_t row, siz
         *(Lanes *)(back + j) = sum;
         step(m->b1 + j, m->squares.b1 + j, sum, rate);
     }
-    for (size_t k = 0; k < m->labels; k += LANES) step(m->b2 + k, m->squares.b2 + k, *(Lanes *)(dz + k), rate);
+    for (size_t k = 0; k < m->labels; k += WIDE) step(m->b2 + k, m->squares.b2 + k, *(Lanes *)(dz + k), rate);
 
     for (size_t i = 0; i < m->width; i++) { /* through the hidden layer, into `mean` */
         float *weights = m->w1 + i * hidden, x = mean[i];
         mean[i] = share * dot(weights, back, hidden);
-        for (size_t j = 0; j < hidden; j += LANES)
+        for (size_t j = 0; j < hidden; j += WIDE)
             step(weights + j, m->squares.w1 + i * hidden + j, x * *(Lanes *)(back + j), rate);
     }
-    for (size_t j = 0; j < width; j += LANES) {
+    for (size_t j = 0; j < width; j += WIDE) {
         Lanes gradient = *(Lanes *)(mean + j);
         for (long i = 0; i < count; i++) {
             size_t at = (size_t)ids[i] * width + j;
