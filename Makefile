@@ -19,11 +19,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed"'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml setup.py constraints.txt $(wildcard native/*)
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[demo]'
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml setup.py constraints.txt $(wildcard native/*)
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.installed-demo
 
@@ -47,11 +47,15 @@ unit: $(VENV)/.installed-dev
 # neither torch nor a graph. Python takes its memory from malloc, so that reading behind a string is noticed.
 SANITIZED := build/sanitized
 sanitize: $(VENV)/.installed-dev
+ifeq ($(shell command -v $(CC)),)
+	@echo "There is no C compiler here: nothing to sanitize."
+else
 	UNDERSTUDY_SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -g -O1" \
 	$(BIN)/python setup.py --quiet build --build-lib $(SANITIZED) --build-temp $(SANITIZED)-temp
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=$(SANITIZED) OMP_NUM_THREADS=1 \
 	$(BIN)/python -m pytest --noconftest -q -s tests/runtime/test_fast_core.py tests/runtime/test_fast_file.py
+endif
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/training.py

@@ -12,7 +12,7 @@ from setuptools import Extension, setup
 
 NATIVE = Path("native")
 STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")  # free-threaded Pythons have none yet
-FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-fvisibility=hidden", "-Wno-psabi"]
+FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-g0", "-fvisibility=hidden", "-Wno-psabi"]
 SANITIZE = os.environ.get("UNDERSTUDY_SANITIZE", "").split()
 
 setup(

@@ -367,6 +367,7 @@ static double add_grams(const Student *s, const int32_t *ids, long count, float 
     int32_t buckets[256];
     uint64_t hashed[256 + MOST_GRAM];
     double found = 0;
+    size_t width = PADDED(h->width);
     for (long first = 0; first < count; first += 256) { /* some begin here */
         long some = count - first < 256 ? count - first : 256;
         for (long i = 0; i < some; i++) hashed[i] = (uint64_t)ids[first + i];
@@ -379,8 +380,10 @@ static double add_grams(const Student *s, const int32_t *ids, long count, float 
                 hashed[i] = hash;
                 uint32_t spread = (uint32_t)modulo_prime(hash * hash);
                 buckets[i] = (int32_t)(spread % (h->buckets - 1) + 1);
+                const float *row = s->grams + (size_t)buckets[i] * width; /* rows lie anywhere: ask early */
+                for (size_t at = 0; at < width; at += LANES) __builtin_prefetch(row + at);
             }
-            add_rows(s->grams, PADDED(h->width), buckets, grams, sum);
+            add_rows(s->grams, width, buckets, grams, sum);
             found += (double)grams;
         }
     }

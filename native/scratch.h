@@ -32,6 +32,7 @@ static inline Scratch scratch_on(StackScratch *stack) {
 /* Make room for a text of so many bytes; 0, or -1 where there is no memory. */
 static inline int scratch_fit(Scratch *scratch, size_t bytes) {
     if (bytes <= scratch->bytes) return 0;
+    if (bytes > SIZE_MAX / 64) return -1;
     size_t room = bytes + bytes / 2, words = room + SLACK, ids = GROWTH * room + SLACK;
     char *heap = malloc(words * 8 + ids * 5);
     if (!heap) return -1;

@@ -4,7 +4,7 @@
 
 Each string goes through all three rules of splitting. Ids must be those of `words.py` or of the `tokenizers`
 library, every one; logits must be within 1e-5 of ONNX Runtime's. Ends with exit code 1 at the first
-difference, and shows it. `tests/runtime/test_fast.py` runs some thousands of strings in the same way.
+difference, and shows it. `tests/runtime/test_fast_core.py` runs some thousands of strings in the same way.
 """
 
 from __future__ import annotations

@@ -57,7 +57,8 @@ def open_predictor(order: Order, task: Task, threads: int = 1) -> Opened:
         from understudy.runtime import load
 
         model, layout = load(folder, threads=threads), Layout(folder)
-        needed = (layout.config, layout.tokenizer, layout.onnx)
+        portable = (layout.config, layout.tokenizer, layout.onnx)
+        needed = portable if model.fast is None else (layout.config, layout.fast)
         return Opened(model, model.config["parameters"], sum(path.stat().st_size for path in needed))
     if order.kind == "baseline":
         from understudy.training.baseline import TfidfBaseline, folder_bytes

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from understudy.errors import ArtifactError
 from understudy.export import export
 from understudy.flat import Weights, pack, rule_of
+from understudy.folders import file_digest
 from understudy.runtime import load
 from understudy.runtime.fast import FastStudent, open_fast, status
 from understudy.students import build
@@ -245,6 +246,17 @@ def test_a_file_of_another_student_is_refused(copy, folder, vocabularies):
     with pytest.raises(ArtifactError, match=r"model\.fast was altered: config\.json names another"):
         load(copy)
     assert one.fast is not None
+
+
+@pytest.mark.parametrize("fast_facts", [{}, [], None, {"fingerprint": "0"}])
+def test_a_config_that_names_no_file_is_refused(copy, fast_facts):
+    path = copy / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "fast": fast_facts}))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"]["config.json"] = {"sha256": file_digest(path), "bytes": path.stat().st_size}
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=r"config\.json"):
+        load(copy)
 
 
 def test_open_fast_refuses_what_is_not_there(tmp_path):

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from understudy.flat import BERT, PIECES, WORDS, Weights, pack, rule_of
 from understudy.runtime import fast
 from understudy.subwords import SubwordVocabulary, train_wordpiece
+from understudy.training import native
 from understudy.words import SPECIALS, WordVocabulary, build_vocabulary
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
@@ -229,3 +230,17 @@ def test_texts_around_every_border_of_memory(vocabularies, length):
             "ȺȾ" * (length // 2),
         ):
             assert one.encode(text) == vocabularies[kind].encode(text)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (5, 7, 3), (16, 32, 2), (20, 40, 18)])
+def test_the_trainer_stays_inside_its_arrays(sizes, level):
+    rng = np.random.default_rng(0)
+    lengths = [1, 2, 300, 7]
+    texts = native.Encoded(rng.integers(0, 9, sum(lengths)).astype(np.int32), np.cumsum(lengths))
+    soft, gold = rng.normal(size=(4, sizes[2])).astype(np.float32), np.array([0, -1, sizes[2] - 1, 0])
+    first = native.first_weights(9, *sizes, rng)
+    for loss in native.LOSSES:
+        targets = native.Targets(loss, soft, gold, alpha=0.5, class_weights=np.ones(sizes[2], np.float32))
+        last = native.train(first, texts, targets, epochs=2, learning_rate=0.1, seed=0, level=level)
+        assert np.isfinite(last.embedding).all()

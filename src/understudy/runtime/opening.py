@@ -53,12 +53,12 @@ def open_folder(folder: Path, threads: int = 1) -> Opened:
     config = _config(layout)
     if not is_fast or "fast" not in config:
         return Opened(layout, config, None)
+    try:
+        labels, fingerprint = config["task"]["labels"], config["fast"]["fingerprint"]
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"{layout.config} is damaged: it lacks {error}.") from error
     fast = open_fast(
-        layout.fast,
-        labels=config["task"]["labels"],
-        fingerprint=config["fast"]["fingerprint"],
-        reference=_reference(layout),
-        threads=threads,
+        layout.fast, labels=labels, fingerprint=fingerprint, reference=_reference(layout), threads=threads
     )
     return Opened(layout, config, fast)
 
