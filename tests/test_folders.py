@@ -255,3 +255,13 @@ def test_verify_names_an_altered_file_of_the_same_size(folder):
     (folder / "one").write_text("worst")
     with pytest.raises(ArtifactError, match="one was altered"):
         verify(folder)
+
+
+def test_verify_can_leave_the_content_of_files_that_are_not_read(folder):
+    (folder / "one").write_text("worst")
+    assert set(verify(folder, read=("two",))["files"]) == {"one", "two"}
+    with pytest.raises(ArtifactError, match="one was altered"):
+        verify(folder, read=("one",))
+    (folder / "one").write_text("longer than it was")
+    with pytest.raises(ArtifactError, match="one has 18 bytes"):
+        verify(folder, read=("two",))

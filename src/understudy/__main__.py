@@ -1,5 +1,17 @@
-"""``python -m understudy`` is the command line."""
+"""``python -m understudy`` and ``understudy`` are the command line."""
 
-from understudy.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Answer at once where that is all there is to do; else parse the command line."""
+    from understudy.quick import answer
+
+    if not answer(sys.argv[1:]):
+        from understudy.cli import main as parse
+
+        parse()
+
+
+if __name__ == "__main__":
+    main()

@@ -332,9 +332,13 @@ def students(
 @app.command()
 def info() -> None:
     """Say which version this is and what is installed beside it."""
-    from understudy.evaluation.machine import describe_machine
+    from dataclasses import asdict
 
-    Console(highlight=False).print_json(json.dumps({"understudy": __version__, **describe_machine(1)}))
+    from understudy.evaluation.machine import describe_machine
+    from understudy.runtime.fast import status
+
+    facts = {"understudy": __version__, "fast_path": asdict(status()), **describe_machine(1)}
+    Console(highlight=False).print_json(json.dumps(facts))
 
 
 def _one_or_more(values: list[str] | None) -> str | list[str] | None:

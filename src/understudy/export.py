@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from understudy._version import __version__
 from understudy.encoding import INPUTS, Encoded, Side
 from understudy.errors import ExportError
+from understudy.flat import Weights, fingerprint, pack, rule_of
 from understudy.folders import publish, verify
 from understudy.layout import FORMAT, Layout
 from understudy.students.registry import describe
@@ -22,6 +23,9 @@ from understudy.training.student import Inputs, TorchStudent
 
 TOLERANCE = 1e-4
 """Largest difference of a logit between torch and ONNX Runtime that an export may show."""
+
+SERVED_FAST = ("cbow.v1", "dan.v1")
+"""Students that the C extension can serve."""
 
 CHECKED_LENGTHS = ((1,), (2,), (1, 7, 3), (40, 1, 17, 40), (129, 64), (300,))
 """Batches that are compared: several sizes, several lengths, short beside long."""
@@ -49,6 +53,9 @@ def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], abou
         difference = parity(student, layout.onnx)
         save_file(dict(module.state_dict()), layout.weights)
         student.vocabulary.save(layout.tokenizer)
+        fast = flat_file(student)
+        if fast is not None:
+            layout.fast.write_bytes(fast)
         config = {
             "format": FORMAT,
             "task": student.task.to_dict(),
@@ -61,6 +68,7 @@ def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], abou
                 "output": "logits",
                 "largest_difference": difference,
             },
+            **({} if fast is None else {"fast": {"fingerprint": fingerprint(fast)}}),
             "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
             | {"understudy": __version__},
         }
@@ -68,6 +76,29 @@ def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], abou
         _write(layout.report, {"note": "This student was exported, but not evaluated yet."})
         layout.card.write_text(f"# {student.name}\n\nNot evaluated yet.\n", encoding="utf-8")
     return difference
+
+
+def flat_file(student: TorchStudent) -> bytes | None:
+    """`model.fast` of a student that the C extension can serve; ``None`` for every other."""
+    rule = rule_of(student.vocabulary)
+    reads_one_text = student.module.form == "text" and student.task.texts == 1
+    if student.name not in SERVED_FAST or not reads_one_text or rule is None:
+        return None
+    state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
+    config = student.module.config
+    return pack(
+        rule,
+        Weights(
+            embedding=state["encoder.embedding.weight"],
+            hidden=state["head.hidden.weight"],
+            hidden_bias=state["head.hidden.bias"],
+            output=state["head.output.weight"],
+            output_bias=state["head.output.bias"],
+            grams=state.get("encoder.grams.weight"),
+            longest=getattr(config, "longest", 0),
+            gram_weight=getattr(config, "gram_weight", 0.0),
+        ),
+    )
 
 
 def parity(student: TorchStudent, graph: Path, *, seed: int = 0) -> float:
@@ -124,8 +155,9 @@ def annotate(folder: Path, *, report: dict[str, Any], card: str) -> bool:
         return False
     with publish(folder, about) as aside:
         new = Layout(aside)
-        for path in (old.config, old.tokenizer, old.weights, old.onnx):
-            (aside / path.name).write_bytes(path.read_bytes())
+        for path in (old.config, old.tokenizer, old.weights, old.onnx, old.fast):
+            if path.exists():
+                (aside / path.name).write_bytes(path.read_bytes())
         new.report.write_text(new_report, encoding="utf-8")
         new.card.write_text(card, encoding="utf-8")
     return True

@@ -40,6 +40,11 @@ class Layout:
         return self.folder / "model.onnx"
 
     @property
+    def fast(self) -> Path:
+        """Vocabulary and weights as one flat file (`flat.py`), of students that the extension can serve."""
+        return self.folder / "model.fast"
+
+    @property
     def report(self) -> Path:
         """The student's row of the run's report, or a note that it was not evaluated yet."""
         return self.folder / "report.json"

@@ -108,7 +108,9 @@ def _open_student(order: Order, task: Task, threads: int) -> Opened:
 
     layout = Layout(Path(order.location))
     model = load(layout.folder, threads=threads)
-    size = sum(path.stat().st_size for path in (layout.config, layout.tokenizer, layout.onnx))
+    portable = (layout.config, layout.tokenizer, layout.onnx)
+    needed = portable if model.fast is None else (layout.config, layout.fast)
+    size = sum(path.stat().st_size for path in needed)
     is_same = (model.task.labels, model.task.kind) == (task.labels, task.kind)
     predictor = model if is_same else Arranged(model, task)
     return Opened(predictor, predictor.parameters, size, predictor.fingerprint)

@@ -2,13 +2,14 @@
 
 The rule, simple enough for several implementations to agree on every string:
 
-1. Each code point is lower-cased by itself (so a final sigma is an ordinary sigma), and U+2019, the
-   typographic apostrophe, becomes ``'``.
+1. Each code point is lower-cased by itself (so a final sigma is an ordinary sigma), by the fixed table of
+   `casing.py`, and U+2019, the typographic apostrophe, becomes ``'``.
 2. Every code point is *space*, *single* or *word* (`SPACE`, `SINGLE`; all others, the apostrophe and the
    underscore among them, are word).
 3. A text's words are its maximal runs of word code points, and each single code point by itself.
 
-SPACE and SINGLE are fixed lists of code points: no Unicode property of any library's version is consulted.
+SPACE, SINGLE and the table are fixed: no Unicode property of any library's version is consulted.
+`docs/splitting.md` says the same for those who write another implementation.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from understudy.casing import LOWER
 from understudy.errors import ArtifactError
 from understudy.task import IntArray
 
@@ -46,6 +48,7 @@ PATTERN = f"[{SINGLE}]|[^{SPACE}{SINGLE}]+"
 _FIND = re.compile(PATTERN).findall
 _PLACES = re.compile(PATTERN).finditer
 _MASKS = re.compile(r"\[MASK\]|<mask>")
+_LOWER = {**LOWER, "\u2019": "'"}
 _SURROGATE = re.compile("[\ud800-\udfff]").search
 
 
@@ -53,7 +56,8 @@ def lower(text: str) -> str:
     """Lower-case code point by code point, and turn U+2019 into an ASCII apostrophe."""
     if text.isascii():
         return text.lower()
-    return "".join(map(str.lower, text)).replace("\u2019", "'")
+    look_up = _LOWER.get
+    return "".join([look_up(letter, letter) for letter in text])
 
 
 def split(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy.errors import DataError, RecipeError
+from understudy.quick import text_line
 
 if TYPE_CHECKING:
     from understudy.runtime.model import Model
@@ -123,7 +124,7 @@ def _as_text(record: dict[str, Any]) -> str:
     shares = record["probabilities"]
     if "labels" in record:
         return ",".join(record["labels"]) + f"\t{max(shares.values()):.4f}\t{item}\n"
-    return f"{record['label']}\t{shares[record['label']]:.4f}\t{item}\n"
+    return text_line(item, list(shares), list(shares.values()))
 
 
 def _as_json(record: dict[str, Any]) -> str:

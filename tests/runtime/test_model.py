@@ -3,6 +3,7 @@ import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +28,10 @@ TASK = Task(("bad", "fair", "good"))
 PLAIN = [f"word{n}" for n in range(40)]
 WORDS = ("[PAD]", "[UNK]", "[MASK]", *PLAIN)
 SIZES = {"cbow.v1": {"width": 12, "hidden": 8}, "bilstm.v1": {"width": 12, "hidden": 8}}
-FILES = ("config.json", "tokenizer.json", "model.safetensors", "model.onnx", "report.json", "README.md")
+FILES = (
+    *("config.json", "model.fast", "tokenizer.json", "model.safetensors", "model.onnx", "report.json"),
+    "README.md",
+)
 
 
 def torch_student(name):
@@ -64,9 +68,13 @@ def name(request):
     return request.param
 
 
-@pytest.fixture
-def model(models, name):
-    return models[name]
+@pytest.fixture(params=["", "by the reference path"])
+def model(request, models, name):
+    if not request.param:
+        return models[name]
+    if models[name].fast is None:
+        pytest.skip("answers by the reference path anyway")
+    return replace(models[name], fast=None)
 
 
 @pytest.fixture
@@ -132,6 +140,7 @@ def test_a_text_in_a_batch_gets_what_it_gets_alone(model):
 
 
 def test_several_batches_put_every_row_in_its_place(model, monkeypatch):
+    model = replace(model, fast=None)
     texts = random_texts(60)
     whole = model.logits(texts)
     seen = []
@@ -217,7 +226,8 @@ def test_a_student_moves_with_its_folder(folders, models, tmp_path):
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("how", ["missing", "empty", "truncated", "longer", "altered"])
-def test_a_damaged_file_is_refused_by_name(copy, file, how):
+def test_a_damaged_file_is_refused_by_name(copy, file, how, monkeypatch):
+    monkeypatch.setenv("UNDERSTUDY_FAST", "0")  # test_fast.py says what the fast path reads
     path = copy / file
     content = path.read_bytes()
     if how == "missing":
@@ -289,7 +299,8 @@ def test_a_config_that_is_not_ours_is_refused(copy):
         load(copy)
 
 
-def test_a_vocabulary_of_another_rule_is_refused(copy):
+def test_a_vocabulary_of_another_rule_is_refused(copy, monkeypatch):
+    monkeypatch.setenv("UNDERSTUDY_FAST", "0")
     rewrite(copy, "tokenizer.json", lambda document: document["normalizer"]["normalizers"].pop())
     with pytest.raises(ArtifactError, match=r"tokenizer\.json.*splitting rule"):
         load(copy)

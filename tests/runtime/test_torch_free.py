@@ -10,6 +10,7 @@ import pytest
 
 from understudy.export import export
 from understudy.runtime import load
+from understudy.runtime.fast import status
 from understudy.students import build
 from understudy.task import Task
 from understudy.training.student import TorchStudent
@@ -99,8 +100,10 @@ def test_students_answer_without_torch(folders):
         assert sum(probabilities) == pytest.approx(1)
 
 
-def test_the_runtime_brings_no_package_of_the_training_extra(folders):
+@pytest.mark.parametrize("is_fast", ["0", "1"])
+def test_the_runtime_brings_no_package_of_the_training_extra(folders, is_fast, monkeypatch):
     """Without a blocker: nothing heavy is imported even where it is installed."""
+    monkeypatch.setenv("UNDERSTUDY_FAST", is_fast)
     code = (
         "import json, sys\n"
         "from understudy.runtime import load\n"
@@ -108,7 +111,7 @@ def test_the_runtime_brings_no_package_of_the_training_extra(folders):
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))\n"
     )
     modules = run(code, folders)
-    assert "onnxruntime" in modules
+    assert ("onnxruntime" in modules) == (is_fast == "0" or not status().is_active)
     assert set(HEAVY).isdisjoint(modules)
 
 
@@ -122,14 +125,19 @@ def test_the_runtime_imports_only_the_first_rooms(folders):
     allowed = {
         f"understudy.{room}"
         for room in (
+            "_fast",
             "_version",
             "batching",
+            "casing",
             "encoding",
             "errors",
+            "flat",
             "folders",
             "items",
             "layout",
             "runtime",
+            "runtime.fast",
+            "runtime.opening",
             "runtime.model",
             "runtime.tagged",
             "spans",

@@ -11,11 +11,12 @@ import numpy as np
 
 from understudy.batching import budgeted_batches
 from understudy.encoding import INPUTS, encode
-from understudy.errors import ArtifactError
-from understudy.folders import digest, read_json, verify
-from understudy.layout import FORMAT, Layout
+from understudy.folders import digest, read_manifest, verify
+from understudy.layout import Layout
+from understudy.runtime.fast import FastStudent
+from understudy.runtime.opening import open_folder, read_vocabulary
 from understudy.runtime.tagged import tag
-from understudy.subwords import Vocabulary, load_vocabulary
+from understudy.subwords import Vocabulary
 from understudy.task import FloatArray, IntArray, Item, Task
 from understudy.words import tokens
 
@@ -32,17 +33,35 @@ class Model:
 
     Attributes:
         task: label names in the order of the logits.
-        vocabulary: text → ids.
-        session: the ONNX Runtime session.
         config: what ``config.json`` says.
-        fingerprint: changes when its answers may change.
+        layout: the files of its folder.
+        threads: that one call may use.
+        fast: the fast path, where it serves this student; else the vocabulary and ONNX Runtime answer.
     """
 
     task: Task
-    vocabulary: Vocabulary
-    session: Any
     config: dict[str, Any]
-    fingerprint: str
+    layout: Layout
+    threads: int = 1
+    fast: FastStudent | None = None
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Text → ids. Read when it is first used, and checked then."""
+        return read_vocabulary(self.layout)
+
+    @cached_property
+    def session(self) -> Any:
+        """The ONNX Runtime session. Read when it is first used, and checked then."""
+        verify(self.layout.folder, read=(self.layout.onnx.name,))
+        return _session(self.layout.onnx, self.threads)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when the answers may change."""
+        files = (read_manifest(self.layout.folder) or {})["files"]
+        decisive = (self.layout.config, self.layout.tokenizer, self.layout.onnx)
+        return digest([files[path.name]["sha256"] for path in decisive])
 
     @property
     def parameters(self) -> int:
@@ -56,6 +75,8 @@ class Model:
 
     def logits(self, items: Any) -> FloatArray:
         """Logits ``(rows, c)`` float32: a row for each text or pair, or for each word of the sentences."""
+        if self.fast is not None:
+            return self.fast.logits(items)
         asked = self._asked(items)
         if len(asked) == 1 and self.task.kind != "tagging":
             return self._run(self._feeds_of_one(asked[0]))
@@ -86,6 +107,9 @@ class Model:
 
         A label name; a tuple of those that hold (multilabel); a number (regression); or a `Tagged` sentence.
         """
+        fast = self.fast
+        if fast is not None and self.task.kind == "classification":
+            return fast.label(items) if isinstance(items, str) else fast.predict(items)
         if self.task.kind == "tagging":
             sentences = [items] if self._is_one(items) else list(items)
             tagged = tag(sentences, self._asked(items), self.task, self.logits(items))
@@ -129,32 +153,17 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
 
     Args:
         folder: as `understudy export` or `understudy distill` wrote it.
-        threads: that ONNX Runtime may use for one call. One is best for one text at a time.
+        threads: that one call may use. One is best for one text at a time.
 
     Raises:
         ArtifactError: a file is missing, truncated or altered (by name), or of a later version.
     """
-    layout = Layout(Path(folder))
-    manifest = verify(layout.folder)
-    needed = (layout.config, layout.tokenizer, layout.onnx)
-    for path in needed:
-        if path.name not in manifest["files"]:
-            raise ArtifactError(f"{layout.folder} is no exported student: its manifest names no {path.name}.")
-    config = read_json(layout.config)
-    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
-        raise ArtifactError(f"{layout.config} is not that of an exported student: it names no format.")
-    if config["format"] > FORMAT:
-        raise ArtifactError(
-            f"{layout.folder} has format {config['format']}, but this version reads up to {FORMAT}. "
-            "Upgrade understudy."
-        )
-    return Model(
-        Task.from_dict(config["task"]),
-        load_vocabulary(layout.tokenizer),
-        _session(layout.onnx, threads),
-        config,
-        digest([manifest["files"][path.name]["sha256"] for path in needed]),
-    )
+    opened = open_folder(Path(folder), threads)
+    task = Task.from_dict(opened.config["task"])
+    model = Model(task, opened.config, opened.layout, threads, opened.fast)
+    if model.fast is None:
+        _ = model.vocabulary, model.session  # where anything is wrong with them, it is said now
+    return model
 
 
 def _session(path: Path, threads: int) -> Any:

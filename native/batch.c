@@ -1,0 +1,69 @@
+/* Threads take the next few texts until none is left. */
+#include "batch.h"
+
+#include <string.h>
+
+#if defined(_WIN32)
+#define HAS_THREADS 0
+#else
+#define HAS_THREADS 1
+#include <pthread.h>
+#endif
+
+enum { TAKEN = 256, MOST_THREADS = 64 }; /* texts that a thread takes at once; threads of one call */
+
+static int answer(Batch *batch, size_t row, Scratch *scratch) {
+    const Student *student = batch->student;
+    const Text *text = &batch->texts[row];
+    uint32_t labels = student->head.labels;
+    float logits[MOST_LABELS];
+    if (text->bytes > UINT32_MAX / 4) {
+        batch->is_left[row] = 1;
+        return 0;
+    }
+    if (scratch_fit(scratch, text->bytes)) return -1;
+    long count = batch->engine->ids_of(student, text->text, text->bytes, scratch);
+    if (count == NOT_MINE) {
+        batch->is_left[row] = 1;
+        return 0;
+    }
+    batch->engine->logits_of(student, scratch->ids, count, logits);
+    if (batch->logits) memcpy(batch->logits + row * labels, logits, labels * sizeof *logits);
+    if (batch->columns) batch->columns[row] = highest(logits, labels);
+    return 0;
+}
+
+static void *work(void *given) {
+    Batch *batch = given;
+    StackScratch stack;
+    Scratch scratch = scratch_on(&stack);
+    for (;;) {
+        size_t first = __atomic_fetch_add(&batch->next, TAKEN, __ATOMIC_RELAXED);
+        if (first >= batch->count) break;
+        size_t last = batch->count - first < TAKEN ? batch->count : first + TAKEN;
+        for (size_t row = first; row < last; row++) {
+            if (answer(batch, row, &scratch)) __atomic_store_n(&batch->is_out_of_memory, 1, __ATOMIC_RELAXED);
+        }
+    }
+    scratch_free(&scratch);
+    return NULL;
+}
+
+int batch_run(Batch *batch, int threads) {
+#if HAS_THREADS
+    pthread_t others[MOST_THREADS];
+    int started = 0;
+    size_t useful = batch->count / TAKEN;
+    if (threads > MOST_THREADS) threads = MOST_THREADS;
+    if ((size_t)threads > useful) threads = (int)useful;
+    for (; started < threads - 1; started++) {
+        if (pthread_create(&others[started], NULL, work, batch)) break; /* fewer threads do the same work */
+    }
+    work(batch);
+    for (int i = 0; i < started; i++) pthread_join(others[i], NULL);
+#else
+    (void)threads;
+    work(batch);
+#endif
+    return batch->is_out_of_memory ? -1 : 0;
+}

@@ -1,0 +1,37 @@
+/* Many texts at once, on one thread or several. Needs no Python, so the interpreter's lock can be released. */
+#ifndef UNDERSTUDY_BATCH_H
+#define UNDERSTUDY_BATCH_H
+
+#include "engines.h"
+
+typedef struct {
+    const char *text;
+    size_t bytes;
+} Text;
+
+typedef struct {
+    const Student *student;
+    const Engine *engine;
+    const Text *texts;
+    size_t count;
+    float *logits;         /* (count, labels), or NULL */
+    int32_t *columns;      /* (count,): of the highest logit, or NULL */
+    unsigned char *is_left; /* (count,): set for texts that must go through the reference path */
+    size_t next;           /* first text that no thread has taken */
+    int is_out_of_memory;
+} Batch;
+
+/* Answer all texts; 0, or -1 where memory ran out. */
+int batch_run(Batch *batch, int threads);
+
+/* The column of the highest logit; the first of equals, and a NaN before all, as numpy's argmax. */
+static inline int32_t highest(const float *logits, uint32_t labels) {
+    int32_t best = 0;
+    for (uint32_t i = 1; i < labels; i++) {
+        int is_nan = logits[i] != logits[i], best_is_nan = logits[best] != logits[best];
+        if (logits[i] > logits[best] || (is_nan && !best_is_nan)) best = (int32_t)i;
+    }
+    return best;
+}
+
+#endif

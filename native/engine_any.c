@@ -1,0 +1,24 @@
+/* For any processor. */
+#define ENGINE engine_any
+#define LEVEL 0
+#include "engine.h"
+
+const Engine *best_engine(int most, const char **name) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (most >= 2 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("bmi2")) {
+        *name = "avx512";
+        return &engine_avx512;
+    }
+    if (most >= 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi2")) {
+        *name = "avx2";
+        return &engine_avx2;
+    }
+#else
+    (void)most;
+#endif
+    *name = "portable";
+    return &engine_any;
+}

@@ -1,0 +1,13 @@
+/* What the files that know Python share. */
+#ifndef UNDERSTUDY_PYTHON_H
+#define UNDERSTUDY_PYTHON_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "batch.h"
+
+extern PyType_Spec student_spec;
+PyObject *learn(PyObject *module, PyObject *arguments);
+
+#endif

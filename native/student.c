@@ -1,0 +1,245 @@
+/* Opening `model.fast`: everything is checked here, once, and trusted afterwards. */
+#include "student.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(sizeof(Header) == 128, "the header is 128 bytes");
+
+Key key_of(const char *word, size_t length) {
+    Key key = {0, 0};
+    memcpy(&key, word, length < KEY ? length : KEY);
+    return key;
+}
+
+uint64_t hash_long(const char *word, size_t length) {
+    uint64_t h = length;
+    for (size_t at = 0; at < length; at += KEY) {
+        Key part = key_of(word + at, length - at);
+        h = hash_key(part.a ^ h, part.b) ^ h >> 7;
+    }
+    return h;
+}
+
+/* ---------------------------------------------------------------------------------------------------- checks */
+
+static int is_little_endian(void) {
+    const uint32_t one = 1;
+    return *(const unsigned char *)&one == 1;
+}
+
+/* Fletcher's two sums over 64-bit numbers: of all numbers, and of all partial sums. */
+static int has_right_sums(const unsigned char *file, const Header *head) {
+    uint64_t sum = 0, sum_of_sums = 0;
+    for (uint64_t at = offsetof(Header, student); at < head->file_bytes; at += 8) {
+        uint64_t number;
+        memcpy(&number, file + at, 8);
+        sum += number;
+        sum_of_sums += sum;
+    }
+    return sum == head->sum && sum_of_sums == head->sum_of_sums;
+}
+
+static uint64_t count_floats(const Header *h) {
+    uint64_t width = PADDED((uint64_t)h->width), hidden = PADDED((uint64_t)h->hidden);
+    uint64_t labels = PADDED((uint64_t)h->labels);
+    uint64_t tables = ((uint64_t)h->vocabulary + h->buckets) * width;
+    return tables + h->width * hidden + hidden + h->hidden * labels + labels;
+}
+
+static const char *check_sizes(const Header *h) {
+    if (h->student != CBOW && h->student != DAN) return "it names no student that is known here";
+    if (h->rule < WORDS || h->rule > BERT) return "it names no rule of splitting that is known here";
+    if (h->vocabulary < 2 || h->vocabulary > 1u << 24) return "its vocabulary has an impossible size";
+    if (!h->width || h->width > MOST_WIDTH || !h->hidden || h->hidden > MOST_WIDTH)
+        return "its layers have an impossible width";
+    if (!h->labels || h->labels > MOST_LABELS) return "its number of labels is impossible";
+    if (h->student == CBOW ? h->buckets != 0 : h->buckets < 2 || h->buckets > 1u << 28)
+        return "its n-grams have an impossible number of buckets";
+    if (h->student == DAN && (h->longest < 2 || h->longest > MOST_GRAM)) return "its n-grams are too long";
+    if (h->student == DAN && !(h->gram_weight >= 0.0f && h->gram_weight < 1e6f))
+        return "its n-grams have an impossible weight";
+    return NULL;
+}
+
+static const char *check_ids(const Header *h) {
+    int64_t n = h->vocabulary;
+    if (h->unknown < 0 || h->unknown >= n || h->empty < 0 || h->empty >= n)
+        return "its unknown word is none of its vocabulary";
+    if (h->before < -1 || h->before >= n || h->after < -1 || h->after >= n)
+        return "a text is put between words that are none of its vocabulary";
+    uint32_t around = (h->before >= 0) + (h->after >= 0);
+    if (h->max_words && h->max_words <= around) return "it reads no word of a text";
+    return NULL;
+}
+
+static const char *check_sections(const Header *h) {
+    uint64_t size = h->file_bytes, ends = 4 * (uint64_t)h->vocabulary;
+    if (size % 8 || h->texts_at % 8 || h->floats_at % 64) return "its sections are not aligned";
+    if (h->texts_at < sizeof *h || h->texts_at > size) return "its vocabulary lies outside of it";
+    if (h->texts_bytes < ends || h->texts_bytes > size - h->texts_at) return "its vocabulary lies outside of it";
+    if (h->texts_bytes - ends > 1u << 30) return "its vocabulary is too long";
+    if (h->floats_at < h->texts_at + h->texts_bytes || h->floats_at > size) return "its weights lie outside of it";
+    if ((size - h->floats_at) != 4 * count_floats(h)) return "its weights do not fill it";
+    return NULL;
+}
+
+static const char *check(const unsigned char *file, uint64_t bytes, Header *head) {
+    if (!is_little_endian()) return "this processor is big-endian";
+    if ((uintptr_t)file % 8) return "it is not aligned in memory";
+    if (bytes < sizeof *head) return "it is too short to have a header";
+    memcpy(head, file, sizeof *head);
+    if (memcmp(head->magic, "UNDRSTDY", 8)) return "it does not begin as such a file does";
+    if (head->version != 1) return "it is of another version";
+    if (head->header_bytes != sizeof *head) return "its header has another length";
+    if (head->file_bytes != bytes) return "it was truncated, or something was added";
+    const char *what = check_sizes(head);
+    if (!what) what = check_ids(head);
+    if (!what) what = check_sections(head);
+    if (!what && !has_right_sums(file, head)) what = "it was altered: its sums are others";
+    return what;
+}
+
+/* ------------------------------------------------------------------------------------------------ vocabulary */
+
+typedef struct {
+    const char *text;
+    uint32_t length;
+    int is_continued; /* a piece that continues a word; `text` is what stands behind its ## */
+} Entry;
+
+static Entry entry_of(const Student *s, uint32_t id) {
+    uint32_t start = id ? s->ends[id - 1] : 0;
+    Entry entry = {s->texts + start, s->ends[id] - start, 0};
+    if (s->head.rule != WORDS && entry.length > 2 && !memcmp(entry.text, "##", 2)) {
+        entry.text += 2;
+        entry.length -= 2;
+        entry.is_continued = 1;
+    }
+    return entry;
+}
+
+/* Words hold no zero byte, so an entry with one is never looked for. */
+static int is_findable(Entry entry) { return entry.length && !memchr(entry.text, 0, entry.length); }
+
+static Index *index_for(Student *s, Entry entry) {
+    return (entry.length <= KEY ? s->short_words : s->long_words) + entry.is_continued;
+}
+
+static int make_index(Index *index, uint64_t count, uint32_t vocabulary) {
+    int bits = 4;
+    while ((UINT64_C(1) << bits) < 3 * count) bits++;
+    index->mask = (UINT64_C(1) << bits) - 1;
+    index->shift = 64 - bits;
+    index->id_bits = 1;
+    while (index->id_bits < vocabulary) index->id_bits = index->id_bits << 1 | 1;
+    index->slots = calloc((size_t)1 << bits, sizeof *index->slots);
+    return index->slots ? 0 : -1;
+}
+
+static int is_same(const Student *s, uint32_t id, Entry entry) {
+    Entry other = entry_of(s, id);
+    return other.length == entry.length && !memcmp(other.text, entry.text, entry.length);
+}
+
+/* Put one word where it will be found; -1 where it is there already. */
+static int insert(Student *s, uint32_t id) {
+    Entry entry = entry_of(s, id);
+    if (!is_findable(entry)) return 0;
+    Index *index = index_for(s, entry);
+    uint64_t hash;
+    if (entry.length <= KEY) {
+        s->keys[id] = key_of(entry.text, entry.length);
+        hash = hash_key(s->keys[id].a, s->keys[id].b);
+    } else {
+        hash = hash_long(entry.text, entry.length);
+    }
+    uint64_t at = hash >> index->shift;
+    for (; index->slots[at]; at = (at + 1) & index->mask) {
+        if (is_same(s, (index->slots[at] & index->id_bits) - 1, entry)) return -1;
+    }
+    index->slots[at] = ((uint32_t)hash & ~index->id_bits) | (id + 1);
+    if (entry.length > s->longest_piece) s->longest_piece = entry.length;
+    return 0;
+}
+
+static const char *read_texts(Student *s, const unsigned char *file) {
+    const unsigned char *from = file + s->head.texts_at;
+    uint64_t n = s->head.vocabulary, bytes = s->head.texts_bytes - 4 * n;
+    s->ends = malloc(4 * n);
+    s->texts = calloc(bytes + KEY, 1);
+    s->keys = calloc(n, sizeof *s->keys);
+    if (!s->ends || !s->texts || !s->keys) return NULL;
+    memcpy(s->ends, from, 4 * n);
+    memcpy(s->texts, from + 4 * n, bytes);
+    uint32_t last = 0;
+    for (uint64_t id = 0; id < n; id++) {
+        if (s->ends[id] < last || s->ends[id] > bytes) return "a word of its vocabulary lies outside of it";
+        last = s->ends[id];
+    }
+    return "";
+}
+
+/* "" where all is well, NULL where memory is out, else why the vocabulary is refused. */
+static const char *read_vocabulary(Student *s, const unsigned char *file) {
+    const char *what = read_texts(s, file);
+    if (!what || *what) return what;
+    uint32_t n = s->head.vocabulary;
+    uint64_t counts[2][2] = {{0, 0}, {0, 0}};
+    for (uint32_t id = 0; id < n; id++) {
+        Entry entry = entry_of(s, id);
+        counts[entry.length <= KEY][entry.is_continued]++;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (make_index(&s->short_words[i], counts[1][i], n) || make_index(&s->long_words[i], counts[0][i], n))
+            return NULL;
+    }
+    for (uint32_t id = 0; id < n; id++) {
+        if (insert(s, id)) return "its vocabulary names a word twice";
+    }
+    return "";
+}
+
+static void find_weights(Student *s, const unsigned char *file) {
+    const Header *h = &s->head;
+    const float *at = (const float *)(const void *)(file + h->floats_at);
+    size_t width = PADDED(h->width), hidden = PADDED(h->hidden), labels = PADDED(h->labels);
+    s->embedding = at;
+    s->grams = s->embedding + h->vocabulary * width;
+    s->w1 = s->grams + h->buckets * width;
+    s->b1 = s->w1 + h->width * hidden;
+    s->w2 = s->b1 + hidden;
+    s->b2 = s->w2 + h->hidden * labels;
+    (void)labels;
+}
+
+Student *student_open(const unsigned char *file, uint64_t bytes, Refusal *refusal) {
+    Student *s = calloc(1, sizeof *s);
+    refusal->is_memory = !s;
+    refusal->what = NULL;
+    if (!s) return NULL;
+    refusal->what = check(file, bytes, &s->head);
+    if (!refusal->what) {
+        const char *what = read_vocabulary(s, file);
+        refusal->is_memory = !what;
+        if (what && !*what) {
+            find_weights(s, file);
+            return s;
+        }
+        refusal->what = what;
+    }
+    student_close(s);
+    return NULL;
+}
+
+void student_close(Student *s) {
+    if (!s) return;
+    for (int i = 0; i < 2; i++) {
+        free(s->short_words[i].slots);
+        free(s->long_words[i].slots);
+    }
+    free(s->keys);
+    free(s->ends);
+    free(s->texts);
+    free(s);
+}

@@ -1,0 +1,74 @@
+/* A bag-of-words student in memory: its vocabulary as hash tables, and its weights where the file has them. */
+#ifndef UNDERSTUDY_STUDENT_H
+#define UNDERSTUDY_STUDENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CBOW = 1, DAN = 2 };                 /* what is averaged: words, or words and hashed n-grams */
+enum { WORDS = 1, PIECES = 2, BERT = 3 };   /* how text becomes ids: see docs/splitting.md */
+enum { LANES = 16 };                        /* rows of weights are padded with zeros to this many floats */
+enum { MOST_WIDTH = 1024, MOST_LABELS = 4096, MOST_GRAM = 16 };
+enum { KEY = 16 };                          /* bytes of a word that its hash table compares at once */
+
+#define PADDED(n) (((n) + LANES - 1) / LANES * LANES)
+
+/* The head of `model.fast`: 128 bytes, little-endian. `src/understudy/flat.py` writes it and says what each is. */
+typedef struct {
+    char magic[8];
+    uint32_t version, header_bytes;
+    uint64_t file_bytes, sum, sum_of_sums;
+    uint32_t student, rule;
+    uint32_t vocabulary, width, hidden, labels, max_words, buckets, longest;
+    float gram_weight;
+    int32_t unknown, empty, before, after;
+    uint32_t longest_word, reserved;
+    uint64_t texts_at, texts_bytes, floats_at;
+} Header;
+
+/* The first 16 bytes of a word, zeros behind a shorter one. No word holds a zero byte, so no two words are alike. */
+typedef struct {
+    uint64_t a, b;
+} Key;
+
+/* An open-addressing table. A slot is 0 where it is free; else the low bits are an id + 1, the others a tag. */
+typedef struct {
+    uint32_t *slots;
+    uint64_t mask;
+    uint32_t id_bits; /* the low bits of a slot, all ones */
+    int shift;        /* from a hash to the first slot to look at */
+} Index;
+
+typedef struct {
+    Header head;
+    Index short_words[2], long_words[2]; /* up to 16 bytes, and longer; [1] holds pieces that continue a word */
+    Key *keys;                           /* by id, of short words */
+    uint32_t *ends;                      /* by id: where a word ends in `texts`; it begins where the last one ends */
+    char *texts;
+    uint32_t longest_piece; /* bytes of the longest word or piece */
+    const float *embedding, *grams, *w1, *b1, *w2, *b2;
+} Student;
+
+/* Why a file is refused; 0 where it is not. */
+typedef struct {
+    const char *what;
+    int is_memory;
+} Refusal;
+
+/* Check a file in memory, bounds and sums, and make a student of it that reads its weights there. */
+Student *student_open(const unsigned char *file, uint64_t bytes, Refusal *refusal);
+void student_close(Student *student);
+
+/* ------------------------------------------------------------------------------------------- hashing of words */
+
+static inline uint64_t hash_key(uint64_t a, uint64_t b) {
+    uint64_t h = a * UINT64_C(0x9E3779B97F4A7C15) + b * UINT64_C(0xC2B2AE3D27D4EB4F);
+    h ^= h >> 32;
+    return h * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+/* The first `length` (1 to 16) bytes of a word, of which 16 can be read. */
+Key key_of(const char *word, size_t length);
+uint64_t hash_long(const char *word, size_t length);
+
+#endif

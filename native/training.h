@@ -1,0 +1,33 @@
+/* What the native trainer reads and writes. */
+#ifndef UNDERSTUDY_TRAINING_H
+#define UNDERSTUDY_TRAINING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Weights of `cbow`, or their accumulated squares. Rows are padded with zeros to a multiple of LANES floats. */
+typedef struct {
+    float *embedding; /* (vocabulary, width) */
+    float *w1, *b1;   /* (width, hidden), (hidden,): (in, out) */
+    float *w2, *b2;   /* (labels, hidden), (labels,): (out, in) */
+} Layers;
+
+typedef struct {
+    float *embedding, *w1, *b1, *w2, *b2;
+    Layers squares;
+    size_t vocabulary, width, hidden, labels;
+} Trainable;
+
+typedef struct {
+    const int32_t *ids;    /* of all texts, end to end */
+    const int64_t *ends;   /* (texts,): where each text ends in `ids` */
+    const int64_t *order;  /* (count,): the texts to learn from */
+    size_t count;
+    const float *soft;     /* (texts, labels): logits for mse, else probabilities at the temperature; or NULL */
+    const int64_t *gold;   /* (texts,): columns, or -1; or NULL */
+    const float *class_weights; /* (labels,) for gold labels, or NULL */
+    int is_mse;
+    float temperature, alpha, rate;
+} Lesson;
+
+#endif

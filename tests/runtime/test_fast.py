@@ -1,0 +1,271 @@
+"""The C extension: the same ids and logits as the reference path, and nothing accepted that is not whole."""
+
+import gc
+import json
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+from understudy.errors import ArtifactError
+from understudy.export import export
+from understudy.flat import Weights, pack, rule_of
+from understudy.folders import file_digest
+from understudy.runtime import load
+from understudy.runtime.fast import FastStudent, open_fast, status
+from understudy.students import build
+from understudy.subwords import SubwordVocabulary, train_wordpiece
+from understudy.task import Task
+from understudy.training.student import TorchStudent
+from understudy.words import build_vocabulary
+
+extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
+
+LABELS = ("bad", "fair", "good")
+LEVELS = (0, 1, 2)
+TEXTS = [
+    "The film was good, very good: a naïve CAFÉ story — don’t miss it!",
+    "unbelievably long-winded and uncharacteristically disproportionate internationalisations",
+    "snake_case it's 3.50€ #1 @me [UNK] [CLS] x\ty\x00z\x7f 日本語 한국어 🙂",
+    "e\u0301te\u0301 ǅ İstanbul ΟΔΟΣ \u212a \u2028",
+    "",
+    " ",
+    "word " * 900 + "end",
+    "a\ud83d b\ude42 \ud83d\ude42 \udc00",
+    "x" * 16 + " " + "x" * 17 + " " + "y" * 100 + " " + "y" * 101 + " " + "é" * 101,
+    "!" * 3000,
+    "\u2019" * 700,
+]
+LETTERS = st.sampled_from(
+    "aAzZ09'_-.,![] \t\n\x00\x7f\x85éÉßİΣςǅ’“\u0301\u0334\u200b\u212a日本한🙂\ud83d\ude42xyexaltedly"
+)
+STRINGS = st.text(LETTERS, max_size=80) | st.text(max_size=40) | st.text(st.characters(), max_size=80)
+
+
+def bert_like(texts):
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=specials, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return SubwordVocabulary(json.loads(tokenizer.to_str()), 64)
+
+
+@pytest.fixture(scope="module")
+def vocabularies():
+    return {
+        "words": build_vocabulary(TEXTS, 1000),
+        "cut": build_vocabulary(TEXTS, 1000).cut(5),
+        "pieces": train_wordpiece(TEXTS, 150),
+        "cut pieces": train_wordpiece(TEXTS, 60).cut(5),
+        "bert": bert_like(TEXTS[:4]),
+    }
+
+
+def weights(rows, width=20, hidden=9, labels=3, seed=0, **more):
+    draw = np.random.default_rng(seed).normal
+    shapes = [(rows, width), (hidden, width), (hidden,), (labels, hidden), (labels,)]
+    return Weights(*(draw(size=shape).astype(np.float32) for shape in shapes), **more)
+
+
+def refuse(text):
+    raise LookupError(text)
+
+
+@pytest.fixture(params=["cbow.v1", "dan.v1"])
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(vocabularies, tmp_path_factory):
+    """Name of a student, kind of vocabulary → an exported student with large weights."""
+    root, made = tmp_path_factory.mktemp("fast"), {}
+
+    def get(name, kind="words"):
+        if (name, kind) not in made:
+            vocabulary = vocabularies[kind]
+            sizes = {"buckets": 100} if name == "dan.v1" else {}
+            module = build(
+                name, 3, seed=0, vocabulary_size=len(vocabulary), width=21, hidden=19, **sizes
+            ).eval()
+            with torch.no_grad():
+                for parameter in module.parameters():
+                    parameter.mul_(3)
+            one = TorchStudent(name, module, vocabulary, Task(LABELS))
+            export(one, root / f"{name}-{kind}", teacher={}, about={})
+            made[name, kind] = root / f"{name}-{kind}"
+        return made[name, kind]
+
+    return get
+
+
+@pytest.fixture
+def copy(folder, tmp_path):
+    return shutil.copytree(folder("cbow.v1"), tmp_path / "copy")
+
+
+# ---------------------------------------------------------------------- the same answer
+
+
+@pytest.mark.parametrize("kind", ["words", "cut", "pieces", "bert"])
+def test_logits_are_those_of_onnx_runtime(folder, name, kind):
+    quick = load(folder(name, kind))
+    assert isinstance(quick.fast, FastStudent)
+    slow = replace(quick, fast=None)
+    np.testing.assert_allclose(quick.logits(TEXTS), slow.logits(TEXTS), atol=1e-5)
+    np.testing.assert_allclose(quick.logits(TEXTS[0]), slow.logits(TEXTS[0]), atol=1e-5)
+    assert quick.predict(TEXTS) == slow.predict(TEXTS) == [quick.predict(text) for text in TEXTS]
+    np.testing.assert_allclose(quick.predict_proba(TEXTS[0]), slow.predict_proba(TEXTS[0]), atol=1e-5)
+    np.testing.assert_allclose(quick.fast.probabilities(TEXTS[0]), slow.predict_proba(TEXTS[0]), atol=1e-5)
+    assert np.ptp(slow.logits(TEXTS), axis=0).min() > 0.1
+
+
+@pytest.mark.parametrize("words", [1, 2, 3, 4, 5, 255, 256, 257, 258, 1000])
+def test_ngrams_are_hashed_as_in_torch_at_every_length(words, folder):
+    quick = load(folder("dan.v1"))
+    slow = replace(quick, fast=None)
+    text = " ".join(np.random.default_rng(words).choice(["the", "film", "was", "zebra", "good", ","], words))
+    np.testing.assert_allclose(quick.logits(text), slow.logits(text), atol=1e-5)
+
+
+def test_very_long_texts_keep_their_precision(folder, name):
+    quick = load(folder(name))
+    text = "the film was good , zebra " * 20_000
+    np.testing.assert_allclose(
+        quick.logits(text), quick.logits("the film was good , zebra " * 500), atol=1e-2
+    )
+    assert quick.fast.encode(text) == quick.vocabulary.encode(text)
+
+
+def test_encode_batch_gives_arrays(folder):
+    quick = load(folder("cbow.v1"))
+    ids, lengths = quick.fast.encode_batch(TEXTS)
+    expected = quick.vocabulary.encode_batch(TEXTS)
+    np.testing.assert_array_equal(ids, expected[0])
+    np.testing.assert_array_equal(lengths, expected[1])
+    assert [len(part) for part in quick.fast.encode_batch([])] == [0, 0]
+
+
+# ---------------------------------------------------------------------- threads
+
+
+@pytest.mark.parametrize("kind", ["words", "bert"])
+def test_threads_of_one_call_change_nothing(folder, kind):
+    texts = TEXTS * 300
+    one, many = (load(folder("cbow.v1", kind), threads=threads) for threads in (1, 5))
+    np.testing.assert_array_equal(one.logits(texts), many.logits(texts))
+    assert one.predict(texts) == many.predict(texts)
+
+
+def test_threads_may_share_a_student(folder):
+    model = load(folder("dan.v1", "pieces"))
+    parts = [[text[i:] for text in TEXTS] for i in range(12)]
+    expected = [(model.predict(part), model.logits(part[0]).tolist()) for part in parts]
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda part: (model.predict(part), model.logits(part[0]).tolist()), parts * 20))
+    assert found == expected * 20
+
+
+# ---------------------------------------------------------------------- what callers do wrong
+
+
+# ---------------------------------------------------------------------- the folder
+
+
+def test_the_fast_path_says_that_it_serves():
+    assert status().is_active
+    assert extension.ENGINE in status().why
+
+
+def test_the_fast_path_can_be_turned_off(folder, monkeypatch):
+    monkeypatch.setenv("UNDERSTUDY_FAST", "0")
+    assert not status().is_active
+    assert "UNDERSTUDY_FAST=0" in status().why
+    assert load(folder("cbow.v1")).fast is None
+
+
+def test_without_the_extension_the_reference_path_serves(folder, monkeypatch, name):
+    expected = load(folder(name)).predict(TEXTS)
+    monkeypatch.setitem(sys.modules, "understudy._fast", None)
+    assert not status().is_active
+    assert "not built" in status().why
+    model = load(folder(name))
+    assert model.fast is None
+    assert model.predict(TEXTS) == expected
+
+
+def test_a_folder_without_the_file_is_served_by_the_reference_path(copy):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    del manifest["files"]["model.fast"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    (copy / "model.fast").unlink()
+    model = load(copy)
+    assert model.fast is None
+    assert model.predict("good") in LABELS
+
+
+@pytest.mark.parametrize("file", ["model.fast", "config.json"])
+@pytest.mark.parametrize("how", ["missing", "empty", "truncated", "altered"])
+def test_a_damaged_file_that_is_read_is_refused(copy, file, how):
+    path = copy / file
+    content = path.read_bytes()
+    middle = len(content) // 2
+    altered = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    path.unlink()
+    if how != "missing":
+        path.write_bytes({"empty": b"", "truncated": content[:-1], "altered": altered}[how])
+    with pytest.raises(ArtifactError, match=file):
+        load(copy)
+
+
+@pytest.mark.parametrize(("file", "part"), [("tokenizer.json", "vocabulary"), ("model.onnx", "session")])
+def test_the_other_files_are_checked_when_they_are_read(copy, file, part):
+    content = (copy / file).read_bytes()
+    (copy / file).write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    model = load(copy)
+    assert model.predict("good") in LABELS
+    with pytest.raises(ArtifactError, match=file):
+        getattr(model, part)
+
+
+def test_a_file_of_another_student_is_refused(copy, folder, vocabularies):
+    one = load(folder("cbow.v1"))
+    w = weights(len(vocabularies["words"]), 21, 19, seed=3)
+    (copy / "model.fast").write_bytes(pack(rule_of(vocabularies["words"]), w))
+    with pytest.raises(ArtifactError, match=r"model\.fast was altered: config\.json names another"):
+        load(copy)
+    assert one.fast is not None
+
+
+@pytest.mark.parametrize("fast_facts", [{}, [], None, {"fingerprint": "0"}])
+def test_a_config_that_names_no_file_is_refused(copy, fast_facts):
+    path = copy / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "fast": fast_facts}))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"]["config.json"] = {"sha256": file_digest(path), "bytes": path.stat().st_size}
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=r"config\.json"):
+        load(copy)
+
+
+def test_open_fast_refuses_what_is_not_there(tmp_path):
+    for path in (tmp_path / "absent", tmp_path):
+        with pytest.raises(ArtifactError, match="cannot be used"):
+            open_fast(path, labels=LABELS, fingerprint="", reference=refuse)
+
+
+def test_a_student_lives_as_long_as_it_is_used(folder):
+    label = load(folder("cbow.v1")).fast.label
+    gc.collect()
+    assert label(TEXTS[0]) in LABELS

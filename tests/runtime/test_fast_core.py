@@ -1,0 +1,246 @@
+"""The C extension alone: ids of every rule, sums by hand, errors. `make sanitize` runs this file, too."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+from understudy.flat import BERT, PIECES, WORDS, Weights, pack, rule_of
+from understudy.runtime import fast
+from understudy.subwords import SubwordVocabulary, train_wordpiece
+from understudy.training import native
+from understudy.words import SPECIALS, WordVocabulary, build_vocabulary
+
+extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
+
+LABELS = ("bad", "fair", "good")
+LEVELS = (0, 1, 2)
+TEXTS = [
+    "The film was good, very good: a naïve CAFÉ story — don’t miss it!",
+    "unbelievably long-winded and uncharacteristically disproportionate internationalisations",
+    "snake_case it's 3.50€ #1 @me [UNK] [CLS] x\ty\x00z\x7f 日本語 한국어 🙂",
+    "e\u0301te\u0301 ǅ İstanbul ΟΔΟΣ \u212a \u2028",
+    "",
+    " ",
+    "word " * 900 + "end",
+    "a\ud83d b\ude42 \ud83d\ude42 \udc00",
+    "x" * 16 + " " + "x" * 17 + " " + "y" * 100 + " " + "y" * 101 + " " + "é" * 101,
+    "!" * 3000,
+    "\u2019" * 700,
+]
+LETTERS = st.sampled_from(
+    "aAzZ09'_-.,![] \t\n\x00\x7f\x85éÉßİΣςǅ’“\u0301\u0334\u200b\u212a日本한🙂\ud83d\ude42xyexaltedly"
+)
+STRINGS = st.text(LETTERS, max_size=80) | st.text(max_size=40) | st.text(st.characters(), max_size=80)
+
+
+def bert_like(texts):
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=specials, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return SubwordVocabulary(json.loads(tokenizer.to_str()), 64)
+
+
+@pytest.fixture(scope="module")
+def vocabularies():
+    return {
+        "words": build_vocabulary(TEXTS, 1000),
+        "cut": build_vocabulary(TEXTS, 1000).cut(5),
+        "pieces": train_wordpiece(TEXTS, 150),
+        "cut pieces": train_wordpiece(TEXTS, 60).cut(5),
+        "bert": bert_like(TEXTS[:4]),
+    }
+
+
+def weights(rows, width=20, hidden=9, labels=3, seed=0, **more):
+    draw = np.random.default_rng(seed).normal
+    shapes = [(rows, width), (hidden, width), (hidden,), (labels, hidden), (labels,)]
+    return Weights(*(draw(size=shape).astype(np.float32) for shape in shapes), **more)
+
+
+def student(vocabulary, level=2, **more):
+    made = pack(rule_of(vocabulary), weights(len(vocabulary), **more))
+    return extension.Student(made, LABELS, vocabulary.encode, level)
+
+
+@pytest.fixture(scope="module")
+def file():
+    return pack(rule_of(WordVocabulary((*SPECIALS, "good", "bad", "x" * 20))), weights(6))
+
+
+def refuse(text):
+    raise LookupError(text)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", ["words", "cut", "pieces", "cut pieces", "bert"])
+def test_ids_are_those_of_the_reference(vocabularies, kind, level):
+    vocabulary = vocabularies[kind]
+    one = student(vocabulary, level)
+    for text in [*TEXTS, *TEXTS[2], *(t.upper() for t in TEXTS), "ab" * 40, "a b " * 16, "a" * 64]:
+        assert one.encode(text) == vocabulary.encode(text), repr(text)
+    flat, lengths = one.encode_batch(TEXTS)
+    expected = vocabulary.encode_batch(TEXTS)
+    np.testing.assert_array_equal(np.frombuffer(flat, np.int64), expected[0])
+    np.testing.assert_array_equal(np.frombuffer(lengths, np.int64), expected[1])
+
+
+@pytest.mark.parametrize("kind", ["words", "pieces", "bert"])
+def test_every_code_point_has_the_ids_of_the_reference(vocabularies, kind):
+    """All that Unicode assigns now, and some of the rest."""
+    vocabulary = vocabularies[kind]
+    codes = [*range(0x32400), *range(0xE0000, 0xE0200), *range(0x32400, 0x110000, 997)]
+    near = 4 if kind == "bert" else 16  # one that is left to the reference takes its neighbours along
+    texts = [" ".join(f"y{chr(c)}e" for c in codes[i : i + near]) for i in range(0, len(codes), near)]
+    found = np.frombuffer(student(vocabulary).encode_batch(texts)[0], np.int64)
+    np.testing.assert_array_equal(found, vocabulary.encode_batch(texts)[0])
+
+
+@pytest.mark.parametrize("kind", ["words", "cut", "pieces", "bert"])
+def test_any_string_has_the_ids_of_the_reference(vocabularies, kind):
+    vocabulary = vocabularies[kind]
+    students = [student(vocabulary, level) for level in LEVELS]
+
+    @settings(max_examples=300, deadline=None)
+    @given(text=STRINGS)
+    def check(text):
+        expected = vocabulary.encode(text)
+        assert all(one.encode(text) == expected for one in students)
+
+    check()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_mean_and_two_layers_by_hand(level):
+    vocabulary = WordVocabulary((*SPECIALS, "good", "bad"))
+    for width, hidden, labels in ((1, 1, 1), (16, 32, 2), (17, 3, 5), (64, 64, 40)):
+        w = weights(5, width, hidden, labels)
+        names = tuple(map(str, range(labels)))
+        one = extension.Student(pack(rule_of(vocabulary), w), names, refuse, level)
+        for ids in ([3], [1], [3, 4, 4], [4] * 1000, [3, 4] * 33 + [1]):
+            mean = w.embedding[ids].mean(axis=0, dtype=np.float64)
+            expected = w.output @ np.maximum(w.hidden @ mean + w.hidden_bias, 0) + w.output_bias
+            np.testing.assert_allclose(one.logits_of_ids(ids), expected, atol=1e-4, rtol=1e-5)
+            text = " ".join(vocabulary.words[i] if i > 1 else "zebra" for i in ids)
+            np.testing.assert_array_equal(one.logits(text), one.logits_of_ids(ids))
+            assert one.column(text) == expected.argmax()
+            assert one.label(text) == names[expected.argmax()]
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"bytes", ["a list"]])
+def test_what_is_no_text_is_refused(file, wrong):
+    core = extension.Student(file, LABELS, refuse)
+    for call in (core.label, core.column, core.logits, core.probabilities, core.encode):
+        with pytest.raises(TypeError, match="A text is a str"):
+            call(wrong)
+    with pytest.raises(TypeError, match="A text is a str"):
+        core.labels(["a", wrong])
+    with pytest.raises(TypeError):
+        core.labels(3)
+    with pytest.raises(TypeError, match="Give a list"):
+        core.labels("one text")
+
+
+def test_a_buffer_of_another_size_is_refused(file):
+    core = extension.Student(file, LABELS, refuse)
+    for wrong in (np.empty((1, 3), np.float32), np.empty(0, np.float32), bytearray(25)):
+        with pytest.raises(ValueError, match="take 24 bytes"):
+            core.fill(["a", "b"], wrong)
+    with pytest.raises((BufferError, ValueError)):
+        core.fill(["a", "b"], b"x" * 24)
+
+
+@pytest.mark.parametrize("ids", [[], [-1], [6], [2**40], [1, 2, 99]])
+def test_ids_that_are_none_are_refused(file, ids):
+    core = extension.Student(file, LABELS, refuse)
+    with pytest.raises((ValueError, OverflowError)):
+        core.logits_of_ids(ids)
+
+
+@pytest.mark.parametrize("given", [[], [10**6], [-1], ["a"], None, 3])
+def test_a_reference_that_gives_no_ids_is_an_error(vocabularies, given):
+    made = pack(rule_of(vocabularies["bert"]), weights(len(vocabularies["bert"])))
+    core = extension.Student(made, LABELS, lambda text: given)
+    for call in (core.label, lambda text: core.labels([text]), lambda text: core.encode_batch([text])):
+        with pytest.raises((ValueError, TypeError, OverflowError)):
+            call("한국어")
+
+
+def test_an_error_of_the_reference_comes_through(vocabularies):
+    made = pack(rule_of(vocabularies["bert"]), weights(len(vocabularies["bert"])))
+    core = extension.Student(made, LABELS, refuse)
+    assert core.label("plain") in LABELS
+    for call in (core.label, core.encode, lambda text: core.labels(["a", text])):
+        with pytest.raises(LookupError, match="한국어"):
+            call("한국어")
+
+
+def test_a_label_without_number_is_the_first_as_in_numpy(file):
+    w = weights(6)
+    nan = replace(w, output_bias=np.array([0, np.nan, np.nan], np.float32))
+    vocabulary = WordVocabulary((*SPECIALS, "good", "bad", "x"))
+    assert extension.Student(pack(rule_of(vocabulary), nan), LABELS, refuse).label("good") == "fair"
+
+
+def test_the_rules_are_numbered_as_in_c(vocabularies):
+    kinds = {kind: rule_of(vocabulary).kind for kind, vocabulary in vocabularies.items()}
+    assert kinds == {"words": WORDS, "cut": WORDS, "pieces": PIECES, "cut pieces": PIECES, "bert": BERT}
+    assert (fast.SUMS.start, fast.SUMS.stop) == (24, 40)
+
+
+@pytest.mark.parametrize("kind", ["words", "pieces", "bert"])
+def test_every_call_agrees_with_every_other(vocabularies, kind):
+    one = student(vocabularies[kind], grams=np.ones((50, 20), np.float32), longest=4, gram_weight=0.25)
+    texts = TEXTS * 60
+    expected = np.array([one.logits(text) for text in texts], np.float32)
+    for threads in (1, 3):
+        found = np.empty_like(expected)
+        one.fill(texts, found, threads)
+        np.testing.assert_array_equal(found, expected)
+        assert one.labels(tuple(texts), threads) == [one.label(text) for text in texts]
+    assert [one.column(text) for text in texts] == expected.argmax(axis=1).tolist()
+    shares = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose([one.probabilities(text) for text in texts], shares, atol=1e-5)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(one.logits, texts)) == [one.logits(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "length", [*range(60, 70), *range(120, 136), 1022, 1023, 1024, 1025, 1026, 1600, 5000]
+)
+def test_texts_around_every_border_of_memory(vocabularies, length):
+    for kind in ("words", "pieces", "bert"):
+        one = student(vocabularies[kind])
+        for text in (
+            "a" * length,
+            "a " * (length // 2),
+            "!" * length,
+            "b" * (length - 1) + "é",
+            "ȺȾ" * (length // 2),
+        ):
+            assert one.encode(text) == vocabularies[kind].encode(text)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (5, 7, 3), (16, 32, 2), (20, 40, 18)])
+def test_the_trainer_stays_inside_its_arrays(sizes, level):
+    rng = np.random.default_rng(0)
+    lengths = [1, 2, 300, 7]
+    texts = native.Encoded(rng.integers(0, 9, sum(lengths)).astype(np.int32), np.cumsum(lengths))
+    soft, gold = rng.normal(size=(4, sizes[2])).astype(np.float32), np.array([0, -1, sizes[2] - 1, 0])
+    first = native.first_weights(9, *sizes, rng)
+    for loss in native.LOSSES:
+        targets = native.Targets(loss, soft, gold, alpha=0.5, class_weights=np.ones(sizes[2], np.float32))
+        last = native.train(first, texts, targets, epochs=2, learning_rate=0.1, seed=0, level=level)
+        assert np.isfinite(last.embedding).all()

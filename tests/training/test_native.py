@@ -1,0 +1,262 @@
+"""The native trainer: its gradients are torch's, its losses are those of `losses.py`, and it learns."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from understudy import losses
+from understudy.configs import LossConfig
+from understudy.errors import MissingExtraError, RecipeError
+from understudy.flat import Weights
+from understudy.students import Ragged, build
+from understudy.training import native
+from understudy.training.native import Encoded, Targets, encode, first_weights, train
+from understudy.words import SPECIALS, WordVocabulary, build_vocabulary
+
+pytest.importorskip("understudy._fast", reason="the C extension was not built")
+
+LEVELS = (0, 1, 2)
+SIZES = [(16, 32, 2), (5, 7, 3), (20, 40, 18)]
+
+
+def encoded(lengths, vocabulary=9, seed=0):
+    rng = np.random.default_rng(seed)
+    return Encoded(rng.integers(1, vocabulary, sum(lengths)).astype(np.int32), np.cumsum(lengths))
+
+
+def module_of(weights):
+    """`cbow.v1` in torch with these weights."""
+    hidden, width = weights.hidden.shape
+    module = build(
+        "cbow.v1",
+        len(weights.output),
+        seed=0,
+        vocabulary_size=len(weights.embedding),
+        width=width,
+        hidden=hidden,
+    )
+    parts = (weights.embedding, weights.hidden, weights.hidden_bias, weights.output, weights.output_bias)
+    with torch.no_grad():
+        for parameter, part in zip(module.parameters(), parts, strict=True):
+            parameter.copy_(torch.from_numpy(part))
+    return module
+
+
+def arrays(weights):
+    return (weights.embedding, weights.hidden, weights.hidden_bias, weights.output, weights.output_bias)
+
+
+def batch_of(texts):
+    lengths = np.diff(texts.ends, prepend=0)
+    return Ragged(torch.from_numpy(texts.ids.astype(np.int64)), torch.from_numpy(lengths))
+
+
+@pytest.fixture(params=SIZES, ids=str)
+def weights(request):
+    width, hidden, labels = request.param
+    made = first_weights(9, width, hidden, labels, np.random.default_rng(3))
+    return Weights(made.embedding * 10, *arrays(made)[1:])
+
+
+def targets_of(kind, labels):
+    rng = np.random.default_rng(1)
+    soft = rng.normal(size=(1, labels)).astype(np.float32)
+    gold = np.array([1])
+    return {
+        "mse": (Targets("mse", soft), LossConfig("mse")),
+        "kl": (Targets("kl", soft, temperature=2.5), LossConfig("kl", temperature=2.5)),
+        "hard": (Targets("hard", soft), LossConfig("hard")),
+        "gold": (Targets("gold", gold=gold), LossConfig("gold")),
+        "mixed": (Targets("mse", soft, gold, alpha=0.3), LossConfig("mse", alpha=0.3)),
+        "unlabelled": (Targets("kl", soft, np.array([-1]), alpha=0.3), LossConfig("kl", alpha=0.3)),
+    }[kind]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", ["mse", "kl", "hard", "gold", "mixed", "unlabelled"])
+def test_the_first_step_is_adagrads_with_torchs_gradients(weights, kind, level, monkeypatch):
+    """Words that stand once: then a text's step is one step for each weight.
+
+    The first squares are so large that a step is as long as its gradient, but for a factor.
+    """
+    monkeypatch.setattr(native, "FIRST_SQUARE", 1e4)
+    texts = Encoded(np.array([3, 5, 8], np.int32), np.array([3]))
+    targets, config = targets_of(kind, len(weights.output))
+    seen = []
+    after = train(
+        weights, texts, targets, epochs=1, learning_rate=5000.0, seed=0, level=level,
+        after_epoch=lambda *facts: seen.append(facts) or True,
+    )  # fmt: skip
+    module = module_of(weights)
+    logits = module(batch_of(texts))
+    soft = None if targets.soft is None else torch.from_numpy(targets.soft)
+    gold = torch.from_numpy(np.array([-1]) if targets.gold is None else targets.gold)
+    loss = losses.combined(logits, soft, gold, config)
+    loss.backward()
+    for old, new, parameter in zip(arrays(weights), arrays(after), module.parameters(), strict=True):
+        gradient = parameter.grad.numpy()
+        step = -5000.0 * gradient / np.sqrt(gradient**2 + 1e4)
+        np.testing.assert_allclose(new - old, step, rtol=3e-3, atol=2e-5)
+        assert np.abs(step).max() > 1e-3
+    constant = 0.0
+    if kind in ("kl", "unlabelled"):  # the entropy of the teacher's answer, which no weight changes
+        share = functional.softmax(soft / config.temperature, dim=-1)
+        constant = config.temperature**2 * float(-(share * share.log()).sum())
+    assert seen[0][0] == 1
+    assert seen[0][1] == pytest.approx(loss.item() + constant, rel=1e-4, abs=1e-5)
+
+
+def test_class_weights_weigh_the_gold_loss(weights):
+    texts = Encoded(np.array([3, 5, 8], np.int32), np.array([3]))
+    found = []
+    for factor in (1.0, 2.5):
+        shares = np.full(len(weights.output), factor, np.float32)
+        goal = Targets("gold", gold=np.array([0]), class_weights=shares)
+        train(
+            weights,
+            texts,
+            goal,
+            epochs=1,
+            learning_rate=0.1,
+            seed=0,
+            after_epoch=lambda _, loss, __: found.append(loss),
+        )
+    assert found[1] == pytest.approx(2.5 * found[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_is_not_there_is_not_changed(weights, level):
+    texts = Encoded(np.array([3, 5, 3, 3], np.int32), np.array([2, 4]))
+    goal = Targets("gold", gold=np.array([0, -1]))
+    after = train(weights, texts, goal, epochs=2, learning_rate=0.1, seed=0, level=level)
+    changed = np.abs(after.embedding - weights.embedding).max(axis=1) > 0
+    assert np.flatnonzero(changed).tolist() == [3, 5]
+    assert (
+        arrays(train(weights, texts, goal, epochs=0, learning_rate=0.1, seed=0))[0] is not weights.embedding
+    )
+
+
+def toy_task(toy, n=600):
+    texts, labels = toy(n)
+    held, answers = toy(200, seed=1)
+    vocabulary = build_vocabulary(texts, 50)
+    return vocabulary, encode(vocabulary, texts), labels, (encode(vocabulary, held), answers)
+
+
+def accuracy(weights, texts, answers):
+    with torch.inference_mode():
+        return float((module_of(weights)(batch_of(texts)).argmax(dim=1).numpy() == answers).mean())
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("loss", native.LOSSES)
+def test_it_learns(toy, loss, level):
+    vocabulary, texts, labels, held = toy_task(toy)
+    soft = np.where(np.eye(2)[labels] > 0, 2.0, -2.0).astype(np.float32)
+    goal = Targets("gold", gold=labels) if loss == "gold" else Targets(loss, soft, temperature=2.0)
+    first = first_weights(len(vocabulary), 16, 32, 2, np.random.default_rng(0))
+    curve = []
+    last = train(
+        first, texts, goal, epochs=8, learning_rate=0.1, seed=0, level=level,
+        after_epoch=lambda _, loss, __: curve.append(loss) or True,
+    )  # fmt: skip
+    assert curve[-1] < 0.6 * curve[0] or loss == "kl"
+    assert accuracy(last, *held) > 0.97
+    assert accuracy(first, *held) < 0.8
+
+
+def test_it_is_about_as_good_as_the_torch_loop(toy):
+    vocabulary, texts, labels, held = toy_task(toy, 150)
+    scores = {"native": [], "torch": []}
+    for seed in range(3):
+        first = first_weights(len(vocabulary), 16, 32, 2, np.random.default_rng(seed))
+        goal = Targets("gold", gold=labels)
+        scores["native"].append(
+            accuracy(train(first, texts, goal, epochs=5, learning_rate=0.1, seed=seed), *held)
+        )
+        module = module_of(first)
+        optimizer = torch.optim.Adagrad(module.parameters(), lr=0.1)
+        batch, gold = batch_of(texts), torch.from_numpy(labels)
+        for _ in range(60):
+            optimizer.zero_grad()
+            functional.cross_entropy(module(batch), gold).backward()
+            optimizer.step()
+        with torch.inference_mode():
+            answers = module(batch_of(held[0])).argmax(dim=1).numpy()
+        scores["torch"].append(float((answers == held[1]).mean()))
+    assert np.mean(scores["native"]) > np.mean(scores["torch"]) - 0.03
+
+
+def test_the_same_seed_gives_the_same_weights(weights):
+    texts = encoded([3, 1, 7, 2] * 10)
+    goal = Targets("mse", np.random.default_rng(0).normal(size=(40, len(weights.output))).astype(np.float32))
+    one, two, three = (train(weights, texts, goal, epochs=3, learning_rate=0.1, seed=s) for s in (0, 0, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(arrays(one), arrays(two), strict=True))
+    assert not np.array_equal(one.embedding, three.embedding)
+
+
+def test_training_stops_when_it_is_told(weights):
+    texts, goal = encoded([3, 2]), Targets("gold", gold=np.array([0, 1]))
+    epochs = []
+    train(
+        weights,
+        texts,
+        goal,
+        epochs=9,
+        learning_rate=0.1,
+        seed=0,
+        after_epoch=lambda n, *_: epochs.append(n) or n < 3,
+    )
+    assert epochs == [1, 2, 3]
+
+
+def test_texts_are_encoded_as_the_vocabulary_does(monkeypatch):
+    vocabulary = WordVocabulary((*SPECIALS, "a", "b"))
+    texts = ["a b c", "", "B a"]
+    for _ in range(2):
+        made = encode(vocabulary, texts)
+        assert made.ids.tolist() == [3, 4, 1, 1, 4, 3]
+        assert made.ends.tolist() == [3, 4, 6]
+        assert len(made) == 3
+        monkeypatch.setattr(native, "rule_of", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("texts", "goal", "what"),
+    [
+        (Encoded(np.array([9], np.int32), np.array([1])), {}, "none of the vocabulary"),
+        (Encoded(np.array([-1], np.int32), np.array([1])), {}, "none of the vocabulary"),
+        (Encoded(np.array([1], np.int32), np.array([2])), {}, "behind all ids"),
+        (Encoded(np.array([1], np.int32), np.array([0])), {}, "ends before it begins"),
+        (Encoded(np.array([1], np.int32), np.array([1])), {"gold": np.array([2])}, "none of the labels"),
+        (Encoded(np.array([1], np.int32), np.array([1])), {"gold": np.array([-2])}, "none of the labels"),
+        (Encoded(np.array([1], np.int32), np.array([1])), {"gold": np.array([0, 1])}, "16 bytes, but 8"),
+        (Encoded(np.array([1], np.int32), np.array([1])), {"class_weights": np.ones(3)}, "12 bytes, but 8"),
+    ],
+)
+def test_what_lies_outside_is_refused(texts, goal, what):
+    first = first_weights(9, 16, 32, 2, np.random.default_rng(0))
+    targets = Targets("gold", **{"gold": np.array([0]), **goal})
+    with pytest.raises(RecipeError, match=what):
+        train(first, texts, targets, epochs=1, learning_rate=0.1, seed=0)
+
+
+def test_what_it_cannot_do_is_said(weights, monkeypatch):
+    with pytest.raises(RecipeError, match="huber"):
+        Targets("huber", np.zeros((1, 2), np.float32))
+    with pytest.raises(RecipeError, match="needs soft targets"):
+        Targets("kl", gold=np.array([0]))
+    with pytest.raises(RecipeError, match="needs gold labels"):
+        Targets("gold", np.zeros((1, 2), np.float32))
+    texts, goal = encoded([2]), Targets("gold", gold=np.array([0]))
+    grams = Weights(*arrays(weights), grams=weights.embedding)
+    with pytest.raises(RecipeError, match="n-grams"):
+        train(grams, texts, goal, epochs=1, learning_rate=0.1, seed=0)
+    assert native.is_available()
+    monkeypatch.setitem(sys.modules, "understudy._fast", None)
+    assert not native.is_available()
+    with pytest.raises(MissingExtraError, match="not built"):
+        train(weights, texts, goal, epochs=1, learning_rate=0.1, seed=0)
