@@ -19,6 +19,7 @@ WARM = ("kl", "bce")
 POOLINGS = ("auto", "cls", "mean")
 VOCABULARIES = ("words", "wordpiece", "teacher")
 PAIRS = ("joint", "diffcat")
+TRAINERS = ("auto", "native", "torch")
 PRECISIONS = ("float32", "bfloat16")
 
 FEWEST_STEPS = 250
@@ -169,6 +170,8 @@ class TrainingConfig:
         embeddings: what the word table starts from: ``teacher`` (its input embeddings), ``teacher-static``
             (each word once through it), or a file of vectors; ``None`` is random.
         is_embedding_frozen: whether the word table keeps what it started from.
+        trainer: ``native`` (in C, for `cbow.v1`), ``torch``, or ``auto``: the first where it can and texts are
+            many. A learning rate or a batch size is the torch loop's, and decides for that.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -183,8 +186,10 @@ class TrainingConfig:
     pair: str | None = None
     embeddings: str | None = None
     is_embedding_frozen: bool = False
+    trainer: str = "auto"
 
     def __post_init__(self) -> None:
+        check_choice("trainer", self.trainer, TRAINERS)
         check_choice("vocabulary", self.vocabulary, VOCABULARIES)
         if self.pair is not None:
             check_choice("way to read pairs", self.pair, PAIRS)

@@ -17,7 +17,7 @@ from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.encoding import form_of
 from understudy.errors import DataError, RecipeError
 from understudy.items import parts
-from understudy.loop import LoopConfig, dev_score, optimise
+from understudy.loop import LoopConfig, Score, dev_score, optimise
 from understudy.losses import balanced_weights, combined
 from understudy.progress import Progress
 from understudy.students import Network, build, spec
@@ -25,6 +25,7 @@ from understudy.students.registry import Spec, parse
 from understudy.subwords import Vocabulary, train_wordpiece
 from understudy.task import Gold, IntArray, Item, Task
 from understudy.thresholds import tuned
+from understudy.training import bag
 from understudy.training.embeddings import apply, convergence_step, make_start
 from understudy.training.layers import LayerLearner
 from understudy.training.student import Inputs, TorchStudent, Trained
@@ -88,6 +89,9 @@ def fit(
     defaults = found.training
     batch_size = config.batch_size or defaults.batch_size
 
+    def score() -> Score:
+        return dev_score(task, student.logits_of(dev_inputs), dev[1], task.rows(dev[0]))
+
     def batch_loss(units: IntArray) -> Tensor:
         batch, rows = inputs.batch(units), inputs.encoded.rows(units)
         if learner is None:
@@ -96,26 +100,41 @@ def fit(
         total: Tensor = targets.loss(logits, rows) + loss.layers * layers.mean()
         return total
 
-    curve = optimise(
-        learner or module,
-        batches=lambda generator: _batches(found, inputs, batch_size, generator),
-        loss=batch_loss,
-        score=lambda: dev_score(task, student.logits_of(dev_inputs), dev[1], task.rows(dev[0])),
-        config=LoopConfig(
-            epochs=config.epochs or defaults.epochs,
-            learning_rate=config.learning_rate or defaults.learning_rate,
-            patience=config.patience or defaults.patience,
-        ),
-        seed=seed,
-        checkpoint=checkpoint,
-        progress=progress,
-        what=what or f"training {name}",
-    )
+    epochs, patience = config.epochs or defaults.epochs, config.patience or defaults.patience
+    reason = bag.why_not(found.name, task, module, loss, config)
+    if _is_native(reason, config.trainer, len(transfer)):
+        has_weights = config.class_weights
+        settings: dict[str, Any] = {"epochs": epochs, "patience": patience, "seed": seed, "score": score}
+        curve = bag.learn(task, module, inputs, transfer, loss, has_weights=has_weights, **settings)
+    else:
+        curve = optimise(
+            learner or module,
+            batches=lambda generator: _batches(found, inputs, batch_size, generator),
+            loss=batch_loss,
+            score=score,
+            config=LoopConfig(epochs, config.learning_rate or defaults.learning_rate, patience=patience),
+            seed=seed,
+            checkpoint=checkpoint,
+            progress=progress,
+            what=what or f"training {name}",
+        )
     student = replace(student, task=tuned(task, student.logits_of(dev_inputs), dev[1]))
     steps = len(_batches(found, inputs, batch_size, np.random.default_rng(seed)))
     facts = {"start": start, "steps": steps * len(curve)}
     facts["convergence_steps"] = convergence_step(curve, steps) if curve else None
     return Trained(student, tuple(curve), time.perf_counter() - started, facts)
+
+
+def _is_native(reason: str, trainer: str, texts: int) -> bool:
+    """Whether the native trainer does it, which cannot for the ``reason``, if there is one.
+
+    Raises:
+        RecipeError: it was asked for by name, and cannot.
+    """
+    if trainer == "native" and reason:
+        raise RecipeError(f"The native trainer cannot train this: {reason}. Choose 'torch' or 'auto'.")
+    is_worth_it = trainer == "native" or texts >= bag.FEWEST_TEXTS
+    return trainer != "torch" and not reason and is_worth_it
 
 
 def _longest(module: Network, loss: LossConfig, teacher: Any) -> int | None:

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from understudy.configs import LossConfig, TrainingConfig
+from understudy.errors import RecipeError
+from understudy.students import build
+from understudy.task import Task
+from understudy.training import bag, native
+from understudy.training.fit import fit
+from understudy.training.transfer import TransferSet
+
+pytestmark = pytest.mark.skipif(not native.is_available(), reason="the C extension is not built here")
+
+TASK = Task(("bad", "good"))
+NATIVE = TrainingConfig(trainer="native", epochs=12)
+
+
+def corpus(n, seed=0):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 2, n)
+    filler = [f"w{number}" for number in range(30)]
+    texts = [" ".join([*generator.choice(filler, 5), ("awful", "lovely")[label]]) for label in labels]
+    return tuple(texts), labels
+
+
+def train(config=NATIVE, loss=None, soft=None, seed=0):
+    texts, gold = corpus(400)
+    return fit(
+        "cbow.v1", TASK, TransferSet(texts, gold, soft), corpus(100, 1), seed=seed, config=config, loss=loss
+    )
+
+
+def accuracy(found):
+    texts, gold = corpus(200, 2)
+    return (found.student.logits(texts).argmax(axis=1) == gold).mean()
+
+
+@pytest.mark.parametrize("name", ["gold", "mse", "kl", "hard"])
+def test_it_learns_by_every_loss(name):
+    _, gold = corpus(400)
+    soft = np.eye(2, dtype=np.float32)[gold] * 4 - 2
+    found = train(loss=LossConfig(name), soft=None if name == "gold" else soft)
+    assert accuracy(found) > 0.95
+    assert found.curve[-1].train_loss < found.curve[0].train_loss
+    assert found.facts["steps"] > 0
+
+
+def test_the_student_has_the_weights_of_its_best_epoch():
+    found = train(TrainingConfig(trainer="native", epochs=20))
+    texts, gold = corpus(100, 1)
+    reached = (found.student.logits(texts).argmax(axis=1) == gold).mean()
+    assert reached == pytest.approx(max(epoch.dev_score for epoch in found.curve))
+
+
+def test_the_same_seed_gives_the_same_student():
+    texts, _ = corpus(50, 3)
+    one, same, other = (train(seed=seed).student.logits(texts) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+def test_weights_go_out_and_in_unchanged():
+    module = build("cbow.v1", 3, seed=0, vocabulary_size=20)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    bag.put(module, bag.weights_of(module))
+    assert all((before[name] == tensor).all() for name, tensor in module.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("config", "loss", "said"),
+    [
+        ({"learning_rate": 1e-3}, {}, "learning rate or batch size was set"),
+        ({"batch_size": 8}, {}, "learning rate or batch size was set"),
+        ({}, {"name": "mse", "noise": 0.1}, "adds no noise"),
+    ],
+)
+def test_what_it_cannot_do_is_said(config, loss, said):
+    _, gold = corpus(400)
+    soft = np.eye(2, dtype=np.float32)[gold]
+    with pytest.raises(RecipeError, match=f"cannot train this: .*{said}"):
+        train(TrainingConfig(trainer="native", **config), LossConfig(**loss or {"name": "mse"}), soft)
+
+
+def test_few_texts_and_other_students_are_the_torch_loops(monkeypatch):
+    def refuse(*_, **__):
+        pytest.fail("the native trainer was used")
+
+    monkeypatch.setattr(bag, "learn", refuse)
+    train(TrainingConfig(epochs=1))
+    train(TrainingConfig(trainer="torch", epochs=1))
+    monkeypatch.setattr(bag, "FEWEST_TEXTS", 100)
+    with pytest.raises(pytest.fail.Exception):
+        train(TrainingConfig(epochs=1))
