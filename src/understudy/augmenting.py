@@ -12,6 +12,7 @@ from understudy.errors import DataError, RecipeError
 from understudy.folders import publish, read_json, verify
 from understudy.items import from_json
 from understudy.opening import open_predictor
+from understudy.recipe import Recipe
 from understudy.run import Run
 from understudy.task import FloatArray, Item
 
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from understudy.augment.inspection import Inspection
 
 POOL, NUMBERS, PAGE = "pool.jsonl", "inspection.json", "inspection.html"
+
+
+def asks_teacher(recipe: Recipe) -> bool:
+    """Whether a step of the recipe asks the teacher."""
+    if not recipe.augment:
+        return False
+    from understudy.augment import read_steps
+
+    return any(step.spec.needs_teacher for step in read_steps(recipe.augment))
 
 
 def augment(run: Run) -> None:
@@ -34,7 +44,7 @@ def augment(run: Run) -> None:
         "steps": [[step.name, asdict(step.config)] for step in steps],
         "texts": [list(data.train.texts), list(data.unlabelled)],
         "held out": [list(data.dev.texts), list(data.test.texts)],
-        "teacher": run.teacher_key if any(step.spec.needs_teacher for step in steps) else None,
+        "teacher": run.teacher_key if asks_teacher(run.recipe) else None,
         "seed": run.recipe.seed,
     }
     run.stages.run("augment", pool_folder(run), inputs, lambda about: _build(run, steps, about))

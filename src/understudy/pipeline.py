@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy import summary
-from understudy.augmenting import augment, pool_of
+from understudy.augmenting import asks_teacher, augment, pool_of
 from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
@@ -115,7 +115,8 @@ def distill(
     last = STAGES.index(until)
     steps: Sequence[Callable[[Run], object]] = (finetune, augment, label, train, export, evaluate, report)
     for step in steps[:last]:
-        step(run)
+        if step is not finetune or until != "augment" or asks_teacher(run.recipe):
+            step(run)
     shutil.rmtree(run.folder / ".checkpoints", ignore_errors=True)
     written = read_json(run.folder / "report.json") if until == "report" else None
     return Result(run.folder, written)
