@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy.batching import bucketed_batches, budgeted_batches
+from understudy import batching as module
+from understudy.batching import bucketed_batches, budgeted_batches, shuffled
 
 
 @settings(deadline=None, max_examples=60)
@@ -55,3 +56,20 @@ def test_batches_cover_each_row_once_within_the_budget(budget):
 
 def test_no_row_gives_no_batch():
     assert list(budgeted_batches(np.zeros(0, dtype=np.int64), 640)) == []
+
+
+def test_few_rows_are_shuffled_at_once():
+    one, other = np.random.default_rng(3), np.random.default_rng(3)
+    assert shuffled(1000, one).tolist() == other.permutation(1000).tolist()
+
+
+@pytest.mark.parametrize("rows", [0, 9, 10, 11, 95])
+def test_many_rows_are_shuffled_in_windows(monkeypatch, rows):
+    monkeypatch.setattr(module, "WINDOW", 10)
+    order = shuffled(rows, np.random.default_rng(0))
+    assert sorted(order.tolist()) == list(range(rows))
+    windows = [number for number, _ in itertools.groupby((order // 10).tolist())]
+    assert len(windows) == len(set(windows)) == -(-rows // 10)  # one after the other
+    if rows == 95:
+        assert windows != sorted(windows)
+        assert order.tolist() != shuffled(rows, np.random.default_rng(1)).tolist()

@@ -10,7 +10,7 @@ def test_keys_tell_items_apart() -> None:
 
 
 def test_parts_and_what_is_shown() -> None:
-    assert items.parts(["one two", ("three", "four")]) == ["one two", "three", "four"]
+    assert list(items.parts(["one two", ("three", "four")])) == ["one two", "three", "four"]
     assert items.shown("x y") == "x y"
     assert items.shown(("x", "y")) == "x | y"
     assert items.shown(("x", "y", "z")) == "x y z"

@@ -1,15 +1,19 @@
 import hashlib
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from understudy import logits as logits_module
+from understudy import shards as shards_module
 from understudy.errors import StoreError, UnderstudyError
-from understudy.logits import LogitStore, label, text_keys
+from understudy.logits import LogitStore, label, label_stream, text_keys
 from understudy.progress import Silent
 from understudy.task import Task
 
@@ -54,6 +58,12 @@ def open_store(folder, teacher="abc", labels=LABELS):
 
 def rows(*values):
     return np.array(values, dtype=np.float32)
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
 
 
 @pytest.fixture
@@ -155,26 +165,158 @@ def test_refuses_logits_that_cannot_be_kept(folder, logits):
     assert len(store) == len(open_store(folder)) == 0
 
 
-def test_a_missing_shard_is_named(filled):
-    (filled / "shard-000001.npz").unlink()
-    with pytest.raises(StoreError, match=r"shard-000001\.npz is missing"):
+@pytest.mark.parametrize("name", ["keys.npy", "logits.npy", "manifest.json"])
+def test_a_missing_file_is_named(filled, name):
+    (filled / "shard-000001" / name).unlink()
+    with pytest.raises(StoreError, match=rf"shard-000001/{name} is missing"):
         open_store(filled)
 
 
 def test_a_truncated_shard_is_named(filled):
-    path = filled / "shard-000002.npz"
+    path = filled / "shard-000002" / "logits.npy"
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(StoreError, match=r"shard-000002\.npz was truncated or altered"):
+    with pytest.raises(StoreError, match=r"shard-000002/logits\.npy was truncated or altered"):
         open_store(filled)
 
 
-def test_an_altered_shard_is_named(filled):
-    path = filled / "shard-000000.npz"
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(StoreError, match=r"shard-000000\.npz was truncated or altered"):
+@pytest.mark.parametrize("name", ["keys.npy", "logits.npy"])
+def test_an_altered_shard_is_named(filled, name):
+    damage(filled / "shard-000000" / name)
+    with pytest.raises(StoreError, match=rf"shard-000000/{name} was truncated or altered: its SHA-256"):
         open_store(filled)
+
+
+def test_what_was_altered_in_secret_is_found_when_asked(filled):
+    """The time of the last change is put back, as after a fault of the disk."""
+    path = filled / "shard-000000" / "logits.npy"
+    before = path.stat()
+    damage(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(StoreError, match=r"shard-000000/logits\.npy was truncated or altered"):
+        open_store(filled).verify()
+
+
+@pytest.mark.parametrize("harm", [damage, Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_damaged_index_is_made_again(filled, harm):
+    path = filled / "shard-000001" / "index.npy"
+    whole = path.read_bytes()
+    harm(path)
+    store = open_store(filled)
+    assert path.read_bytes() == whole
+    assert store.look_up(["1a", "2b"]).tolist() == [[1, 1], [2, 2]]
+    store.verify()
+
+
+def test_a_file_is_read_as_a_whole_once(filled, tmp_path, monkeypatch):
+    read = []
+    original = shards_module.file_digest
+    monkeypatch.setattr(shards_module, "file_digest", lambda path: (read.append(path), original(path))[1])
+    open_store(filled)
+    assert read == []
+    copy = tmp_path / "copy"
+    shutil.copytree(filled, copy, copy_function=shutil.copyfile)
+    open_store(copy)
+    assert len(read) == 9  # three files of three shards
+    (copy / "shard-000000" / "keys.npy").touch()
+    open_store(copy)
+    assert len(read) == 10
+    open_store(copy)
+    assert len(read) == 10
+    (copy / "checked.json").write_text("{")
+    assert len(open_store(copy)) == 6
+
+
+def test_an_older_format_is_refused(filled):
+    path = filled / "manifest.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({"teacher": "abc", "labels": list(LABELS), "shards": facts["shards"]}))
+    with pytest.raises(StoreError, match="has the format 1, but this version reads 2"):
+        open_store(filled)
+
+
+def test_small_shards_are_merged(folder):
+    store, rng = open_store(folder), np.random.default_rng(0)
+    values = rng.normal(size=(300, 2)).astype(np.float32)
+    texts = [f"text {number}" for number in range(300)]
+    for start in range(0, 300, 3):
+        store.append(texts[start : start + 3], values[start : start + 3])
+        shards = [path.name for path in folder.glob("*shard-*")]
+        named = json.loads((folder / "manifest.json").read_text())["shards"]
+        assert sorted(shards) == sorted(shard["folder"] for shard in named)
+        assert len(shards) <= 15
+    assert [shard["texts"] for shard in named] == [192, 24, 24, 24, 24, 3, 3, 3, 3]
+    for each in (store, open_store(folder)):
+        np.testing.assert_array_equal(each.look_up(texts[::-1]), values[::-1])
+        assert each.missing([*texts, "other"]) == ["other"]
+    store.compact()
+    assert len(json.loads((folder / "manifest.json").read_text())["shards"]) == 1
+    assert len(list(folder.glob("*shard-*"))) == 1
+    np.testing.assert_array_equal(open_store(folder).look_up(texts), values)
+
+
+def test_a_kill_while_merging_loses_nothing(folder, monkeypatch):
+    def fail(*_):
+        raise Stopped
+
+    store = open_store(folder)
+    for number in range(7):
+        store.append([f"text {number}"], rows([number, 0]))
+    monkeypatch.setattr(logits_module, "merge_shards", fail)
+    with pytest.raises(Stopped):
+        store.append(["text 7"], rows([7, 0]))
+    monkeypatch.undo()
+    again = open_store(folder)
+    (folder / ".shard-000008.new").mkdir()
+    assert len(again) == 8
+    again.append(["text 8"], rows([8, 0]))
+    assert again.look_up(["text 7", "text 8"])[:, 0].tolist() == [7, 8]
+    assert len(list(folder.glob("*shard-*"))) == 1
+
+
+def test_rows_of_sentences_survive_merging(folder):
+    store = open_store(folder)
+    sentences = [tuple("abcdefg"[:length]) for length in (3, 1, 0, 7, 1, 1, 2, 4, 5)]
+    for number, words in enumerate(sentences):
+        values = np.array([[number, place] for place in range(len(words))], dtype=np.float32).reshape(-1, 2)
+        store.append([(*words, str(number))], np.vstack([values, [[number, 99]]]), np.array([len(words) + 1]))
+    asked = [(*words, str(number)) for number, words in enumerate(sentences)][::-1]
+    expected = [[8 - n, p] for n, item in enumerate(asked) for p in [*range(len(item) - 1), 99]]
+    for each in (store, open_store(folder)):
+        assert each.look_up(asked).tolist() == expected
+
+
+def test_nothing_appended_is_no_shard(folder):
+    store = open_store(folder)
+    store.append([], np.zeros((0, 2), dtype=np.float32))
+    assert [path.name for path in folder.iterdir()] == ["manifest.json"]
+
+
+def test_large_batches_are_looked_up_in_chunks(filled, monkeypatch):
+    sizes = []
+    original = logits_module.text_keys
+    monkeypatch.setattr(logits_module, "CHUNK", 4)
+    monkeypatch.setattr(
+        logits_module, "text_keys", lambda texts: (sizes.append(len(texts)), original(texts))[1]
+    )
+    store, texts = open_store(filled), ["0a", "1b", "2a", "2b", "1a", "0b"]
+    assert store.look_up(texts).tolist() == [[0, 1], [1, 2], [2, 1], [2, 2], [1, 1], [0, 2]]
+    assert store.missing(text for text in [*texts, "x", "y", "x"]) == ["x", "y"]
+    assert max(sizes) == 4
+
+
+def test_a_stream_is_labelled_block_by_block(folder):
+    teacher, store = CountingTeacher(), open_store(folder)
+    done = label_stream(teacher, iter([*TEXTS, *TEXTS]), store, block_texts=10, shard_texts=4)
+    assert sorted(teacher.shown) == sorted(TEXTS)
+    assert [len(call) for call in teacher.calls[:6]] == [4, 4, 2, 4, 4, 2]
+    assert (done.labelled, done.reused) == (25, 25)
+    again = label_stream(CountingTeacher(stop=0), iter(TEXTS), store, block_texts=7)
+    assert (again.labelled, again.reused) == (0, 25)
+
+
+def test_a_stream_of_another_teacher_is_refused(folder):
+    with pytest.raises(StoreError, match="yes"):
+        label_stream(CountingTeacher(labels=("yes", "no")), TEXTS, open_store(folder))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"teacher": "abc", "labels": ["no", "yes"]}'])

@@ -156,7 +156,7 @@ def test_a_teacher_with_other_labels_is_refused_with_both_lists(source, write_mo
 
 
 def test_a_damaged_store_is_refused_by_name(copy, source, bare):
-    shard = next((copy / "logits").glob("*/shard-*.npz"))
+    shard = next((copy / "logits").glob("*/shard-*/logits.npy"))
     shard.write_bytes(shard.read_bytes()[:-10])
     settings = {**SETTINGS, "training__epochs": 3}
     with pytest.raises(StoreError, match=shard.name):
@@ -217,7 +217,7 @@ def test_killed_runs_end_like_an_uninterrupted_one(toy, bare, tmp_path, monkeypa
         ]
 
     def shards():
-        return len(list(killed.glob("logits/*/shard-*.npz"))) >= 2
+        return len(list(killed.glob("logits/*/shard-*/manifest.json"))) >= 2
 
     def epochs():
         return any(killed.glob(".checkpoints/cbow.v1-*/manifest.json"))

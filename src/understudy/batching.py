@@ -21,11 +21,26 @@ def budgeted_batches(lengths: IntArray, budget: int) -> Iterator[IntArray]:
         start = stop
 
 
+WINDOW = 2**20
+"""Rows that are shuffled among themselves; more of them are shuffled window by window, in random order."""
+
+
+def shuffled(rows: int, generator: np.random.Generator) -> IntArray:
+    """Row numbers ``(rows,)`` in random order; those that follow each other are near each other on disk.
+
+    Up to `WINDOW` rows are one window, and so in any order.
+    """
+    if rows <= WINDOW:
+        return generator.permutation(rows)
+    starts = generator.permutation(-(-rows // WINDOW)) * WINDOW
+    return np.concatenate([s + generator.permutation(min(WINDOW, rows - s)) for s in starts.tolist()])
+
+
 def bucketed_batches(
     lengths: IntArray, batch_size: int, generator: np.random.Generator, pool: int = 50
 ) -> list[IntArray]:
     """Batches to train on, shuffled: rows are sorted by length within pools of ``pool`` batches."""
-    order = generator.permutation(len(lengths))
+    order = shuffled(len(lengths), generator)
     groups: list[IntArray] = []
     for start in range(0, len(order), pool * batch_size):
         chunk = order[start : start + pool * batch_size]

@@ -6,7 +6,7 @@ An item is a text, a pair of texts, or (tagging) the words of a sentence: see `u
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -27,9 +27,9 @@ def shown(item: Item) -> str:
     return " | ".join(item) if len(item) == 2 else " ".join(item)
 
 
-def parts(items: Iterable[Item]) -> list[str]:
+def parts(items: Iterable[Item]) -> Iterator[str]:
     """Every text or word of the items, in order."""
-    return [part for item in items for part in ((item,) if isinstance(item, str) else item)]
+    return (part for item in items for part in ((item,) if isinstance(item, str) else item))
 
 
 def from_json(value: str | Sequence[str]) -> Item:
@@ -44,7 +44,14 @@ def rows_of(picked: IntArray, counts: IntArray) -> IntArray:
         picked: ``(m,)`` numbers of items.
         counts: ``(n,)`` rows of every item.
     """
-    taken = counts[picked]
-    starts = (np.cumsum(counts) - counts)[picked]
-    ends = np.cumsum(taken)
-    return np.repeat(starts - (ends - taken), taken) + np.arange(int(taken.sum()))
+    return runs((np.cumsum(counts) - counts)[picked], counts[picked])
+
+
+def runs(starts: IntArray, counts: IntArray) -> IntArray:
+    """Numbers that rise by one from each start, as many as its count, end to end.
+
+    >>> runs(np.array([7, 0]), np.array([2, 3])).tolist()
+    [7, 8, 0, 1, 2]
+    """
+    ends = np.cumsum(counts)
+    return np.repeat(starts - (ends - counts), counts) + np.arange(int(counts.sum()))

@@ -1,31 +1,33 @@
 """Soft targets on disk: each distinct text is shown to a teacher once, ever.
 
-A store is a folder of shards, each with the keys and the logits of some texts, and a manifest that is
-rewritten after every shard. Keys are hashes of the text itself, so neither paths nor row order matter; the
-manifest carries the teacher's fingerprint and the label names, so a store never serves another teacher.
-What is said of texts here holds for any item of a task; a sentence to be tagged has a row of logits a word.
+A store is a folder of shards (`understudy.shards`) and a manifest that is rewritten after each. Keys are
+hashes of the text itself, so neither paths nor row order matter; the manifest carries the teacher's
+fingerprint and the label names, so a store never serves another teacher. Small shards are merged as they
+become many, so that a store of any size has a few dozen. Nothing of it is loaded: look-ups touch what they
+need, and no Python object is kept for a row. What is said of texts here holds for any item of a task; a
+sentence to be tagged has a row of logits a word.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
+import itertools
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from understudy.errors import StoreError
-from understudy.folders import MANIFEST, file_digest, read_json, write_bytes, write_json
-from understudy.items import key, rows_of
+from understudy.errors import ArtifactError, StoreError
+from understudy.folders import MANIFEST, read_json, write_json
+from understudy.items import key, runs
 from understudy.progress import Progress, Silent
+from understudy.shards import Keys, Shard, Stamps, merge_shards, open_shard, write_shard
 from understudy.task import FloatArray, IntArray, Item, Predictor
-
-Keys = npt.NDArray[np.uint64]
 
 SHARD_TEXTS = 1024
 """Texts a shard; a killed run loses the work on one shard at most."""
@@ -39,16 +41,26 @@ def text_keys(texts: Sequence[Item]) -> Keys:
     return np.frombuffer(raw, dtype="<u8").reshape(-1, 2)
 
 
-class _Part(NamedTuple):
-    """Keys ``(n, 2)`` of some texts, their rows ``(n,)``, and the logits ``(rows, c)``."""
+BLOCK_TEXTS = 2**16
+"""Texts in memory at once while a stream is labelled."""
 
-    keys: Keys
-    counts: IntArray
-    logits: FloatArray
+CHUNK = 2**17
+"""Texts whose keys are in memory at once."""
+
+FORMAT = 2
+"""Of the folder; another one is refused."""
+
+FAN = 8
+"""Shards of one size that become one."""
+
+CHECKED = "checked.json"
+"""When each file was found to be whole; it only saves time, and may be removed."""
 
 
 class LogitStore:
     """The logits of one teacher, looked up by text.
+
+    One process at a time may append to it.
 
     Args:
         folder: where the store is, or shall be.
@@ -61,15 +73,11 @@ class LogitStore:
 
     def __init__(self, folder: Path, *, teacher: str, labels: Sequence[str]) -> None:
         self.folder = folder
-        self._facts: dict[str, Any] = {"teacher": teacher, "labels": list(labels), "shards": []}
-        self._parts: list[_Part] = [
-            _Part(
-                np.zeros((0, 2), dtype=np.uint64),
-                np.zeros(0, dtype=np.int64),
-                np.zeros((0, len(labels)), dtype=np.float32),
-            )
-        ]
-        self._is_sorted = False
+        self._facts: dict[str, Any] = {
+            "format": FORMAT, "teacher": teacher, "labels": list(labels), "shards": []
+        }  # fmt: skip
+        self._shards: list[Shard] = []
+        self._is_tidy = False
         if (folder / MANIFEST).is_file():
             self._open(read_json(folder / MANIFEST))
         else:
@@ -81,13 +89,21 @@ class LogitStore:
         """Label names in the order of the logits' columns."""
         return tuple(self._facts["labels"])
 
-    def __len__(self) -> int:
-        return sum(len(part.keys) for part in self._parts)
+    @property
+    def teacher(self) -> str:
+        """Fingerprint of the teacher."""
+        return str(self._facts["teacher"])
 
-    def missing(self, texts: Sequence[Item]) -> list[Item]:
-        """The texts that are not in the store, in order, each once."""
-        found = self._found(text_keys(texts))
-        return list(dict.fromkeys(text for text, place in zip(texts, found, strict=True) if place < 0))
+    def __len__(self) -> int:
+        return sum(map(len, self._shards))
+
+    def missing(self, texts: Iterable[Item]) -> list[Item]:
+        """The texts that are not in the store, in order, each once; the others are not kept in memory."""
+        found: dict[Item, None] = {}
+        for chunk in chunks(texts, CHUNK):
+            owners, _ = self._find(text_keys(chunk))
+            found.update(dict.fromkeys(chunk[place] for place in np.flatnonzero(owners < 0)))
+        return list(found)
 
     def look_up(self, texts: Sequence[Item]) -> FloatArray:
         """The logits of texts, ``(rows, c)`` float32, in the order of the texts.
@@ -95,17 +111,18 @@ class LogitStore:
         Raises:
             StoreError: a text was never labelled.
         """
-        found = self._found(text_keys(texts))
-        absent = np.flatnonzero(found < 0)
+        found = [self._find(text_keys(chunk)) for chunk in chunks(texts, CHUNK)]
+        owners, places = (np.concatenate(each) for each in zip((_NONE, _NONE), *found, strict=True))
+        absent = np.flatnonzero(owners < 0)
         if len(absent):
             raise StoreError(
                 f"{self.folder} has no soft targets for {len(absent):,} of {len(texts):,} texts, the first: "
                 f"{texts[absent[0]][:80]!r}. Run `understudy label` first."
             )
-        return self._all.logits[rows_of(found, self._all.counts)]
+        return self._logits(owners, places)
 
     def append(self, texts: Sequence[Item], logits: FloatArray, counts: IntArray | None = None) -> None:
-        """Add a shard and name it in the manifest, which is written last.
+        """Add a shard and name it in the manifest, which is written last; merge shards where there are many.
 
         Args:
             texts: ``n`` distinct texts, none of them in the store.
@@ -121,20 +138,35 @@ class LogitStore:
             values = np.asarray(logits, dtype=np.float32)
         if values.shape != expected or not np.isfinite(values).all():
             raise StoreError(f"Expected finite logits of shape {expected}, got shape {values.shape}.")
+        if not len(texts):
+            return
+        self._tidy()
         keys = text_keys(texts)
-        path = self.folder / f"shard-{len(self._facts['shards']):06d}.npz"
-        part = _Part(keys, counts, values)
-        _write_shard(path, part)
-        shard = {"file": path.name, "texts": len(texts), "sha256": file_digest(path)}
-        self._facts["shards"].append(shard)
-        write_json(self.folder / MANIFEST, self._facts)
-        self._parts.append(part)
-        self._is_sorted = False
+        self._add(lambda folder: write_shard(folder, keys, counts, values))
+        self._merge(crowded([len(shard) for shard in self._shards]))
+
+    def compact(self) -> None:
+        """Merge all shards into one, for the fastest look-ups; every byte is written again."""
+        self._merge(range(len(self._shards)))
+
+    def verify(self) -> None:
+        """Read every file and compare its SHA-256.
+
+        Raises:
+            StoreError: a file is missing, truncated or altered; by name.
+        """
+        for shard in self._shards:
+            open_shard(shard.folder, {})
 
     def _open(self, found: Any) -> None:
         if not isinstance(found, dict) or "shards" not in found:
             raise StoreError(
                 f"{self.folder / MANIFEST} is damaged: it lists no shards. Restore it, or remove the store."
+            )
+        if found.get("format") != FORMAT:
+            raise StoreError(
+                f"The logit store {self.folder} has the format {found.get('format', 1)}, but this version "
+                f"reads {FORMAT}. Remove the store; its texts are then labelled again."
             )
         differs = [
             f"{what}: the store has {found.get(what)}, this run has {self._facts[what]}"
@@ -146,33 +178,104 @@ class LogitStore:
                 f"The logit store {self.folder} is another teacher's: {'; '.join(differs)}. Give this run "
                 "another folder, or remove the store."
             )
-        self._parts.extend(_read_shard(self.folder, shard) for shard in found["shards"])
         self._facts = found
+        self._open_shards(found["shards"])
 
-    def _sort(self) -> None:
-        self._all = _Part(*map(np.concatenate, zip(*self._parts, strict=True)))
-        self._parts, self._is_sorted = [self._all], True
-        self._order = np.lexsort((self._all.keys[:, 1], self._all.keys[:, 0]))
-        self._first = self._all.keys[self._order, 0]
+    def _open_shards(self, shards: Sequence[dict[str, Any]]) -> None:
+        path = self.folder / CHECKED
+        known: dict[str, Stamps] = {}
+        with contextlib.suppress(ArtifactError):
+            known = read_json(path)
+        now = {}
+        for facts in shards:
+            name = facts["folder"]
+            shard, now[name] = open_shard(self.folder / name, known.get(name) or facts["stamps"])
+            self._shards.append(shard)
+        if any(now[facts["folder"]] != known.get(facts["folder"], facts["stamps"]) for facts in shards):
+            with contextlib.suppress(OSError):  # a store that may only be read is checked at every start
+                write_json(path, now)
 
-    def _found(self, keys: Keys) -> IntArray:
-        """Place of each key, or -1. Halves that collide in the first 64 bits are told apart by the second."""
-        if not self._is_sorted:
-            self._sort()
-        position = np.searchsorted(self._first, keys[:, 0])
-        places = np.full(len(keys), -1, dtype=np.int64)
-        open_ = np.arange(len(keys))
-        while len(open_):
-            inside = position[open_] < len(self._first)
-            open_ = open_[inside]
-            same = self._first[position[open_]] == keys[open_, 0]
-            open_ = open_[same]
-            candidate = self._order[position[open_]]
-            hit = self._all.keys[candidate, 1] == keys[open_, 1]
-            places[open_[hit]] = candidate[hit]
-            open_ = open_[~hit]
-            position[open_] += 1
-        return places
+    def _find(self, keys: Keys) -> tuple[IntArray, IntArray]:
+        """Number of the shard that has each key, or -1, and the place there: ``(n,)`` both."""
+        owners, places = (np.full(len(keys), -1, dtype=np.int64) for _ in range(2))
+        todo = np.argsort(keys[:, 0])  # neighbours share pages of the mapped files
+        for number in np.argsort([-len(shard) for shard in self._shards]).tolist():
+            found = self._shards[number].find(keys[todo])
+            is_here = found >= 0
+            owners[todo[is_here]], places[todo[is_here]] = number, found[is_here]
+            todo = todo[~is_here]
+            if not len(todo):
+                break
+        return owners, places
+
+    def _logits(self, owners: IntArray, places: IntArray) -> FloatArray:
+        mine = [np.flatnonzero(owners == number) for number in range(len(self._shards))]
+        counts = np.zeros(len(owners), dtype=np.int64)
+        for shard, items in zip(self._shards, mine, strict=True):
+            counts[items] = shard.counts(places[items])
+        starts = np.cumsum(counts) - counts
+        logits = np.empty((int(counts.sum()), len(self.labels)), dtype=np.float32)
+        for shard, items in zip(self._shards, mine, strict=True):
+            logits[runs(starts[items], counts[items])] = shard.rows(places[items])
+        return logits
+
+    def _add(self, write: Callable[[Path], None], replaced: Sequence[int] = ()) -> None:
+        """Write a shard, then the manifest that names it and no longer those that it replaces."""
+        numbers = [int(facts["folder"].rsplit("-", 1)[1]) for facts in self._facts["shards"]]
+        folder = self.folder / f"shard-{max(numbers, default=-1) + 1:06d}"
+        write(folder)
+        shard, stamps = open_shard(folder, {path.name: path.stat().st_mtime_ns for path in folder.iterdir()})
+        keep = [number for number in range(len(self._shards)) if number not in set(replaced)]
+        made = {"folder": folder.name, "texts": len(shard), "rows": len(shard.logits), "stamps": stamps}
+        shards = [*(self._facts["shards"][number] for number in keep), made]
+        facts = {**self._facts, "shards": shards}
+        write_json(self.folder / MANIFEST, facts)
+        old = [self._shards[number].folder for number in replaced]
+        self._facts, self._shards = facts, [*(self._shards[number] for number in keep), shard]
+        for each in old:
+            shutil.rmtree(each, ignore_errors=True)
+
+    def _merge(self, numbers: Sequence[int]) -> None:
+        if len(numbers) > 1:
+            shards = [self._shards[number] for number in numbers]
+            self._add(lambda folder: merge_shards(folder, shards), numbers)
+
+    def _tidy(self) -> None:
+        """Remove what a killed run left, before the first shard of this one."""
+        if not self._is_tidy:
+            named = {facts["folder"] for facts in self._facts["shards"]}
+            for path in self.folder.glob("*shard-*"):
+                if path.name not in named:
+                    shutil.rmtree(path, ignore_errors=True)
+            self._is_tidy = True
+
+
+_NONE = np.zeros(0, dtype=np.int64)
+
+
+def crowded(sizes: Sequence[int]) -> list[int]:
+    """Which shards to merge, by number: the smallest ones, up to the last that the smaller ones outweigh.
+
+    A shard is outweighed by smaller ones that hold `FAN` - 1 times as much together. So `FAN` shards of one
+    size become one, and with it seven more of its size, in one go; a row is written again O(log n) times.
+
+    >>> crowded([8, 1, 1, 1, 1, 1, 1, 1]), crowded([8, 1, 1, 1, 1, 1, 1, 1, 1])
+    ([], [1, 2, 3, 4, 5, 6, 7, 8])
+    """
+    order = sorted(range(len(sizes)), key=lambda number: sizes[number])
+    total, last = 0, 0
+    for rank, number in enumerate(order):
+        if rank and (FAN - 1) * sizes[number] <= total:
+            last = rank + 1
+        total += sizes[number]
+    return order[:last]
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Items in lists of ``size``, the last one shorter."""
+    stream = iter(items)
+    while chunk := list(itertools.islice(stream, size)):
+        yield chunk
 
 
 @dataclass(frozen=True)
@@ -200,38 +303,76 @@ def label(
     Raises:
         StoreError: the teacher's labels are not the store's, in the same order.
     """
+    _check_labels(teacher, store)
+    started = time.perf_counter()
+    distinct = _by_length(texts)
+    todo = set(store.missing(distinct))
+    with (progress or Silent()).bar("labelling", len(todo), "texts") as advance:
+        for shard in _shards_to_do(distinct, todo, shard_texts):
+            store.append(shard, teacher.logits(shard), teacher.task.rows(shard))
+            advance(len(shard))
+    return Labelling(len(todo), len(distinct) - len(todo), time.perf_counter() - started)
+
+
+def label_stream(
+    teacher: Predictor,
+    texts: Iterable[Item],
+    store: LogitStore,
+    *,
+    block_texts: int = BLOCK_TEXTS,
+    shard_texts: int = SHARD_TEXTS,
+    progress: Progress | None = None,
+    total: int = 0,
+) -> Labelling:
+    """`label` for texts that do not fit in memory: block by block, each in order of length.
+
+    A killed run is called again with the same texts; those that the store has are read over.
+
+    Args:
+        teacher: is shown ``shard_texts`` texts at once; a cheap one is fastest with a whole block.
+        texts: read once, in order.
+        store: of this teacher.
+        block_texts: texts that are in memory at once.
+        shard_texts: texts a shard.
+        progress: audience.
+        total: number of texts, for the bar, where it is known.
+
+    Raises:
+        StoreError: the teacher's labels are not the store's, in the same order.
+    """
+    _check_labels(teacher, store)
+    started = time.perf_counter()
+    labelled = reused = 0
+    with (progress or Silent()).bar("labelling", total, "texts") as advance:
+        for block in chunks(texts, block_texts):
+            distinct = _by_length(block)
+            todo = set(store.missing(distinct))
+            for shard in _shards_to_do(distinct, todo, shard_texts):
+                store.append(shard, teacher.logits(shard), teacher.task.rows(shard))
+            labelled, reused = labelled + len(todo), reused + len(distinct) - len(todo)
+            advance(len(block))
+    return Labelling(labelled, reused, time.perf_counter() - started)
+
+
+def _check_labels(teacher: Predictor, store: LogitStore) -> None:
     if teacher.task.labels != store.labels:
         raise StoreError(
             f"The teacher answers {list(teacher.task.labels)}, but the store {store.folder} keeps "
             f"{list(store.labels)}. Open the store with the teacher's labels."
         )
-    started = time.perf_counter()
-    distinct = sorted(set(texts), key=lambda text: (_length(text), text))
-    todo = set(store.missing(distinct))
-    with (progress or Silent()).bar("labelling", len(todo), "texts") as advance:
-        for start in range(0, len(distinct), shard_texts):
-            shard = [text for text in distinct[start : start + shard_texts] if text in todo]
-            if shard:
-                store.append(shard, teacher.logits(shard), teacher.task.rows(shard))
-                advance(len(shard))
-    return Labelling(len(todo), len(distinct) - len(todo), time.perf_counter() - started)
+
+
+def _by_length(texts: Iterable[Item]) -> list[Item]:
+    """Each text once, short ones first."""
+    return sorted(set(texts), key=lambda text: (_length(text), text))
+
+
+def _shards_to_do(distinct: Sequence[Item], todo: set[Item], shard_texts: int) -> Iterator[list[Item]]:
+    """Of each shard of all texts those that are to do; shards without any are left out."""
+    for start in range(0, len(distinct), shard_texts):
+        if shard := [text for text in distinct[start : start + shard_texts] if text in todo]:
+            yield shard
 
 
 def _length(item: Item) -> int:
     return len(item) if isinstance(item, str) else sum(map(len, item))
-
-
-def _write_shard(path: Path, part: _Part) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **part._asdict())
-    write_bytes(path, buffer.getvalue())
-
-
-def _read_shard(folder: Path, shard: dict[str, Any]) -> _Part:
-    path = folder / shard["file"]
-    if not path.is_file():
-        raise StoreError(f"{path} is missing, but the manifest names it. Restore it, or remove the store.")
-    if file_digest(path) != shard["sha256"]:
-        raise StoreError(f"{path} was truncated or altered. Restore it, or remove the store.")
-    with np.load(path, allow_pickle=False) as arrays:
-        return _Part(*(arrays[name] for name in _Part._fields))

@@ -14,6 +14,7 @@ SPACE, SINGLE and the table are fixed: no Unicode property of any library's vers
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -250,7 +251,7 @@ def joined(
 def flattened(rows: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
     """Lists of ids end to end ``(sum of lengths,)``, and their lengths ``(n,)``."""
     lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    flat = np.fromiter((i for row in rows for i in row), dtype=np.int64, count=int(lengths.sum()))
+    flat = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum()))
     return flat, lengths
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -37,17 +40,26 @@ class Ragged:
         return rows
 
 
+def tensor_of(array: npt.NDArray[Any]) -> Tensor:
+    """The same numbers as a tensor that nobody writes into: mapped files stay mapped, be they read-only."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
+        return torch.from_numpy(array)
+
+
 class RaggedTexts:
     """All texts of a set, tokenised once; any rows of it make a batch without a Python loop over them.
 
+    The arrays may be mapped files: what a batch needs is read when it is made.
+
     Args:
-        ids: ``(sum of lengths,)`` int64.
-        lengths: ``(n,)`` int64.
+        ids: ``(sum of lengths,)`` int64 or int32.
+        lengths: ``(n,)`` int64 or int32.
     """
 
     def __init__(self, ids: IntArray, lengths: IntArray) -> None:
-        self.ids = torch.from_numpy(ids)
-        self.lengths = torch.from_numpy(lengths)
+        self.ids = tensor_of(ids)
+        self.lengths = tensor_of(lengths)
         self.starts = torch.cumsum(self.lengths, dim=0) - self.lengths
 
     def __len__(self) -> int:
@@ -56,7 +68,7 @@ class RaggedTexts:
     def take(self, rows: IntArray) -> Ragged:
         """The texts with the given row numbers ``(b,)``, in that order."""
         picked = torch.from_numpy(np.ascontiguousarray(rows))
-        lengths = self.lengths[picked]
+        lengths = self.lengths[picked].long()
         ends = torch.cumsum(lengths, dim=0)
         shift = torch.repeat_interleave(self.starts[picked] - (ends - lengths), lengths)
-        return Ragged(self.ids[shift + torch.arange(len(shift))], lengths)
+        return Ragged(self.ids[shift + torch.arange(len(shift))].long(), lengths)

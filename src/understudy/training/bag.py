@@ -16,7 +16,7 @@ from understudy.students import Network
 from understudy.task import Task
 from understudy.training import native
 from understudy.training.student import Inputs
-from understudy.training.transfer import TransferSet
+from understudy.training.transfer import Transfer
 
 STUDENT = "cbow.v1"
 """The student that the native trainer knows."""
@@ -55,7 +55,7 @@ def learn(
     task: Task,
     module: Network,
     inputs: Inputs,
-    transfer: TransferSet,
+    transfer: Transfer,
     loss: LossConfig,
     *,
     has_weights: bool,

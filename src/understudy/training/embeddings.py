@@ -86,7 +86,7 @@ def make_start(
     """
     own = module.encoder.word_table().vectors.numpy()
     vectors = _without_padding(_vectors(str(source), vocabulary, teacher))
-    counts = np.bincount(ids, minlength=len(vocabulary))
+    counts = _counts(ids, len(vocabulary))
     is_static = str(source) == STATIC
     fitted, kept = fit_width(vectors, own.shape[1], is_centred=is_static)
     if is_static:
@@ -187,6 +187,14 @@ def _vectors(source: str, vocabulary: Vocabulary, teacher: Any) -> Vectors:
         )
     vectors = output_vectors if source == STATIC else input_vectors
     return vectors(teacher, vocabulary)
+
+
+def _counts(ids: IntArray, size: int) -> IntArray:
+    """How often each id stands there ``(size,)``; mapped ids are read a part at a time."""
+    counts = np.zeros(size, dtype=np.int64)
+    for start in range(0, len(ids), 2**22):
+        counts += np.bincount(ids[start : start + 2**22], minlength=size)
+    return counts
 
 
 def _without_padding(vectors: Vectors) -> Vectors:

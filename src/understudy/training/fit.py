@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from understudy.batching import bucketed_batches
+from understudy.batching import bucketed_batches, shuffled
 from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.encoding import form_of
 from understudy.errors import DataError, RecipeError
@@ -21,6 +21,7 @@ from understudy.loop import LoopConfig, Score, dev_score, optimise
 from understudy.losses import balanced_weights, combined
 from understudy.progress import Progress
 from understudy.students import Network, build, spec
+from understudy.students.ragged import tensor_of
 from understudy.students.registry import Spec, parse
 from understudy.subwords import Vocabulary, train_wordpiece
 from understudy.task import Gold, IntArray, Item, Task
@@ -29,14 +30,14 @@ from understudy.training import bag
 from understudy.training.embeddings import apply, convergence_step, make_start
 from understudy.training.layers import LayerLearner
 from understudy.training.student import Inputs, TorchStudent, Trained
-from understudy.training.transfer import TransferSet
+from understudy.training.transfer import Transfer
 from understudy.words import build_vocabulary
 
 
 def fit(
     name: str,
     task: Task,
-    transfer: TransferSet,
+    transfer: Transfer,
     dev: tuple[Sequence[Item], Gold],
     *,
     seed: int,
@@ -55,7 +56,7 @@ def fit(
     Args:
         name: of the student; a preset, sizes and options may stand behind it (`students.registry.parse`).
         task: label names and metric.
-        transfer: what it learns from.
+        transfer: what it learns from, in memory or on disk (`training.stream`).
         dev: labelled texts for early stopping: texts and gold labels.
         seed: of the first weights, shuffling and dropout.
         loss: which loss; by default `mse` on logits where there are soft targets, else `gold`.
@@ -82,7 +83,7 @@ def fit(
     vocabulary = vocabulary.cut(_longest(module, loss, teacher))
     student = TorchStudent(found.name, module, vocabulary, task)
     masked = replace(student, vocabulary=vocabulary.masked())
-    inputs, dev_inputs = masked.encode(transfer.texts), student.encode(dev[0])
+    inputs, dev_inputs = transfer.inputs(masked), student.encode(dev[0])
     start = _start(config, student, inputs, teacher)
     targets = _Targets(task, transfer, loss, has_weights=config.class_weights)
     learner = LayerLearner(module, teacher, config, seed) if loss.layers > 0.0 else None
@@ -102,7 +103,7 @@ def fit(
 
     epochs, patience = config.epochs or defaults.epochs, config.patience or defaults.patience
     reason = bag.why_not(found.name, task, module, loss, config)
-    if _is_native(reason, config.trainer, len(transfer)):
+    if _is_native(reason, config.trainer, len(inputs)):
         has_weights = config.class_weights
         settings: dict[str, Any] = {"epochs": epochs, "patience": patience, "seed": seed, "score": score}
         curve = bag.learn(task, module, inputs, transfer, loss, has_weights=has_weights, **settings)
@@ -152,15 +153,16 @@ def _start(
     """Fill the word table with what the config asks for, and say what that was."""
     if config.embeddings is None:
         return None
-    ids = np.concatenate([side.ids for side in inputs.encoded.sides])
+    sides = [side.ids for side in inputs.encoded.sides]
+    ids = sides[0] if len(sides) == 1 else np.concatenate(sides)
     start = make_start(config.embeddings, student.module, student.vocabulary, ids, teacher)
     apply(student.module, start, is_frozen=config.is_embedding_frozen)
     return {**start.facts(), "is_frozen": config.is_embedding_frozen}
 
 
-def _check(task: Task, transfer: TransferSet, loss: LossConfig, config: TrainingConfig) -> None:
+def _check(task: Task, transfer: Transfer, loss: LossConfig, config: TrainingConfig) -> None:
     check_loss(task, loss)
-    rows = int(task.rows(transfer.texts).sum())
+    rows = transfer.rows(task)
     if len(transfer.gold) != rows:
         raise DataError(
             f"The transfer set has {rows:,} rows to answer, but {len(transfer.gold):,} gold labels."
@@ -187,10 +189,10 @@ def _vocabulary(
 class _Targets:
     """Soft and gold targets as tensors, and the loss of a batch of row numbers."""
 
-    def __init__(self, task: Task, transfer: TransferSet, loss: LossConfig, *, has_weights: bool) -> None:
+    def __init__(self, task: Task, transfer: Transfer, loss: LossConfig, *, has_weights: bool) -> None:
         self.task, self.config = task, loss
-        self.soft = None if transfer.soft is None else torch.from_numpy(transfer.soft)
-        self.gold = torch.from_numpy(task.targets(transfer.gold))
+        self.soft = None if transfer.soft is None else tensor_of(transfer.soft)
+        self.gold = tensor_of(task.targets(transfer.gold))
         self.weights = balanced_weights(task, transfer.gold) if has_weights else None
 
     def loss(self, logits: Tensor, rows: IntArray) -> Tensor:
@@ -204,5 +206,5 @@ class _Targets:
 def _batches(found: Spec, inputs: Inputs, batch_size: int, generator: np.random.Generator) -> list[IntArray]:
     if found.training.is_bucketed:
         return bucketed_batches(inputs.lengths, batch_size, generator)
-    order = generator.permutation(len(inputs))
+    order = shuffled(len(inputs), generator)
     return np.split(order, range(batch_size, len(order), batch_size))

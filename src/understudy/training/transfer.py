@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from understudy.errors import DataError
 from understudy.logits import LogitStore
 from understudy.task import FloatArray, Gold, Item, Task
+from understudy.training.student import Inputs, TorchStudent
+
+
+class Transfer(Protocol):
+    """What a student learns from: `TransferSet`, or `understudy.training.stream.StreamedSet`."""
+
+    @property
+    def texts(self) -> Iterable[Item]:
+        """Its items, in order."""
+        ...
+
+    @property
+    def gold(self) -> Gold:
+        """Gold labels of their rows, as `understudy.task.Gold` says."""
+        ...
+
+    @property
+    def soft(self) -> FloatArray | None:
+        """``(rows, c)`` float32 logits of the teacher, if there is one."""
+        ...
+
+    def rows(self, task: Task) -> int:
+        """How many rows the items have."""
+        ...
+
+    def inputs(self, student: TorchStudent) -> Inputs:
+        """The items as this student reads them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,10 +66,18 @@ class TransferSet:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def rows(self, task: Task) -> int:
+        """How many rows the items have."""
+        return int(task.rows(self.texts).sum())
+
+    def inputs(self, student: TorchStudent) -> Inputs:
+        """The items as this student reads them."""
+        return student.encode(self.texts)
+
 
 def labelled_only(task: Task, texts: Sequence[Item], labels: Gold) -> TransferSet:
     """The labelled texts with their gold labels alone."""
-    _check_gold(task, texts, labels)
+    check_gold(task, texts, labels)
     return TransferSet(tuple(texts), np.asarray(labels))
 
 
@@ -56,13 +93,18 @@ def with_soft_targets(
         further: texts without labels, such as unlabelled or augmented ones.
         store: soft targets of all of them.
     """
-    _check_gold(task, texts, labels)
+    check_gold(task, texts, labels)
     every = (*texts, *further)
     gold = np.concatenate([labels, task.no_gold(int(task.rows(further).sum()))])
     return TransferSet(every, gold, store.look_up(every))
 
 
-def _check_gold(task: Task, texts: Sequence[Item], labels: Gold) -> None:
+def check_gold(task: Task, texts: Sequence[Item], labels: Gold) -> None:
+    """Whether there is a gold label for each row.
+
+    Raises:
+        DataError: there are more or fewer.
+    """
     rows = int(task.rows(texts).sum())
     if len(labels) != rows:
         raise DataError(
