@@ -41,6 +41,14 @@ class Pair(StrEnum):
     diffcat = "diffcat"
 
 
+class Quantize(StrEnum):
+    """Which graphs may serve."""
+
+    none = "none"
+    auto = "auto"
+    int8 = "int8"
+
+
 class Form(StrEnum):
     """What `predict` writes."""
 
@@ -133,6 +141,12 @@ Precision = Annotated[
     str | None,
     typer.Option("--precision", help="Of the teacher: float32, or bfloat16 where the CPU has it (faster)."),
 ]
+QuantizeOption = Annotated[
+    Quantize | None,
+    typer.Option(
+        "--quantize", help="int8 graphs: auto takes one where it is faster here and as good on dev. [none]"
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of every random choice.")]
 
 
@@ -164,6 +178,7 @@ def _verb(stage: str, about: str) -> None:
         embeddings: Embeddings = None,
         frozen: Frozen = None,
         precision: Precision = None,
+        quantize: QuantizeOption = None,
         seed: Seed = None,
     ) -> None:
         earlier = Path(data) / "recipe.yaml" if data else None
@@ -191,6 +206,7 @@ def _verb(stage: str, about: str) -> None:
             "training.embeddings": embeddings,
             "training.is_embedding_frozen": frozen,
             "training.pair": pair.value if pair else None,
+            "quantize": quantize.value if quantize else None,
             "seed": seed,
         }
         if is_run and recipe is not None:

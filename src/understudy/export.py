@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from understudy.errors import ExportError
 from understudy.flat import Weights, fingerprint, pack, rule_of
 from understudy.folders import publish, verify
 from understudy.layout import FORMAT, Layout
+from understudy.quantisation import quantise
+from understudy.runtime.session import open_session
 from understudy.students.registry import describe
-from understudy.task import IntArray
+from understudy.task import Gold, IntArray, Item
 from understudy.training.student import Inputs, TorchStudent
 
 TOLERANCE = 1e-4
@@ -31,29 +34,45 @@ CHECKED_LENGTHS = ((1,), (2,), (1, 7, 3), (40, 1, 17, 40), (129, 64), (300,))
 """Batches that are compared: several sizes, several lengths, short beside long."""
 
 
-def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], about: dict[str, Any]) -> float:
+def export(
+    student: TorchStudent,
+    folder: Path,
+    *,
+    teacher: dict[str, Any],
+    about: dict[str, Any],
+    quantize: str = "none",
+    dev: tuple[Sequence[Item], Gold] | None = None,
+) -> float:
     """Write a student as config, vocabulary, weights and graph, and compare the graph with torch first.
+
+    ``model.onnx`` is the graph that serves. Where that is the int8 one, the float graph is not kept: the
+    weights in ``model.safetensors`` are, and it was the float graph that was compared with torch.
 
     Args:
         student: a trained one.
         folder: where to; replaced as a whole, or left as it was where anything fails.
         teacher: ``name`` and ``fingerprint`` of the teacher, empty for a student that had none.
         about: facts for the manifest.
+        quantize: whether an int8 graph may serve: ``none``, ``auto`` or ``int8`` (`understudy.quantisation`).
+        dev: items and gold labels, on which that is decided.
 
     Returns:
         The largest difference found, in logits.
 
     Raises:
+        RecipeError: ``quantize`` is unknown, or needs dev items that are missing.
         ExportError: the graph's logits differ from torch's by more than `TOLERANCE`.
     """
     module: Any = student.module
     with publish(folder, about) as aside:
         layout = Layout(aside)
-        layout.onnx.write_bytes(module.to_onnx().SerializeToString())
-        difference = parity(student, layout.onnx)
+        graph, fast = module.to_onnx().SerializeToString(), flat_file(student)
+        difference = parity(student, graph)
+        graph, decision = quantise(student, graph, quantize, dev, is_fast=fast is not None)
+        layout.onnx.write_bytes(graph)
         save_file(dict(module.state_dict()), layout.weights)
         student.vocabulary.save(layout.tokenizer)
-        fast = flat_file(student)
+        fast = None if decision.is_int8 else fast
         if fast is not None:
             layout.fast.write_bytes(fast)
         config = {
@@ -67,7 +86,9 @@ def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], abou
                 "inputs": sum(INPUTS[module.form], ()),
                 "output": "logits",
                 "largest_difference": difference,
+                "precision": decision.precision,
             },
+            "quantisation": decision.to_dict(),
             **({} if fast is None else {"fast": {"fingerprint": fingerprint(fast)}}),
             "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
             | {"understudy": __version__},
@@ -101,15 +122,13 @@ def flat_file(student: TorchStudent) -> bytes | None:
     )
 
 
-def parity(student: TorchStudent, graph: Path, *, seed: int = 0) -> float:
+def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> float:
     """The largest difference between torch's and ONNX Runtime's logits on random ids of random lengths.
 
     Raises:
         ExportError: it is larger than `TOLERANCE`, or not a number.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    session = open_session(graph)
     generator = np.random.default_rng(seed)
     drawn = tuple(tuple(generator.integers(1, 60, size=n).tolist()) for n in (1, 5, 33))
     largest, form = 0.0, student.module.form

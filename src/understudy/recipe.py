@@ -102,6 +102,8 @@ class Recipe(_Part):
         augment: steps that make and filter texts, in order: names, or a name with its options.
         loss: what the students minimise.
         training: how they are trained.
+        quantize: whether int8 graphs may serve: ``none``; ``auto``, where one is both faster on this machine
+            and as good on dev; ``int8``, in any case.
         seed: of every random choice.
     """
 
@@ -111,6 +113,7 @@ class Recipe(_Part):
     augment: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
+    quantize: Literal["none", "auto", "int8"] = "none"
     seed: int = Field(0, ge=0)
 
     @field_validator("students")

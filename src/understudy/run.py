@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from understudy.data import Dataset
-from understudy.folders import digest, file_digest, read_manifest
-from understudy.layout import slug
+from understudy.evaluation.machine import cpu_name
+from understudy.folders import digest, file_digest, read_json, read_manifest
+from understudy.layout import Layout, slug
 from understudy.opening import Order
 from understudy.recipe import Recipe
 from understudy.stages import Stages
@@ -133,6 +136,21 @@ class Run:
     def train_folder(self, name: str, *, is_gold: bool) -> Path:
         """Where a trained student is kept."""
         return self.folder / "train" / (slug(name) + (".gold" if is_gold else ""))
+
+    def quantize(self, name: str, *, is_gold: bool) -> str:
+        """What a student's graph may be; its undistilled twin, timed beside it, follows what was decided."""
+        wanted = self.recipe.quantize
+        if not is_gold or wanted != "auto":
+            return wanted
+        config = read_json(Layout(self.model_folder(name, is_gold=False)).config)
+        return "int8" if config["onnx"]["precision"] == "int8" else "none"
+
+    def measured_on(self, quantize: str) -> dict[str, Any]:
+        """What a decision by measurement hangs on: until one of these changes, it stands."""
+        if quantize == "none":
+            return {}
+        where = {"cpu": cpu_name(), "onnxruntime": version("onnxruntime")}
+        return {"quantize": quantize, "dev": self.labelled_key, **where}
 
     def checkpoint(self, name: str, key: str) -> Path:
         """Folder in which a long training keeps its state; gone once the stage is done."""

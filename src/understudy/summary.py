@@ -19,7 +19,7 @@ from understudy.evaluation.machine import cpu_name, describe_machine
 from understudy.evaluation.quality import Quality, assess, retention
 from understudy.export import annotate
 from understudy.folders import digest, publish, read_json, write_json
-from understudy.layout import slug
+from understudy.layout import Layout, slug
 from understudy.measure import measure_apart
 from understudy.opening import Order, open_predictor
 from understudy.report.card import render_card
@@ -136,6 +136,7 @@ def _annotate(run: Path, document: Mapping[str, Any], row: Mapping[str, Any]) ->
         "machine": document["machine"],
         "parameters": config["parameters"],
         "vocabulary_size": config["vocabulary"]["size"],
+        "quantisation": row.get("quantisation"),
         "understudy_version": __version__,
     }
     shared = {key: document[key] for key in ("task", "data", "machine", "created", "understudy_version")}
@@ -197,7 +198,16 @@ def _row(entry: Entry, quality: Quality, cost: Mapping[str, Any]) -> dict[str, A
         "per_label_f1": judged["per_label"],
         "calibration": _calibration(judged["calibration"]),
         **_training(entry),
+        **_quantisation(entry.order),
     }
+
+
+def _quantisation(order: Order) -> dict[str, str]:
+    """What was decided about an exported student's graph, where int8 was asked for."""
+    if order.kind != "student":
+        return {}
+    decided = read_json(Layout(Path(order.location)).config).get("quantisation", {"wanted": "none"})
+    return {} if decided["wanted"] == "none" else {"quantisation": decided["why"]}
 
 
 def _calibration(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
