@@ -191,7 +191,7 @@ def to_int8(graph: bytes) -> bytes:
 def _unshare(graph: Any) -> None:
     """Give every LSTM weights of its own.
 
-    Of two nodes that share weights, ONNX Runtime's quantiser leaves the second as one that fails when it runs.
+    Of two nodes that share weights, ONNX Runtime's quantiser leaves the second so that it fails when it runs.
     """
     weights, taken = {weight.name: weight for weight in graph.initializer}, set()
     for number, node in enumerate(each for each in graph.node if each.op_type == "LSTM"):

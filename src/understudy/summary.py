@@ -136,7 +136,7 @@ def _annotate(run: Path, document: Mapping[str, Any], row: Mapping[str, Any]) ->
         "machine": document["machine"],
         "parameters": config["parameters"],
         "vocabulary_size": config["vocabulary"]["size"],
-        "quantisation": row.get("quantisation"),
+        "quantisation": config.get("quantisation", {}).get("why"),
         "understudy_version": __version__,
     }
     shared = {key: document[key] for key in ("task", "data", "machine", "created", "understudy_version")}
