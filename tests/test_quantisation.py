@@ -12,7 +12,7 @@ from understudy.evaluation.clock import Race
 from understudy.export import export
 from understudy.folders import read_json, verify
 from understudy.layout import Layout
-from understudy.quantisation import MOST_LOST, Measured, quantise, to_int8
+from understudy.quantisation import MOST_LOST, Measured, choose_table, quantise, to_int8
 from understudy.runtime import load
 from understudy.runtime.session import open_session
 from understudy.students import STUDENTS, build
@@ -280,4 +280,72 @@ def test_a_float_graph_that_is_wrong_is_not_quantised(tmp_path, quick, monkeypat
     monkeypatch.setattr(type(one.module), "to_onnx", lambda self: wrong)
     with pytest.raises(ExportError):
         export(one, tmp_path / "s", teacher={}, about={}, quantize="int8", dev=([], []))
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------------------------- the table of words
+
+
+def bag(name="cbow.v1"):
+    one = student_of(name)
+    with torch.no_grad():
+        for parameter in one.module.parameters():
+            parameter.mul_(3)
+    return one
+
+
+@pytest.mark.parametrize("name", ["cbow.v1", "dan.v1"])
+@pytest.mark.parametrize("form", ["float16", "int8"])
+def test_all_files_hold_the_rounded_student(tmp_path, name, form):
+    one = bag(name)
+    before = {key: value.clone() for key, value in one.module.state_dict().items()}
+    dev = dev_of(one)
+    export(one, tmp_path / "full", teacher={}, about={})
+    export(one, tmp_path / "small", teacher={}, about={}, table=form, dev=dev)
+    verify(tmp_path / "small")
+    assert all(torch.equal(before[key], value) for key, value in one.module.state_dict().items())
+    full, small = (Layout(tmp_path / part).fast.stat().st_size for part in ("full", "small"))
+    assert small < (0.7 if form == "float16" else 0.5) * full or name == "cbow.v1"
+    model = load(tmp_path / "small")
+    slow = model.reference.logits(dev[0])
+    if model.fast is not None:
+        np.testing.assert_allclose(model.logits(dev[0]), slow, atol=1e-5)
+    difference = np.abs(slow - one.logits(dev[0])).max()
+    assert 0 < difference < 0.1
+    config = read_json(tmp_path / "small" / "config.json")
+    table = config["quantisation"]["table"]
+    assert (table["wanted"], table["form"]) == (form, form)
+    assert f"the rows of words are in {form}: accuracy on dev is" in table["why"]
+    assert config["onnx"]["largest_difference"] < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("worse", "form"), [((), "int8"), (("int8",), "float16"), (("int8", "float16"), "float32")]
+)
+def test_auto_takes_the_smallest_table_that_is_as_good(monkeypatch, worse, form):
+    one = bag()
+    real, wrong = room.rounded, bag()
+    with torch.no_grad():
+        for parameter in wrong.module.parameters():
+            parameter.mul_(-1)
+    monkeypatch.setattr(
+        room, "rounded", lambda student, form: wrong if form in worse else real(student, form)
+    )
+    found, choice = choose_table(one, "auto", dev_of(one), is_fast=True)
+    assert choice.form == form
+    assert (found is one) == (form == "float32")
+    assert choice.why.startswith(f"the rows of words are in {form}")
+
+
+def test_a_table_is_for_students_that_the_extension_serves(tmp_path, student):
+    assert choose_table(student, "auto", None, is_fast=False)[1].form == "float32"
+    assert choose_table(student, "float32", None, is_fast=True)[1].form == "float32"
+    with pytest.raises(RecipeError, match=r"bilstm\.v1.*cbow\.v1 and dan\.v1"):
+        export(student, tmp_path / "s", teacher={}, about={}, table="int8", dev=dev_of(student))
+    with pytest.raises(RecipeError, match="none is written"):
+        export(bag(), tmp_path / "s", teacher={}, about={}, table="int8", quantize="int8", dev=dev_of(bag()))
+    with pytest.raises(RecipeError, match="dev items"):
+        choose_table(bag(), "auto", None, is_fast=True)
+    with pytest.raises(RecipeError, match=r"table.*'int9'"):
+        choose_table(bag(), "int9", None, is_fast=True)
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from understudy.errors import ExportError
 from understudy.flat import Weights, fingerprint, pack, rule_of
 from understudy.folders import publish, verify
 from understudy.layout import FORMAT, Layout
-from understudy.quantisation import quantise
+from understudy.quantisation import choose_table, quantise
 from understudy.runtime.session import open_session
 from understudy.students.registry import describe
 from understudy.task import Gold, IntArray, Item
@@ -41,6 +42,7 @@ def export(
     teacher: dict[str, Any],
     about: dict[str, Any],
     quantize: str = "none",
+    table: str = "float32",
     dev: tuple[Sequence[Item], Gold] | None = None,
 ) -> float:
     """Write a student as config, vocabulary, weights and graph, and compare the graph with torch first.
@@ -54,25 +56,29 @@ def export(
         teacher: ``name`` and ``fingerprint`` of the teacher, empty for a student that had none.
         about: facts for the manifest.
         quantize: whether an int8 graph may serve: ``none``, ``auto`` or ``int8`` (`understudy.quantisation`).
-        dev: items and gold labels, on which that is decided.
+        table: form of the rows in ``model.fast``: ``auto`` or one of `understudy.flat.TABLES`.
+        dev: items and gold labels, on which both are decided.
 
     Returns:
         The largest difference found, in logits.
 
     Raises:
-        RecipeError: ``quantize`` is unknown, or needs dev items that are missing.
+        RecipeError: ``quantize`` or ``table`` is unknown, does not fit the student, or needs dev items that
+            are missing.
         ExportError: the graph's logits differ from torch's by more than `TOLERANCE`.
     """
+    is_fast = flat_file(student) is not None
+    student, choice = choose_table(student, table, dev, is_fast=is_fast and quantize != "int8")
     module: Any = student.module
     with publish(folder, about) as aside:
         layout = Layout(aside)
-        graph, fast = module.to_onnx().SerializeToString(), flat_file(student)
+        graph = module.to_onnx().SerializeToString()
         difference = parity(student, graph)
-        graph, decision = quantise(student, graph, quantize, dev, is_fast=fast is not None)
+        graph, decision = quantise(student, graph, quantize, dev, is_fast=is_fast)
         layout.onnx.write_bytes(graph)
         save_file(dict(module.state_dict()), layout.weights)
         student.vocabulary.save(layout.tokenizer)
-        fast = None if decision.is_int8 else fast
+        fast = None if decision.is_int8 else flat_file(student, choice.form)
         if fast is not None:
             layout.fast.write_bytes(fast)
         config = {
@@ -88,7 +94,7 @@ def export(
                 "largest_difference": difference,
                 "precision": decision.precision,
             },
-            "quantisation": decision.to_dict(),
+            "quantisation": {**decision.to_dict(), "table": asdict(choice)},
             **({} if fast is None else {"fast": {"fingerprint": fingerprint(fast)}}),
             "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
             | {"understudy": __version__},
@@ -99,7 +105,7 @@ def export(
     return difference
 
 
-def flat_file(student: TorchStudent) -> bytes | None:
+def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
     """`model.fast` of a student that the C extension can serve; ``None`` for every other."""
     rule = rule_of(student.vocabulary)
     reads_one_text = student.module.form == "text" and student.task.texts == 1
@@ -119,6 +125,7 @@ def flat_file(student: TorchStudent) -> bytes | None:
             longest=getattr(config, "longest", 0),
             gram_weight=getattr(config, "gram_weight", 0.0),
         ),
+        table,
     )
 
 

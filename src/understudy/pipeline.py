@@ -320,7 +320,7 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
         file: files[file]["sha256"] for file in ("model.safetensors", "tokenizer.json") if file in files
     }
     folder = run.model_folder(name, is_gold=is_gold)
-    quantize = run.quantize(name, is_gold=is_gold)
+    smaller = run.smaller(name, is_gold=is_gold)
 
     def work(about: dict[str, Any]) -> None:
         from understudy.export import export as write
@@ -334,11 +334,11 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
             folder,
             teacher={} if is_gold else teacher,
             about={**about, "name": name},
-            quantize=quantize,
+            **smaller,
             dev=(run.dataset.dev.texts, run.dataset.dev.labels),
         )
 
-    inputs = {**weights, **run.measured_on(quantize)}
+    inputs = {**weights, **run.measured_on(smaller)}
     run.stages.run(stage_name("export", name, is_gold=is_gold), folder, inputs, work)
 
 

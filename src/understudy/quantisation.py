@@ -1,4 +1,4 @@
-"""Whether a student's graph is served in int8: made, timed in turns with the float form, scored on dev.
+"""Whether a student is served in fewer bits: its graph in int8, or its table of words in float16 or int8.
 
 Dynamic int8 stores weights as 8-bit integers, and makes 8-bit integers of activations at run time. Some
 graphs become faster by it and others slower, on one machine and not on the next, and answers change. So it
@@ -7,20 +7,23 @@ is measured, never assumed.
 
 from __future__ import annotations
 
+import copy
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from understudy.configs import check_choice
 from understudy.errors import RecipeError
 from understudy.evaluation.clock import Race, race
 from understudy.evaluation.machine import cpu_name
+from understudy.flat import TABLES, round_rows
 from understudy.metrics import score
 from understudy.runtime.reference import Reference
 from understudy.runtime.session import open_session
@@ -222,6 +225,74 @@ def measure(student: TorchStudent, graph: bytes, small: bytes, dev: tuple[Sequen
         largest_company=float(np.abs(alone - found[: len(alone)]).max()),
         cpu=cpu_name(),
     )
+
+
+@dataclass(frozen=True)
+class TableChoice:
+    """In which form `model.fast` has the rows of words and n-grams, and why.
+
+    Attributes:
+        wanted: ``auto`` or one of `understudy.flat.TABLES`.
+        form: one of `understudy.flat.TABLES`.
+        why: a sentence with the scores on dev; empty where float32 was asked for.
+    """
+
+    wanted: str
+    form: str = "float32"
+    why: str = ""
+
+
+def choose_table(
+    student: TorchStudent, wanted: str, dev: tuple[Sequence[Item], Gold] | None, *, is_fast: bool
+) -> tuple[TorchStudent, TableChoice]:
+    """Round a student's rows to what a table of fewer bits can hold.
+
+    ``auto`` takes the smallest form that is within `MOST_LOST` of float32 on dev. All files are written from
+    the rounded student, so the C extension, the graph and torch go on giving one answer.
+
+    Args:
+        student: a trained one; left as it is.
+        wanted: ``auto`` or one of `understudy.flat.TABLES`.
+        dev: items and gold labels; needed unless float32 is wanted.
+        is_fast: whether a `model.fast` will be written. Where not, ``auto`` is float32.
+
+    Returns:
+        The student as it will answer, and the choice.
+
+    Raises:
+        RecipeError: an unknown form; one that this student has no table for; or no dev items.
+    """
+    check_choice("table", wanted, ("auto", *TABLES))
+    if wanted == "float32" or (wanted == "auto" and not is_fast):
+        return student, TableChoice(wanted)
+    if not is_fast:
+        raise RecipeError(
+            f"table: {wanted} is a form of model.fast, but none is written for {student.name} here: the C "
+            "extension serves cbow.v1 and dan.v1 on single texts, with float32 graphs. Use auto, or drop it."
+        )
+    if dev is None or len(dev[0]) == 0:
+        raise RecipeError(f"table: {wanted} is decided on dev items, but there are none. Give some.")
+    items, gold = list(dev[0]), dev[1]
+    before = _score(student, items, gold, student.logits(items))
+    for form in ("int8", "float16") if wanted == "auto" else (wanted,):
+        small = rounded(student, form)
+        after = _score(small, items, gold, small.logits(items))
+        said = f"{student.task.metric} on dev is {after:.4f} against {before:.4f} in float32"
+        if wanted == form or after >= before - MOST_LOST - 1e-9:
+            return small, TableChoice(wanted, form, f"the rows of words are in {form}: {said}")
+    return student, TableChoice(wanted, "float32", f"the rows of words are in float32; in float16 {said}")
+
+
+def rounded(student: TorchStudent, form: str) -> TorchStudent:
+    """A copy of a bag-of-words student whose rows a table of this form can hold."""
+    module = copy.deepcopy(student.module)
+    state = module.state_dict()
+    weight = float(getattr(module.config, "gram_weight", 0.0))
+    for name, times in (("encoder.embedding.weight", 1.0), ("encoder.grams.weight", weight)):
+        if name in state and times > 0.0:
+            rows = round_rows(state[name].numpy() * np.float32(times), form) / np.float32(times)
+            state[name].copy_(torch.from_numpy(rows))
+    return replace(student, module=module)
 
 
 def _served(student: TorchStudent, graph: bytes) -> Reference:

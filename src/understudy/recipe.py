@@ -104,6 +104,8 @@ class Recipe(_Part):
         training: how they are trained.
         quantize: whether int8 graphs may serve: ``none``; ``auto``, where one is both faster on this machine
             and as good on dev; ``int8``, in any case.
+        table: how ``model.fast`` keeps the rows of words: ``float32``, ``float16``, ``int8``; ``auto``, the
+            smallest of these that is as good on dev.
         seed: of every random choice.
     """
 
@@ -114,6 +116,7 @@ class Recipe(_Part):
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     quantize: Literal["none", "auto", "int8"] = "none"
+    table: Literal["float32", "float16", "int8", "auto"] = "float32"
     seed: int = Field(0, ge=0)
 
     @field_validator("students")

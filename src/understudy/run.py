@@ -137,20 +137,23 @@ class Run:
         """Where a trained student is kept."""
         return self.folder / "train" / (slug(name) + (".gold" if is_gold else ""))
 
-    def quantize(self, name: str, *, is_gold: bool) -> str:
-        """What a student's graph may be; its undistilled twin, timed beside it, follows what was decided."""
-        wanted = self.recipe.quantize
-        if not is_gold or wanted != "auto":
-            return wanted
-        config = read_json(Layout(self.model_folder(name, is_gold=False)).config)
-        return "int8" if config["onnx"]["precision"] == "int8" else "none"
+    def smaller(self, name: str, *, is_gold: bool) -> dict[str, str]:
+        """What an export may save bits on: ``quantize`` and ``table``.
 
-    def measured_on(self, quantize: str) -> dict[str, Any]:
-        """What a decision by measurement hangs on: until one of these changes, it stands."""
-        if quantize == "none":
+        The undistilled twin of a student, timed beside it, follows what was decided for the student.
+        """
+        wanted: dict[str, str] = {"quantize": self.recipe.quantize, "table": self.recipe.table}
+        if not is_gold or "auto" not in wanted.values():
+            return wanted
+        decided = read_json(Layout(self.model_folder(name, is_gold=False)).config)["quantisation"]
+        return {"quantize": "int8" if decided["is_int8"] else "none", "table": decided["table"]["form"]}
+
+    def measured_on(self, smaller: dict[str, str]) -> dict[str, Any]:
+        """What decisions by measurement hang on: until one of these changes, they stand."""
+        if smaller == {"quantize": "none", "table": "float32"}:
             return {}
         where = {"cpu": cpu_name(), "onnxruntime": version("onnxruntime")}
-        return {"quantize": quantize, "dev": self.labelled_key, **where}
+        return {**smaller, "dev": self.labelled_key, **where}
 
     def checkpoint(self, name: str, key: str) -> Path:
         """Folder in which a long training keeps its state; gone once the stage is done."""

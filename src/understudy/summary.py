@@ -136,7 +136,7 @@ def _annotate(run: Path, document: Mapping[str, Any], row: Mapping[str, Any]) ->
         "machine": document["machine"],
         "parameters": config["parameters"],
         "vocabulary_size": config["vocabulary"]["size"],
-        "quantisation": config.get("quantisation", {}).get("why"),
+        "quantisation": _decided(config)[1],
         "understudy_version": __version__,
     }
     shared = {key: document[key] for key in ("task", "data", "machine", "created", "understudy_version")}
@@ -203,11 +203,18 @@ def _row(entry: Entry, quality: Quality, cost: Mapping[str, Any]) -> dict[str, A
 
 
 def _quantisation(order: Order) -> dict[str, str]:
-    """What was decided about an exported student's graph, where int8 was asked for."""
+    """What was decided about the bits of an exported student, where fewer were asked for."""
     if order.kind != "student":
         return {}
-    decided = read_json(Layout(Path(order.location)).config).get("quantisation", {"wanted": "none"})
-    return {} if decided["wanted"] == "none" else {"quantisation": decided["why"]}
+    is_asked, why = _decided(read_json(Layout(Path(order.location)).config))
+    return {"quantisation": why} if is_asked else {}
+
+
+def _decided(config: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether fewer bits were asked for, and what came of it."""
+    graph = config.get("quantisation", {"wanted": "none", "why": "", "table": {"why": ""}})
+    reasons = (graph["why"], graph["table"]["why"])
+    return graph["wanted"] != "none" or bool(reasons[1]), "; ".join(filter(None, reasons))
 
 
 def _calibration(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
