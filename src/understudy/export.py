@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from understudy._version import __version__
 from understudy.encoding import INPUTS, Encoded, Side
 from understudy.errors import ExportError
-from understudy.flat import Weights, fingerprint, pack, rule_of
+from understudy.flat import SERVED, Weights, fingerprint, pack, rule_of
 from understudy.folders import publish, verify
 from understudy.layout import FORMAT, Layout
 from understudy.quantisation import choose_table, quantise
@@ -27,9 +27,6 @@ from understudy.training.student import Inputs, TorchStudent
 
 TOLERANCE = 1e-4
 """Largest difference of a logit between torch and ONNX Runtime that an export may show."""
-
-SERVED_FAST = ("cbow.v1", "dan.v1")
-"""Students that the C extension can serve."""
 
 CHECKED_LENGTHS = ((1,), (2,), (1, 7, 3), (40, 1, 17, 40), (129, 64), (300,))
 """Batches that are compared: several sizes, several lengths, short beside long."""
@@ -109,7 +106,7 @@ def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
     """`model.fast` of a student that the C extension can serve; ``None`` for every other."""
     rule = rule_of(student.vocabulary)
     reads_one_text = student.module.form == "text" and student.task.texts == 1
-    if student.name not in SERVED_FAST or not reads_one_text or rule is None:
+    if student.name not in SERVED or not reads_one_text or rule is None:
         return None
     state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
     config = student.module.config

@@ -56,6 +56,9 @@ STEPS = 127
 MOST_HALF = 65504.0
 """Largest float16."""
 
+SERVED = ("cbow.v1", "dan.v1")
+"""Students that the C extension can serve."""
+
 WORDS, PIECES, BERT = 1, 2, 3
 CBOW, DAN = 1, 2
 

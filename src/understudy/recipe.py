@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from understudy.configs import PRECISIONS, FinetuneConfig, LossConfig, TrainingConfig, check_choice
 from understudy.errors import RecipeError, UnderstudyError, nearest
+from understudy.flat import SERVED
 from understudy.task import KINDS, METRICS
 from understudy.teachers.source import DEFAULT, resolve_all
 
@@ -135,6 +136,22 @@ class Recipe(_Part):
 
         read_steps(augment)
         return augment
+
+    @model_validator(mode="after")
+    def _have_tables(self) -> Recipe:
+        if self.table in ("float32", "auto"):
+            return self
+        from understudy.students.registry import parse
+
+        others = [name for name in self.students if parse(name).student not in SERVED]
+        if others:
+            raise RecipeError(
+                f"table: {self.table} is a form of model.fast, which {' and '.join(SERVED)} have, but not "
+                f"{', '.join(others)}. Use auto: it leaves them as they are."
+            )
+        if self.quantize == "int8":
+            raise RecipeError("quantize: int8 leaves out model.fast, so that table has no meaning. Drop one.")
+        return self
 
     @model_validator(mode="after")
     def _can_be_honoured(self) -> Recipe:
