@@ -315,10 +315,43 @@ typedef int32_t LaneBits __attribute__((vector_size(WIDE * sizeof(int32_t))));
 
 enum { FEW = 64 }; /* rows that are added up before their sum is added: long texts keep their precision */
 
-#define ROW(i) (*(const Lanes *)(table + (size_t)ids[i] * width + at))
+/* WIDE halves as floats; none of them is infinite or no number. */
+ALWAYS Lanes of_halves(const uint16_t *from) {
+#if LEVEL == 2
+    return (Lanes)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)from));
+#elif LEVEL == 1
+    return (Lanes)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)from));
+#else
+    LaneBits half = {from[0], from[1], from[2], from[3]};
+    LaneBits magnitude = (half & 0x7FFF) << 13, sign = (half & 0x8000) * (1 << 16);
+    Lanes size = (Lanes)magnitude * 0x1p112f; /* the exponents of halves and of floats are 112 apart */
+    return (Lanes)((LaneBits)size | sign);
+#endif
+}
+
+/* WIDE signed bytes as floats. */
+ALWAYS Lanes of_bytes(const int8_t *from) {
+#if LEVEL == 2
+    return (Lanes)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)from)));
+#elif LEVEL == 1
+    return (Lanes)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)from)));
+#else
+    return (Lanes){from[0], from[1], from[2], from[3]};
+#endif
+}
+
+/* A part of a row, as floats; `form` is a constant wherever this is compiled. */
+ALWAYS Lanes part(uint32_t form, Table table, size_t width, int32_t id, size_t at) {
+    size_t place = (size_t)id * width + at;
+    if (form == FLOAT32) return *(const Lanes *)((const float *)table.rows + place);
+    if (form == FLOAT16) return of_halves((const uint16_t *)table.rows + place);
+    return table.steps[id] * of_bytes((const int8_t *)table.rows + place);
+}
+
+#define ROW(i) part(form, table, width, ids[i], at)
 
 /* Add the rows of some ids to a sum of `width` floats, a multiple of LANES. */
-ALWAYS void add_rows(const float *table, size_t width, const int32_t *ids, long count, float *sum) {
+ALWAYS void add_rows_of(uint32_t form, Table table, size_t width, const int32_t *ids, long count, float *sum) {
     for (size_t at = 0; at < width; at += WIDE) {
         Lanes total = *(Lanes *)(sum + at);
         for (long start = 0; start < count; start += FEW) {
@@ -332,6 +365,25 @@ ALWAYS void add_rows(const float *table, size_t width, const int32_t *ids, long 
             total += a + b;
         }
         *(Lanes *)(sum + at) = total;
+    }
+}
+
+static void add_halves(Table table, size_t width, const int32_t *ids, long count, float *sum) {
+    add_rows_of(FLOAT16, table, width, ids, count, sum);
+}
+
+static void add_bytes(Table table, size_t width, const int32_t *ids, long count, float *sum) {
+    add_rows_of(INT8, table, width, ids, count, sum);
+}
+
+/* The same for a table in any form. */
+ALWAYS void add_rows(uint32_t form, Table table, size_t width, const int32_t *ids, long count, float *sum) {
+    if (form == FLOAT32) {
+        add_rows_of(FLOAT32, table, width, ids, count, sum);
+    } else if (form == FLOAT16) {
+        add_halves(table, width, ids, count, sum);
+    } else {
+        add_bytes(table, width, ids, count, sum);
     }
 }
 
@@ -367,7 +419,7 @@ static double add_grams(const Student *s, const int32_t *ids, long count, float 
     int32_t buckets[256];
     uint64_t hashed[256 + MOST_GRAM];
     double found = 0;
-    size_t width = PADDED(h->width);
+    size_t width = PADDED(h->width), bytes = width * (h->table == FLOAT32 ? 4 : h->table == FLOAT16 ? 2 : 1);
     for (long first = 0; first < count; first += 256) { /* some begin here */
         long some = count - first < 256 ? count - first : 256;
         for (long i = 0; i < some; i++) hashed[i] = (uint64_t)ids[first + i];
@@ -380,10 +432,10 @@ static double add_grams(const Student *s, const int32_t *ids, long count, float 
                 hashed[i] = hash;
                 uint32_t spread = (uint32_t)modulo_prime(hash * hash);
                 buckets[i] = (int32_t)(spread % (h->buckets - 1) + 1);
-                const float *row = s->grams + (size_t)buckets[i] * width; /* rows lie anywhere: ask early */
-                for (size_t at = 0; at < width; at += LANES) __builtin_prefetch(row + at);
+                const char *row = (const char *)s->grams.rows + (size_t)buckets[i] * bytes;
+                for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at); /* it lies anywhere */
             }
-            add_rows(s->grams, width, buckets, grams, sum);
+            add_rows(h->table, s->grams, width, buckets, grams, sum);
             found += (double)grams;
         }
     }
@@ -394,7 +446,7 @@ static double add_grams(const Student *s, const int32_t *ids, long count, float 
 ALWAYS void average(const Student *s, const int32_t *ids, long count, float *mean) {
     size_t width = PADDED(s->head.width);
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
-    add_rows(s->embedding, width, ids, count, mean);
+    add_rows(s->head.table, s->embedding, width, ids, count, mean);
     float divisor = (float)count;
     if (s->head.student == DAN) divisor += (float)(s->head.gram_weight * add_grams(s, ids, count, mean));
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) /= divisor;

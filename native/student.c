@@ -40,16 +40,24 @@ static int has_right_sums(const unsigned char *file, const Header *head) {
     return sum == head->sum && sum_of_sums == head->sum_of_sums;
 }
 
-static uint64_t count_floats(const Header *h) {
-    uint64_t width = PADDED((uint64_t)h->width), hidden = PADDED((uint64_t)h->hidden);
-    uint64_t labels = PADDED((uint64_t)h->labels);
-    uint64_t tables = ((uint64_t)h->vocabulary + h->buckets) * width;
-    return tables + h->width * hidden + hidden + h->hidden * labels + labels;
+/* Bytes of a table and, behind it, of its steps: a multiple of 16 and of 64. */
+static uint64_t bytes_of_rows(const Header *h, uint64_t rows) {
+    return rows * PADDED((uint64_t)h->width) * (h->table == FLOAT32 ? 4 : h->table == FLOAT16 ? 2 : 1);
+}
+
+static uint64_t bytes_of_steps(const Header *h, uint64_t rows) { return h->table == INT8 ? 4 * PADDED(rows) : 0; }
+
+static uint64_t bytes_of_weights(const Header *h) {
+    uint64_t hidden = PADDED((uint64_t)h->hidden), labels = PADDED((uint64_t)h->labels);
+    uint64_t tables = bytes_of_rows(h, (uint64_t)h->vocabulary + h->buckets);
+    uint64_t steps = bytes_of_steps(h, h->vocabulary) + bytes_of_steps(h, h->buckets);
+    return tables + steps + 4 * (h->width * hidden + hidden + h->hidden * labels + labels);
 }
 
 static const char *check_sizes(const Header *h) {
     if (h->student != CBOW && h->student != DAN) return "it names no student that is known here";
     if (h->rule < WORDS || h->rule > BERT) return "it names no rule of splitting that is known here";
+    if (h->table > INT8) return "it stores its rows in no form that is known here";
     if (h->vocabulary < 2 || h->vocabulary > 1u << 24) return "its vocabulary has an impossible size";
     if (!h->width || h->width > MOST_WIDTH || !h->hidden || h->hidden > MOST_WIDTH)
         return "its layers have an impossible width";
@@ -80,7 +88,7 @@ static const char *check_sections(const Header *h) {
     if (h->texts_bytes < ends || h->texts_bytes > size - h->texts_at) return "its vocabulary lies outside of it";
     if (h->texts_bytes - ends > 1u << 30) return "its vocabulary is too long";
     if (h->floats_at < h->texts_at + h->texts_bytes || h->floats_at > size) return "its weights lie outside of it";
-    if ((size - h->floats_at) != 4 * count_floats(h)) return "its weights do not fill it";
+    if ((size - h->floats_at) != bytes_of_weights(h)) return "its weights do not fill it";
     return NULL;
 }
 
@@ -200,17 +208,23 @@ static const char *read_vocabulary(Student *s, const unsigned char *file) {
     return "";
 }
 
+/* Where a table's rows and steps lie; returns what stands behind them. */
+static const unsigned char *find_table(Table *table, const Header *h, uint64_t rows, const unsigned char *at) {
+    table->rows = at;
+    table->steps = (const float *)(const void *)(at + bytes_of_rows(h, rows));
+    return at + bytes_of_rows(h, rows) + bytes_of_steps(h, rows);
+}
+
 static void find_weights(Student *s, const unsigned char *file) {
     const Header *h = &s->head;
-    const float *at = (const float *)(const void *)(file + h->floats_at);
-    size_t width = PADDED(h->width), hidden = PADDED(h->hidden), labels = PADDED(h->labels);
-    s->embedding = at;
-    s->grams = s->embedding + h->vocabulary * width;
-    s->w1 = s->grams + h->buckets * width;
+    const unsigned char *at = file + h->floats_at;
+    size_t hidden = PADDED(h->hidden), labels = PADDED(h->labels);
+    at = find_table(&s->embedding, h, h->vocabulary, at);
+    at = find_table(&s->grams, h, h->buckets, at);
+    s->w1 = (const float *)(const void *)at;
     s->b1 = s->w1 + h->width * hidden;
     s->w2 = s->b1 + hidden;
     s->b2 = s->w2 + h->hidden * labels;
-    (void)labels;
 }
 
 Student *student_open(const unsigned char *file, uint64_t bytes, Refusal *refusal) {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 enum { CBOW = 1, DAN = 2 };                 /* what is averaged: words, or words and hashed n-grams */
+enum { FLOAT32, FLOAT16, INT8 };            /* as what the rows of words and n-grams are stored */
 enum { WORDS = 1, PIECES = 2, BERT = 3 };   /* how text becomes ids: see docs/splitting.md */
 enum { LANES = 16 };                        /* rows of weights are padded with zeros to this many floats */
 enum { MOST_WIDTH = 1024, MOST_LABELS = 4096, MOST_GRAM = 16 };
@@ -22,7 +23,7 @@ typedef struct {
     uint32_t vocabulary, width, hidden, labels, max_words, buckets, longest;
     float gram_weight;
     int32_t unknown, empty, before, after;
-    uint32_t longest_word, reserved;
+    uint32_t longest_word, table;
     uint64_t texts_at, texts_bytes, floats_at;
 } Header;
 
@@ -39,6 +40,12 @@ typedef struct {
     int shift;        /* from a hash to the first slot to look at */
 } Index;
 
+/* Rows of words or n-grams: floats, halves, or bytes that count steps of a row's own size. */
+typedef struct {
+    const void *rows;
+    const float *steps; /* of a table of bytes: one for each row */
+} Table;
+
 typedef struct {
     Header head;
     Index short_words[2], long_words[2]; /* up to 16 bytes, and longer; [1] holds pieces that continue a word */
@@ -46,7 +53,8 @@ typedef struct {
     uint32_t *ends;                      /* by id: where a word ends in `texts`; it begins where the last one ends */
     char *texts;
     uint32_t longest_piece; /* bytes of the longest word or piece */
-    const float *embedding, *grams, *w1, *b1, *w2, *b2;
+    Table embedding, grams;
+    const float *w1, *b1, *w2, *b2;
 } Student;
 
 /* Why a file is refused; 0 where it is not. */

@@ -95,7 +95,7 @@ ALWAYS float learn_one(const Trainable *m, const Lesson *lesson, size_t row, siz
     float rate = lesson->rate, share = 1.0f / (float)count;
 
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
-    add_rows(m->embedding, width, ids, count, mean);
+    add_rows_of(FLOAT32, (Table){m->embedding, NULL}, width, ids, count, mean);
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) *= share;
     dense(mean, m->width, m->w1, m->b1, hidden, layer);
     for (size_t j = 0; j < hidden; j++) layer[j] = layer[j] < 0 ? 0 : layer[j];

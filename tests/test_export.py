@@ -95,7 +95,9 @@ def test_the_config_says_what_the_student_is(tmp_path, name):
         "inputs": ["ids", "lengths"],
         "output": "logits",
         "largest_difference": difference,
+        "precision": "float32",
     }
+    assert config["quantisation"]["wanted"] == "none"
     assert config["versions"]["understudy"] == __version__
     assert config["versions"]["torch"] == torch.__version__
 

@@ -17,6 +17,7 @@ from understudy.flat import (
     checksum,
     fingerprint,
     pack,
+    round_rows,
     rule_of,
 )
 from understudy.subwords import SubwordVocabulary, train_wordpiece
@@ -163,3 +164,47 @@ def test_the_sums_by_hand():
     file = pack(rule_of(WordVocabulary((*SPECIALS, "a", "b"))), weights())
     one, two = checksum(file)
     assert fingerprint(file) == (one.to_bytes(8, "little") + two.to_bytes(8, "little")).hex()
+
+
+# --------------------------------------------------------------------------------------- rows of fewer bits
+
+
+def test_rows_of_halves_and_bytes_are_as_they_are_described():
+    rule = rule_of(WordVocabulary((*SPECIALS, "a", "b")))
+    rows = np.array([[0, 0], [1, -2], [127, 64], [-0.5, 0.25], [1e-3, 1e-3]], np.float32)
+    more = replace(weights(), embedding=rows, grams=rows[:3], longest=2, gram_weight=0.5)
+    rest = pack(rule, more)[-4 * 7 * LANES :]
+    for number, (table, dtype) in enumerate((("float16", "<f2"), ("int8", "i1")), start=1):
+        file = pack(rule, more, table)
+        facts = HEADER.unpack(file[:HEADER_BYTES])
+        assert (facts[3], facts[21]) == (len(file), number)
+        assert file.endswith(rest)
+        at = facts[-1]
+        found = np.frombuffer(file, dtype, 5 * LANES, at).reshape(5, LANES)
+        assert not found[:, 2:].any()
+        if table == "float16":
+            np.testing.assert_array_equal(found[:, :2], rows.astype(np.float16))
+            assert len(file) == at + 2 * 8 * LANES + len(rest)
+            continue
+        assert found[:, :2].tolist() == [[0, 0], [64, -127], [127, 64], [-127, 64], [127, 127]]
+        steps = np.frombuffer(file, "<f4", 5, at + 5 * LANES)
+        np.testing.assert_allclose(steps, np.array([0, 2, 127, 0.5, 1e-3]) / 127, rtol=1e-6)
+        behind = at + 5 * LANES + 4 * LANES
+        steps = np.frombuffer(file, "<f4", 3, behind + 3 * LANES)
+        np.testing.assert_allclose(steps, np.array([0, 1, 63.5]) / 127, rtol=1e-6)
+        assert len(file) == behind + 3 * LANES + 4 * LANES + len(rest)
+
+
+@pytest.mark.parametrize(("table", "share"), [("float32", 0), ("float16", 2**-11), ("int8", 0.5 / 127)])
+def test_rounding_moves_a_row_by_little_and_once(table, share):
+    rows = np.random.default_rng(0).normal(size=(50, 20)).astype(np.float32)
+    once = round_rows(rows, table)
+    most = np.abs(rows).max(axis=1, keepdims=True)
+    assert (np.abs(once - rows) <= 1.001 * share * most).all()
+    np.testing.assert_allclose(round_rows(once, table), once, rtol=1e-6)
+    assert once.dtype == np.float32
+
+
+def test_what_no_half_can_hold_becomes_the_largest():
+    found = round_rows(np.array([[1e9, -1e9, 1e-12]], np.float32), "float16")
+    assert found.tolist() == [[65504.0, -65504.0, 0.0]]

@@ -9,6 +9,7 @@ import pytest
 
 import understudy
 from understudy.errors import RecipeError, TeacherError
+from understudy.evaluation.clock import Race
 from understudy.layout import slug
 from understudy.pipeline import distill
 
@@ -216,3 +217,41 @@ def test_a_loss_that_does_not_fit_is_refused_before_any_work(kind, loss, said, s
     with pytest.raises(RecipeError, match=f"does not fit a .*{said}"):
         run(source, kind, bare, tmp_path / "run", loss__name=loss, until="train")
     assert not (tmp_path / "run" / "teacher").exists()
+
+
+def _precision(folder):
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return config["onnx"]["precision"], config["quantisation"]["wanted"]
+
+
+def test_int8_is_decided_once_and_told_everywhere(pairs_run, source, bare, tmp_path, monkeypatch):
+    out = Path(shutil.copytree(pairs_run, tmp_path / "run"))
+    told = Race(100.0, 50.0, 2.0, (1.9, 2.1), 21)
+    monkeypatch.setattr("understudy.quantisation.race", lambda *_: told)
+    monkeypatch.setattr("understudy.quantisation.MOST_LOST", 1.0)
+    run(source, "pair", bare, out, until="export")
+    name = slug("bilstm.v1:width=8,hidden=6")
+    model, twin = out / "models" / name, out / "undistilled" / name
+    assert _precision(model) == _precision(twin) == ("float32", "none")
+
+    result = run(source, "pair", bare, out, quantize="auto")
+    assert (_precision(model), _precision(twin)) == (("int8", "auto"), ("int8", "int8"))
+    _, student, undistilled, baseline = result.report["rows"]
+    files = ("config.json", "tokenizer.json", "model.onnx")
+    assert student["size_bytes"] == sum((model / file).stat().st_size for file in files)
+    said = "int8, which is faster here and as good on dev"
+    assert student["quantisation"].startswith(said)
+    assert undistilled["quantisation"].startswith("int8, as was asked for")
+    assert "quantisation" not in baseline
+    for file in (model / "README.md", out / "report.md", result.html):
+        assert said in file.read_text(encoding="utf-8")
+
+    monkeypatch.setattr("understudy.quantisation.race", lambda *_: pytest.fail("measured again"))
+    again = run(source, "pair", bare, out, quantize="auto", until="export")
+    assert understudy.load(again.models["bilstm.v1:width=8,hidden=6"]).predict(("a", "b")) in (
+        "same",
+        "other",
+    )
+    monkeypatch.setattr("understudy.run.cpu_name", lambda: "another processor")
+    with pytest.raises(pytest.fail.Exception, match="measured again"):
+        run(source, "pair", bare, out, quantize="auto", until="export")

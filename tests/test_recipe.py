@@ -114,3 +114,15 @@ def test_a_missing_file_is_said(tmp_path):
 def test_no_key_of_a_recipe_can_hold_a_test_split():
     keys = {*Recipe.model_fields, *Recipe.model_fields["data"].annotation.model_fields}
     assert not {key for key in keys if "test" in key} - {"test_fraction"}
+
+
+def test_a_table_is_refused_where_a_student_has_none():
+    flags = {"data.source": "sst2", "students": ["cbow.v1:width=8", "bilstm.v1"]}
+    assert make_recipe(flags={**flags, "table": "auto"}).table == "auto"
+    assert make_recipe(flags={**flags, "students": ["dan.v1"], "table": "int8"}).table == "int8"
+    with pytest.raises(RecipeError, match=r"table: int8 .* but not bilstm\.v1\. Use auto"):
+        make_recipe(flags={**flags, "table": "int8"})
+    with pytest.raises(RecipeError, match="Drop one"):
+        make_recipe(flags={**flags, "students": ["dan.v1"], "table": "float16", "quantize": "int8"})
+    with pytest.raises(RecipeError, match=r"(?s)quantize.*table"):
+        make_recipe(flags={**flags, "table": "int9", "quantize": "often"})

@@ -133,6 +133,14 @@ Precision = Annotated[
     str | None,
     typer.Option("--precision", help="Of the teacher: float32, or bfloat16 where the CPU has it (faster)."),
 ]
+QuantizeOption = Annotated[
+    str | None,
+    typer.Option("--quantize", help="int8 graphs: none, int8, auto (where faster here, as good on dev)."),
+]
+TableOption = Annotated[
+    str | None,
+    typer.Option("--table", help="Words in model.fast: float32, float16, int8, auto (smallest, as good)."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of every random choice.")]
 
 
@@ -164,6 +172,8 @@ def _verb(stage: str, about: str) -> None:
         embeddings: Embeddings = None,
         frozen: Frozen = None,
         precision: Precision = None,
+        quantize: QuantizeOption = None,
+        table: TableOption = None,
         seed: Seed = None,
     ) -> None:
         earlier = Path(data) / "recipe.yaml" if data else None
@@ -191,6 +201,8 @@ def _verb(stage: str, about: str) -> None:
             "training.embeddings": embeddings,
             "training.is_embedding_frozen": frozen,
             "training.pair": pair.value if pair else None,
+            "quantize": quantize,
+            "table": table,
             "seed": seed,
         }
         if is_run and recipe is not None:

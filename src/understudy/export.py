@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,46 +16,66 @@ from safetensors.torch import save_file
 from understudy._version import __version__
 from understudy.encoding import INPUTS, Encoded, Side
 from understudy.errors import ExportError
-from understudy.flat import Weights, fingerprint, pack, rule_of
+from understudy.flat import SERVED, Weights, fingerprint, pack, rule_of
 from understudy.folders import publish, verify
 from understudy.layout import FORMAT, Layout
+from understudy.quantisation import choose_table, quantise
+from understudy.runtime.session import open_session
 from understudy.students.registry import describe
-from understudy.task import IntArray
+from understudy.task import Gold, IntArray, Item
 from understudy.training.student import Inputs, TorchStudent
 
 TOLERANCE = 1e-4
 """Largest difference of a logit between torch and ONNX Runtime that an export may show."""
 
-SERVED_FAST = ("cbow.v1", "dan.v1")
-"""Students that the C extension can serve."""
-
 CHECKED_LENGTHS = ((1,), (2,), (1, 7, 3), (40, 1, 17, 40), (129, 64), (300,))
 """Batches that are compared: several sizes, several lengths, short beside long."""
 
 
-def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], about: dict[str, Any]) -> float:
+def export(
+    student: TorchStudent,
+    folder: Path,
+    *,
+    teacher: dict[str, Any],
+    about: dict[str, Any],
+    quantize: str = "none",
+    table: str = "float32",
+    dev: tuple[Sequence[Item], Gold] | None = None,
+) -> float:
     """Write a student as config, vocabulary, weights and graph, and compare the graph with torch first.
+
+    ``model.onnx`` is the graph that serves. Where that is the int8 one, the float graph is not kept: the
+    weights in ``model.safetensors`` are, and it was the float graph that was compared with torch.
 
     Args:
         student: a trained one.
         folder: where to; replaced as a whole, or left as it was where anything fails.
         teacher: ``name`` and ``fingerprint`` of the teacher, empty for a student that had none.
         about: facts for the manifest.
+        quantize: whether an int8 graph may serve: ``none``, ``auto`` or ``int8`` (`understudy.quantisation`).
+        table: form of the rows in ``model.fast``: ``auto`` or one of `understudy.flat.TABLES`.
+        dev: items and gold labels, on which both are decided.
 
     Returns:
         The largest difference found, in logits.
 
     Raises:
+        RecipeError: ``quantize`` or ``table`` is unknown, does not fit the student, or needs dev items that
+            are missing.
         ExportError: the graph's logits differ from torch's by more than `TOLERANCE`.
     """
+    is_fast = flat_file(student) is not None
+    student, choice = choose_table(student, table, dev, is_fast=is_fast and quantize != "int8")
     module: Any = student.module
     with publish(folder, about) as aside:
         layout = Layout(aside)
-        layout.onnx.write_bytes(module.to_onnx().SerializeToString())
-        difference = parity(student, layout.onnx)
+        graph = module.to_onnx().SerializeToString()
+        difference = parity(student, graph)
+        graph, decision = quantise(student, graph, quantize, dev, is_fast=is_fast)
+        layout.onnx.write_bytes(graph)
         save_file(dict(module.state_dict()), layout.weights)
         student.vocabulary.save(layout.tokenizer)
-        fast = flat_file(student)
+        fast = None if decision.is_int8 else flat_file(student, choice.form)
         if fast is not None:
             layout.fast.write_bytes(fast)
         config = {
@@ -67,7 +89,9 @@ def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], abou
                 "inputs": sum(INPUTS[module.form], ()),
                 "output": "logits",
                 "largest_difference": difference,
+                "precision": decision.precision,
             },
+            "quantisation": {**decision.to_dict(), "table": asdict(choice)},
             **({} if fast is None else {"fast": {"fingerprint": fingerprint(fast)}}),
             "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
             | {"understudy": __version__},
@@ -78,11 +102,11 @@ def export(student: TorchStudent, folder: Path, *, teacher: dict[str, Any], abou
     return difference
 
 
-def flat_file(student: TorchStudent) -> bytes | None:
+def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
     """`model.fast` of a student that the C extension can serve; ``None`` for every other."""
     rule = rule_of(student.vocabulary)
     reads_one_text = student.module.form == "text" and student.task.texts == 1
-    if student.name not in SERVED_FAST or not reads_one_text or rule is None:
+    if student.name not in SERVED or not reads_one_text or rule is None:
         return None
     state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
     config = student.module.config
@@ -98,18 +122,17 @@ def flat_file(student: TorchStudent) -> bytes | None:
             longest=getattr(config, "longest", 0),
             gram_weight=getattr(config, "gram_weight", 0.0),
         ),
+        table,
     )
 
 
-def parity(student: TorchStudent, graph: Path, *, seed: int = 0) -> float:
+def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> float:
     """The largest difference between torch's and ONNX Runtime's logits on random ids of random lengths.
 
     Raises:
         ExportError: it is larger than `TOLERANCE`, or not a number.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    session = open_session(graph)
     generator = np.random.default_rng(seed)
     drawn = tuple(tuple(generator.integers(1, 60, size=n).tolist()) for n in (1, 5, 33))
     largest, form = 0.0, student.module.form

@@ -12,12 +12,17 @@ byte       type    what (all little-endian)
 48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets, longest n-gram
 76         f32     weight of an n-gram in the mean
 80 … 92    i32     ids: of an unknown word, of a text without words, before and after every text (-1: none)
-96, 100    u32     letters of the longest word that is taken to pieces; 0
+96, 100    u32     letters of the longest word that is taken to pieces; form of the rows: 0 float32,
+                   1 float16, 2 int8
 104, 112   u64     where the vocabulary lies, and its bytes: the end of each entry as u32, then their UTF-8
 120        u64     where the weights lie: the embedding's rows, the n-grams' rows (times their weight), then
                    weights (in, out) and bias of the hidden and of the output layer; float32, every row padded
-                   with zeros to a multiple of 16
+                   with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; behind those
+                   of int8 stands what a step of each row is worth (float32, padded to a multiple of 16)
 =========  ======  ==================================================================================
+
+Rows in float16 or int8 make the file half or a quarter as large. What they cannot say exactly is rounded
+before anything else is written (`round_rows`), so that all files of a folder hold one student.
 
 Hash tables are made when the file is opened: they need no place in it, and nothing in it can mislead them.
 """
@@ -41,6 +46,18 @@ HEADER = struct.Struct("<8sIIQQQ 9If4iII QQQ")
 SUMMED_FROM = 40
 LANES = 16
 """Floats that a row is padded to a multiple of."""
+
+TABLES = ("float32", "float16", "int8")
+"""Forms of the rows, by their number in the header."""
+
+STEPS = 127
+"""Largest number in a row of int8."""
+
+MOST_HALF = 65504.0
+"""Largest float16."""
+
+SERVED = ("cbow.v1", "dan.v1")
+"""Students that the C extension can serve."""
 
 WORDS, PIECES, BERT = 1, 2, 3
 CBOW, DAN = 1, 2
@@ -112,29 +129,38 @@ def rule_of(vocabulary: Vocabulary) -> Rule | None:
     return rule
 
 
-def pack(rule: Rule, weights: Weights) -> bytes:
-    """The file's bytes."""
+def round_rows(rows: FloatArray, table: str) -> FloatArray:
+    """Rows ``(n, d)`` as a table of this form gives them back; rounding them again changes nothing more."""
+    if table == "float32":
+        return rows
+    if table == "float16":
+        return _halves(rows).astype(np.float32)
+    numbers, steps = _numbers(rows)
+    return numbers.astype(np.float32) * steps[:, None]
+
+
+def pack(rule: Rule, weights: Weights, table: str = "float32") -> bytes:
+    """The file's bytes, the rows of words and n-grams in one of `TABLES`."""
     n, width = weights.embedding.shape
     hidden, labels = len(weights.hidden), len(weights.output)
     grams = np.zeros((0, width), np.float32) if weights.grams is None else weights.grams
     encoded = [word.encode() for word in rule.words]
     ends = np.cumsum([len(word) for word in encoded], dtype="<u4")
     texts = ends.tobytes() + b"".join(encoded)
+    tables = (weights.embedding, grams * np.float32(weights.gram_weight))
     layers = (
-        weights.embedding,
-        grams * np.float32(weights.gram_weight),
         weights.hidden.T,
         weights.hidden_bias[None],
         weights.output.T,
         weights.output_bias[None],
     )
-    floats = b"".join(map(_padded, layers))
+    floats = b"".join((*(_table(rows, table) for rows in tables), *map(_padded, layers)))
     floats_at = -(-(HEADER_BYTES + len(texts)) // 64) * 64
     size = floats_at + len(floats)
     facts = (
         *(CBOW if weights.grams is None else DAN, rule.kind, n, width, hidden, labels, rule.max_words),
         *(len(grams), weights.longest, weights.gram_weight),
-        *(rule.unknown, UNK_ID, rule.before, rule.after, rule.longest_word, 0),
+        *(rule.unknown, UNK_ID, rule.before, rule.after, rule.longest_word, TABLES.index(table)),
         *(HEADER_BYTES, len(texts), floats_at),
     )
     parts = (texts, bytes(floats_at - HEADER_BYTES - len(texts)), floats)
@@ -155,9 +181,29 @@ def fingerprint(file: Any) -> str:
     return bytes(file[24:SUMMED_FROM]).hex()
 
 
-def _padded(rows: npt.NDArray[np.float32]) -> bytes:
+def _table(rows: FloatArray, table: str) -> bytes:
+    if table == "float32":
+        return _padded(rows)
+    if table == "float16":
+        return _padded(_halves(rows), "<f2")
+    numbers, steps = _numbers(rows)
+    return _padded(numbers, "i1") + _padded(steps[None])
+
+
+def _halves(rows: FloatArray) -> npt.NDArray[np.float16]:
+    return np.clip(rows, -MOST_HALF, MOST_HALF).astype(np.float16)
+
+
+def _numbers(rows: FloatArray) -> tuple[npt.NDArray[np.int8], FloatArray]:
+    """Rows in steps of their own: numbers of steps ``(n, d)``, and what one is worth ``(n,)``."""
+    steps = np.abs(rows).max(axis=1, initial=0.0).astype(np.float32) / np.float32(STEPS)
+    numbers = np.rint(rows / np.where(steps > 0, steps, 1)[:, None])
+    return np.clip(numbers, -STEPS, STEPS).astype(np.int8), steps
+
+
+def _padded(rows: npt.NDArray[Any], dtype: str = "<f4") -> bytes:
     height, width = rows.shape
-    wide = np.zeros((height, -(-width // LANES) * LANES), dtype="<f4")
+    wide = np.zeros((height, -(-width // LANES) * LANES), dtype=dtype)
     wide[:, :width] = rows
     return wide.tobytes()
 

@@ -321,6 +321,7 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
         file: files[file]["sha256"] for file in ("model.safetensors", "tokenizer.json") if file in files
     }
     folder = run.model_folder(name, is_gold=is_gold)
+    smaller = run.smaller(name, is_gold=is_gold)
 
     def work(about: dict[str, Any]) -> None:
         from understudy.export import export as write
@@ -329,9 +330,17 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
         record = read_json(run.folder / "logits" / "label.json")
         teacher = {"name": run.teacher_name, "fingerprint": record["fingerprint"]}
         student = load_trained(trained_folder).student
-        write(student, folder, teacher={} if is_gold else teacher, about={**about, "name": name})
+        write(
+            student,
+            folder,
+            teacher={} if is_gold else teacher,
+            about={**about, "name": name},
+            **smaller,
+            dev=(run.dataset.dev.texts, run.dataset.dev.labels),
+        )
 
-    run.stages.run(stage_name("export", name, is_gold=is_gold), folder, weights, work)
+    inputs = {**weights, **run.measured_on(smaller)}
+    run.stages.run(stage_name("export", name, is_gold=is_gold), folder, inputs, work)
 
 
 def evaluate(run: Run) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from understudy.configs import PRECISIONS, FinetuneConfig, LossConfig, TrainingConfig, check_choice
 from understudy.errors import RecipeError, UnderstudyError, nearest
+from understudy.flat import SERVED
 from understudy.task import KINDS, METRICS
 from understudy.teachers.source import DEFAULT, resolve_all
 
@@ -102,6 +103,10 @@ class Recipe(_Part):
         augment: steps that make and filter texts, in order: names, or a name with its options.
         loss: what the students minimise.
         training: how they are trained.
+        quantize: whether int8 graphs may serve: ``none``; ``auto``, where one is both faster on this machine
+            and as good on dev; ``int8``, in any case.
+        table: how ``model.fast`` keeps the rows of words: ``float32``, ``float16``, ``int8``; ``auto``, the
+            smallest of these that is as good on dev.
         seed: of every random choice.
     """
 
@@ -111,6 +116,8 @@ class Recipe(_Part):
     augment: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
+    quantize: Literal["none", "auto", "int8"] = "none"
+    table: Literal["float32", "float16", "int8", "auto"] = "float32"
     seed: int = Field(0, ge=0)
 
     @field_validator("students")
@@ -129,6 +136,22 @@ class Recipe(_Part):
 
         read_steps(augment)
         return augment
+
+    @model_validator(mode="after")
+    def _have_tables(self) -> Recipe:
+        if self.table in ("float32", "auto"):
+            return self
+        from understudy.students.registry import parse
+
+        others = [name for name in self.students if parse(name).student not in SERVED]
+        if others:
+            raise RecipeError(
+                f"table: {self.table} is a form of model.fast, which {' and '.join(SERVED)} have, but not "
+                f"{', '.join(others)}. Use auto: it leaves them as they are."
+            )
+        if self.quantize == "int8":
+            raise RecipeError("quantize: int8 leaves out model.fast, so that table has no meaning. Drop one.")
+        return self
 
     @model_validator(mode="after")
     def _can_be_honoured(self) -> Recipe:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from understudy.data import Dataset
-from understudy.folders import digest, file_digest, read_manifest
-from understudy.layout import slug
+from understudy.evaluation.machine import cpu_name
+from understudy.folders import digest, file_digest, read_json, read_manifest
+from understudy.layout import Layout, slug
 from understudy.opening import Order
 from understudy.recipe import Recipe
 from understudy.stages import Stages
@@ -133,6 +136,24 @@ class Run:
     def train_folder(self, name: str, *, is_gold: bool) -> Path:
         """Where a trained student is kept."""
         return self.folder / "train" / (slug(name) + (".gold" if is_gold else ""))
+
+    def smaller(self, name: str, *, is_gold: bool) -> dict[str, str]:
+        """What an export may save bits on: ``quantize`` and ``table``.
+
+        The undistilled twin of a student, timed beside it, follows what was decided for the student.
+        """
+        wanted: dict[str, str] = {"quantize": self.recipe.quantize, "table": self.recipe.table}
+        if not is_gold or "auto" not in wanted.values():
+            return wanted
+        decided = read_json(Layout(self.model_folder(name, is_gold=False)).config)["quantisation"]
+        return {"quantize": "int8" if decided["is_int8"] else "none", "table": decided["table"]["form"]}
+
+    def measured_on(self, smaller: dict[str, str]) -> dict[str, Any]:
+        """What decisions by measurement hang on: until one of these changes, they stand."""
+        if smaller == {"quantize": "none", "table": "float32"}:
+            return {}
+        where = {"cpu": cpu_name(), "onnxruntime": version("onnxruntime")}
+        return {**smaller, "dev": self.labelled_key, **where}
 
     def checkpoint(self, name: str, key: str) -> Path:
         """Folder in which a long training keeps its state; gone once the stage is done."""

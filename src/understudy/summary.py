@@ -19,7 +19,7 @@ from understudy.evaluation.machine import cpu_name, describe_machine
 from understudy.evaluation.quality import Quality, assess, retention
 from understudy.export import annotate
 from understudy.folders import digest, publish, read_json, write_json
-from understudy.layout import slug
+from understudy.layout import Layout, slug
 from understudy.measure import measure_apart
 from understudy.opening import Order, open_predictor
 from understudy.report.card import render_card
@@ -136,6 +136,7 @@ def _annotate(run: Path, document: Mapping[str, Any], row: Mapping[str, Any]) ->
         "machine": document["machine"],
         "parameters": config["parameters"],
         "vocabulary_size": config["vocabulary"]["size"],
+        "quantisation": _decided(config)[1],
         "understudy_version": __version__,
     }
     shared = {key: document[key] for key in ("task", "data", "machine", "created", "understudy_version")}
@@ -197,7 +198,23 @@ def _row(entry: Entry, quality: Quality, cost: Mapping[str, Any]) -> dict[str, A
         "per_label_f1": judged["per_label"],
         "calibration": _calibration(judged["calibration"]),
         **_training(entry),
+        **_quantisation(entry.order),
     }
+
+
+def _quantisation(order: Order) -> dict[str, str]:
+    """What was decided about the bits of an exported student, where fewer were asked for."""
+    if order.kind != "student":
+        return {}
+    is_asked, why = _decided(read_json(Layout(Path(order.location)).config))
+    return {"quantisation": why} if is_asked else {}
+
+
+def _decided(config: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether fewer bits were asked for, and what came of it."""
+    graph = config.get("quantisation", {"wanted": "none", "why": "", "table": {"why": ""}})
+    reasons = (graph["why"], graph["table"]["why"])
+    return graph["wanted"] != "none" or bool(reasons[1]), "; ".join(filter(None, reasons))
 
 
 def _calibration(found: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -252,3 +252,9 @@ def test_a_page_on_values_shows_no_shares_of_right_answers(pages):
     assert "✗" not in text
     shown = re.findall(r'<th scope="row" class="label">([^<]*)<', pages["regression"])
     assert shown == ["0 to 1.25", "1.25 to 2.5", "2.5 to 3.75", "3.75 to 5"]  # in their own order
+
+
+def test_what_was_decided_about_graphs_stands_with_the_conditions():
+    report = make_report()
+    report["rows"][2]["quantisation"] = "int8, which is <faster>"
+    assert "<p>cnn.v1: int8, which is &lt;faster&gt;.</p>" in render_html(report)

@@ -100,3 +100,11 @@ def test_without_comparisons_and_steps_their_sections_are_left_out():
     text = render_markdown(make_report())
     assert "What distillation adds" not in text
     assert "## Training" not in text
+
+
+def test_what_was_decided_about_graphs_stands_under_cost():
+    report = make_report()
+    assert "int8" not in render_markdown(report)
+    report["rows"][2]["quantisation"] = "int8, which is <faster>"
+    text = render_markdown(report)
+    assert "- cnn.v1: int8, which is &lt;faster&gt;." in text[text.index("## Cost") : text.index("## Stages")]

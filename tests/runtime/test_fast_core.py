@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from understudy.flat import BERT, PIECES, WORDS, Weights, pack, rule_of
+from understudy.flat import BERT, PIECES, WORDS, Weights, pack, round_rows, rule_of
 from understudy.runtime import fast
 from understudy.subwords import SubwordVocabulary, train_wordpiece
 from understudy.training import native
@@ -244,3 +244,50 @@ def test_the_trainer_stays_inside_its_arrays(sizes, level):
         targets = native.Targets(loss, soft, gold, alpha=0.5, class_weights=np.ones(sizes[2], np.float32))
         last = native.train(first, texts, targets, epochs=2, learning_rate=0.1, seed=0, level=level)
         assert np.isfinite(last.embedding).all()
+
+
+# ------------------------------------------------------------------------------------- rows of fewer bits
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("table", ["float16", "int8"])
+@pytest.mark.parametrize("width", [5, 16, 33])
+@pytest.mark.parametrize("is_dan", [False, True])
+def test_a_smaller_table_answers_as_its_rounded_rows(vocabularies, level, table, width, is_dan):
+    vocabulary = vocabularies["words"]
+    draw = np.random.default_rng(0).normal
+    more = {"grams": draw(size=(50, width)).astype(np.float32), "longest": 3, "gram_weight": 0.3}
+    full = weights(len(vocabulary), width, **(more if is_dan else {}))
+    full.embedding[5] *= 1e-7  # below what a half holds with all its digits
+    full.embedding[6] = 0
+    times = np.float32(full.gram_weight)
+    grams = round_rows(full.grams * times, table) / times if is_dan else None
+    same = replace(full, embedding=round_rows(full.embedding, table), grams=grams)
+    rule = rule_of(vocabulary)
+
+    def logits(given, form="float32"):
+        found = np.empty((len(TEXTS), 3), np.float32)
+        one = extension.Student(pack(rule, given, form), LABELS, vocabulary.encode, level)
+        one.fill(TEXTS, found, 1)
+        return found
+
+    small = logits(full, table)
+    np.testing.assert_allclose(small, logits(same), atol=2e-5)
+    assert 0 < np.abs(small - logits(full)).max() < 0.5
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_half_is_read_as_it_is(level):
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)].astype(np.float32).reshape(-1, 16)
+    size = len(halves) + len(SPECIALS)
+    vocabulary = WordVocabulary((*SPECIALS, *(f"w{n}" for n in range(len(halves)))))
+    eye = np.eye(16, dtype=np.float32)
+    rows = np.concatenate([np.zeros((len(SPECIALS), 16), np.float32), halves])
+    both = np.concatenate([eye, -eye])  # the hidden layer keeps what is positive: x = relu(x) - relu(-x)
+    w = Weights(rows, both, np.zeros(32, np.float32), both.T.copy(), np.zeros(16, np.float32))
+    labels = tuple(f"l{n}" for n in range(16))
+    one = extension.Student(pack(rule_of(vocabulary), w, "float16"), labels, refuse, level)
+    found = np.empty((len(halves), 16), np.float32)
+    one.fill(list(vocabulary.words[len(SPECIALS) : size]), found, 1)
+    np.testing.assert_array_equal(found, halves)

@@ -46,7 +46,7 @@ FIELDS = (
         "hidden",
     ),
     *("labels", "max_words", "buckets", "longest", "weight", "unknown", "empty", "before", "after"),
-    *("longest_word", "reserved", "texts_at", "texts_bytes", "floats_at"),
+    *("longest_word", "table", "texts_at", "texts_bytes", "floats_at"),
 )
 
 
@@ -79,6 +79,7 @@ def test_forging_nothing_is_no_change(file):
         "hidden": [0, 1, 10, 1025, 2**31],
         "labels": [0, 2, 4, 17, 4097, 2**32 - 1],
         "buckets": [1, 2, 2**32 - 1],
+        "table": [1, 2, 3, 2**32 - 1],
         "unknown": [-1, 6, 2**31 - 1],
         "empty": [-1, 6],
         "before": [-2, 6],

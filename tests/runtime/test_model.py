@@ -14,7 +14,6 @@ from understudy.export import export
 from understudy.folders import MANIFEST, file_digest, publish, write_json
 from understudy.layout import FORMAT
 from understudy.runtime import Model, load
-from understudy.runtime import model as room
 from understudy.students import build
 from understudy.task import Predictor, Task
 from understudy.training.student import TorchStudent, Trained, save_trained
@@ -137,22 +136,6 @@ def test_a_text_in_a_batch_gets_what_it_gets_alone(model):
     np.testing.assert_array_equal(alone[0], model.logits(texts[0])[0])
     order = np.random.default_rng(1).permutation(len(texts))
     np.testing.assert_allclose(model.logits([texts[i] for i in order]), together[order], atol=1e-5)
-
-
-def test_several_batches_put_every_row_in_its_place(model, monkeypatch):
-    model = replace(model, fast=None)
-    texts = random_texts(60)
-    whole = model.logits(texts)
-    seen = []
-    real = Model._run
-    monkeypatch.setattr(
-        Model, "_run", lambda self, feeds: seen.append(feeds["ids"].shape) or real(self, feeds)
-    )
-    monkeypatch.setattr(room, "TOKEN_BUDGET", 100)
-    np.testing.assert_allclose(model.logits(texts), whole, atol=1e-5)
-    assert len(seen) > 5
-    assert sum(rows for rows, _ in seen) == 60
-    assert all(rows == 1 or rows * tokens <= 100 for rows, tokens in seen)
 
 
 def test_no_text(model):

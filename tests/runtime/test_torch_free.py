@@ -139,6 +139,8 @@ def test_the_runtime_imports_only_the_first_rooms(folders):
             "runtime.fast",
             "runtime.opening",
             "runtime.model",
+            "runtime.reference",
+            "runtime.session",
             "runtime.tagged",
             "spans",
             "subwords",

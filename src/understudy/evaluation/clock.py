@@ -66,6 +66,64 @@ class Cost:
         return {**asdict(self), "throughput_range": list(self.throughput_range)}
 
 
+@dataclass(frozen=True)
+class Race:
+    """Two predictors, timed in turns on the same single items.
+
+    Attributes:
+        one_us: median time of the first for an item, microseconds.
+        other_us: that of the second.
+        ratio: time of the first over time of the second; the median of the rounds. Above 1 the second wins.
+        quartiles: of the rounds' ratios, the first and the third.
+        rounds: each of as many items for the one as for the other.
+    """
+
+    one_us: float
+    other_us: float
+    ratio: float
+    quartiles: tuple[float, float]
+    rounds: int
+
+
+def race(
+    one: Predictor, other: Predictor, items: Sequence[Item], *, rounds: int = 21, seconds: float = 2.0
+) -> Race:
+    """Time two predictors on single items, in rounds that take turns at who comes first.
+
+    Both answer the same items, one after the other as a service would, so that each finds its own weights in
+    the processor's caches. A round's ratio is that of its medians.
+
+    Args:
+        one: anything that answers.
+        other: likewise.
+        items: the task's items.
+        rounds: fewest that make a spread.
+        seconds: about how long all rounds together may take; each has 3 items at least.
+
+    Raises:
+        DataError: there are no items.
+    """
+    if len(items) == 0:
+        raise DataError("There is no item to time. Give at least one.")
+    items, both = list(items), (one, other)
+    with _no_collection():
+        for predictor in both:
+            _warm_up(predictor, items, seconds / 20)
+        once = sum(_time_once(predictor, items[:1]) for predictor in both)
+        size = max(3, int(seconds * 1e9 / rounds / max(1, once)))
+        asked = cycle(items)
+        medians = []
+        for number in range(rounds):
+            mine = [next(asked) for _ in range(size)]
+            order = both if number % 2 == 0 else both[::-1]
+            found = [statistics.median(_time_once(each, [item]) for item in mine) / 1e3 for each in order]
+            medians.append(found if number % 2 == 0 else found[::-1])
+    ratios = [first / second for first, second in medians]
+    low, ratio, high = (float(value) for value in np.percentile(ratios, [25, 50, 75]))
+    first_us, second_us = (statistics.median(times) for times in zip(*medians, strict=True))
+    return Race(first_us, second_us, ratio, (low, high), rounds)
+
+
 def measure(
     predictor: Predictor,
     items: Sequence[Item],

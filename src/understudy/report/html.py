@@ -74,6 +74,7 @@ def _context(report: Mapping[str, Any]) -> dict[str, Any]:
         "paired": prose.PAIRED,
         "converged": prose.CONVERGED,
         "conditions": prose.conditions(report),
+        "graphs": prose.graphs(report),
         "machine": prose.machine_facts(report["machine"]),
         "recipe": _recipe(report.get("recipe")),
         "reading": prose.reading(report),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from understudy.report.prose import CONVERGED, PAIRED, conditions, limits, machine_facts, reading
+from understudy.report.prose import CONVERGED, PAIRED, conditions, graphs, limits, machine_facts, reading
 from understudy.report.rows import (
     Row,
     agreed,
@@ -51,6 +51,7 @@ def render_markdown(report: Mapping[str, Any]) -> str:
         describe_data(report["data"], words),
         "## Cost",
         f"{escape(conditions(report))}",
+        lines(map(escape, graphs(report))),
         lines(f"{escape(name)}: {escape(value)}" for name, value in machine_facts(report["machine"])),
         "## Stages",
         _stages(report["stages"]),

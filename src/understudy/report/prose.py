@@ -88,6 +88,12 @@ def conditions(report: Mapping[str, Any]) -> str:
     )
 
 
+def graphs(report: Mapping[str, Any]) -> list[str]:
+    """What was decided about the graphs of those models for which int8 was asked for."""
+    rows = report["rows"]
+    return [f"{clean(row['name'])}: {clean(row['quantisation'])}." for row in rows if row.get("quantisation")]
+
+
 def machine_facts(machine: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Name and value of what describes the machine, versions of absent packages left out."""
     memory = machine["memory_gib"]

@@ -9,19 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from understudy.batching import budgeted_batches
-from understudy.encoding import INPUTS, encode
 from understudy.folders import digest, read_manifest, verify
 from understudy.layout import Layout
 from understudy.runtime.fast import FastStudent
 from understudy.runtime.opening import open_folder, read_vocabulary
+from understudy.runtime.reference import Reference
+from understudy.runtime.session import open_session
 from understudy.runtime.tagged import tag
 from understudy.subwords import Vocabulary
-from understudy.task import FloatArray, IntArray, Item, Task
+from understudy.task import FloatArray, Item, Task
 from understudy.words import tokens
-
-TOKEN_BUDGET = 8192
-"""Padded tokens a batch, at most; texts of similar length share one."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +48,11 @@ class Model:
         return read_vocabulary(self.layout)
 
     @cached_property
-    def session(self) -> Any:
-        """The ONNX Runtime session. Read when it is first used, and checked then."""
+    def reference(self) -> Reference:
+        """The reference path. Its files are read when it is first used, and checked then."""
         verify(self.layout.folder, read=(self.layout.onnx.name,))
-        return _session(self.layout.onnx, self.threads)
+        session = open_session(self.layout.onnx, self.threads)
+        return Reference(self.task, self.form, self.vocabulary, session)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -77,15 +75,7 @@ class Model:
         """Logits ``(rows, c)`` float32: a row for each text or pair, or for each word of the sentences."""
         if self.fast is not None:
             return self.fast.logits(items)
-        asked = self._asked(items)
-        if len(asked) == 1 and self.task.kind != "tagging":
-            return self._run(self._feeds_of_one(asked[0]))
-        encoded = encode(self.task, self.form, self.vocabulary, asked)
-        answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
-        for units in budgeted_batches(encoded.lengths, TOKEN_BUDGET):
-            found = self._run(encoded.feeds(self.form, units))
-            answers[encoded.rows(units)] = found if encoded.places is None else found[encoded.answered(units)]
-        return answers
+        return self.reference.logits(self._asked(items))
 
     def predict_proba(self, items: Any) -> Any:
         """Probabilities in the order of ``task.labels``: ``(n, c)``, or ``(c,)`` for one item given alone.
@@ -133,20 +123,6 @@ class Model:
             ]
         return [item if isinstance(item, str) else tuple(item) for item in many]
 
-    def _feeds_of_one(self, item: Item) -> dict[str, IntArray]:
-        """The graph's inputs for one text or pair, without what only several need."""
-        if isinstance(item, str) and self.task.texts == 1:
-            sides = [self.vocabulary.encode(item)]
-        else:
-            found = encode(self.task, self.form, self.vocabulary, [item])
-            sides = [side.ids.tolist() for side in found.sides]
-        arrays = (np.array(value) for ids in sides for value in ([ids], [len(ids)]))
-        return dict(zip((name for pair in INPUTS[self.form] for name in pair), arrays, strict=True))
-
-    def _run(self, feeds: dict[str, IntArray]) -> FloatArray:
-        logits: FloatArray = self.session.run(["logits"], feeds)[0]
-        return logits
-
 
 def load(folder: str | Path, *, threads: int = 1) -> Model:
     """Load an exported student.
@@ -162,16 +138,5 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
     task = Task.from_dict(opened.config["task"])
     model = Model(task, opened.config, opened.layout, threads, opened.fast)
     if model.fast is None:
-        _ = model.vocabulary, model.session  # where anything is wrong with them, it is said now
+        _ = model.reference  # where anything is wrong with it, it is said now
     return model
-
-
-def _session(path: Path, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
