@@ -124,7 +124,7 @@ def test_flags_reach_the_recipe(tmp_path, monkeypatch):
         *("--unlabelled", "x.txt", "--unlabelled", "y.txt", "--out", tmp_path, "--set", "training.epochs=3"),
         *("--text-column", "t", "--label-column", "l", "--delimiter", ";", "--no-header"),
         *("--dev-fraction", "0.2", "--test-fraction", "0.3", "--metric", "mcc", "--loss", "kl"),
-        *("--precision", "bfloat16", "--quantize", "auto", "--table", "int8", "--seed", "7"),
+        *("--precision", "bfloat16", "--quantize", "auto", "--table", "auto", "--seed", "7"),
     )
     recipe = seen["recipe"]
     assert seen["until"] == "label"
