@@ -139,7 +139,7 @@ def test_flags_reach_the_recipe(tmp_path, monkeypatch):
     assert (recipe.data.dev_fraction, recipe.data.test_fraction) == (0.2, 0.3)
     assert (recipe.data.metric, recipe.loss.name, recipe.seed) == ("mcc", "kl", 7)
     assert recipe.training.epochs == 3
-    assert (recipe.quantize, recipe.table) == ("auto", "int8")
+    assert (recipe.quantize, recipe.table) == ("auto", "auto")
 
 
 def test_training_without_its_packages_says_what_to_install(monkeypatch):

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from understudy._version import __version__
+from understudy.buy_command import buy
 from understudy.errors import MissingExtraError, RecipeError, UnderstudyError
 
 if TYPE_CHECKING:
@@ -141,6 +142,9 @@ TableOption = Annotated[
     str | None,
     typer.Option("--table", help="Words in model.fast: float32, float16, int8, auto (smallest, as good)."),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what an endpoint would be asked and what it may cost, and end.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of every random choice.")]
 
 
@@ -175,6 +179,7 @@ def _verb(stage: str, about: str) -> None:
         quantize: QuantizeOption = None,
         table: TableOption = None,
         seed: Seed = None,
+        dry_run: DryRun = False,
     ) -> None:
         earlier = Path(data) / "recipe.yaml" if data else None
         is_run = earlier is not None and earlier.is_file()
@@ -208,6 +213,12 @@ def _verb(stage: str, about: str) -> None:
         if is_run and recipe is not None:
             raise RecipeError(f"{data} has a recipe of its own. Give a run or --recipe, not both.")
         file = earlier if is_run else recipe
+        if dry_run:
+            _need_training()
+            from understudy.buying import dry_run as estimated
+
+            typer.echo(estimated(file, flags, assign or ()))
+            return
         _run(stage, file, flags, assign or (), out or (earlier.parent if earlier and is_run else None))
 
     command.__doc__ = about
@@ -271,6 +282,9 @@ _verb("train", "… and train the students on its soft targets.")
 _verb("export", "… and write each student as a folder that answers without torch.")
 _verb("evaluate", "… and judge and time everything on the test split.")
 _verb("report", "… and write the report (the same as distill).")
+
+
+app.command()(buy)
 
 
 @app.command()

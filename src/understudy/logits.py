@@ -158,6 +158,16 @@ class LogitStore:
         for shard in self._shards:
             open_shard(shard.folder, {})
 
+    def note(self, **facts: Any) -> None:
+        """Write JSON-ready facts on the teacher's answers into the manifest; `facts` gives them back."""
+        self._facts["facts"] = {**self.facts, **facts}
+        write_json(self.folder / MANIFEST, self._facts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was noted, such as how many targets are soft."""
+        return dict(self._facts.get("facts", {}))
+
     def _open(self, found: Any) -> None:
         if not isinstance(found, dict) or "shards" not in found:
             raise StoreError(

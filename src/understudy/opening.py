@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy.errors import TeacherError
 from understudy.folders import digest, verify
-from understudy.task import FloatArray, Predictor, Task
+from understudy.task import THRESHOLD, FloatArray, Predictor, Task
 
 if TYPE_CHECKING:
     from understudy.runtime.model import Model
@@ -20,8 +20,9 @@ class Order:
     """Which predictor to open.
 
     Attributes:
-        kind: ``teacher``, ``ensemble``, ``student`` (an exported one) or ``baseline``.
-        location: folder, or a teacher's hub id.
+        kind: ``teacher``, ``ensemble``, ``student`` (an exported one), ``baseline``, ``callable`` (a
+            function) or ``store`` (what a teacher once answered).
+        location: folder, or a teacher's hub id, or ``module:function``.
         precision: of a teacher.
         teacher_labels: names of a teacher's columns, where it does not say them itself.
         members: of an ensemble.
@@ -43,11 +44,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Opened:
-    """A predictor with its size, and a fingerprint of all that decides its answers."""
+    """A predictor with its size (``None``: unknown), and a fingerprint of all that decides its answers."""
 
     predictor: Predictor
-    parameters: int
-    size_bytes: int
+    parameters: int | None
+    size_bytes: int | None
     fingerprint: str
 
 
@@ -98,6 +99,8 @@ def open_predictor(order: Order, task: Task, threads: int = 1) -> Opened:
         "baseline": _open_baseline,
         "teacher": _open_teacher,
         "ensemble": _open_ensemble,
+        "callable": _open_callable,
+        "store": _open_store,
     }
     return kinds[order.kind](order, task, threads)
 
@@ -141,5 +144,21 @@ def _open_ensemble(order: Order, task: Task, threads: int) -> Opened:
     opened = [open_predictor(member, task, threads) for member in order.members]
     members: list[Any] = [each.predictor for each in opened]
     ensemble = Ensemble(members, order.mean)
-    size = sum(each.size_bytes for each in opened)
+    size = sum(each.size_bytes or 0 for each in opened)
     return Opened(ensemble, ensemble.parameters, size, ensemble.fingerprint)
+
+
+def _open_callable(order: Order, task: Task, _: int) -> Opened:
+    from understudy.teachers.functions import FunctionTeacher, find_function
+
+    teacher = FunctionTeacher(find_function(order.location), task, order.teacher_labels)
+    return Opened(teacher, None, None, teacher.fingerprint)
+
+
+def _open_store(order: Order, task: Task, _: int) -> Opened:
+    from understudy.stored import Stored
+
+    if task.kind == "multilabel" and task.thresholds is None:  # it said yes or no: nothing is to be tuned
+        task = replace(task, thresholds=(THRESHOLD,) * len(task.labels))
+    stored = Stored.open(Path(order.location), task)
+    return Opened(stored, None, None, stored.fingerprint)

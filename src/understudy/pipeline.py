@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from understudy import summary
+from understudy import buying, summary, unlabelled
 from understudy.augmenting import asks_teacher, augment, pool_of
 from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.data import load_dataset, save_dataset
@@ -23,6 +23,7 @@ from understudy.run import Member, Run, stage_name
 from understudy.stages import Stages
 from understudy.subwords import Vocabulary, load_vocabulary, teacher_vocabulary
 from understudy.task import Task
+from understudy.teachers.functions import Function, reference_of
 
 if TYPE_CHECKING:
     from understudy.training.transfer import TransferSet
@@ -76,7 +77,7 @@ def distill(
     source: str | None = None,
     *,
     students: Sequence[str] | str | None = None,
-    teacher: str | None = None,
+    teacher: str | Function | None = None,
     unlabelled: Sequence[str] | str | None = None,
     out: str | Path | None = None,
     recipe: Recipe | None = None,
@@ -89,7 +90,7 @@ def distill(
     Args:
         source: data; see `understudy.data.load_dataset`.
         students: names; one or several.
-        teacher: folder, hub id or short name.
+        teacher: folder, hub id or short name; or a function from texts to logits.
         unlabelled: files or globs of further texts.
         out: folder of the run; by default ``runs/NAME``. What is there and still valid is used again.
         recipe: all of it, instead of the arguments above.
@@ -107,11 +108,13 @@ def distill(
         "data.source": source,
         "data.unlabelled": [unlabelled] if isinstance(unlabelled, str) else unlabelled,
         "students": [students] if isinstance(students, str) else students,
-        "teacher.model": teacher,
+        **({"teacher.callable": reference_of(teacher)} if callable(teacher) else {"teacher.model": teacher}),
     } | {key.replace("__", "."): value for key, value in settings.items()}
     if recipe is not None and any(value is not None for value in flags.values()):
         raise RecipeError("Give a recipe or single settings, not both.")
-    run = start(recipe or make_recipe(flags=flags), Path(out) if out else None, progress or Silent())
+    function = teacher if callable(teacher) else None
+    made = recipe or make_recipe(flags=flags)
+    run = start(made, Path(out) if out else None, progress or Silent(), function)
     last = STAGES.index(until)
     steps: Sequence[Callable[[Run], object]] = (finetune, augment, label, train, export, evaluate, report)
     for step in steps[:last]:
@@ -122,10 +125,13 @@ def distill(
     return Result(run.folder, written)
 
 
-def start(recipe: Recipe, out: Path | None, progress: Progress) -> Run:
+def start(recipe: Recipe, out: Path | None, progress: Progress, function: Function | None = None) -> Run:
     """Read the data, and write down the resolved recipe."""
     options = recipe.data.model_dump()
-    dataset = load_dataset(options.pop("source"), **options, seed=recipe.seed)
+    if recipe.data.source is None:
+        dataset = unlabelled.load(recipe, out, progress, function)
+    else:
+        dataset = load_dataset(options.pop("source"), **options, seed=recipe.seed)
     _check_task(recipe, dataset.task)
     folder = out or Path("runs") / dataset.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,7 +144,7 @@ def start(recipe: Recipe, out: Path | None, progress: Progress) -> Run:
     stages = Stages(folder, progress)
     key = {"fingerprint": dataset.fingerprint, "notes": list(dataset.notes), "name": dataset.name}
     stages.run("data", folder / "data", key, lambda about: save_dataset(dataset, folder / "data", about))
-    return Run(folder, recipe, stages, dataset)
+    return Run(folder, recipe, stages, dataset, function)
 
 
 def _check_task(recipe: Recipe, task: Task) -> None:
@@ -196,6 +202,9 @@ def _finetune(run: Run, member: Member, stage: str) -> None:
 
 def label(run: Run) -> None:
     """Show the teacher every text of the transfer set that it has not seen before."""
+    if run.outside is not None:
+        buying.label_outside(run, run.outside)
+        return
     data, record = run.dataset, run.folder / "logits" / "label.json"
     pool = pool_of(run)
     key = digest([run.teacher_key, data.task.to_dict(), list(data.train.texts), list(pool)])
@@ -218,9 +227,11 @@ def label(run: Run) -> None:
 def train(run: Run) -> None:
     """Train every student on soft targets and, for comparison, on gold labels; and the baseline."""
     for name in run.recipe.students:
-        _train(run, name, run.recipe.loss)
-        _train(run, name, LossConfig("gold"))
+        for is_gold in run.forms:
+            _train(run, name, LossConfig("gold") if is_gold else run.recipe.loss)
     data = run.dataset
+    if not len(data.train):
+        return
 
     def work(about: dict[str, Any]) -> None:
         from understudy.training.baseline import fit_baseline
@@ -237,7 +248,7 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
     folder = run.train_folder(name, is_gold=is_gold)
     inputs = {
         "data": [run.labelled_key, list(pool)],
-        "teacher": None if is_gold else run.teacher_key,
+        "teacher": None if is_gold else run.soft_key,
         "loss": asdict(loss),
         "config": asdict(run.recipe.training),
         "student": name,
@@ -277,7 +288,8 @@ def _transfer_set(run: Run, *, is_gold: bool) -> TransferSet:
         return labelled_only(data.task, data.train.texts, data.train.labels)
     fingerprint = read_json(run.folder / "logits" / "label.json")["fingerprint"]
     store = LogitStore(run.store_folder, teacher=fingerprint, labels=data.task.labels)
-    return with_soft_targets(data.task, data.train.texts, data.train.labels, pool_of(run), store)
+    texts = (data.train.texts, data.train.labels, pool_of(run))
+    return with_soft_targets(data.task, *texts, store, is_partial=run.outside is not None)
 
 
 def _options(run: Run, name: str) -> TrainingConfig:
@@ -310,7 +322,7 @@ def _teacher_vocabulary(run: Run, name: str) -> Vocabulary | None:
 def export(run: Run) -> None:
     """Write every student as a folder that answers without torch, its graph compared with torch."""
     for name in run.recipe.students:
-        for is_gold in (False, True):
+        for is_gold in run.forms:
             _export(run, name, is_gold=is_gold)
 
 
@@ -345,19 +357,28 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
 
 def evaluate(run: Run) -> None:
     """Answer the test split with every predictor, judge the answers, and time all on one clock."""
+    entries = [_teacher_entry(run) if run.outside is None else buying.entry(run, run.outside)]
+    entries += [
+        _student_entry(run, name, is_gold=is_gold) for name in run.recipe.students for is_gold in run.forms
+    ]
+    if len(run.dataset.train):
+        entries.append(_baseline_entry(run))
+    summary.evaluate(entries, run.dataset, run.folder / "evaluation", run.stages, seed=run.recipe.seed)
+
+
+def _teacher_entry(run: Run) -> summary.Entry:
     only = run.members[0]
     tuned = run.folder / only.name if len(run.members) == 1 and not only.is_finetuned else None
-    entries = [summary.Entry(run.teacher_name, "teacher", run.teacher_order, run.teacher_key, tuned)]
-    for name in run.recipe.students:
-        entries.append(_student_entry(run, name, is_gold=False))
-        entries.append(_student_entry(run, name, is_gold=True))
+    return summary.Entry(run.teacher_name, "teacher", run.teacher_order, run.teacher_key, tuned)
+
+
+def _baseline_entry(run: Run) -> summary.Entry:
     baseline = _baseline_folder(run)
     key = digest((read_manifest(baseline) or {}).get("files"))
     order = Order("baseline", str(baseline))
     task = run.dataset.task
     name = BASELINE if task.is_binned else BASELINES.get(task.kind, BASELINE)
-    entries.append(summary.Entry(name, "baseline", order, key))
-    summary.evaluate(entries, run.dataset, run.folder / "evaluation", run.stages, seed=run.recipe.seed)
+    return summary.Entry(name, "baseline", order, key)
 
 
 def report(run: Run) -> None:

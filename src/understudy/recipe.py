@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -14,7 +14,11 @@ from understudy.configs import PRECISIONS, FinetuneConfig, LossConfig, TrainingC
 from understudy.errors import RecipeError, UnderstudyError, nearest
 from understudy.flat import SERVED
 from understudy.task import KINDS, METRICS
+from understudy.teachers.settings import EndpointConfig, TableConfig
 from understudy.teachers.source import DEFAULT, resolve_all
+
+OUTSIDE = ("endpoint", "callable", "table")
+"""Keys of teachers that are no local model."""
 
 
 class _Part(BaseModel):
@@ -24,7 +28,7 @@ class _Part(BaseModel):
 class DataRecipe(_Part):
     """Where the texts come from; the fields are the parameters of `understudy.data.load_dataset`."""
 
-    source: str
+    source: str | None = None
     kind: str | None = None
     unlabelled: tuple[str, ...] = ()
     text_column: str | tuple[str, ...] | None = None
@@ -64,23 +68,41 @@ class TeacherRecipe(_Part):
 
     Attributes:
         model: folder, hub id or short name; several in a list, or with ``+`` between, are an ensemble.
+        endpoint: a chat endpoint, in the place of a model.
+        callable: ``module:function`` from texts to logits, in the place of a model.
+        table: a file with answers by text, in the place of a model.
         mean: what an ensemble answers with: the mean of its members' ``logits`` or ``probabilities``.
-        labels: names of the columns of a fine-tuned model that does not say them itself.
+        labels: names of the columns of a fine-tuned model, or a function, that does not say them itself.
         precision: in which it labels: ``float32`` or ``bfloat16``.
         finetune: how a bare encoder is fine-tuned first.
     """
 
-    model: str | tuple[str, ...] = DEFAULT
+    model: str | tuple[str, ...] | None = DEFAULT
+    endpoint: EndpointConfig | None = None
+    callable: str | None = None
+    table: TableConfig | None = None
     mean: Literal["logits", "probabilities"] = "logits"
     labels: tuple[str, ...] | None = None
     precision: str = "float32"
     finetune: FinetuneConfig = FinetuneConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_one_teacher(cls, tree: Any) -> Any:
+        if not isinstance(tree, dict):
+            return tree
+        if isinstance(tree.get("table"), str):
+            tree = {**tree, "table": {"path": tree["table"]}}
+        named = [name for name in ("model", *OUTSIDE) if tree.get(name) is not None]
+        if len(named) > 1:
+            raise ValueError(f"name one teacher, not {len(named)}: {', '.join(named)}.")
+        return {**tree, "model": None} if named and named != ["model"] else tree
+
     @field_validator("model")
     @classmethod
-    def _is_a_teacher(cls, model: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    def _is_a_teacher(cls, model: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         try:
-            resolve_all(model)
+            resolve_all(DEFAULT if model is None else model)
         except UnderstudyError as error:
             raise ValueError(str(error)) from error
         return model
@@ -110,7 +132,7 @@ class Recipe(_Part):
         seed: of every random choice.
     """
 
-    data: DataRecipe
+    data: DataRecipe = Field(default_factory=lambda: DataRecipe.model_validate({}))
     teacher: TeacherRecipe = TeacherRecipe()
     students: tuple[str, ...] = Field(("cbow.v1",), min_length=1)
     augment: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
@@ -162,12 +184,36 @@ class Recipe(_Part):
             )
         if self.loss.layers > 0.0 and not isinstance(self.teacher.model, str):
             raise RecipeError("loss.layers needs a single transformer as the teacher, not an ensemble.")
+        self._check_outside()
         if self.training.class_weights and self.loss.alpha == 0.0:
             raise RecipeError(
                 "training.class_weights weigh gold labels, but the loss has no gold part. Set loss.alpha, "
                 "or weigh the teacher's labels: teacher.finetune.class_weights."
             )
         return self
+
+    def _check_outside(self) -> None:
+        """What only a transformer of ours can give; what a run without labelled data needs."""
+        is_outside = self.teacher.model is None
+        if is_outside and self.training.vocabulary == "teacher":
+            raise RecipeError(
+                "training.vocabulary: this teacher has none to give. Choose words or wordpiece."
+            )
+        if is_outside and self.training.embeddings in ("teacher", "teacher-static"):
+            raise RecipeError("training.embeddings: this teacher has no word vectors to give.")
+        if is_outside and self.teacher.finetune.class_weights:
+            raise RecipeError("teacher.finetune: this teacher is not fine-tuned.")
+        if self.data.source is not None:
+            return
+        if not is_outside:
+            raise RecipeError(
+                "data: is missing. Give data.source. Only an endpoint, a function or a table can teach "
+                "without labelled data, from data.unlabelled."
+            )
+        if not self.data.unlabelled:
+            raise RecipeError("data: there are no texts. Give data.source, or data.unlabelled, or both.")
+        if self.loss.alpha > 0.0:
+            raise RecipeError("loss.alpha weighs gold labels, but a run without labelled data has none.")
 
 
 def make_recipe(
@@ -259,5 +305,6 @@ def _sentence(problem: Any) -> str:
 def _keys(path: Sequence[str | int]) -> list[str]:
     part: Any = Recipe
     for name in path:
-        part = part.model_fields[str(name)].annotation
+        said = part.model_fields[str(name)].annotation
+        part = next((kind for kind in get_args(said) if isinstance(kind, type)), said)
     return [f.name for f in fields(part)] if is_dataclass(part) else list(part.model_fields)

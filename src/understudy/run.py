@@ -13,8 +13,10 @@ from understudy.evaluation.machine import cpu_name
 from understudy.folders import digest, file_digest, read_json, read_manifest
 from understudy.layout import Layout, slug
 from understudy.opening import Order
+from understudy.outside import Outside, find_outside
 from understudy.recipe import Recipe
 from understudy.stages import Stages
+from understudy.teachers.functions import Function
 from understudy.teachers.source import Source, resolve_all
 
 
@@ -80,16 +82,32 @@ class Member:
 
 @dataclass
 class Run:
-    """A run in progress: its folder, its recipe, and what its stages have found so far."""
+    """A run in progress: its folder, its recipe, and what its stages have found so far.
+
+    ``function`` is a teacher that was handed over in Python.
+    """
 
     folder: Path
     recipe: Recipe
     stages: Stages
     dataset: Dataset
+    function: Function | None = None
+
+    @cached_property
+    def outside(self) -> Outside | None:
+        """The teacher, where it is an endpoint, a function or a table."""
+        return find_outside(self.recipe, self.dataset.task, self.function)
+
+    @property
+    def forms(self) -> tuple[bool, ...]:
+        """Whether students are trained on soft targets (false) and also on gold labels alone (true)."""
+        return (False, True) if len(self.dataset.train) else (False,)
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
-        """The teachers: one, or those of an ensemble."""
+        """The teachers: one, or those of an ensemble; none where the teacher is from outside."""
+        if self.recipe.teacher.model is None:
+            return ()
         sources = resolve_all(self.recipe.teacher.model)
         names = ["teacher"] if len(sources) == 1 else [f"teacher-{i + 1}" for i in range(len(sources))]
         return tuple(
@@ -100,6 +118,8 @@ class Run:
     @property
     def teacher_name(self) -> str:
         """What the report calls the teacher."""
+        if self.outside is not None:
+            return self.outside.name
         return " + ".join(member.source.name for member in self.members)
 
     @property
@@ -113,9 +133,18 @@ class Run:
     @cached_property
     def teacher_key(self) -> str:
         """Changes when the teacher's answers may change."""
+        if self.outside is not None:
+            return self.outside.key
         if len(self.members) == 1:
             return self.members[0].key
         return digest([self.recipe.teacher.mean, [member.key for member in self.members]])
+
+    @property
+    def soft_key(self) -> Any:
+        """Changes when the soft targets of the transfer set change; more of them may be bought later."""
+        if self.outside is None:
+            return self.teacher_key
+        return [self.teacher_key, read_json(self.folder / "logits" / "label.json")["found"]]
 
     @cached_property
     def labelled_key(self) -> str:

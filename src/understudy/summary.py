@@ -34,6 +34,12 @@ THREADS = 1
 
 EVALUATION = "evaluation.json"
 
+COSTS = (
+    "parameters", "size_bytes", "latency_us", "throughput_per_s", "throughput_range", "threads",
+    "peak_memory_bytes",
+)  # fmt: skip
+"""What is measured of a predictor's cost; ``None`` where it is not."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -45,6 +51,8 @@ class Entry:
         order: how to open it.
         key: changes when its answers may change.
         trained: folder with its training curve and seconds, where there is one.
+        timed: how to open it for its cost, where ``order`` opens answers that were kept; ``None`` then
+            measures nothing.
     """
 
     name: str
@@ -52,6 +60,7 @@ class Entry:
     order: Order
     key: str
     trained: Path | None = None
+    timed: Order | None = None
 
 
 def evaluate(entries: Sequence[Entry], dataset: Dataset, folder: Path, stages: Stages, *, seed: int) -> None:
@@ -69,12 +78,15 @@ def evaluate(entries: Sequence[Entry], dataset: Dataset, folder: Path, stages: S
         costs = []
         with stages.progress.bar("timing", len(entries), "predictors") as advance:
             for entry in entries:
-                costs.append(measure_apart(entry.order, dataset.task, dataset.test.texts, threads=THREADS))
+                costs.append(_cost(entry, dataset))
                 advance(1)
         rows = [_row(*parts) for parts in zip(entries, judged, costs, strict=True)]
         for row, each in zip(rows, answers, strict=True):
             row["thresholds"] = each.task.thresholds and list(each.task.thresholds)
         _relate(rows)
+        if not len(dataset.train):  # the teacher's own answers are the labels: there is nothing to retain
+            for row in rows:
+                row["retention"] = None
         _compare(rows, answers, dataset, seed)
         found = {
             "rows": rows,
@@ -188,13 +200,12 @@ def _judge(dataset: Dataset, given: Answers, teacher: Answers, seed: int) -> Qua
 def _row(entry: Entry, quality: Quality, cost: Mapping[str, Any]) -> dict[str, Any]:
     judged = quality.to_dict()
     taken = ("metric", "score", "ci95", "metrics", "macro_f1", "macro_f1_ci95", "agreement", "confusion")
-    costs = ("parameters", "size_bytes", "latency_us", "throughput_per_s", "throughput_range", "threads")
     return {
         "name": entry.name,
         "role": entry.role,
         "student": entry.name.removesuffix(" (labels only)"),
         **{key: judged[key] for key in taken},
-        **{key: cost[key] for key in (*costs, "peak_memory_bytes")},
+        **{key: cost[key] for key in COSTS},
         "per_label_f1": judged["per_label"],
         "calibration": _calibration(judged["calibration"]),
         **_training(entry),
@@ -215,6 +226,13 @@ def _decided(config: Mapping[str, Any]) -> tuple[bool, str]:
     graph = config.get("quantisation", {"wanted": "none", "why": "", "table": {"why": ""}})
     reasons = (graph["why"], graph["table"]["why"])
     return graph["wanted"] != "none" or bool(reasons[1]), "; ".join(filter(None, reasons))
+
+
+def _cost(entry: Entry, dataset: Dataset) -> Mapping[str, Any]:
+    order = entry.timed if entry.order.kind == "store" else entry.order
+    if order is None:
+        return dict.fromkeys(COSTS)  # what was kept or bought says nothing of the time that it took
+    return measure_apart(order, dataset.task, dataset.test.texts, threads=THREADS)
 
 
 def _calibration(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -265,8 +283,11 @@ def _relate(rows: list[dict[str, Any]]) -> None:
         row["pareto"] = is_front
         is_teacher = row is teacher
         row["retention"] = None if is_teacher else _retention(row["score"], teacher["score"])
-        row["speedup"] = None if is_teacher else teacher["latency_us"]["p50"] / row["latency_us"]["p50"]
-        row["compression"] = None if is_teacher else teacher["parameters"] / row["parameters"]
+        row["speedup"] = row["compression"] = None
+        if not is_teacher and teacher["latency_us"]:
+            row["speedup"] = teacher["latency_us"]["p50"] / row["latency_us"]["p50"]
+        if not is_teacher and teacher["parameters"]:
+            row["compression"] = teacher["parameters"] / row["parameters"]
 
 
 def _retention(score: float, teacher: float) -> float | None:
@@ -283,6 +304,7 @@ def _describe_data(dataset: Dataset, pool: Sequence[Item]) -> dict[str, Any]:
         "name": dataset.name,
         "source": dataset.source,
         "fingerprint": dataset.fingerprint,
+        "labels_from": "gold labels" if len(dataset.train) else "the teacher",
         "sizes": {**splits, "transfer": transfer},
         "label_counts": dataset.label_counts(),
         "dropped": dataset.dropped,

@@ -28,7 +28,7 @@ from understudy.report.rows import (
     unit,
     whole,
 )
-from understudy.report.verdict import judge, on_test, overlap, span
+from understudy.report.verdict import UNJUDGED, is_judged_by_teacher, judge, on_test, overlap, span
 from understudy.report.wording import Wording, wording
 
 MOST_LABELS = 200
@@ -221,5 +221,6 @@ def _limits(facts: Mapping[str, Any]) -> list[str]:
         ),
         f"Its words are those of the training {item}s; other domains or languages get poor answers.",
         "It imitates its teacher, errors and biases included.",
+        *([UNJUDGED] if is_judged_by_teacher(facts) else []),
         f"Quantisation: {stored}.",
     ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from understudy.report.rows import clean, heading, metric_name
+from understudy.report.verdict import UNJUDGED, is_judged_by_teacher
 from understudy.report.wording import wording
 
 PAIRED = (
@@ -68,6 +69,8 @@ def limits(report: Mapping[str, Any]) -> list[str]:
         "What is within noise is not proven equal: this test split cannot tell, a larger one might.",
         "Latencies and sizes hold for the machine named here. Ratios travel better than absolute numbers.",
     ]
+    if is_judged_by_teacher(report):
+        said.insert(0, UNJUDGED)
     if words.has_confidence:
         said.append(
             "Confidence is what the model states. The calibration curves show how far it can be believed."

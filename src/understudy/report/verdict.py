@@ -88,12 +88,21 @@ class Confusion:
     share: float
 
 
+UNJUDGED = (
+    "There are no gold labels: every score is measured against the teacher's own answers. It says how well a "
+    "student imitates its teacher, and nothing of how often either is right."
+)
+"""What a report without gold labels has to say before anything else."""
+
+
 def give_verdict(report: Mapping[str, Any]) -> Verdict:
     """Judge the best student against its teacher, its undistilled twin, and the best baseline."""
     rows = report["rows"]
     student = best(rows, "student")
     if student is None:
         return Verdict("No student has been evaluated yet.", ())
+    if is_judged_by_teacher(report):
+        return Verdict(_on_agreement(student, report), (UNJUDGED, *filter(None, [_on_faster(student, rows)])))
     sentences = [
         _on_teacher(student, best(rows, "teacher")),
         _on_twin(student, twin(student, rows)),
@@ -102,6 +111,11 @@ def give_verdict(report: Mapping[str, Any]) -> Verdict:
         on_test(report),
     ]
     return Verdict(_headline(student, best(rows, "teacher")), tuple(filter(None, sentences)))
+
+
+def is_judged_by_teacher(facts: Mapping[str, Any]) -> bool:
+    """Whether the labels of dev and test are the teacher's own answers, of a document that has ``data``."""
+    return bool(facts["data"].get("labels_from") == "the teacher")
 
 
 def best(rows: Sequence[Row], role: str) -> Row | None:
@@ -200,6 +214,14 @@ def _headline(student: Row, teacher: Row | None) -> str:
     return f"{sentence} and {_paced(student['speedup'])}." if student["speedup"] else f"{sentence}."
 
 
+def _on_agreement(student: Row, report: Mapping[str, Any]) -> str:
+    words = wording(report["task"])
+    shown = f"{100 * (student['agreement'] or 0.0):.1f} %"
+    number = whole(report["data"]["sizes"].get("test"))
+    name = shorten(student["name"], 60)
+    return f"{name} agrees with its teacher on {shown} of {number} test {words.items} that it has never seen."
+
+
 def _kept(retention: float) -> str:
     if retention >= 1:
         return f"reaches {100 * retention:.0f} % of"
@@ -287,7 +309,8 @@ def on_test(facts: Mapping[str, Any]) -> str:
     if not number:
         return ""
     items = wording(facts["task"]).items
-    return f"Scores are measured on {whole(number)} test {items} that no training step has seen."
+    by = ", labelled by the teacher" if is_judged_by_teacher(facts) else ""
+    return f"Scores are measured on {whole(number)} test {items} that no training step has seen{by}."
 
 
 def name_gaps(gaps: Sequence[Gap], words: Wording, limit: int = 3) -> str:

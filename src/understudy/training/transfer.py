@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from understudy.errors import DataError
+from understudy.items import rows_of
 from understudy.logits import LogitStore
 from understudy.task import FloatArray, Gold, Item, Task
 from understudy.training.student import Inputs, TorchStudent
@@ -82,7 +83,13 @@ def labelled_only(task: Task, texts: Sequence[Item], labels: Gold) -> TransferSe
 
 
 def with_soft_targets(
-    task: Task, texts: Sequence[Item], labels: Gold, further: Sequence[Item], store: LogitStore
+    task: Task,
+    texts: Sequence[Item],
+    labels: Gold,
+    further: Sequence[Item],
+    store: LogitStore,
+    *,
+    is_partial: bool = False,
 ) -> TransferSet:
     """Labelled and further texts, each with the logits that the store has of it.
 
@@ -92,10 +99,20 @@ def with_soft_targets(
         labels: their gold labels.
         further: texts without labels, such as unlabelled or augmented ones.
         store: soft targets of all of them.
+        is_partial: the teacher could not be had for every text: those without soft targets are left out.
+
+    Raises:
+        StoreError: a text has no soft targets, and the set is not to be partial.
+        DataError: no text has any.
     """
     check_gold(task, texts, labels)
     every = (*texts, *further)
     gold = np.concatenate([labels, task.no_gold(int(task.rows(further).sum()))])
+    missing = set(store.missing(every)) if is_partial else set()
+    if missing:
+        kept = np.array([row for row, text in enumerate(every) if text not in missing], dtype=np.int64)
+        gold = gold[rows_of(kept, task.rows(every))]
+        every = tuple(every[row] for row in kept)
     return TransferSet(every, gold, store.look_up(every))
 
 

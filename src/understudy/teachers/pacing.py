@@ -1,0 +1,69 @@
+"""When the next request may be sent: a rate limit for all, and pauses after failures."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import numpy as np
+
+
+class Pace:
+    """A rate limit that several threads share.
+
+    Args:
+        per_minute: requests a minute; ``None`` is no limit.
+        seed: of the jitter.
+    """
+
+    def __init__(self, per_minute: float | None, seed: int = 0) -> None:
+        self._gap = 60.0 / per_minute if per_minute else 0.0
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._random = np.random.default_rng(seed)
+        self.stopped = threading.Event()
+
+    def wait(self) -> bool:
+        """Wait for a turn; false where everybody was told to stop meanwhile."""
+        with self._lock:
+            turn = max(self._next, time.monotonic())
+            self._next = turn + self._gap
+        return not self.stopped.wait(max(0.0, turn - time.monotonic()))
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody have a turn for so long: the server said so."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+    def pause(self, attempt: int, first: float, longest: float) -> bool:
+        """Sleep after a failure, attempt 0 being the first; false where everybody was told to stop meanwhile.
+
+        Exponential back-off with full jitter: a uniform share of ``first · 2^attempt``, at most ``longest``.
+        """
+        with self._lock:
+            share = self._random.random()
+        return not self.stopped.wait(share * min(longest, first * 2.0 ** min(attempt, 60)))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait, from ``Retry-After`` (seconds or a date) or ``retry-after-ms``.
+
+    >>> retry_after({"retry-after": "2"}), retry_after({})
+    (2.0, None)
+    """
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    try:
+        date = parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,182 @@
+"""What a recipe can say about teachers that are not local models; no torch, no client, nothing heavy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from understudy.configs import check_choice, check_positive
+from understudy.errors import RecipeError
+
+TARGETS = ("auto", "soft", "hard", "votes")
+"""What is asked of an endpoint: see `EndpointConfig.targets`."""
+
+VALUES = ("logits", "probabilities")
+"""What the columns of a table hold."""
+
+_STRICT: dict[str, Any] = {"extra": "forbid"}
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}").fullmatch
+_SECRETS = re.compile(r"api.?key|authorization|token$|secret|password", re.IGNORECASE).search
+
+
+def check_smoothing(smoothing: float) -> None:
+    """Refuse a share that would leave the chosen label with less than the others, or with everything."""
+    if not 0.0 < smoothing < 0.5:
+        raise RecipeError(f"smoothing is {smoothing}, but must lie between 0 and 0.5, both left out.")
+
+
+@dataclass(frozen=True)
+class EndpointConfig:
+    """An OpenAI-compatible chat endpoint.
+
+    Attributes:
+        base_url: of the server, such as ``https://api.example.com/v1``.
+        model: name of the model, as the server knows it.
+        labels: label name → one line that describes it, perhaps empty.
+        key_env: environment variable that holds the key; ``None`` for a server that wants none. The key
+            itself is never written anywhere.
+        instructions: what the task is, in your words, put before the labels.
+        targets: ``soft`` reads the distribution over labels from the log-probabilities of the first token;
+            ``hard`` asks for one answer as JSON; ``votes`` asks ``samples`` times; ``auto`` is soft where
+            the server gives log-probabilities (and the kind of task has one label a text), else hard.
+        samples: votes: answers asked for each text.
+        temperature: votes: of the sampling; the others ask with 0.
+        smoothing: hard: probability shared by the labels that were not chosen. Votes: pseudo-count a label.
+        concurrency: requests in flight.
+        requests_per_minute: rate limit; ``None`` is none.
+        timeout: seconds until a request is given up.
+        attempts: tries of a request that the server does not answer.
+        backoff: longest first pause between two tries, seconds; it doubles with every try.
+        longest_pause: longest pause that back-off comes to, seconds.
+        patience: longest ``Retry-After`` that is waited for, seconds; after a longer one labelling stops.
+        repairs: how often a malformed answer is asked for again before the text is set aside.
+        max_tokens: most tokens of an answer.
+        price_in: of a million tokens of prompt; ``None``: unknown.
+        price_out: of a million tokens of answer.
+        currency: of the prices, for the eye.
+        budget: most money spent on this teacher in this run, however often it is continued.
+        budget_requests: most answered requests, counted alike.
+        tokenizer: ``tokenizer.json`` with which tokens are counted before they are bought; ``None`` takes an
+            estimate by characters.
+        extra: further fields of the request's body.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    base_url: str
+    model: str
+    labels: dict[str, str]
+    key_env: str | None = "OPENAI_API_KEY"
+    instructions: str = ""
+    targets: str = "auto"
+    samples: int = 5
+    temperature: float = 1.0
+    smoothing: float = 0.05
+    concurrency: int = 8
+    requests_per_minute: float | None = None
+    timeout: float = 60.0
+    attempts: int = 6
+    backoff: float = 1.0
+    longest_pause: float = 60.0
+    patience: float = 600.0
+    repairs: int = 2
+    max_tokens: int = 64
+    price_in: float | None = None
+    price_out: float | None = None
+    currency: str = "USD"
+    budget: float | None = None
+    budget_requests: int | None = None
+    tokenizer: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._check_place()
+        check_choice("form of targets", self.targets, TARGETS)
+        check_smoothing(self.smoothing)
+        check_positive(
+            samples=self.samples,
+            temperature=self.temperature,
+            concurrency=self.concurrency,
+            requests_per_minute=self.requests_per_minute,
+            timeout=self.timeout,
+            attempts=self.attempts,
+            backoff=self.backoff,
+            longest_pause=self.longest_pause,
+            patience=self.patience,
+            max_tokens=self.max_tokens,
+            budget=self.budget,
+            budget_requests=self.budget_requests,
+        )
+        if self.repairs < 0:
+            raise RecipeError(f"repairs is {self.repairs}, but must be at least 0.")
+        self._check_money()
+
+    def _check_place(self) -> None:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RecipeError("base_url must be the http(s) address of a server, such as https://host/v1.")
+        if parts.username or parts.password or _SECRETS(parts.query):
+            raise RecipeError(
+                "base_url holds a secret, but a recipe is written to disk. Use key_env instead."
+            )
+        if self.key_env is not None and not _VARIABLE(self.key_env):
+            # The value is not shown: it may be a key that was pasted into the wrong place.
+            raise RecipeError(
+                "key_env must be the name of an environment variable in capitals, such as OPENAI_API_KEY; "
+                "what was given is none. Never write a key itself into a recipe."
+            )
+        if secret := next(filter(_SECRETS, self.extra), None):
+            raise RecipeError(f"extra.{secret} looks like a secret, but a recipe is written to disk.")
+        if len(self.labels) < 2:
+            raise RecipeError(f"labels names {len(self.labels)}, but an endpoint needs at least two labels.")
+
+    def _check_money(self) -> None:
+        for name in ("price_in", "price_out"):
+            price = getattr(self, name)
+            if price is not None and not 0 <= price < float("inf"):
+                raise RecipeError(f"{name} is {price}, but must be at least 0, and finite.")
+        if self.budget is not None and not self.has_prices:
+            raise RecipeError("A budget in money needs price_in and price_out, per million tokens.")
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether a cost can be told."""
+        return self.price_in is not None and self.price_out is not None
+
+    def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """What so many tokens cost; 0 where prices are unknown."""
+        return (prompt_tokens * (self.price_in or 0.0) + completion_tokens * (self.price_out or 0.0)) / 1e6
+
+    def decisive(self) -> Mapping[str, Any]:
+        """Everything that decides the answers; changing the rest keeps what was bought."""
+        names = ("base_url", "model", "labels", "instructions", "targets", "smoothing", "max_tokens", "extra")
+        sampling = ("samples", "temperature") if self.targets == "votes" else ()
+        return {name: getattr(self, name) for name in (*names, *sampling)}
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """Answers that stand in a file, by text.
+
+    Attributes:
+        path: CSV, TSV, JSONL or Parquet.
+        text_column: column of the texts, or the two of a pair; ``None`` guesses.
+        label_column: column of hard targets; ``None`` takes one column a label.
+        values: what the columns of labels hold: ``logits`` or ``probabilities``.
+        smoothing: hard targets: probability shared by the labels that were not chosen.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    path: str
+    text_column: str | tuple[str, ...] | None = None
+    label_column: str | None = None
+    values: str = "logits"
+    smoothing: float = 0.05
+
+    def __post_init__(self) -> None:
+        check_choice("form of values", self.values, VALUES)
+        check_smoothing(self.smoothing)

@@ -1,0 +1,122 @@
+"""Data for a run without gold labels: the teacher's own answers stand in their place, and reports say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from understudy.buying import buy
+from understudy.data import Dataset
+from understudy.data.dataset import Split
+from understudy.data.leaks import drop_known, normalise, normalise_pair
+from understudy.data.pools import read_pool
+from understudy.errors import DataError, TeacherError
+from understudy.logits import LogitStore, label
+from understudy.outside import Outside, find_outside, label_names
+from understudy.progress import Progress
+from understudy.recipe import Recipe
+from understudy.task import METRICS, FloatArray, IntArray, Item, Task
+from understudy.teachers.functions import Function
+
+NOTE = (
+    "There are no gold labels: dev and test were labelled by the teacher, so every score is agreement with "
+    "the teacher, and says nothing of how often the teacher is right."
+)
+"""Among the notes of such a run."""
+
+SOURCE = "texts without labels"
+
+
+def load(recipe: Recipe, out: Path | None, progress: Progress, function: Function | None = None) -> Dataset:
+    """Texts of ``data.unlabelled``, dev and test drawn from them at random and labelled by the teacher.
+
+    Args:
+        recipe: says where the texts are and who labels them.
+        out: folder of the run, where what is bought is kept; by default ``runs/NAME``.
+        progress: audience.
+        function: the teacher, where it was handed over in Python.
+
+    Raises:
+        DataError: the texts cannot be read, or are too few to be split.
+        TeacherError: the budget is spent before dev and test are labelled, or the teacher answers too few.
+    """
+    task = task_of(recipe, function)
+    pool = read_pool(recipe.data.unlabelled, recipe.data.text_column, kind=task.kind, texts=task.texts)
+    dev, test, rest = _drawn(pool.texts, recipe)
+    name = Path(recipe.data.unlabelled[0]).name.split(".")[0].strip("*") or "texts"
+    found = find_outside(recipe, task, function)
+    if found is None:
+        raise TeacherError("A run without labelled data needs a teacher from outside.")
+    folder = (out or Path("runs") / name) / "logits" / found.key[:16]
+    answers = {
+        part: _labelled(found, task, items, folder, progress)
+        for part, items in (("dev", dev), ("test", test))
+    }
+    fold = normalise_pair if task.texts == 2 else normalise
+    kept, dropped = drop_known(rest, (), (*dev, *test), fold)
+    lost = sum(len(items) - len(answers[part]) for part, items in (("dev", dev), ("test", test)))
+    return Dataset(
+        name=name,
+        task=task,
+        train=Split((), task.no_gold(0)),
+        dev=answers["dev"],
+        test=answers["test"],
+        unlabelled=kept,
+        notes=(NOTE, *pool.notes),
+        dropped={**dropped, **({"dev and test texts without an answer": lost} if lost else {})},
+        source=SOURCE,
+    )
+
+
+def task_of(recipe: Recipe, function: Function | None = None) -> Task:
+    """The task that the teacher's label names make."""
+    kind = recipe.data.kind or "classification"
+    return Task(label_names(recipe, function), kind, recipe.data.metric or METRICS[kind][0])
+
+
+def _drawn(texts: Sequence[Item], recipe: Recipe) -> tuple[list[Item], list[Item], list[Item]]:
+    """Dev, test and the rest; the rest in its order."""
+    shares = (recipe.data.dev_fraction, recipe.data.test_fraction)
+    sizes = [max(1, round(share * len(texts))) for share in shares]
+    if sum(sizes) >= len(texts):
+        raise DataError(
+            f"There are {len(texts):,} texts, too few for {sizes[0]:,} of dev, {sizes[1]:,} of test and any "
+            "to learn from. Bring more with data.unlabelled."
+        )
+    order = np.random.default_rng(recipe.seed).permutation(len(texts))
+    cuts = np.split(order, np.cumsum(sizes))
+
+    def picked(rows: IntArray) -> list[Item]:
+        return [texts[row] for row in np.sort(rows)]
+
+    dev, test, rest = map(picked, cuts)
+    return dev, test, rest[: recipe.data.sample]
+
+
+def _labelled(outside: Outside, task: Task, items: Sequence[Item], folder: Path, progress: Progress) -> Split:
+    """Items with the teacher's decisions as their labels."""
+    if outside.endpoint is None:
+        teacher = outside.teacher
+        if teacher is None:
+            raise TeacherError("This teacher cannot be asked.")
+        store = LogitStore(folder, teacher=outside.fingerprint, labels=task.labels)
+        label(teacher, items, store, progress=progress)
+        return _split(items, store.look_up(items), task)
+    bought = buy(outside.endpoint, task, items, folder, progress)
+    if bought.remaining:
+        raise TeacherError(
+            f"{bought.remaining:,} texts of dev or test are not labelled yet, and without them nothing can "
+            f"be judged. {bought.why} What was bought is kept: raise the budget and run again."
+        )
+    store = LogitStore(folder, teacher=bought.fingerprint, labels=task.labels)
+    missing = set(store.missing(items))
+    kept = [item for item in items if item not in missing]
+    if not kept:
+        raise TeacherError("The teacher gave no usable answer to any text of dev or test.")
+    return _split(kept, store.look_up(kept), task)
+
+
+def _split(items: Sequence[Item], logits: FloatArray, task: Task) -> Split:
+    return Split(tuple(items), task.decisions(logits))
