@@ -1,10 +1,11 @@
 """Everything that is said about speed, measured in one process, each row in turns with its peers.
 
-Rows: `single` (a raw string in, its label out), `batch` (texts a second by one thread and by two), `start` (load,
-process to first answer, memory, disk), `labelling` (a teacher on the processor), `training` (forward and
-backward). Students and peers are trained in the run, from one seed. Rows of one thread are told in processor
-time, which other work on the machine hardly moves; those of several threads and of processes by the wall's clock.
-Both stand in the last line, one JSON document. Peers that are not installed are named; their ratios are null.
+Rows: `single` (a raw string in, its label out), `batch` (texts a second by one thread and by two), `start`
+(load, process to first answer, memory, disk), `labelling` (a teacher on the processor), `training` (forward
+and backward). Students and peers are trained in the run, from one seed. Rows of one thread are told in the
+process's time, which other work on the machine hardly moves; those of several threads and of processes by the
+wall's clock. Both stand in the last line, one JSON document. Peers that are not installed are named, and their
+ratios are null.
 
 Run: python benchmarks/speed.py [--quick] [--threads 2] [--rows single batch …]
 SST-2 is taken from the folder that UNDERSTUDY_DATA names, else the bundled data set.
@@ -18,6 +19,7 @@ import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import answering
 import labelling
+import numpy as np
 import starting
 import torch
 import training
@@ -118,6 +121,9 @@ class Run:
         table = rows(turns(blocks, self.repeats), "cbow", "cpu")
         show("One text, raw string in, label out, one thread, processor time", table, "cbow")
         self.document["single"] = table
+        told = self.document["cbow_ns"] = limits(self.contestants["cbow"].one, self.texts, self.repeats)
+        said = "  cbow: {per_call:.0f} ns a call and {per_word:.1f} ns a word; an empty call {empty:.0f} ns"
+        print(said.format(**told))
         self.document["ratios"] |= {key: ratio(table, name, "cbow") for key, name in PEERS.items()}
 
     def batch(self) -> None:
@@ -154,7 +160,7 @@ class Run:
 
     def labelling(self) -> None:
         """A teacher labels, with all threads."""
-        texts = self.data.train[0][: 128 if self.quick else 1500]
+        texts = self.data.train[0][: 384 if self.quick else 1500]
         table, told = labelling.measure(self.teacher, texts, 3 if self.quick else 5, self.threads)
         base = "Teacher.logits, float32"
         show(f"Labelling, {self.clock}", table, base, rate=True)
@@ -176,6 +182,18 @@ class Run:
             "dataloader_over_cbow_1024": ratio(table, base, "cbow, ours, batch 1024"),
             "dataloader_over_native": ratio(table, base, "cbow, native, one thread"),
         }
+
+
+def limits(label: Callable[[str], Any], texts: list[str], repeats: int) -> dict[str, float]:
+    """Nanoseconds that `cbow` takes for a call and for each word, by texts cut to several lengths."""
+    words = [word for text in texts for word in text.split()]
+    lengths = (4, 8, 16, 32, 48)
+    cut = {n: [" ".join(words[i : i + n]) for i in range(0, len(words) - n, n)][:400] for n in lengths}
+    blocks = {str(n): one_by_one(label, cut[n], 0.02) for n in lengths}
+    found = turns({**blocks, "empty": one_by_one(len, cut[4], 0.02)}, repeats)
+    times = [min(found[str(n)].cpu) * 1e9 for n in lengths]
+    per_word, per_call = np.polyfit(lengths, times, 1)
+    return {"per_word": per_word, "per_call": per_call, "empty": min(found["empty"].cpu) * 1e9}
 
 
 def main() -> None:

@@ -89,8 +89,7 @@ def show(table: list[dict[str, Any]], peaks: dict[str, float | None], bytes_: di
     print("\nProcess from its start to the first answer")
     for row in table:
         low, high = row["wall_ms_range"]
-        print(
-            f"  {row['name']:<44}{row['wall_ms']:>8.0f} ms ({low:.0f}-{high:.0f}), processor {row['cpu_ms']:.0f} ms"
-        )
+        spread = f"({low:.0f}-{high:.0f}), processor {row['cpu_ms']:.0f} ms"
+        print(f"  {row['name']:<44}{row['wall_ms']:>8.0f} ms {spread}")
     print("\nPeak memory, MB: " + json.dumps({k: v and round(v, 1) for k, v in peaks.items()}))
     print("On disk, KB: " + json.dumps({name: round(size / 1e3) for name, size in bytes_.items()}))
