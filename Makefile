@@ -57,8 +57,12 @@ else
 	$(BIN)/python -m pytest --noconftest -q -s tests/runtime/test_fast_core.py tests/runtime/test_fast_file.py
 endif
 
-bench: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/training.py
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python benchmarks/speed.py
 
 clean:
 	rm -rf $(VENV) build dist runs/demo .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -1,28 +1,23 @@
-"""How many sentences a second `cbow.v1` learns from: our ragged loop beside a padded DataLoader loop.
-
-Both train the same network, on the same texts, from the same first weights, in one process and in turns.
-Run: python benchmarks/training.py [--texts 30000] [--repeats 5]
-"""
+"""How many sentences a second students learn from: native trainer, our loop, a padded DataLoader loop."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import statistics
-import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from contest import Block, rows, turns
 from torch.utils.data import DataLoader
 
+from understudy.batching import bucketed_batches
 from understudy.data import load_dataset
-from understudy.evaluation.machine import describe_machine
 from understudy.loop import LoopConfig, optimise
 from understudy.losses import mse
 from understudy.students import RaggedTexts, build
+from understudy.training import native
 from understudy.words import build_vocabulary
 
 WORDS = 19
@@ -41,29 +36,39 @@ def texts_of_sst2_length(count: int) -> tuple[list[str], str]:
     return (found * (count // len(found) + 1))[:count], origin
 
 
-def ragged(encoded: RaggedTexts, targets: torch.Tensor, batch_size: int) -> float:
-    """Seconds of one epoch of the project's loop."""
-    module = build("cbow.v1", targets.shape[1], seed=0)
+def ragged(
+    encoded: RaggedTexts,
+    targets: torch.Tensor,
+    batch_size: int,
+    name: str = "cbow.v1",
+    texts: int | None = None,
+) -> Block:
+    """One epoch of the project's loop over the first ``texts``; in buckets of similar length for who pads."""
+    lengths = encoded.lengths.numpy()[:texts]
 
     def batches(generator: np.random.Generator) -> list[np.ndarray]:
-        order = generator.permutation(len(encoded))
+        if name != "cbow.v1":
+            return bucketed_batches(lengths, batch_size, generator)
+        order = generator.permutation(len(lengths))
         return np.split(order, range(batch_size, len(order), batch_size))
 
-    curve = optimise(
-        module,
-        batches=batches,
-        loss=lambda rows: mse(module(encoded.take(rows)), targets[torch.from_numpy(rows)]).mean(),
-        score=lambda: (0.0, 0.0),
-        config=LoopConfig(epochs=1, learning_rate=1e-3),
-        seed=0,
-    )
-    return curve[0].seconds
+    def block() -> int:
+        module = build(name, targets.shape[1], seed=0)
+        optimise(
+            module,
+            batches=batches,
+            loss=lambda rows: mse(module(encoded.take(rows)), targets[torch.from_numpy(rows)]).mean(),
+            score=lambda: (0.0, 0.0),
+            config=LoopConfig(epochs=1, learning_rate=1e-3),
+            seed=0,
+        )
+        return len(lengths)
+
+    return block
 
 
-def padded(encoded: RaggedTexts, targets: torch.Tensor, batch_size: int) -> float:
-    """Seconds of one epoch as tutorials write it: a list per text, a collate function, a mask."""
-    module = build("cbow.v1", targets.shape[1], seed=0)
-    optimiser = torch.optim.AdamW(module.parameters(), lr=1e-3)
+def padded(encoded: RaggedTexts, targets: torch.Tensor, batch_size: int) -> Block:
+    """One epoch as tutorials write it: a list per text, a collate function, a mask."""
     rows = [part.tolist() for part in encoded.ids.split(encoded.lengths.tolist())]
     items = list(zip(rows, targets, strict=True))
 
@@ -71,52 +76,58 @@ def padded(encoded: RaggedTexts, targets: torch.Tensor, batch_size: int) -> floa
         ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(i) for i, _ in chunk], batch_first=True)
         return ids, torch.stack([t for _, t in chunk])
 
-    loader = DataLoader(items, batch_size=batch_size, shuffle=True, collate_fn=collate)
-    started = time.perf_counter()
-    for ids, wanted in loader:
-        mask = (ids > 0).unsqueeze(-1)
-        rows_of_table = F.embedding(ids, module.encoder.embedding.weight)
-        mean = (rows_of_table * mask).sum(1) / mask.sum(1)
-        loss = F.mse_loss(module.head(mean), wanted)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return time.perf_counter() - started
+    def block() -> int:
+        module = build("cbow.v1", targets.shape[1], seed=0)
+        optimiser = torch.optim.AdamW(module.parameters(), lr=1e-3)
+        for ids, wanted in DataLoader(items, batch_size=batch_size, shuffle=True, collate_fn=collate):
+            mask = (ids > 0).unsqueeze(-1)
+            rows_of_table = F.embedding(ids, module.encoder.embedding.weight)
+            mean = (rows_of_table * mask).sum(1) / mask.sum(1)
+            loss = F.mse_loss(module.head(mean), wanted)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        return len(items)
+
+    return block
 
 
-def main() -> None:
-    """Measure in turns, print medians and spreads, end with one line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", type=int, default=30_000)
-    parser.add_argument("--repeats", type=int, default=5)
-    wanted = parser.parse_args()
-    texts, origin = texts_of_sst2_length(wanted.texts)
-    vocabulary = build_vocabulary(texts, 5000)
-    started = time.perf_counter()
-    encoded = RaggedTexts(*vocabulary.encode_batch(texts))
-    tokenising = len(texts) / (time.perf_counter() - started)
+def by_native(encoded: RaggedTexts, targets: torch.Tensor) -> Block:
+    """Three epochs of the native trainer, on one thread."""
+    size = int(encoded.ids.max()) + 1
+    first = native.first_weights(size, 16, 32, targets.shape[1], np.random.default_rng(0))
+    texts = native.Encoded(encoded.ids.numpy().astype(np.int32), np.cumsum(encoded.lengths.numpy()))
+    taught = native.Targets("mse", soft=targets.numpy())
+
+    def block() -> int:
+        native.train(first, texts, taught, epochs=3, learning_rate=0.1, seed=0)
+        return 3 * len(texts)
+
+    return block
+
+
+def measure(count: int, repeats: int, threads: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows of training, in turns, all from the same first weights and texts, tokenised before.
+
+    Args:
+        count: texts of the `cbow` rows; the others take a sixteenth.
+        repeats: turns.
+        threads: of torch; the native trainer has one.
+    """
+    torch.set_num_threads(threads)
+    texts, origin = texts_of_sst2_length(count)
+    encoded = RaggedTexts(*build_vocabulary(texts, 5000).encode_batch(texts))
     targets = torch.randn(len(texts), 2, generator=torch.Generator().manual_seed(0))
-    rows = {
-        "padded DataLoader, batch 32": lambda: padded(encoded, targets, 32),
-        "ragged, batch 256": lambda: ragged(encoded, targets, 256),
-        "ragged, batch 1024": lambda: ragged(encoded, targets, 1024),
+    few = max(256, count // 16)
+    contestants = {
+        "cbow, padded DataLoader, batch 32": padded(encoded, targets, 32),
+        "cbow, ours, batch 256": ragged(encoded, targets, 256),
+        "cbow, ours, batch 1024": ragged(encoded, targets, 1024),
+        "bilstm, ours, batch 32": ragged(encoded, targets, 32, "bilstm.v1", few),
+        "kim-cnn, ours, batch 32": ragged(encoded, targets, 32, "kim-cnn.v1", few),
     }
-    ragged(encoded, targets, 256)  # warm-up
-    rates: dict[str, list[float]] = {name: [] for name in rows}
-    for _ in range(wanted.repeats):
-        for name, measure in rows.items():
-            rates[name].append(len(texts) / measure())
-    machine = describe_machine(torch.get_num_threads())
-    print(f"{machine['cpu']}, {torch.get_num_threads()} threads; {len(texts):,} texts ({origin})")
-    print(f"tokenising, once: {tokenising:,.0f} sentences/s")
-    base = statistics.median(rates["padded DataLoader, batch 32"])
-    found = {}
-    for name, values in rates.items():
-        middle = statistics.median(values)
-        found[name] = {"median": middle, "range": [min(values), max(values)], "ratio": middle / base}
-        print(f"{name:<28} {middle:>9,.0f}/s  ({min(values):,.0f}-{max(values):,.0f})  x{middle / base:.1f}")
-    print(json.dumps({"benchmark": "training", "rates_per_s": found, "machine": machine}))
-
-
-if __name__ == "__main__":
-    main()
+    if native.is_available():
+        contestants["cbow, native, one thread"] = by_native(encoded, targets)
+    found = turns(contestants, repeats)
+    clock = "cpu" if threads == 1 else "wall"
+    return rows(found, "cbow, padded DataLoader, batch 32", clock), {"texts": count, "origin": origin}

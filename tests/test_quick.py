@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from understudy import __main__ as entry
-from understudy import cli
+from understudy import verbs
 from understudy.export import export
 from understudy.quick import answer
 from understudy.runtime.fast import status
@@ -45,7 +45,7 @@ def written(capsys, monkeypatch, *arguments):
 @needs_extension
 def test_both_ways_write_the_same(folder, capsys, monkeypatch):
     arguments = ("predict", folder / "cbow.v1", *TEXTS)
-    monkeypatch.setattr(cli, "main", lambda: pytest.fail("the long way was taken"))
+    monkeypatch.setattr(verbs, "main", lambda _: pytest.fail("the long way was taken"))
     quick = written(capsys, monkeypatch, *arguments).out
     monkeypatch.undo()
     monkeypatch.setenv("UNDERSTUDY_FAST", "0")

@@ -1,10 +1,18 @@
 import json
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 
 from understudy.errors import ArtifactError
-from understudy.subwords import SubwordVocabulary, load_vocabulary, teacher_vocabulary, train_wordpiece
+from understudy.subwords import (
+    SubwordVocabulary,
+    is_own,
+    load_vocabulary,
+    teacher_vocabulary,
+    train_wordpiece,
+)
 from understudy.words import MASK_ID, PAD_ID, UNK_ID, WordVocabulary
 
 TEXTS = [
@@ -21,6 +29,28 @@ def test_pieces_spell_the_words(pieces):
     spelled = pieces.tokenizer.encode("The jumpwalks one").tokens
     assert "".join(piece.removeprefix("##") for piece in spelled) == "thejumpwalksone"
     assert len(spelled) > 3
+
+
+LETTERS = "aAwalkedjumpingsTHone '_-.,\x00\x85éÉßİΣς’“\u0301\u200b\u212a日한🙂\ud83d\ude42"
+STRINGS = st.text(st.sampled_from(LETTERS), max_size=60) | st.text(max_size=40)
+
+
+@given(STRINGS)
+@example("x" * 100)
+@example("x" * 101 + " walked")
+def test_our_own_code_spells_as_the_library_does(pieces, text):
+    library = pieces.tokenizer.encode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    assert pieces.encode(text) == (library.ids or [UNK_ID])
+
+
+def test_what_is_not_ours_is_left_to_the_library(pieces):
+    assert is_own(pieces.document)
+    for key, value in {"added_tokens": [1], "normalizer": None, "model": {"type": "BPE"}}.items():
+        assert not is_own({**pieces.document, key: value})
+    assert not is_own(pieces.masked().document)
+    walk = pieces.masked().encode("a [MASK] walked")
+    assert MASK_ID in walk
+    assert MASK_ID not in pieces.encode("a [MASK] walked")
 
 
 def test_special_words_have_the_first_ids_and_are_not_read_from_text(pieces):

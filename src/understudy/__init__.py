@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from understudy._version import __version__
 
 if TYPE_CHECKING:
-    from understudy.pipeline import Result, distill
+    from understudy.pipeline import distill
+    from understudy.result import Result
     from understudy.runtime import Model, load
 
 __all__ = ["Model", "Result", "__version__", "distill", "load"]

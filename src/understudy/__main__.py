@@ -8,8 +8,23 @@ def main() -> None:
     from understudy.quick import answer
 
     if not answer(sys.argv[1:]):
-        from understudy.cli import main as parse
+        from understudy import verbs
 
+        with verbs.told():
+            if not verbs.main(sys.argv[1:]):
+                _train(sys.argv[1:])
+
+
+def _train(arguments: list[str]) -> None:
+    from understudy import verbs
+
+    try:
+        from understudy.cli import main as parse
+    except ModuleNotFoundError as error:
+        if error.name not in verbs.TRAINING:
+            raise
+        verbs.without_training(arguments)
+    else:
         parse()
 
 

@@ -1,10 +1,9 @@
-"""The command line: parse, call one function, print."""
+"""The whole command line: parse, call one function, print. `verbs.py` holds what needs no training extra."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -14,12 +13,12 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from understudy._version import __version__
+from understudy import verbs
 from understudy.buy_command import buy
-from understudy.errors import MissingExtraError, RecipeError, UnderstudyError
+from understudy.errors import MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
-    from understudy.pipeline import Result
+    from understudy.result import Result
 
 app = typer.Typer(
     name="understudy",
@@ -40,14 +39,6 @@ class Pair(StrEnum):
 
     joint = "joint"
     diffcat = "diffcat"
-
-
-class Form(StrEnum):
-    """What `predict` writes."""
-
-    text = "text"
-    jsonl = "jsonl"
-    csv = "csv"
 
 
 Data = Annotated[
@@ -287,25 +278,20 @@ _verb("report", "… and write the report (the same as distill).")
 app.command()(buy)
 
 
-@app.command()
-def predict(  # noqa: PLR0917
-    folder: Annotated[Path, typer.Argument(help="Folder of an exported student.")],
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts; none reads standard input.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="File with one text a line.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", help="File to write. [standard output]")] = None,
-    form: Annotated[Form, typer.Option("--format", help="What to write.")] = Form.text,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of one call.")] = 1,
-) -> None:
-    """Answer texts with an exported student. Needs no torch.
+_AS_GIVEN = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Context of a verb of the base install, which parses its arguments by itself (`verbs.py`)."""
 
-    Two texts that belong together stand in one argument or line, with a tab between.
-    """
-    from understudy.runtime import load
-    from understudy.writing import read_lines, write_answers
 
-    if texts and file:
-        raise RecipeError("Give texts or --file, not both.")
-    write_answers(load(folder, threads=threads), texts or read_lines(file), form.value, output)
+@app.command(context_settings=_AS_GIVEN, add_help_option=False)
+def predict(context: typer.Context) -> None:
+    """Answer texts with an exported student. Needs no torch."""
+    verbs.predict(context.args)
+
+
+@app.command(context_settings=_AS_GIVEN, add_help_option=False)
+def info(context: typer.Context) -> None:
+    """Say which version this is and what is installed beside it."""
+    verbs.info(context.args)
 
 
 pool = typer.Typer(help="Look at the texts that students learn from.", no_args_is_help=True)
@@ -355,18 +341,6 @@ def students(
         console.print(reason, markup=False)
 
 
-@app.command()
-def info() -> None:
-    """Say which version this is and what is installed beside it."""
-    from dataclasses import asdict
-
-    from understudy.evaluation.machine import describe_machine
-    from understudy.runtime.fast import status
-
-    facts = {"understudy": __version__, "fast_path": asdict(status()), **describe_machine(1)}
-    Console(highlight=False).print_json(json.dumps(facts))
-
-
 def _one_or_more(values: list[str] | None) -> str | list[str] | None:
     return values[0] if values and len(values) == 1 else values
 
@@ -383,20 +357,10 @@ def _need_training() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors of ours are one message on standard error and exit code 2.
+    """Run the command line; `__main__` calls this, and tells errors.
 
     Threads of torch that wait for each other spin for a short while, then sleep: on a machine that other work
     shares, spinning on made fine-tuning three to seven times slower; never spinning halves an LSTM's speed.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-    try:
-        app(standalone_mode=True)
-    except UnderstudyError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        raise SystemExit(2) from None
-    except BrokenPipeError:
-        raise SystemExit(0) from None
-
-
-if __name__ == "__main__":
-    main()
+    app(standalone_mode=True)

@@ -37,9 +37,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from understudy.subwords import PREFIX, SubwordVocabulary, Vocabulary
+from understudy.subwords import PREFIX, SubwordVocabulary, Vocabulary, is_own
 from understudy.task import FloatArray
-from understudy.words import SPECIALS, UNK, UNK_ID, WordVocabulary
+from understudy.words import UNK_ID, WordVocabulary
 
 MAGIC, VERSION, HEADER_BYTES = b"UNDRSTDY", 1, 128
 HEADER = struct.Struct("<8sIIQQQ 9If4iII QQQ")
@@ -228,20 +228,12 @@ def _pieces(vocabulary: SubwordVocabulary) -> Rule | None:
         or model["unk_token"] not in model["vocab"]
     ):
         return None
-    ids = model["vocab"]
-    own = WordVocabulary(SPECIALS).to_tokenizer()
-    is_own = (
-        document["normalizer"] == own["normalizer"]
-        and document["pre_tokenizer"] == own["pre_tokenizer"]
-        and not document["added_tokens"]
-        and document["post_processor"] is None
-        and model["unk_token"] == UNK
-    )
-    around = (-1, -1) if is_own else _bert_around(document, ids)
+    ids, is_ours = model["vocab"], is_own(document)
+    around = (-1, -1) if is_ours else _bert_around(document, ids)
     if around is None or 0 < (vocabulary.max_words or 0) <= sum(i >= 0 for i in around):
         return None
     return Rule(
-        PIECES if is_own else BERT,
+        PIECES if is_ours else BERT,
         sorted(ids, key=ids.__getitem__),
         vocabulary.max_words or 0,
         ids[model["unk_token"]],

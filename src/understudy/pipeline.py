@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from understudy.layout import Layout
 from understudy.opening import Order, open_predictor
 from understudy.progress import Progress, Silent
 from understudy.recipe import Recipe, make_recipe, to_yaml
+from understudy.result import Result
 from understudy.run import Member, Run, stage_name
 from understudy.stages import Stages
 from understudy.subwords import Vocabulary, load_vocabulary, teacher_vocabulary
@@ -35,42 +36,6 @@ BASELINES = {"regression": "TF-IDF + ridge", "tagging": "word features + LR"}
 """What the classical baseline is called where it is not `BASELINE`."""
 
 BASELINE = "TF-IDF + LR"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run left behind.
-
-    Attributes:
-        folder: of the run.
-        report: the contents of ``report.json``; ``None`` where the run ended before it.
-    """
-
-    folder: Path
-    report: dict[str, Any] | None
-
-    @property
-    def models(self) -> dict[str, Path]:
-        """Student → folder to hand to `understudy.load`."""
-        folders = sorted(path.parent for path in (self.folder / "models").glob("*/config.json"))
-        return {(read_manifest(folder) or {})["name"]: folder for folder in folders}
-
-    @property
-    def best(self) -> Path:
-        """The folder of the student that scores best on the test split.
-
-        Raises:
-            RecipeError: the run ended before its report, so nothing was compared.
-        """
-        if self.report is None:
-            raise RecipeError("This run ended before its report: no student is known to be the best.")
-        students = [row for row in self.report["rows"] if row["role"] == "student"]
-        return self.models[max(students, key=lambda row: row["score"])["name"]]
-
-    @property
-    def html(self) -> Path:
-        """The report to open in a browser."""
-        return self.folder / "report.html"
 
 
 def distill(

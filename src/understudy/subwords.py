@@ -1,15 +1,15 @@
-"""Vocabularies of pieces of words, by the ``tokenizers`` library: trained here, or a teacher's own."""
+"""Vocabularies of pieces of words: trained here, for our own code; or a teacher's, for ``tokenizers``."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from understudy.errors import ArtifactError
+from understudy.errors import ArtifactError, MissingExtraError
 from understudy.task import IntArray
 from understudy.words import (
     MASK,
@@ -31,45 +31,71 @@ SEPARATORS = ("[SEP]", "</s>")
 PREFIX = "##"
 """Stands before a piece that continues a word."""
 
+REMEMBERED = 1 << 16
+"""Words whose spelling is kept at hand; a language's frequent words are fewer."""
+
 
 class SubwordVocabulary:
-    """A tokeniser of the ``tokenizers`` library as a vocabulary: text → ids, id 0 being the padding.
+    """A tokeniser's JSON document as a vocabulary: text → ids, id 0 being the padding.
+
+    Our own code follows a document that `train_wordpiece` wrote, the ``tokenizers`` library any other.
 
     Args:
-        document: the tokeniser's JSON document, as `tokenizers` reads it.
+        document: as `tokenizers` reads it.
         max_words: longer texts are cut to their first ``max_words`` pieces; ``None`` cuts nothing.
 
     Raises:
         ArtifactError: the library cannot read the document.
+        MissingExtraError: the library is needed, and not installed.
     """
 
     kind = "pieces"
 
     def __init__(self, document: dict[str, Any], max_words: int | None = None) -> None:
-        from tokenizers import Tokenizer
-
         cut = {"direction": "Right", "max_length": max_words, "strategy": "LongestFirst", "stride": 0}
         self.document = {**document, "padding": None, "truncation": cut if max_words else None}
         self.max_words = max_words
+        self._spell = _speller(document["model"]) if is_own(document) else None
+        if self._spell is None:
+            _ = self.tokenizer  # where anything is wrong with it, it is said now
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The same rule in the ``tokenizers`` library."""
         try:
-            self.tokenizer = Tokenizer.from_str(json.dumps(self.document))
+            from tokenizers import Tokenizer
+        except ImportError as error:
+            raise MissingExtraError(
+                "This vocabulary is a teacher's own, which only the tokenizers library can read. Install it "
+                "with: pip install 'understudy[pieces]'"
+            ) from error
+        try:
+            return Tokenizer.from_str(json.dumps(self.document))
         except Exception as error:  # the library raises no narrower type
             raise ArtifactError(f"The tokeniser cannot be read: {error}.") from error
 
     def __len__(self) -> int:
+        if self._spell is not None:
+            return len(self.document["model"]["vocab"])
         return int(self.tokenizer.get_vocab_size(with_added_tokens=True))
 
     def encode(self, text: str) -> list[int]:
         """Ids of the pieces of one text; a text without any is one unknown word."""
+        if self._spell is not None:
+            return self._own(text)[: self.max_words]
         return self.tokenizer.encode(_readable(text)).ids or [UNK_ID]
 
     def encode_batch(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of all texts end to end ``(sum of lengths,)``, and the lengths ``(n,)``; each length ≥ 1."""
+        if self._spell is not None:
+            return flattened([self._own(text)[: self.max_words] for text in texts])
         encoded = self.tokenizer.encode_batch_fast([_readable(text) for text in texts])
         return flattened([row.ids or [UNK_ID] for row in encoded])
 
     def encode_words(self, words: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of given words without special ones, none cut; a word without pieces is an unknown one."""
+        if self._spell is not None:
+            return flattened([self._own(word) for word in words])
         spaced = [" " + _readable(word) for word in words]  # byte-level pieces know a word by its space
         encoded = self._uncut.encode_batch_fast(spaced, add_special_tokens=False)
         return flattened([row.ids or [UNK_ID] for row in encoded])
@@ -84,20 +110,35 @@ class SubwordVocabulary:
         if self.document.get("post_processor"):
             encoded = self.tokenizer.encode_batch_fast(list(zip(*sides, strict=True)))
             return flattened([row.ids for row in encoded])
-        between = next((i for s in SEPARATORS if (i := self.tokenizer.token_to_id(s)) is not None), None)
+        between = next((i for s in SEPARATORS if (i := self._id_of(s)) is not None), None)
         if between is None:
             raise ArtifactError(
                 f"The tokeniser has none of {SEPARATORS}, so it cannot read two texts in one."
             )
-        ids = [[row.ids or [UNK_ID] for row in self._uncut.encode_batch_fast(texts)] for texts in sides]
-        return joined(zip(*ids, strict=True), [between], self.max_words)
+        return joined(zip(*map(self._whole, sides), strict=True), [between], self.max_words)
+
+    def _whole(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text, none cut."""
+        if self._spell is not None:
+            return [self._own(text) for text in texts]
+        return [row.ids or [UNK_ID] for row in self._uncut.encode_batch_fast(texts)]
+
+    def _own(self, text: str) -> list[int]:
+        """Ids of all pieces of one text, by our own code."""
+        assert self._spell is not None
+        return [number for word in split(_readable(text)) for number in self._spell(word)] or [UNK_ID]
+
+    def _id_of(self, piece: str) -> int | None:
+        if self._spell is not None:
+            return self.document["model"]["vocab"].get(piece)  # type: ignore[no-any-return]
+        return self.tokenizer.token_to_id(piece)  # type: ignore[no-any-return]
 
     def masked(self) -> SubwordVocabulary:
         """The same vocabulary for training texts, in which words may be masked by ``[MASK]``.
 
         A teacher's tokeniser knows its mask by itself.
         """
-        number = self.tokenizer.token_to_id(MASK)
+        number = self._id_of(MASK)
         added = self.document.get("added_tokens") or []
         if number is None or any(token["content"] == MASK for token in added):
             return self
@@ -116,6 +157,45 @@ class SubwordVocabulary:
     def save(self, path: Path) -> None:
         """Write ``tokenizer.json``."""
         path.write_text(json.dumps(self.document, indent=1), encoding="utf-8")
+
+
+def is_own(document: Mapping[str, Any]) -> bool:
+    """Whether a tokeniser's document is one of `train_wordpiece`'s: the rule of `words`, then WordPiece."""
+    rule, model = WordVocabulary(SPECIALS).to_tokenizer(), document.get("model") or {}
+    vocabulary = model.get("vocab")
+    return (
+        all(document.get(key) == rule[key] for key in ("normalizer", "pre_tokenizer", "post_processor"))
+        and not document.get("added_tokens")
+        and (model.get("type"), model.get("continuing_subword_prefix")) == ("WordPiece", PREFIX)
+        and model.get("unk_token") == UNK
+        and isinstance(model.get("max_input_chars_per_word"), int)
+        and isinstance(vocabulary, dict)
+        and vocabulary.get(UNK) == UNK_ID
+        and all(isinstance(number, int) for number in vocabulary.values())
+    )
+
+
+def _speller(model: Mapping[str, Any]) -> Callable[[str], tuple[int, ...]]:
+    """A word → ids of its pieces: from its beginning on the longest piece there is, or else unknown."""
+    pieces, longest_word = model["vocab"], model["max_input_chars_per_word"]
+    longest = max(map(len, pieces))
+
+    @lru_cache(maxsize=REMEMBERED)
+    def spell(word: str) -> tuple[int, ...]:
+        found: list[int] = []
+        start, prefix = 0, ""
+        while start < len(word) <= longest_word:
+            for stop in range(min(len(word), start + longest), start, -1):
+                number = pieces.get(prefix + word[start:stop])
+                if number is not None:
+                    break
+            else:
+                return (UNK_ID,)
+            found.append(number)
+            start, prefix = stop, PREFIX
+        return tuple(found) or (UNK_ID,)
+
+    return spell
 
 
 def train_wordpiece(texts: Iterable[str], size: int, *, has_separator: bool = False) -> SubwordVocabulary:
@@ -176,10 +256,11 @@ Vocabulary = WordVocabulary | SubwordVocabulary
 
 
 def load_vocabulary(path: Path) -> Vocabulary:
-    """Read a ``tokenizer.json``: whole words by our own code, pieces by the library.
+    """Read a ``tokenizer.json``: words and our own pieces for our own code, others for the library.
 
     Raises:
         ArtifactError: the file is no tokeniser.
+        MissingExtraError: only the ``tokenizers`` library can follow it, and it is not installed.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

@@ -7,35 +7,29 @@ import sys
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from understudy.export import export
 from understudy.runtime import load
 from understudy.runtime.fast import status
 from understudy.students import build
+from understudy.subwords import SubwordVocabulary, train_wordpiece
 from understudy.task import Task
 from understudy.training.student import TorchStudent
 from understudy.words import WordVocabulary
 
 TASK = Task(("bad", "good"))
-NAMES = ["bilstm.v1", "cbow.v1"]
+NAMES = ["bilstm.v1", "cbow.v1", "bilstm.v1-pieces", "cbow.v1-pieces"]
 WORDS = ("[PAD]", "[UNK]", "[MASK]", "the", "film", "was", "good", "bad")
 TEXTS = ["the film was good", "bad", "", "zebra the film"]
 
 HEAVY = (
-    "datasets", "jinja2", "matplotlib", "onnx", "pandas", "pyarrow", "pydantic", "safetensors", "scipy",
-    "sklearn", "torch", "transformers", "yaml",
+    "click", "datasets", "huggingface_hub", "jinja2", "matplotlib", "onnx", "pandas", "pyarrow", "pydantic",
+    "rich", "safetensors", "scipy", "sklearn", "tokenizers", "torch", "transformers", "typer", "yaml",
 )  # fmt: skip
 
-BLOCKER = f"""
-import sys
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {HEAVY!r}:
-            raise ImportError("blocked: " + name)
-
-sys.meta_path.insert(0, Blocker())
-"""
+BLOCKER = f"import sys\nsys.modules.update(dict.fromkeys({HEAVY!r}))\n"
+"""None of them can be found or imported behind this."""
 
 
 def run(code, *arguments):
@@ -56,11 +50,26 @@ def run(code, *arguments):
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("students")
+    own = train_wordpiece(["the film was good and the actors were bad"] * 3, 60)
     for name in NAMES:
-        module = build(name, 2, seed=0, vocabulary_size=len(WORDS)).eval()
-        one = TorchStudent(name, module, WordVocabulary(WORDS, module.config.max_words), TASK)
+        student = name.removesuffix("-pieces")
+        vocabulary = WordVocabulary(WORDS) if student == name else own
+        module = build(student, 2, seed=0, vocabulary_size=len(vocabulary)).eval()
+        one = TorchStudent(student, module, vocabulary.cut(module.config.max_words), TASK)
         export(one, root / name, teacher={}, about={})
+    bert = bert_like()
+    module = build("cbow.v1", 2, seed=0, vocabulary_size=len(bert)).eval()
+    export(TorchStudent("cbow.v1", module, bert, TASK), root / "teacher-pieces", teacher={}, about={})
     return root
+
+
+def bert_like():
+    """Uncased BERT's tokeniser, as a teacher has it."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "film"]
+    tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return SubwordVocabulary(json.loads(tokenizer.to_str()), 64)
 
 
 def test_the_blocker_blocks():
@@ -74,7 +83,7 @@ def test_the_blocker_blocks():
         "        found.append(str(error))\n"
         "print(json.dumps(found))\n"
     )
-    assert run(code) == [f"blocked: {name}" for name in HEAVY]
+    assert [message.split()[2] for message in run(code)] == list(HEAVY)
 
 
 def test_students_answer_without_torch(folders):
@@ -159,18 +168,49 @@ def test_importing_the_package_alone_imports_nothing_heavy():
     )
     version, modules = run(code)
     assert version.count(".") >= 2
-    assert {"onnxruntime", "numpy", "tokenizers", "rich", "typer", *HEAVY}.isdisjoint(modules)
+    assert {"onnxruntime", "numpy", *HEAVY}.isdisjoint(modules)
 
 
-def test_the_command_line_answers_without_torch(folders):
-    # typer brings pydantic along, so that the base install has it all the same.
-    code = BLOCKER.replace("'pydantic', ", "") + (
-        "import json\n"
-        "from typer.testing import CliRunner\n"
-        "from understudy.cli import app\n"
-        "arguments = ['predict', sys.argv[1] + '/cbow.v1', 'the film', '--format', 'jsonl']\n"
-        "done = CliRunner().invoke(app, arguments)\n"
-        "assert done.exit_code == 0, done.output\n"
-        "print(done.stdout)\n"
-    )
-    assert run(code, folders)["label"] == load(folders / "cbow.v1").predict("the film")
+COMMAND = BLOCKER + (
+    "import contextlib, io, json\n"
+    "from understudy.__main__ import main\n"
+    "out, err, code = io.StringIO(), io.StringIO(), 0\n"
+    "with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):\n"
+    "    try:\n"
+    "        main()\n"
+    "    except SystemExit as error:\n"
+    "        code = error.code or 0\n"
+    "print(json.dumps([code, out.getvalue(), err.getvalue()]))\n"
+)
+"""The command line in the base install."""
+
+
+@pytest.mark.parametrize("is_fast", ["0", "1"])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_line_answers_without_torch(folders, name, is_fast, monkeypatch):
+    monkeypatch.setenv("UNDERSTUDY_FAST", is_fast)
+    code, out, _ = run(COMMAND, "predict", folders / name, "the film", "--format", "jsonl")
+    assert code == 0
+    assert json.loads(out)["label"] == load(folders / name).predict("the film")
+
+
+def test_the_base_install_names_its_verbs_and_the_extra_for_others():
+    assert json.loads(run(COMMAND, "info")[1])["versions"]["numpy"]
+    for arguments in ([], ["--help"]):
+        code, out, _ = run(COMMAND, *arguments)
+        assert code == 0
+        assert "predict" in out
+        assert "understudy[train]" in out
+    code, out, error = run(COMMAND, "distill", "x.csv")
+    assert (code, out) == (2, "")
+    assert error.startswith("Error:")
+    assert "'distill'" in error
+    assert "understudy[train]" in error
+
+
+@pytest.mark.parametrize("is_fast", ["0", "1"])
+def test_a_teachers_own_pieces_need_their_library_from_the_beginning(folders, is_fast, monkeypatch):
+    monkeypatch.setenv("UNDERSTUDY_FAST", is_fast)
+    code, out, error = run(COMMAND, "predict", folders / "teacher-pieces", "the film")
+    assert (code, out) == (2, "")
+    assert "understudy[pieces]" in error

@@ -26,6 +26,10 @@ SWITCH = "UNDERSTUDY_FAST"
 SUMS = slice(24, 40)
 """Where a file's sums stand in it: `flat.fingerprint`, without numpy."""
 
+HEADER_BYTES = 128
+RULE, BERT = slice(44, 48), (3).to_bytes(4, "little")
+"""Where the rule of splitting stands in a file's header, and that of BERT's pieces: see `flat.py`."""
+
 
 @dataclass(frozen=True)
 class Status:
@@ -131,6 +135,11 @@ def open_fast(
             f"{path} was altered: config.json names another. Restore it, or write the folder again."
         )
     return FastStudent(core, len(labels), threads)
+
+
+def reads_like_bert(header: bytes) -> bool:
+    """Whether a file's header names the rule of BERT's pieces, which needs the library for a few texts."""
+    return header[RULE] == BERT
 
 
 def _extension() -> Any:

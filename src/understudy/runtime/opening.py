@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from understudy.errors import ArtifactError
+from understudy.errors import ArtifactError, MissingExtraError
 from understudy.folders import read_json, verify
 from understudy.layout import FORMAT, Layout
-from understudy.runtime.fast import FastStudent, open_fast, status
+from understudy.runtime.fast import HEADER_BYTES, FastStudent, open_fast, reads_like_bert, status
 
 if TYPE_CHECKING:
     from understudy.subwords import Vocabulary
@@ -57,6 +58,7 @@ def open_folder(folder: Path, threads: int = 1) -> Opened:
         labels, fingerprint = config["task"]["labels"], config["fast"]["fingerprint"]
     except (KeyError, TypeError) as error:
         raise ArtifactError(f"{layout.config} is damaged: it lacks {error}.") from error
+    _check_library(config, layout.fast)
     fast = open_fast(
         layout.fast, labels=labels, fingerprint=fingerprint, reference=_reference(layout), threads=threads
     )
@@ -85,6 +87,18 @@ def _config(layout: Layout) -> dict[str, Any]:
             "Upgrade understudy."
         )
     return config
+
+
+def _check_library(config: dict[str, Any], fast: Path) -> None:
+    """A teacher's own tokeniser leaves a few texts to the library: better refused now than at such a text."""
+    if config.get("vocabulary", {}).get("kind") != "pieces" or find_spec("tokenizers") is not None:
+        return
+    with fast.open("rb") as file:
+        if reads_like_bert(file.read(HEADER_BYTES)):
+            raise MissingExtraError(
+                f"The student in {fast.parent} reads its teacher's own word pieces, a few texts by the "
+                "tokenizers library. Install it with: pip install 'understudy[pieces]'"
+            )
 
 
 def _reference(layout: Layout) -> Callable[[str], list[int]]:

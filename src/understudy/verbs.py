@@ -1,0 +1,112 @@
+"""The verbs of the base install, `predict` and `info`: they need numpy and ONNX Runtime alone.
+
+`cli.py` adds the verbs that train, with packages of the training extra.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from understudy._version import __version__
+from understudy.errors import MissingExtraError, RecipeError, UnderstudyError
+
+FORMS = ("text", "jsonl", "csv")
+"""What `predict` writes."""
+
+TRAINING = ("typer", "rich")
+"""Packages that the other verbs are parsed and shown with."""
+
+
+def main(arguments: Sequence[str]) -> bool:
+    """Do what the arguments say, where that is a verb of the base install; else nothing, and say ``False``.
+
+    Args:
+        arguments: of the command line, without the program's name.
+    """
+    if not arguments or arguments[0] not in VERBS:
+        return False
+    VERBS[arguments[0]](arguments[1:])
+    return True
+
+
+def predict(arguments: Sequence[str]) -> None:
+    """Answer texts with an exported student. Needs no torch.
+
+    Two texts that belong together stand in one argument or line, with a tab between.
+    """
+    parser = _parser("predict", predict.__doc__)
+    parser.add_argument("folder", type=Path, help="of an exported student")
+    parser.add_argument("texts", nargs="*", help="texts; none reads standard input")
+    parser.add_argument("--file", type=Path, help="file with one text a line")
+    parser.add_argument("--output", type=Path, help="file to write [standard output]")
+    parser.add_argument("--format", choices=FORMS, default="text", help="what to write [text]")
+    parser.add_argument("--threads", type=int, default=1, help="threads of one call [1]")
+    given = parser.parse_args(arguments)
+    if given.threads < 1:
+        parser.error(f"argument --threads: {given.threads} is less than 1")
+    _predict(given)
+
+
+def _predict(given: Namespace) -> None:
+    from understudy.runtime import load
+    from understudy.writing import read_lines, write_answers
+
+    if given.texts and given.file:
+        raise RecipeError("Give texts or --file, not both.")
+    model = load(given.folder, threads=given.threads)
+    write_answers(model, given.texts or read_lines(given.file), given.format, given.output)
+
+
+def info(arguments: Sequence[str]) -> None:
+    """Say which version this is and what is installed beside it."""
+    _parser("info", info.__doc__).parse_args(arguments)
+    from understudy.evaluation.machine import describe_machine
+    from understudy.runtime.fast import status
+
+    facts = {"understudy": __version__, "fast_path": asdict(status()), **describe_machine(1)}
+    sys.stdout.write(json.dumps(facts, indent=2) + "\n")
+
+
+VERBS = {"predict": predict, "info": info}
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Errors of ours become one message on standard error and exit code 2; a closed pipe is no error."""
+    try:
+        yield
+    except UnderstudyError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        raise SystemExit(0) from None
+
+
+def _parser(verb: str, about: str | None) -> ArgumentParser:
+    return ArgumentParser(
+        prog=f"understudy {verb}",
+        description="\n".join(line.strip() for line in (about or "").splitlines()),
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+
+
+def without_training(arguments: Sequence[str]) -> None:
+    """Say what there is, where only the base is installed.
+
+    Raises:
+        MissingExtraError: a verb that trains was asked for.
+    """
+    if arguments and not arguments[0].startswith("-"):
+        raise MissingExtraError(
+            f"Here is what predicts alone: {' and '.join(VERBS)}. For {arguments[0]!r} and every verb that "
+            "trains: pip install 'understudy[train]'"
+        )
+    lines = [f"  {verb:<9}{(function.__doc__ or '').splitlines()[0]}\n" for verb, function in VERBS.items()]
+    sys.stdout.write("Usage: understudy VERB ...\n\n" + "".join(lines))
+    sys.stdout.write("\nThe verbs that train: pip install 'understudy[train]'\n")
