@@ -22,7 +22,7 @@ __all__ = ["Model", "Result", "__version__", "distill", "load"]
 
 _HOMES = {
     "Model": "understudy.runtime",
-    "Result": "understudy.pipeline",
+    "Result": "understudy.result",
     "distill": "understudy.pipeline",
     "load": "understudy.runtime",
 }
