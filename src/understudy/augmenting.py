@@ -87,9 +87,18 @@ def _asking(run: Run) -> Callable[[Sequence[Item]], FloatArray]:
     def predict(items: Sequence[Item]) -> FloatArray:
         from understudy.logits import LogitStore, label
 
-        opened = open_predictor(run.teacher_order, run.dataset.task)
-        store = LogitStore(run.store_folder, teacher=opened.fingerprint, labels=run.dataset.task.labels)
-        label(opened.predictor, items, store, progress=run.stages.progress)
+        if run.outside is None:
+            opened = open_predictor(run.teacher_order, run.dataset.task)
+            teacher, fingerprint = opened.predictor, opened.fingerprint
+        elif run.outside.teacher is not None:
+            teacher, fingerprint = run.outside.teacher, run.outside.fingerprint
+        else:
+            raise RecipeError(
+                "A step of augment asks the teacher of every text, but this one is an endpoint: texts would "
+                "be paid for and thrown away. Drop the step, or filter without the teacher."
+            )
+        store = LogitStore(run.store_folder, teacher=fingerprint, labels=run.dataset.task.labels)
+        label(teacher, items, store, progress=run.stages.progress)
         return store.look_up(items)
 
     return predict

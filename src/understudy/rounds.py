@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from understudy.augmenting import pool_of
+from understudy.augmenting import augment, pool_of
 from understudy.buying import buy
 from understudy.errors import RecipeError
 from understudy.folders import digest, read_json, write_bytes, write_json
@@ -130,6 +130,7 @@ def buy_in_rounds(
         raise RecipeError(f"Select one of {', '.join(WAYS)}, at least 1 text a round, at least 1 round.")
     run = start(recipe, out, progress or Silent(), function)
     teller = _Teller(run)
+    augment(run)
     pool = list(dict.fromkeys((*run.dataset.train.texts, *pool_of(run))))
     folder = run.folder / "rounds"
     folder.mkdir(exist_ok=True)

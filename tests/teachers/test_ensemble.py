@@ -35,7 +35,8 @@ def test_the_mean_of_probabilities_by_hand():
     # (1/4, 3/4), (1/2, 1/2) and (1/2, 1/2): (5/12, 7/12); a shift of logits changes nothing
     members = [Fixed(TASK, [[0, LN3]]), Fixed(TASK, [[5, 5]]), Fixed(TASK, [[-9, -9]])]
     found = Ensemble(members, "probabilities").logits(["a"])
-    np.testing.assert_allclose(found, np.log([[5 / 12, 7 / 12]]), rtol=1e-6)
+    half = np.log(7 / 5) / 2  # centred: the logarithms less their mean
+    np.testing.assert_allclose(found, [[-half, half]], rtol=1e-5)
     np.testing.assert_allclose(TASK.probabilities(found), [[5 / 12, 7 / 12]], rtol=1e-6)
 
 

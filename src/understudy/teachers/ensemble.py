@@ -36,8 +36,9 @@ class Ensemble:
 
     Args:
         members: two or more, for one task; those whose columns are in another order are arranged by name.
-        mean: of ``logits``, or of ``probabilities``, whose logarithms are then the logits: ``log p``, or in
-            multilabel ``log p - log(1 - p)``. Regression on values takes the mean of values with either.
+        mean: of ``logits``, or of ``probabilities``, whose logarithms are then the logits: ``log p`` less its
+            mean over the labels (a student that copies logits need not learn the offset), or in multilabel
+            ``log p - log(1 - p)``. Regression on values takes the mean of values with either.
         name: what the user calls it; by default the members' names with ``+`` between.
 
     Raises:
@@ -99,7 +100,7 @@ class Ensemble:
         elif self.task.kind == "multilabel":
             logits = total[0] - total[1]
         else:
-            logits = total - np.log(len(self.members))
+            logits = total - total.mean(axis=-1, keepdims=True)
         return np.asarray(logits, dtype=np.float32)
 
 
