@@ -12,6 +12,7 @@ from understudy.configs import LossConfig
 from understudy.errors import MissingExtraError, RecipeError
 from understudy.flat import Weights
 from understudy.students import Ragged, build
+from understudy.task import Task
 from understudy.training import native
 from understudy.training.native import Encoded, Targets, encode, first_weights, train
 from understudy.words import SPECIALS, WordVocabulary, build_vocabulary
@@ -94,7 +95,8 @@ def test_the_first_step_is_adagrads_with_torchs_gradients(weights, kind, level, 
     logits = module(batch_of(texts))
     soft = None if targets.soft is None else torch.from_numpy(targets.soft)
     gold = torch.from_numpy(np.array([-1]) if targets.gold is None else targets.gold)
-    loss = losses.combined(logits, soft, gold, config)
+    task = Task(tuple(map(str, range(logits.shape[1]))))
+    loss = losses.combined(logits, soft, gold, config, task)
     loss.backward()
     for old, new, parameter in zip(arrays(weights), arrays(after), module.parameters(), strict=True):
         gradient = parameter.grad.numpy()
