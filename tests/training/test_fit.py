@@ -270,7 +270,12 @@ def test_the_students_own_defaults_hold_where_nothing_is_said(monkeypatch):
     defaults = STUDENTS["cbow.v1"].training
     assert (seen["config"].epochs, seen["config"].patience) == (defaults.epochs, defaults.patience)
     assert seen["config"].learning_rate == defaults.learning_rate
-    assert seen["sizes"] == [defaults.batch_size, 300 - defaults.batch_size]
+    assert seen["sizes"] == [16] * 18 + [12]
+
+
+def test_small_sets_have_small_steps():
+    found = [room.usual_batch(256, texts) for texts in (10, 1_600, 5_000, 25_600, 10_000_000)]
+    assert found == [16, 16, 50, 256, 256]
 
 
 @pytest.mark.parametrize("name", NAMES)

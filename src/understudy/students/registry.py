@@ -32,7 +32,7 @@ class TrainingDefaults:
 
     Attributes:
         epochs: passes over the transfer set, at most.
-        batch_size: texts a step.
+        batch_size: texts a step, at most; small sets have smaller steps (`training.fit.usual_batch`).
         learning_rate: peak rate of AdamW.
         patience: epochs without a better dev score before stopping.
         is_bucketed: whether batches hold texts of similar lengths (for students that pad).

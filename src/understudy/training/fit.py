@@ -33,6 +33,12 @@ from understudy.training.student import Inputs, TorchStudent, Trained
 from understudy.training.transfer import Transfer
 from understudy.words import build_vocabulary
 
+STEPS = 100
+"""Steps that an epoch shall have."""
+
+FEWEST_A_STEP = 16
+"""Texts of a step, at least."""
+
 
 def fit(
     name: str,
@@ -88,7 +94,7 @@ def fit(
     targets = _Targets(task, transfer, loss, has_weights=config.class_weights)
     learner = LayerLearner(module, teacher, config, seed) if loss.layers > 0.0 else None
     defaults = found.training
-    batch_size = config.batch_size or defaults.batch_size
+    batch_size = config.batch_size or usual_batch(defaults.batch_size, len(inputs))
 
     def score() -> Score:
         return dev_score(task, student.logits_of(dev_inputs), dev[1], task.rows(dev[0]))
@@ -124,6 +130,15 @@ def fit(
     facts = {"start": start, "steps": steps * len(curve)}
     facts["convergence_steps"] = convergence_step(curve, steps) if curve else None
     return Trained(student, tuple(curve), time.perf_counter() - started, facts)
+
+
+def usual_batch(most: int, texts: int) -> int:
+    """Texts a step where nobody says: so many that an epoch has `STEPS` steps, within bounds.
+
+    Chosen on dev of four sets: with 256 texts a step, students of a few thousand texts learn them by heart
+    before they compare anything (STS-B: 0.24 at best, against 0.50 with 32).
+    """
+    return min(most, max(FEWEST_A_STEP, texts // STEPS))
 
 
 def _is_native(reason: str, trainer: str, texts: int) -> bool:
