@@ -225,8 +225,7 @@ def model_2_vec(given: Data, teacher: Any, folder: Path) -> Contestant:
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
 
-    table = teacher.module.get_input_embeddings() if hasattr(teacher.module, "get_input_embeddings") else None
-    table = table or next(m for m in teacher.module.modules() if isinstance(m, torch.nn.Embedding))
+    table = next(part for part in teacher.module.modules() if isinstance(part, torch.nn.Embedding))
     vectors = PCA(256, random_state=SEED).fit_transform(table.weight.detach().numpy()).astype(np.float32)
     model = StaticModel(vectors, teacher.tokenizer.backend_tokenizer, normalize=True)
     head = LogisticRegression(C=10, max_iter=300).fit(model.encode(given.train[0]), given.train[1])

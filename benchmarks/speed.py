@@ -3,8 +3,8 @@
 Rows: `single` (a raw string in, its label out), `batch` (texts a second by one thread and by two), `start`
 (load, process to first answer, memory, disk), `labelling` (a teacher on the processor), `training` (forward
 and backward). Students and peers are trained in the run, from one seed. Rows of one thread are told in the
-process's time, which other work on the machine hardly moves; those of several threads and of processes by the
-wall's clock. Both stand in the last line, one JSON document. Peers that are not installed are named, and
+process's time, which other work on the machine hardly moves; those of several threads and of processes by
+the wall's clock. Both stand in the last line, one JSON document. Peers that are not installed are named, and
 their ratios are null.
 
 Run: python benchmarks/speed.py [--quick] [--threads 2] [--rows single batch …]

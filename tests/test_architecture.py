@@ -1,8 +1,10 @@
 """The rooms of the package, read from its source: who imports whom, and what nobody does."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -217,6 +219,11 @@ def test_these_rooms_never_import_torch(path):
 )
 def test_prediction_needs_the_base_install_alone(path):
     assert libraries_imported(path) <= BASE_INSTALL | BEYOND.get(short(path), set())
+
+
+def test_the_base_install_brings_nothing_else():
+    project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {re.split(r"[<>=~!]", needed)[0] for needed in project["dependencies"]} == BASE_INSTALL
 
 
 @pytest.mark.parametrize("path", modules(), ids=short)

@@ -47,7 +47,7 @@ def predict(arguments: Sequence[str]) -> None:
     parser.add_argument("--output", type=Path, help="file to write [standard output]")
     parser.add_argument("--format", choices=FORMS, default="text", help="what to write [text]")
     parser.add_argument("--threads", type=int, default=1, help="threads of one call [1]")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     if given.threads < 1:
         parser.error(f"argument --threads: {given.threads} is less than 1")
     _predict(given)

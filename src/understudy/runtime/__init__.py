@@ -1,4 +1,4 @@
-"""Answer without torch: our C extension, or numpy, tokenizers and ONNX Runtime alone."""
+"""Answer without torch: our C extension, or numpy and ONNX Runtime alone."""
 
 from __future__ import annotations
 

@@ -1,0 +1,75 @@
+"""The verbs of the base install, as `argparse` reads them; `test_cli.py` tests what they answer."""
+
+import pytest
+
+from understudy import verbs
+from understudy.errors import MissingExtraError, RecipeError, UnderstudyError
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What `predict` loads and writes, without a student."""
+    seen = []
+    monkeypatch.setattr(
+        "understudy.runtime.load", lambda folder, threads: (str(folder), threads), raising=False
+    )
+    monkeypatch.setattr("understudy.writing.write_answers", lambda *given: seen.append(given))
+    return seen
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["folder", "one", "two", "--format", "csv"],
+        ["--format", "csv", "folder", "one", "two"],
+        ["folder", "--format=csv", "one", "two"],
+        ["folder", "one", "--format", "csv", "two"],
+    ],
+)
+def test_options_may_stand_anywhere(asked, arguments):
+    assert verbs.main(["predict", *arguments, "--threads", "2"])
+    assert asked == [(("folder", 2), ["one", "two"], "csv", None)]
+
+
+def test_a_text_may_begin_with_a_dash_behind_two(asked):
+    verbs.predict(["folder", "--", "-5 stars"])
+    assert asked[0][1] == ["-5 stars"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["folder", "--format", "xml"], ["folder", "--threads", "0"], ["f", "-x"]]
+)
+def test_wrong_arguments_end_with_code_2(asked, arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        verbs.predict(arguments)
+    assert ended.value.code == 2
+    assert "usage: understudy predict" in capsys.readouterr().err
+    assert not asked
+
+
+def test_texts_and_file_together_are_refused(asked):
+    with pytest.raises(RecipeError, match="not both"):
+        verbs.predict(["folder", "a", "--file", "b"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["distill", "x"], ["students"]])
+def test_other_verbs_are_not_done_here(arguments):
+    assert not verbs.main(arguments)
+
+
+def test_without_training_says_what_there_is(capsys):
+    verbs.without_training([])
+    said = capsys.readouterr().out
+    assert "predict  Answer texts" in said
+    assert "understudy[train]" in said
+    with pytest.raises(MissingExtraError, match=r"predict and info.*'distill'"):
+        verbs.without_training(["distill"])
+
+
+def test_errors_are_told_once(capsys):
+    with pytest.raises(SystemExit) as ended, verbs.told():
+        raise UnderstudyError("what is wrong")
+    assert (ended.value.code, capsys.readouterr().err) == (2, "Error: what is wrong\n")
+    with pytest.raises(SystemExit) as ended, verbs.told():
+        raise BrokenPipeError
+    assert ended.value.code == 0
