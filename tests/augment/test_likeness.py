@@ -46,7 +46,7 @@ def test_a_missing_library_is_named(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", fail)
-    with pytest.raises(MissingExtraError, match="pip install datasketch"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'understudy\[augment\]'"):
         near_duplicates(["a"])
 
 
