@@ -6,7 +6,20 @@ import torch
 
 from understudy.configs import LOSSES, LossConfig, check_loss, losses_for
 from understudy.errors import RecipeError
-from understudy.losses import HEAVIEST, SOFT, balanced_weights, bce, combined, gold, hard, kl, labelled, mse
+from understudy.losses import (
+    HEAVIEST,
+    SOFT,
+    balanced_weights,
+    base_logits,
+    bce,
+    combined,
+    gold,
+    hard,
+    kl,
+    labelled,
+    mse,
+    start_at,
+)
 from understudy.task import Task
 
 TWO = Task(("a", "b"))
@@ -387,3 +400,18 @@ def test_a_loss_that_does_not_fit_is_refused_and_those_that_fit_named(task, refu
 
 def test_both_losses_with_a_temperature_take_one():
     assert [LossConfig(name, temperature=2.0).temperature for name in ("kl", "bce")] == [2.0, 2.0]
+
+
+def test_a_head_starts_with_what_is_known_without_a_text():
+    several = Task(("a", "b"), "multilabel")
+    labels = np.array([[1, 0], [0, 0], [1, 0], [1, 0], [np.nan, np.nan]], dtype=np.float32)
+    found = base_logits(several, labels)
+    assert found[0] == pytest.approx(np.log(3))
+    assert found[1] == pytest.approx(np.log(1e-4 / (1 - 1e-4)))
+    value = Task(("v",), "regression", bounds=(0.0, 4.0))
+    assert base_logits(value, np.array([1.0, 3.0, np.nan], dtype=np.float32)).tolist() == [0.5]
+    assert base_logits(value, np.array([np.nan], dtype=np.float32)) is None
+    assert base_logits(Task(("a", "b")), np.array([0, 1])) is None
+    layer = torch.nn.Linear(3, 2)
+    start_at(layer, found)
+    assert layer(torch.zeros(1, 3))[0].tolist() == pytest.approx(found.tolist())

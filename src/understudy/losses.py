@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 
 from understudy.configs import LossConfig, check_loss
 from understudy.errors import RecipeError
@@ -93,6 +93,30 @@ def labelled(y: Tensor) -> Tensor:
     if not y.is_floating_point():
         return y >= 0
     return ~torch.isnan(y) if y.ndim == 1 else ~torch.isnan(y).any(dim=-1)
+
+
+def base_logits(task: Task, labels: Gold) -> Tensor | None:
+    """What a network answers best while it knows no text: ``(c,)``, or ``None`` where that is nothing.
+
+    The log-odds of each label (multilabel; Lin et al. 2017, section 4.1), or the mean value (regression on
+    values). A head that starts there spends no step on learning that rare labels are rare.
+    """
+    if task.is_exclusive or task.is_binned:
+        return None
+    known = labels[~np.isnan(labels.reshape(len(labels), -1)).any(axis=1)]
+    if len(known) == 0:
+        return None
+    if task.kind == "multilabel":
+        share = np.clip(known.mean(axis=0), 1e-4, 1 - 1e-4)
+        return torch.from_numpy(np.log(share / (1 - share)).astype(np.float32))
+    return torch.tensor([float(task.targets(known).mean())])
+
+
+def start_at(layer: nn.Linear, logits: Tensor | None) -> None:
+    """Set a head's last layer so that it answers ``logits (c,)`` where its features are zero."""
+    if logits is not None:
+        with torch.no_grad():
+            layer.bias.copy_(logits)
 
 
 def balanced_weights(task: Task, labels: Gold) -> Tensor:

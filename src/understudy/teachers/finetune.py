@@ -17,12 +17,12 @@ from understudy.batching import bucketed_batches
 from understudy.configs import FinetuneConfig
 from understudy.errors import RecipeError
 from understudy.loop import Epoch, LoopConfig, dev_score, optimise
-from understudy.losses import balanced_weights, gold
+from understudy.losses import balanced_weights, base_logits, gold, start_at
 from understudy.progress import Progress
 from understudy.task import Gold, IntArray, Item, Task
 from understudy.teachers import loading
 from understudy.teachers.encoding import Encoded
-from understudy.teachers.modules import Headed, MeanPooled, body_of
+from understudy.teachers.modules import Headed, MeanPooled, body_of, last_layer
 from understudy.teachers.source import Source, is_mean_pooled
 from understudy.teachers.transformer import Teacher
 from understudy.thresholds import tuned
@@ -69,6 +69,7 @@ def finetune(
     started = time.perf_counter()
     weights = balanced_weights(task, train[1]) if config.class_weights else None
     module = new_module(source, task, config.pooling, seed)
+    start_at(last_layer(module, len(task.labels)), base_logits(task, train[1]))
     if config.is_embedding_frozen:
         body_of(module).get_input_embeddings().requires_grad_(False)
     teacher = Teacher(module, loading.load_tokenizer(source), task, name=source.name)

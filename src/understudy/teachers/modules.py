@@ -70,3 +70,9 @@ def states_of(module: nn.Module, inputs: Mapping[str, Tensor]) -> States:
     finally:
         body.set_attn_implementation(usual)
     return States(tuple(found.hidden_states), tuple(found.attentions))
+
+
+def last_layer(module: nn.Module, labels: int) -> nn.Linear:
+    """The linear layer of the head that gives the logits, whatever the library calls it."""
+    layers = [m for m in module.modules() if isinstance(m, nn.Linear) and m.out_features == labels]
+    return layers[-1]

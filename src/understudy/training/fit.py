@@ -18,7 +18,7 @@ from understudy.encoding import form_of
 from understudy.errors import DataError, RecipeError
 from understudy.items import parts
 from understudy.loop import LoopConfig, Score, dev_score, optimise
-from understudy.losses import balanced_weights, combined
+from understudy.losses import balanced_weights, base_logits, combined, start_at
 from understudy.progress import Progress
 from understudy.students import Network, build, spec
 from understudy.students.ragged import tensor_of
@@ -32,6 +32,9 @@ from understudy.training.layers import LayerLearner
 from understudy.training.student import Inputs, TorchStudent, Trained
 from understudy.training.transfer import Transfer
 from understudy.words import build_vocabulary
+
+SEEN = 100_000
+"""Rows of soft targets whose mean the head starts with, where labels do not exclude each other."""
 
 STEPS = 100
 """Steps that an epoch shall have."""
@@ -91,6 +94,10 @@ def fit(
     masked = replace(student, vocabulary=vocabulary.masked())
     inputs, dev_inputs = transfer.inputs(masked), student.encode(dev[0])
     start = _start(config, student, inputs, teacher)
+    if transfer.soft is None:
+        start_at(module.head.output, base_logits(task, transfer.gold))
+    elif not task.is_exclusive:
+        start_at(module.head.output, tensor_of(transfer.soft[:SEEN].mean(axis=0)))
     targets = _Targets(task, transfer, loss, has_weights=config.class_weights)
     learner = LayerLearner(module, teacher, config, seed) if loss.layers > 0.0 else None
     defaults = found.training
