@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy.errors import DataError, RecipeError
-from understudy.folders import publish, read_json, verify
-from understudy.items import from_json
+from understudy.folders import publish, read_json
 from understudy.opening import open_predictor
 from understudy.recipe import Recipe
-from understudy.run import Run
+from understudy.run import POOL, Run
 from understudy.task import FloatArray, Item
 
 if TYPE_CHECKING:
     from understudy.augment.inspection import Inspection
 
-POOL, NUMBERS, PAGE = "pool.jsonl", "inspection.json", "inspection.html"
+NUMBERS, PAGE = "inspection.json", "inspection.html"
 
 
 def asks_teacher(recipe: Recipe) -> bool:
@@ -47,7 +46,7 @@ def augment(run: Run) -> None:
         "teacher": run.teacher_key if asks_teacher(run.recipe) else None,
         "seed": run.recipe.seed,
     }
-    run.stages.run("augment", pool_folder(run), inputs, lambda about: _build(run, steps, about))
+    run.stages.run("augment", run.pool_folder, inputs, lambda about: _build(run, steps, about))
 
 
 def _build(run: Run, steps: Sequence[Any], about: dict[str, Any]) -> None:
@@ -74,7 +73,7 @@ def _build(run: Run, steps: Sequence[Any], about: dict[str, Any]) -> None:
         logits=_asking(run)(pool.items) if asks else None,
     )
     run.stages.progress.say(f"augment: {len(pool):,} texts beside {len(data.train):,} labelled ones")
-    with publish(pool_folder(run), about) as aside:
+    with publish(run.pool_folder, about) as aside:
         with (aside / POOL).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": item}) + "\n" for item in pool.items)
         (aside / NUMBERS).write_text(json.dumps(found.to_dict()), encoding="utf-8")
@@ -102,20 +101,6 @@ def _asking(run: Run) -> Callable[[Sequence[Item]], FloatArray]:
         return store.look_up(items)
 
     return predict
-
-
-def pool_folder(run: Run) -> Path:
-    """Where the pool is kept."""
-    return run.folder / "augment"
-
-
-def pool_of(run: Run) -> tuple[Item, ...]:
-    """The texts without gold labels that students learn from: the pool, or the unlabelled texts as given."""
-    if not run.recipe.augment:
-        return run.dataset.unlabelled
-    verify(pool_folder(run))
-    with (pool_folder(run) / POOL).open(encoding="utf-8") as file:
-        return tuple(from_json(json.loads(line)["text"]) for line in file)
 
 
 def inspect(folder: Path) -> Inspection:

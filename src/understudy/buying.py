@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from understudy.augmenting import pool_of
 from understudy.data import Dataset, load_dataset
 from understudy.data.dataset import Split
 from understudy.data.pools import read_pool
@@ -154,7 +153,7 @@ def _restore(ledger: Ledger, store: LogitStore, items: Sequence[Item]) -> None:
 def label_outside(run: Run, outside: Outside) -> None:
     """Label the transfer set, and the test split for the report, with a teacher from outside."""
     data, record = run.dataset, run.folder / "logits" / "label.json"
-    items = [*data.test.texts, *data.train.texts, *pool_of(run)]
+    items = [*data.test.texts, *data.train.texts, *run.pool]
     key = digest(
         [outside.key, data.task.to_dict(), [item if isinstance(item, str) else list(item) for item in items]]
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy import buying, summary, unlabelled
-from understudy.augmenting import asks_teacher, augment, pool_of
+from understudy.augmenting import asks_teacher, augment
 from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
@@ -171,7 +171,7 @@ def label(run: Run) -> None:
         buying.label_outside(run, run.outside)
         return
     data, record = run.dataset, run.folder / "logits" / "label.json"
-    pool = pool_of(run)
+    pool = run.pool
     key = digest([run.teacher_key, data.task.to_dict(), list(data.train.texts), list(pool)])
     if record.is_file() and (found := read_json(record))["key"] == key and run.store_folder.is_dir():
         run.stages.skip("label", f"all {found['texts']:,} texts are labelled, 0 to do")
@@ -209,7 +209,7 @@ def train(run: Run) -> None:
 
 
 def _train(run: Run, name: str, loss: LossConfig) -> None:
-    data, pool, is_gold = run.dataset, pool_of(run), not loss.needs_teacher
+    data, pool, is_gold = run.dataset, run.pool, not loss.needs_teacher
     folder = run.train_folder(name, is_gold=is_gold)
     inputs = {
         "data": [run.labelled_key, list(pool)],
@@ -253,7 +253,7 @@ def _transfer_set(run: Run, *, is_gold: bool) -> TransferSet:
         return labelled_only(data.task, data.train.texts, data.train.labels)
     fingerprint = read_json(run.folder / "logits" / "label.json")["fingerprint"]
     store = LogitStore(run.store_folder, teacher=fingerprint, labels=data.task.labels)
-    texts = (data.train.texts, data.train.labels, pool_of(run))
+    texts = (data.train.texts, data.train.labels, run.pool)
     return with_soft_targets(data.task, *texts, store, is_partial=run.outside is not None)
 
 
@@ -349,7 +349,7 @@ def _baseline_entry(run: Run) -> summary.Entry:
 def report(run: Run) -> None:
     """Write the report, and put each student's share of it into its folder."""
     recipe = run.recipe.model_dump(mode="json")
-    summary.report(run.folder, recipe, run.dataset, pool_of(run), run.stages)
+    summary.report(run.folder, recipe, run.dataset, run.pool, run.stages)
 
 
 def _student_entry(run: Run, name: str, *, is_gold: bool) -> summary.Entry:

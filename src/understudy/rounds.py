@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from understudy.augmenting import augment, pool_of
+from understudy.augmenting import augment
 from understudy.buying import buy
 from understudy.errors import RecipeError
 from understudy.folders import digest, read_json, write_bytes, write_json
@@ -131,7 +131,7 @@ def buy_in_rounds(
     run = start(recipe, out, progress or Silent(), function)
     teller = _Teller(run)
     augment(run)
-    pool = list(dict.fromkeys((*run.dataset.train.texts, *pool_of(run))))
+    pool = list(dict.fromkeys((*run.dataset.train.texts, *run.pool)))
     folder = run.folder / "rounds"
     folder.mkdir(exist_ok=True)
     key = digest([run.teacher_key, run.labelled_key, recipe.students[0]])
@@ -165,7 +165,7 @@ def _fit(run: Run, teller: _Teller, pool: Sequence[Item], points: list[Point], h
 
     data, store = run.dataset, teller.store
     transfer = with_soft_targets(
-        data.task, data.train.texts, data.train.labels, pool_of(run), store, is_partial=True
+        data.task, data.train.texts, data.train.labels, run.pool, store, is_partial=True
     )
     trained = fit(
         run.recipe.students[0],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -10,14 +11,19 @@ from typing import Any
 
 from understudy.data import Dataset
 from understudy.evaluation.machine import cpu_name
-from understudy.folders import digest, file_digest, read_json, read_manifest
+from understudy.folders import digest, file_digest, read_json, read_manifest, verify
+from understudy.items import from_json
 from understudy.layout import Layout, slug
 from understudy.opening import Order
 from understudy.outside import Outside, find_outside
 from understudy.recipe import Recipe
 from understudy.stages import Stages
+from understudy.task import Item
 from understudy.teachers.functions import Function
 from understudy.teachers.source import Source, resolve_all
+
+POOL = "pool.jsonl"
+"""The pool's file in its folder, a line an item."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,23 @@ class Run:
         data = self.dataset
         splits = [[list(split.texts), split.labels.tolist()] for split in (data.train, data.dev)]
         return digest([data.task.to_dict(), splits])
+
+    @property
+    def pool_folder(self) -> Path:
+        """Where the pool is kept."""
+        return self.folder / "augment"
+
+    @cached_property
+    def pool(self) -> tuple[Item, ...]:
+        """The texts without gold labels that students learn from, once the stage `augment` is done.
+
+        The pool, or without steps the unlabelled texts as given. Checked and read once a run.
+        """
+        if not self.recipe.augment:
+            return self.dataset.unlabelled
+        verify(self.pool_folder)
+        with (self.pool_folder / POOL).open(encoding="utf-8") as file:
+            return tuple(from_json(json.loads(line)["text"]) for line in file)
 
     @property
     def store_folder(self) -> Path:

@@ -102,7 +102,8 @@ class Model:
             return fast.label(items) if isinstance(items, str) else fast.predict(items)
         if self.task.kind == "tagging":
             sentences = [items] if self._is_one(items) else list(items)
-            tagged = tag(sentences, self._asked(items), self.task, self.logits(items))
+            asked = self._asked(items)  # split once: the logits are asked for its words
+            tagged = tag(sentences, asked, self.task, self.logits(asked))
             return tagged[0] if self._is_one(items) else tagged
         answers = self.task.answers(self.logits(items))
         return answers[0] if self._is_one(items) else answers
