@@ -9,7 +9,7 @@ from understudy.errors import RecipeError
 def test_every_step_of_the_design_is_here():
     kinds = {kind: {n for n, s in STEPS.items() if s.kind == kind} for kind in (RULES, MODEL, FILTER)}
     assert kinds[RULES] == {"masking", "pos-swap", "ngram", "rules", "eda"}
-    assert kinds[MODEL] == {"mlm", "generate", "back-translate", "merge"}
+    assert kinds[MODEL] == {"mlm", "generate", "back-translate", "merge", "sentences"}
     assert kinds[FILTER] == {"length", "balance", "confidence", "near-duplicates", "domain"}
 
 

@@ -4,10 +4,11 @@ import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper
+from torch import nn
 
 from understudy.errors import RecipeError
 from understudy.students import Ragged, build, spec
-from understudy.students.dan import MULTIPLIER, NO_GRAM, PRIME, DANConfig, initialise_sif
+from understudy.students.dan import MULTIPLIER, NO_GRAM, PRIME, DANConfig
 from understudy.students.graph import IR_VERSION, OPSET, Graph
 from understudy.students.registry import count_parameters
 
@@ -140,31 +141,27 @@ def test_a_dan_without_grams_is_refused(sizes):
 
 
 def test_a_start_by_smooth_inverse_frequency_by_hand():
-    encoder = build(NAME, 2, seed=0, vocabulary_size=6, width=2, buckets=8).encoder
-    with torch.no_grad():
-        for table in (encoder.embedding, encoder.grams):
-            table.weight.fill_(1.0)
-            table.weight[0] = 0.0
-    batch = Ragged(torch.tensor([3, 3, 3, 4]), torch.tensor([2, 2]))
-    initialise_sif(encoder, batch, a=0.25)
-    # word 3 is 3/4 of all words, word 4 is 1/4; each of the two 2-grams is a half of all n-grams
-    words = [0.0, 1.0, 1.0, 0.25, 0.5, 1.0]
-    assert encoder.embedding.weight[:, 1].tolist() == pytest.approx(words)
+    module = build(NAME, 2, seed=0, vocabulary_size=6, width=2, buckets=8, form="diffcat")
+    tables = (module.encoder.embedding, module.encoder.grams)
+    for table in tables:
+        nn.init.ones_(table.weight)
+        nn.init.zeros_(table.weight[NO_GRAM])
+    one, other = (
+        Ragged(torch.tensor([3, 3]), torch.tensor([2])),
+        Ragged(torch.tensor([3, 4]), torch.tensor([2])),
+    )
+    module.weigh(one, other)
+    # word 3 is 3/4 of all words, word 4 is 1/4; each of the two 2-grams is a half of all n-grams; a is 1/1000
+    words = [0.0, 1.0, 1.0, 1 / 751, 1 / 251, 1.0]
+    assert tables[0].weight[:, 1].tolist() == pytest.approx(words)
     first, second = (buckets_of(ids, 8, 2)[0][0] for ids in ([3, 3], [3, 4]))
     assert first != second
-    grams = [0.0 if row == 0 else 1 / 3 if row in (first, second) else 1.0 for row in range(8)]
-    assert encoder.grams.weight[:, 0].tolist() == pytest.approx(grams)
+    grams = [0.0 if row == NO_GRAM else 1 / 501 if row in (first, second) else 1.0 for row in range(8)]
+    assert tables[1].weight[:, 0].tolist() == pytest.approx(grams)
 
 
 def test_a_start_from_texts_without_grams_leaves_their_table_alone():
-    encoder = build(NAME, 2, seed=0, vocabulary_size=6).encoder
-    before = encoder.grams.weight.detach().clone()
-    initialise_sif(encoder, Ragged(torch.tensor([3, 4]), torch.tensor([1, 1])))
-    assert torch.equal(encoder.grams.weight, before)
-
-
-@pytest.mark.parametrize("a", [0.0, -1.0])
-def test_a_share_that_is_not_positive_is_refused(a):
-    encoder = build(NAME, 2, seed=0, vocabulary_size=6).encoder
-    with pytest.raises(RecipeError, match="must be greater than 0"):
-        initialise_sif(encoder, Ragged(torch.tensor([3]), torch.tensor([1])), a)
+    module = build(NAME, 2, seed=0, vocabulary_size=6)
+    before = module.encoder.grams.weight.detach().clone()
+    module.weigh(Ragged(torch.tensor([3, 4]), torch.tensor([1, 1])))
+    assert torch.equal(module.encoder.grams.weight, before)

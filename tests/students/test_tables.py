@@ -7,6 +7,7 @@ import torch
 from understudy.errors import RecipeError
 from understudy.loop import LoopConfig, optimise
 from understudy.students import build, spec
+from understudy.students.tables import sif_weights
 from understudy.words import PAD_ID
 
 SIZE = 40
@@ -92,3 +93,8 @@ def test_vectors_of_another_shape_are_refused():
 @pytest.mark.parametrize(("student", "width"), [("cbow.v1", 16), ("bihybrid.v1", 400), ("bert-mini.v1", 256)])
 def test_the_width_of_vectors_is_known_without_building(student, width):
     assert spec(student).vector_width(spec(student).config()) == width
+
+
+def test_smooth_inverse_frequency_by_hand():
+    assert sif_weights(np.array([0, 1, 3]), a=0.25) == pytest.approx([1.0, 0.5, 0.25])
+    assert sif_weights(np.zeros(2, dtype=np.int64)).tolist() == [1.0, 1.0]

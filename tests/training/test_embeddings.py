@@ -13,7 +13,6 @@ from understudy.training.embeddings import (
     convergence_step,
     fit_width,
     make_start,
-    sif_weights,
 )
 from understudy.training.teacher_vectors import input_vectors, output_vectors
 from understudy.training.vectors import Vectors
@@ -177,11 +176,6 @@ def test_fewer_words_than_columns_still_fit():
     assert kept == pytest.approx(1.0)
     distance = np.linalg.norm(rows[1] - rows[2])
     assert np.linalg.norm(fitted[1] - fitted[2]) == pytest.approx(distance, rel=1e-4)
-
-
-def test_smooth_inverse_frequency_by_hand():
-    assert sif_weights(np.array([0, 1, 3]), a=0.25) == pytest.approx([1.0, 0.5, 0.25])
-    assert sif_weights(np.zeros(2, dtype=np.int64)).tolist() == [1.0, 1.0]
 
 
 def curve(*scores):

@@ -264,6 +264,29 @@ class BackTranslateConfig:
 
 
 @dataclass(frozen=True)
+class SentencesConfig:
+    """Sentences of longer texts.
+
+    Attributes:
+        fewest: words of a sentence that is kept, at least.
+        most: at most.
+        is_penn_spaced: whether contractions and punctuation stand apart, as in sets that come from the Penn
+            Treebank's tokeniser.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    fewest: int = 3
+    most: int = 60
+    is_penn_spaced: bool = False
+
+    def __post_init__(self) -> None:
+        check_positive(fewest=self.fewest, most=self.most)
+        if self.fewest > self.most:
+            raise RecipeError(f"No sentence has at least {self.fewest} words and at most {self.most}.")
+
+
+@dataclass(frozen=True)
 class MergeConfig:
     """Texts of other data sets (Nityasya et al. 2022, section 3.3).
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from understudy.augment import filters, likeness
 from understudy.augment import merge as merging
+from understudy.augment import sentences as cutting
 from understudy.augment.classes import PartsOfSpeech, Tagged, learn_classes, read_tags
 from understudy.augment.configs import (
     BackTranslateConfig,
@@ -20,6 +21,7 @@ from understudy.augment.configs import (
     NgramConfig,
     PosSwapConfig,
     RulesConfig,
+    SentencesConfig,
 )
 from understudy.augment.eda import eda_rule
 from understudy.augment.filter_configs import (
@@ -77,6 +79,12 @@ def eda(config: EdaConfig, texts: Sequence[str], tools: Tools) -> Rule:
 def merge(config: MergeConfig, items: Sequence[Item], tools: Tools) -> Iterator[list[Item]]:  # noqa: ARG001
     """Texts of other data sets."""
     return merging.merge(config)
+
+
+@register("sentences", MODEL, config=SentencesConfig, source="")
+def sentences(config: SentencesConfig, items: Sequence[Item], tools: Tools) -> Iterator[list[Item]]:  # noqa: ARG001
+    """Sentences of longer texts."""
+    return cutting.sentences(config, items)
 
 
 @register("mlm", MODEL, config=MlmConfig, source="Jiao et al. 2020, Algorithm 1")

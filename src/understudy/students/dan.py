@@ -14,7 +14,7 @@ from understudy.students.graph import Graph
 from understudy.students.heads import HiddenHead
 from understudy.students.ragged import Ragged
 from understudy.students.registry import TrainingDefaults, register
-from understudy.students.tables import WordTable
+from understudy.students.tables import WordTable, sif_weights
 from understudy.words import PAD_ID
 
 PRIME = 2**31 - 1
@@ -97,6 +97,16 @@ class DAN(nn.Module):
         """Where the words' vectors are."""
         return WordTable(self.embedding.weight)
 
+    def weigh(self, batch: Ragged) -> None:
+        """Multiply each row by its smooth inverse frequency (Arora et al. 2017, section 3) among some texts.
+
+        Frequent words and buckets thus begin small. Words are counted among words, n-grams among n-grams.
+        """
+        rows = {self.embedding: batch.ids, self.grams: self.buckets(batch).flatten()}
+        for table, found in rows.items():
+            counts = torch.bincount(found[found != NO_GRAM], minlength=table.num_embeddings)
+            table.weight.data.mul_(torch.from_numpy(sif_weights(counts.numpy()))[:, None])
+
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, width)``."""
         orders = self.config.longest - 1
@@ -168,26 +178,3 @@ class DAN(nn.Module):
         start = graph.weight(f"slice.{steps}", np.array([steps]))
         end, axis = graph.weight("slice.end", np.array([2**62])), graph.weight("axis.words", np.array([1]))
         return graph.add("Slice", [longer, start, end, axis])[0]
-
-
-def initialise_sif(encoder: DAN, batch: Ragged, a: float = 1e-3) -> None:
-    """Scale each row by ``a / (a + p)`` in place, p being its share among the words or n-grams of some texts.
-
-    Frequent words and buckets thus begin small: the smooth inverse frequency of Arora et al. 2017, section 3.
-
-    Args:
-        encoder: with random or given rows.
-        batch: texts to count, such as the whole transfer set.
-        a: the share at which a row is halved.
-
-    Raises:
-        RecipeError: ``a`` is not positive.
-    """
-    if not a > 0:
-        raise RecipeError(f"a is {a}, but must be greater than 0.")
-    rows = {encoder.embedding: batch.ids, encoder.grams: encoder.buckets(batch).flatten()}
-    with torch.no_grad():
-        for table, found in rows.items():
-            counts = torch.bincount(found[found != NO_GRAM], minlength=table.num_embeddings)
-            share = counts / counts.sum().clamp(min=1)
-            table.weight.mul_((a / (a + share))[:, None])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,15 @@ class TokenEncoder(Encoder, Protocol):
         ...
 
 
+@runtime_checkable
+class WeighingEncoder(Encoder, Protocol):
+    """An encoder whose first weights depend on how frequent words are in texts."""
+
+    def weigh(self, batch: Ragged) -> None:
+        """Change the first weights in place, before the first step."""
+        ...
+
+
 class Network(nn.Module):
     """An encoder and a head, put together in a form.
 
@@ -88,6 +97,12 @@ class Network(nn.Module):
         features = [self.encoder(batch) for batch in batches]
         logits: Tensor = self.head(_combine(features))
         return logits
+
+    def weigh(self, *batches: Ragged) -> None:
+        """Let an encoder that weighs words by frequency see texts of its transfer set; others do nothing."""
+        if isinstance(self.encoder, WeighingEncoder):
+            ids, lengths = ([getattr(batch, name) for batch in batches] for name in ("ids", "lengths"))
+            self.encoder.weigh(Ragged(torch.cat(ids), torch.cat(lengths)))
 
     def to_onnx(self) -> onnx.ModelProto:
         """The same function as a graph with the inputs of its form, any batch, any lengths."""

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from understudy.errors import RecipeError
-from understudy.task import FloatArray
+from understudy.task import FloatArray, IntArray
 from understudy.words import PAD_ID
+
+HALVED_AT = 1e-3
+"""A word with this share of all words counts half: ``a`` of Arora et al. 2017, section 3."""
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,9 @@ class WordTable:
                 "must be trained. Train them, too, or choose a student with a table of vectors alone."
             )
         self.weight.requires_grad_(False)
+
+
+def sif_weights(counts: IntArray, a: float = HALVED_AT) -> FloatArray:
+    """``a / (a + p)`` ``(v,)``, with p the share of each count: smooth inverse frequency."""
+    share = counts / max(int(counts.sum()), 1)
+    return np.asarray(a / (a + share), dtype=np.float32)

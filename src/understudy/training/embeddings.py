@@ -12,6 +12,7 @@ import numpy as np
 from understudy.errors import DataError, TeacherError
 from understudy.loop import Epoch
 from understudy.students import Network
+from understudy.students.tables import sif_weights
 from understudy.subwords import Vocabulary
 from understudy.task import FloatArray, IntArray
 from understudy.training.teacher_vectors import input_vectors, output_vectors
@@ -21,9 +22,6 @@ from understudy.words import PAD_ID
 TEACHER, STATIC = "teacher", "teacher-static"
 STARTS = (TEACHER, STATIC)
 """Starts with a name of their own; any other is the path of a file."""
-
-HALVED_AT = 1e-3
-"""A word with this share of all words counts half: ``a`` of Arora et al. 2017, section 3."""
 
 
 @dataclass(frozen=True)
@@ -145,12 +143,6 @@ def fit_width(vectors: Vectors, width: int, *, is_centred: bool = False) -> tupl
     columns = min(width, rows.shape[1])
     fitted[vectors.is_found, :columns] = rows[:, :columns]
     return fitted, kept
-
-
-def sif_weights(counts: IntArray, a: float = HALVED_AT) -> FloatArray:
-    """``a / (a + p)`` ``(v,)``, with p the share of each count: smooth inverse frequency."""
-    share = counts / max(int(counts.sum()), 1)
-    return np.asarray(a / (a + share), dtype=np.float32)
 
 
 def convergence_epoch(curve: Sequence[Epoch], tolerance: float = 0.005) -> int:

@@ -34,7 +34,7 @@ from understudy.training.transfer import Transfer
 from understudy.words import build_vocabulary
 
 SEEN = 100_000
-"""Rows of soft targets whose mean the head starts with, where labels do not exclude each other."""
+"""Items whose words are counted, and rows of soft targets whose mean a head may start with."""
 
 STEPS = 100
 """Steps that an epoch shall have."""
@@ -93,6 +93,7 @@ def fit(
     student = TorchStudent(found.name, module, vocabulary, task)
     masked = replace(student, vocabulary=vocabulary.masked())
     inputs, dev_inputs = transfer.inputs(masked), student.encode(dev[0])
+    module.weigh(*inputs.batch(np.arange(min(len(inputs), SEEN))))
     start = _start(config, student, inputs, teacher)
     if transfer.soft is None:
         start_at(module.head.output, base_logits(task, transfer.gold))
