@@ -40,7 +40,7 @@ def augment(run: Run) -> None:
     if data.task.kind == "tagging":
         raise RecipeError("Sentences to be tagged cannot be augmented: their words change, tags do not.")
     inputs = {
-        "steps": [[step.name, asdict(step.config)] for step in steps],
+        "steps": [[step.name, asdict(step.config), step.of] for step in steps],
         "texts": [list(data.train.texts), list(data.unlabelled)],
         "held out": [list(data.dev.texts), list(data.test.texts)],
         "teacher": run.teacher_key if asks_teacher(run.recipe) else None,

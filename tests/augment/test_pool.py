@@ -53,6 +53,21 @@ def test_a_step_makes_the_same_whatever_stands_beside_it(step, sentences):
     assert alone != set(build_pool(sentences, (), [step], seed=5, tools=TOOLS).items)
 
 
+def test_a_step_may_start_from_labelled_or_given_texts_alone():
+    def made(of):
+        steps = read_steps([{"ngram": {"p": 1.0, "passes": 20, "of": of}}])
+        pool = build_pool(["one two three"], ["four five six"], steps, seed=0, held_out=frozenset())
+        return {word for text in pool.items[1:] for word in text.split()}
+
+    assert made("labelled") <= {"one", "two", "three"}
+    assert made("given") <= {"four", "five", "six"}
+    assert made("all") >= {"two", "five"}
+    with pytest.raises(RecipeError, match=r"ngram\.of .*'gold'"):
+        read_steps([{"ngram": {"of": "gold"}}])
+    with pytest.raises(RecipeError, match="no option 'of'"):
+        read_steps([{"length": {"of": "given"}}])
+
+
 def test_nothing_that_is_held_out_is_made(sentences):
     free = build_pool(sentences, ("Given  Text",), RULES, tools=TOOLS)
     judges = [free.items[row].upper() for row in range(0, len(free), 3)]

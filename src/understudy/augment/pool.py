@@ -11,7 +11,7 @@ import numpy as np
 from understudy.augment import steps as _steps  # noqa: F401 -- registers them
 from understudy.augment.filters import Filtered, word_counts
 from understudy.augment.items import Item, Seen, hash_keys, item_keys, normalise_item, pick
-from understudy.augment.registry import FILTER, RULES, Step, Tools
+from understudy.augment.registry import FILTER, OF_ALL, OF_GIVEN, OF_LABELLED, RULES, Step, Tools
 from understudy.augment.sieve import SHOWN, Sieve, Victim
 from understudy.augment.variants import sides, step_seed, variants
 from understudy.errors import DataError
@@ -105,8 +105,12 @@ def build_pool(
     """
     _check_one_kind([*labelled, *given])
     tools = replace(tools or Tools(), labelled=labelled, progress=progress or Silent())
+    originals = {OF_ALL: [*labelled, *given], OF_LABELLED: labelled, OF_GIVEN: given}
     building = _Building(
-        sources=tuple(dict.fromkeys([*labelled, *given])), held_out=Seen(), seen=Seen(), seed=seed
+        sources={of: tuple(dict.fromkeys(texts)) for of, texts in originals.items()},
+        held_out=Seen(),
+        seen=Seen(),
+        seed=seed,
     )
     building.held_out.add(hash_keys(held_out))
     building.seen.add(item_keys(labelled))
@@ -117,7 +121,7 @@ def build_pool(
             if step.spec.kind == FILTER:
                 _filter(building, step, own)
             else:
-                _add(building, step.name, number, make(step, building.sources, own))
+                _add(building, step.name, number, make(step, building.sources[step.of], own))
             advance(1)
     return Pool(tuple(building.items), np.array(building.origins, dtype=np.int64), tuple(building.reports))
 
@@ -134,7 +138,7 @@ def make(step: Step, items: Sequence[Item], tools: Tools) -> Iterator[list[Item]
 
 @dataclass
 class _Building:
-    sources: tuple[Item, ...]
+    sources: dict[str, tuple[Item, ...]]
     held_out: Seen
     seen: Seen
     seed: int
@@ -148,7 +152,7 @@ def _add(building: _Building, name: str, origin: int, lists: Iterable[Sequence[I
     started, before = time.perf_counter(), len(building.items)
     sieve = Sieve(building.seen, building.held_out)
     for items in lists:
-        _check_one_kind([*building.sources[:1], *items[:1]])
+        _check_one_kind([*building.sources[OF_ALL][:1], *items[:1]])
         building.items.extend(sieve.pass_through(items)[0])
     building.origins += [origin] * (len(building.items) - before)
     building.words = np.concatenate([building.words, word_counts(building.items[before:])])

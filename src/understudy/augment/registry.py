@@ -9,12 +9,17 @@ from typing import Any, TypeVar
 from understudy.augment.classes import Tagger
 from understudy.augment.items import Item
 from understudy.augment.synonyms import Synonyms
+from understudy.configs import check_choice
 from understudy.errors import RecipeError, nearest
 from understudy.progress import Progress, Silent
 from understudy.task import FloatArray
 
 RULES, MODEL, FILTER = "rules", "model", "filter"
 """Kinds: makes texts by rules and streams; makes texts by other means; removes texts."""
+
+OF_ALL, OF_LABELLED, OF_GIVEN = "all", "labelled", "given"
+ORIGINALS = (OF_ALL, OF_LABELLED, OF_GIVEN)
+"""What a step that makes texts may start from: the option ``of``."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,17 @@ class Spec:
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a recipe: a registered name and its config."""
+    """One line of a recipe.
+
+    Attributes:
+        name: registered.
+        config: its options.
+        of: which texts a step starts from that makes texts: one of `ORIGINALS`.
+    """
 
     name: str
     config: Any
+    of: str = OF_ALL
 
     @property
     def spec(self) -> Spec:
@@ -116,13 +128,17 @@ def step(name: str, options: Mapping[str, Any] | None = None) -> Step:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    found = spec(name)
+    found, options = spec(name), dict(options or {})
     known = [entry.name for entry in fields(found.config)]
-    for option in options or {}:
+    of = OF_ALL
+    if found.kind != FILTER:
+        of = options.pop("of", OF_ALL)
+        check_choice(f"{name}.of", of, ORIGINALS)
+    for option in options:
         if option not in known:
             raise RecipeError(f"{name} has no option {option!r}. {nearest(option, known)}")
     try:
-        return Step(name, TypeAdapter(found.config).validate_python(dict(options or {})))
+        return Step(name, TypeAdapter(found.config).validate_python(options), of)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, (name, *first["loc"])))
