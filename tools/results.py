@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from understudy.report.markdown import ranking
+from understudy.report.markdown import ranking, training
 from understudy.report.rows import rank, stretch
 
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
@@ -25,8 +25,10 @@ def main(runs: list[str]) -> None:
 def section(run: Path) -> str:
     """Heading, what was run, and the table."""
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
-    table = ranking(rank(report["rows"]), report["task"]["metric"])
-    return f"## {run.name}\n\n{facts(run.name, report)}\n\n{table.strip()}\n"
+    tables = [ranking(rank(report["rows"]), report["task"]["metric"]).strip()]
+    if any("embeddings=" in row["name"] for row in report["rows"]):
+        tables += training(report["rows"])[1:2]
+    return "\n\n".join([f"## {run.name}", facts(run.name, report), *tables]) + "\n"
 
 
 def facts(name: str, report: dict[str, Any]) -> str:

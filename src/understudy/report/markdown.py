@@ -46,7 +46,7 @@ def render_markdown(report: Mapping[str, Any]) -> str:
         "★ marks the Pareto front.",
         *_gains(rows),
         *_losses(rows, words),
-        *_training(rows),
+        *training(rows),
         "## Data",
         describe_data(report["data"], words),
         "## Cost",
@@ -128,7 +128,7 @@ def _losses(rows: Sequence[Row], words: Wording) -> list[str]:
     return ["## Where it loses", escape(name_gaps(gaps, words))]
 
 
-def _training(rows: Sequence[Row]) -> list[str]:
+def training(rows: Sequence[Row]) -> list[str]:
     """A table of steps and seconds, where steps were counted."""
     body = [
         [
