@@ -21,7 +21,9 @@ def merge(config: MergeConfig) -> Iterator[list[Item]]:
 
 
 def dataset_texts(dataset: Dataset, parts: tuple[str, ...]) -> Iterator[list[Item]]:
-    """The texts of the named parts of a data set."""
+    """The texts of the named parts of a data set; of sentences to be tagged, their words joined by spaces."""
     for part in parts:
-        texts = dataset.unlabelled if part == "unlabelled" else getattr(dataset, part).texts
-        yield cast("list[Item]", list(texts))
+        items = dataset.unlabelled if part == "unlabelled" else getattr(dataset, part).texts
+        if dataset.task.kind == "tagging":
+            items = [" ".join(words) for words in items]
+        yield cast("list[Item]", list(items))
