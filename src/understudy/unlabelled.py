@@ -17,7 +17,7 @@ from understudy.logits import LogitStore, label
 from understudy.outside import Outside, find_outside, label_names
 from understudy.progress import Progress
 from understudy.recipe import Recipe
-from understudy.task import METRICS, FloatArray, IntArray, Item, Task
+from understudy.task import FloatArray, IntArray, Item, Task
 from understudy.teachers.functions import Function
 
 NOTE = (
@@ -73,7 +73,7 @@ def load(recipe: Recipe, out: Path | None, progress: Progress, function: Functio
 def task_of(recipe: Recipe, function: Function | None = None) -> Task:
     """The task that the teacher's label names make."""
     kind = recipe.data.kind or "classification"
-    return Task(label_names(recipe, function), kind, recipe.data.metric or METRICS[kind][0])
+    return Task(label_names(recipe, function), kind, recipe.data.metric or "")
 
 
 def _drawn(texts: Sequence[Item], recipe: Recipe) -> tuple[list[Item], list[Item], list[Item]]:

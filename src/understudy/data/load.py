@@ -19,7 +19,7 @@ from understudy.data.sources import Reading, find
 from understudy.data.splits import check_fractions, split_rows
 from understudy.data.table import Table
 from understudy.errors import RecipeError, nearest
-from understudy.task import KINDS, METRICS, IntArray, Task
+from understudy.task import KINDS, IntArray, Task
 
 
 def load_dataset(
@@ -175,9 +175,7 @@ def _make_task(
         names = bins_of(train, bins, where)
     elif kind == "regression":
         bounds = bounds_of(train, where)
-    if kind == "tagging" and metric is None and not Task(names, kind, metric="accuracy").has_spans:
-        metric = "accuracy"
-    return Task(names, kind, metric or METRICS[kind][0], texts=len(content.roles.texts), bounds=bounds)
+    return Task(names, kind, metric or "", texts=len(content.roles.texts), bounds=bounds)
 
 
 def _encode(split: Labelled, task: Task) -> Split:
