@@ -56,18 +56,18 @@ def _build(run: Run, steps: Sequence[Any], about: dict[str, Any]) -> None:
 
     data = run.dataset
     pool = build_pool(
-        data.train.texts,  # type: ignore[arg-type]
-        data.unlabelled,  # type: ignore[arg-type]
+        data.train.texts,
+        data.unlabelled,
         steps,
         seed=run.recipe.seed,
-        held_out=held_out_forms([*data.dev.texts, *data.test.texts]),  # type: ignore[list-item]
+        held_out=held_out_forms([*data.dev.texts, *data.test.texts]),
         tools=Tools(predict=_asking(run)),
         progress=run.stages.progress,
     )
     asks = data.task.is_exclusive and any(step.spec.needs_teacher for step in steps)
     found = inspect_pool(
         pool,
-        data.train.texts,  # type: ignore[arg-type]
+        data.train.texts,
         labels=data.task.labels,
         gold=data.train.labels if data.task.is_exclusive else None,
         logits=_asking(run)(pool.items) if asks else None,

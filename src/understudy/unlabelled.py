@@ -10,7 +10,7 @@ import numpy as np
 from understudy.buying import buy
 from understudy.data import Dataset
 from understudy.data.dataset import Split
-from understudy.data.leaks import drop_known, normalise, normalise_pair
+from understudy.data.leaks import drop_known, fold_of
 from understudy.data.pools import read_pool
 from understudy.errors import DataError, TeacherError
 from understudy.logits import LogitStore, label
@@ -54,8 +54,7 @@ def load(recipe: Recipe, out: Path | None, progress: Progress, function: Functio
         part: _labelled(found, task, items, folder, progress)
         for part, items in (("dev", dev), ("test", test))
     }
-    fold = normalise_pair if task.texts == 2 else normalise
-    kept, dropped = drop_known(rest, (), (*dev, *test), fold)
+    kept, dropped = drop_known(rest, (), (*dev, *test), fold_of(task.texts))
     lost = sum(len(items) - len(answers[part]) for part, items in (("dev", dev), ("test", test)))
     return Dataset(
         name=name,

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from understudy.augment.configs import MASK
-from understudy.augment.items import Item
 from understudy.errors import DataError
-from understudy.task import FloatArray, IntArray
+from understudy.task import FloatArray, IntArray, Item
 from understudy.words import split
 
 

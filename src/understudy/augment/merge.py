@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 from understudy.augment.configs import MergeConfig
-from understudy.augment.items import Item
 from understudy.data import Dataset, load_dataset
+from understudy.task import Item
 
 
 def merge(config: MergeConfig) -> Iterator[list[Item]]:
@@ -24,4 +23,4 @@ def dataset_texts(dataset: Dataset, parts: tuple[str, ...]) -> Iterator[list[Ite
     """The texts of the named parts of a data set."""
     for part in parts:
         texts = dataset.unlabelled if part == "unlabelled" else getattr(dataset, part).texts
-        yield cast("list[Item]", list(texts))
+        yield list(texts)

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from understudy.augment.classes import Tagger
-from understudy.augment.items import Item
 from understudy.augment.synonyms import Synonyms
 from understudy.errors import RecipeError, nearest
 from understudy.progress import Progress, Silent
-from understudy.task import FloatArray
+from understudy.task import FloatArray, Item
 
 RULES, MODEL, FILTER = "rules", "model", "filter"
 """Kinds: makes texts by rules and streams; makes texts by other means; removes texts."""

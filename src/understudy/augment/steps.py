@@ -30,13 +30,12 @@ from understudy.augment.filter_configs import (
     NearDuplicatesConfig,
 )
 from understudy.augment.filters import Filtered
-from understudy.augment.items import Item
 from understudy.augment.registry import FILTER, MODEL, RULES, Tools, register
 from understudy.augment.rules import tang_rule
 from understudy.augment.synonyms import read_vectors
 from understudy.augment.variants import Rule
 from understudy.errors import RecipeError
-from understudy.task import FloatArray
+from understudy.task import FloatArray, Item
 
 _TANG = "Tang et al. 2019, section 3.2"
 _NITYASYA = "Nityasya et al. 2022, section "
