@@ -281,7 +281,7 @@ class ParaphraseConfig(ServerConfig):
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     variants: int = 3
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict, hash=False)
     instructions: str = ""
     temperature: float = 1.0
     most: int | None = None

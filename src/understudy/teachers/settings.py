@@ -76,7 +76,7 @@ class ServerConfig:
     budget: float | None = None
     budget_requests: int | None = None
     tokenizer: str | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         self._check_place()
