@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 from understudy.augment.configs import MergeConfig
-from understudy.augment.items import Item
 from understudy.data import Dataset, load_dataset
+from understudy.task import Item
 
 
 def merge(config: MergeConfig) -> Iterator[list[Item]]:
@@ -26,4 +25,4 @@ def dataset_texts(dataset: Dataset, parts: tuple[str, ...]) -> Iterator[list[Ite
         items = dataset.unlabelled if part == "unlabelled" else getattr(dataset, part).texts
         if dataset.task.kind == "tagging":
             items = [" ".join(words) for words in items]
-        yield cast("list[Item]", list(items))
+        yield list(items)

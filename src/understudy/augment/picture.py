@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from understudy.augment.inspection import MOST_WORDS, Inspection, Lengths
-from understudy.augment.items import Item
 from understudy.folders import write_bytes
+from understudy.task import Item
 
 LABELLED, BEFORE, AFTER, GONE = "#6e7782", "#e69f00", "#0072b2", "#d5dbe2"
 """Colours of Okabe and Ito's palette, safe for colour-blind readers, and two greys."""

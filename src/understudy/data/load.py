@@ -12,7 +12,7 @@ from understudy.data.content import Content, read_content
 from understudy.data.dataset import Dataset, Split
 from understudy.data.golds import bins_of, bounds_of, encode
 from understudy.data.labels import Label, Labelled
-from understudy.data.leaks import Fold, conflict_note, drop_known, drop_leaks, normalise, normalise_pair
+from understudy.data.leaks import Fold, conflict_note, drop_known, drop_leaks, fold_of
 from understudy.data.pools import read_pool
 from understudy.data.problems import listed
 from understudy.data.sources import Reading, find
@@ -77,7 +77,7 @@ def load_dataset(
     found = find(source, Reading(text_column, label_column, mapping, delimiter, header, kind))
     train = found.tables["train"]
     content = read_content(found, bins, label_separator)
-    fold = normalise_pair if len(content.roles.texts) == 2 else normalise
+    fold = fold_of(len(content.roles.texts))
     splits, dropped = drop_leaks(content.splits, fold)
     splits, split_notes = _split_missing(splits, fractions, train, content.kind, fold=fold, seed=seed)
     every, chosen = splits["train"], _draw(len(splits["train"]), sample, seed)
