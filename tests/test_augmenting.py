@@ -79,8 +79,10 @@ def test_the_same_seed_makes_the_same_pool(built, data, bare, tmp_path):
 
 
 def test_the_command_shows_the_pool(built, tmp_path):
-    result = CliRunner().invoke(app, ["pool", "inspect", str(built)])
+    drawn = tmp_path / "pool.png"
+    result = CliRunner().invoke(app, ["pool", "inspect", str(built), "--picture", str(drawn)])
     assert result.exit_code == 0, result.output
+    assert drawn.read_bytes().startswith(b"\x89PNG")
     assert "rules" in result.output
     assert "inspection.html" in result.output
     with pytest.raises(DataError, match="has no pool"):

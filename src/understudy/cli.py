@@ -300,10 +300,20 @@ app.add_typer(pool, name="pool")
 
 
 @pool.command(name="inspect")
-def inspect_pool(folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]) -> None:
+def inspect_pool(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Draw it: .png, .svg or .pdf.")
+    ] = None,
+) -> None:
     """What each step made and removed, lengths, label balance, ten survivors and ten victims."""
     _need_training()
     _print_pool(folder)
+    if picture is not None:
+        from understudy.augment.picture import save_picture
+        from understudy.augmenting import inspect
+
+        save_picture(inspect(folder), picture)
 
 
 @app.command()
