@@ -14,10 +14,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from understudy.batching import budgeted_batches
+from understudy.configs import PRECISIONS
 from understudy.errors import TeacherError
 from understudy.folders import digest
 from understudy.imitation import States
-from understudy.task import FloatArray, Item, Task
+from understudy.task import FloatArray, IntArray, Item, Task
 from understudy.teachers.encoding import Encoded, check_items, encode, encode_words, longest_input
 from understudy.teachers.loading import (
     FACTS_FILE,
@@ -32,6 +33,7 @@ from understudy.teachers.loading import (
     read_ability,
 )
 from understudy.teachers.modules import Headed, MeanPooled, states_of
+from understudy.teachers.precision import near_ties, rounded
 from understudy.teachers.source import resolve
 
 __all__ = [
@@ -51,8 +53,6 @@ __all__ = [
 TOKEN_BUDGET = 640
 """Tokens a batch when answering; such batches stay in a core's cache, larger ones were slower."""
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
 
 class Teacher:
     """A transformer that answers a task: `Teacher.from_pretrained` makes one.
@@ -62,7 +62,8 @@ class Teacher:
         tokenizer: the model's own.
         task: label names in the order of the module's logits.
         name: what the user calls it.
-        precision: ``float32``, or ``bfloat16`` (faster where the CPU has it; logits move a little).
+        precision: ``float32``, or ``bfloat16``, which `precision.py` describes: products are rounded, weights
+            are kept, near ties are answered again in float32.
         kinds: kinds of task that its head may be of, the task's first, where that is not the only one.
         bounds: regression on values: those that the module's outputs 0 and 1 stand for, where they are not
             the task's own bounds.
@@ -131,7 +132,7 @@ class Teacher:
             module = load_module(source, ability)
             tokenizer = load_tokenizer(source)
         teacher = cls(
-            module.to(PRECISIONS[precision]),
+            module.float(),
             tokenizer,
             ability.task(tuple(labels or ())),
             name=source.name,
@@ -210,11 +211,21 @@ class Teacher:
     def logits_of(self, encoded: Encoded) -> FloatArray:
         """Logits ``(rows, c)`` of items that are tokenised already."""
         answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
+        asked = np.arange(len(encoded.lengths))
+        if self.precision == "bfloat16":
+            with rounded(self.module, len(self.columns)):
+                self._answer(encoded, asked, answers)
+            asked = near_ties(self.task, answers, encoded.counts)
+        self._answer(encoded, asked, answers)
+        return self._scaled(answers)
+
+    def _answer(self, encoded: Encoded, asked: IntArray, answers: FloatArray) -> None:
+        """Write the rows of the sequences with these numbers."""
         with torch.inference_mode():
-            for picked in budgeted_batches(encoded.lengths, TOKEN_BUDGET):
+            for chosen in budgeted_batches(encoded.lengths[asked], TOKEN_BUDGET):
+                picked = asked[chosen]
                 found = encoded.answers(self.module(**encoded.batch(picked)), picked)
                 answers[encoded.rows(picked)] = found.float().numpy()[:, self.columns]
-        return self._scaled(answers)
 
     def _scaled(self, answers: FloatArray) -> FloatArray:
         """Values that stand between the module's bounds, put between the task's."""
