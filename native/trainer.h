@@ -40,14 +40,7 @@ ALWAYS void step(float *weights, float *squares, Lanes gradient, float rate) {
     *(Lanes *)weights -= rate * gradient * inverse_root(square);
 }
 
-/* Softmax of z / temperature into p; returns the logarithm of what it was divided by. */
-ALWAYS float softmax(const float *z, size_t count, float temperature, float *p) {
-    float most = z[0], sum = 0;
-    for (size_t i = 1; i < count; i++) most = z[i] > most ? z[i] : most;
-    for (size_t i = 0; i < count; i++) sum += p[i] = expf((z[i] - most) / temperature);
-    for (size_t i = 0; i < count; i++) p[i] /= sum;
-    return most / temperature + logf(sum);
-}
+#include "softmax.h"
 
 /* The soft loss of one text and its gradient: losses.py's mse on logits, or kl and hard on probabilities. */
 ALWAYS float soft_loss(const Lesson *lesson, const float *z, const float *target, size_t labels, float *gradient) {

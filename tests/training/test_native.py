@@ -111,6 +111,34 @@ def test_the_first_step_is_adagrads_with_torchs_gradients(weights, kind, level, 
     assert seen[0][1] == pytest.approx(loss.item() + constant, rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("labels", [2, 3, 18, 300])
+@pytest.mark.parametrize("spread", [1.0, 30.0])
+def test_losses_and_gradients_of_probabilities_are_torchs_to_a_hundred_thousandth(
+    labels, spread, level, monkeypatch
+):
+    """The first squares dwarf the gradient's, so that all steps are gradients times one factor."""
+    monkeypatch.setattr(native, "FIRST_SQUARE", 1e12)
+    first = first_weights(9, 16, 32, labels, np.random.default_rng(3))
+    first = Weights(*arrays(first)[:-1], np.random.default_rng(4).normal(0, spread, labels).astype("f4"))
+    soft = np.random.default_rng(5).normal(0, spread, (1, labels)).astype(np.float32)
+    texts, seen = Encoded(np.array([3, 5, 8], np.int32), np.array([3])), []
+    after = train(
+        first, texts, Targets("kl", soft, temperature=2.0), epochs=1, learning_rate=1e10, seed=0, level=level,
+        after_epoch=lambda *facts: seen.append(facts) or True,
+    )  # fmt: skip
+    module = module_of(first)
+    loss = losses.kl(module(batch_of(texts)), torch.from_numpy(soft), 2.0).mean()
+    loss.backward()
+    share = functional.softmax(torch.from_numpy(soft) / 2, dim=-1)
+    entropy = 4 * float(torch.special.entr(share).sum())
+    assert seen[0][1] == pytest.approx(loss.item() + entropy, rel=1e-5, abs=1e-5)
+    step, gradient = after.output_bias - first.output_bias, module.head.output.bias.grad.numpy()
+    np.testing.assert_allclose(
+        -step / np.linalg.norm(step), gradient / np.linalg.norm(gradient), rtol=0, atol=1e-5
+    )
+
+
 def test_class_weights_weigh_the_gold_loss(weights):
     texts = Encoded(np.array([3, 5, 8], np.int32), np.array([3]))
     found = []
