@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from understudy.task import Task
-from understudy.teachers.precision import NEAR, near_ties, rounded
+from understudy.teachers.encoding import check_items
+from understudy.teachers.precision import largest_move, near_ties, probe, rounded
 
 TASK = Task(("a", "b", "c"))
 
@@ -47,23 +48,40 @@ def test_nothing_is_left_behind_by_an_error():
 
 
 def test_near_ties_are_those_whose_two_best_labels_are_close():
-    logits = np.array([[3, 1, 2.9], [3, 3.1, -9], [0, 1, 2], [0, NEAR, -1]], np.float32)
-    assert near_ties(TASK, logits, np.ones(4, np.int64)).tolist() == [0, 1]
+    logits = np.array([[3, 1, 2.9], [3, 3.1, -9], [0, 1, 2], [0, 0.25, -1]], np.float32)
+    assert near_ties(logits, np.ones(4, np.int64), 0.25).tolist() == [0, 1]
+    assert len(near_ties(logits[:0], np.ones(0, np.int64), 0.25)) == 0
 
 
 def test_a_sequence_is_near_a_tie_where_one_of_its_rows_is():
-    tagging = Task(("O", "B-x", "I-x"), kind="tagging")
     logits = np.array([[9, 0, 0], [9, 0, 0], [1, 1.1, 0], [9, 0, 0], [1, 1, 1]], np.float32)
-    assert near_ties(tagging, logits, np.array([1, 0, 2, 1, 1])).tolist() == [2, 4]
+    assert near_ties(logits, np.array([1, 0, 2, 1, 1]), 0.25).tolist() == [2, 4]
+
+
+def test_a_move_is_that_of_two_logits_against_each_other():
+    one = np.array([[1, 2, 3], [0, 0, 0]], np.float32)
+    assert largest_move(one, one + 5) == 0
+    assert largest_move(one, one + np.array([[0, 0, 0], [0.5, 0, -1]], np.float32)) == 1.5
+    assert largest_move(one[:0], one[:0]) == 0
+
+
+class Tokenizer:
+    """Pieces are numbers; the first ten are special."""
+
+    def __len__(self):
+        return 50
+
+    def decode(self, pieces, skip_special_tokens):
+        return " ".join(str(piece) for piece in pieces if piece >= 10 or not skip_special_tokens)
 
 
 @pytest.mark.parametrize(
-    ("task", "logits"),
-    [
-        (Task(("a", "b"), kind="multilabel"), np.zeros((2, 2), np.float32)),
-        (Task(("score",), kind="regression", bounds=(0.0, 5.0)), np.zeros((2, 1), np.float32)),
-        (TASK, np.zeros((0, 3), np.float32)),
-    ],
+    ("task", "form"),
+    [(TASK, str), (Task(("a", "b"), kind="pair"), tuple), (Task(("O", "B-x"), kind="tagging"), tuple)],
 )
-def test_where_labels_do_not_exclude_each_other_there_are_no_ties(task, logits):
-    assert len(near_ties(task, logits, np.ones(len(logits), np.int64))) == 0
+def test_the_probe_is_of_the_tasks_form_and_always_the_same(task, form):
+    items = probe(task, Tokenizer())
+    assert items == probe(task, Tokenizer())
+    assert len(items) == 32
+    assert {type(item) for item in items} == {form}
+    check_items(task, items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from understudy.teachers.loading import (
     read_ability,
 )
 from understudy.teachers.modules import Headed, MeanPooled, states_of
-from understudy.teachers.precision import near_ties, rounded
+from understudy.teachers.precision import SAFETY, largest_move, near_ties, probe, rounded
 from understudy.teachers.source import resolve
 
 __all__ = [
@@ -210,14 +211,27 @@ class Teacher:
 
     def logits_of(self, encoded: Encoded) -> FloatArray:
         """Logits ``(rows, c)`` of items that are tokenised already."""
+        everything = np.arange(len(encoded.lengths))
         answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
-        asked = np.arange(len(encoded.lengths))
-        if self.precision == "bfloat16":
+        if self.precision == "float32":
+            self._answer(encoded, everything, answers)
+        else:
             with rounded(self.module, len(self.columns)):
-                self._answer(encoded, asked, answers)
-            asked = near_ties(self.task, answers, encoded.counts)
-        self._answer(encoded, asked, answers)
+                self._answer(encoded, everything, answers)
+            if self.task.is_exclusive:
+                self._answer(encoded, near_ties(answers, encoded.counts, self.near), answers)
         return self._scaled(answers)
+
+    @cached_property
+    def near(self) -> float:
+        """Logits between two labels below which bfloat16 does not decide; `precision.py` says why."""
+        encoded = self.encode(probe(self.task, self.tokenizer))
+        everything = np.arange(len(encoded.lengths))
+        full, low = np.zeros((2, int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
+        self._answer(encoded, everything, full)
+        with rounded(self.module, len(self.columns)):
+            self._answer(encoded, everything, low)
+        return SAFETY * largest_move(low, full)
 
     def _answer(self, encoded: Encoded, asked: IntArray, answers: FloatArray) -> None:
         """Write the rows of the sequences with these numbers."""
