@@ -184,6 +184,11 @@ def test_the_trainer_stays_inside_its_arrays(sizes, level):
         targets = native.Targets(loss, soft, gold, alpha=0.5, class_weights=np.ones(sizes[2], np.float32))
         last = native.train(first, texts, targets, epochs=2, learning_rate=0.1, seed=0, level=level)
         assert np.isfinite(last.embedding).all()
+        dan = replace(first, grams=rng.normal(size=(6, sizes[0])).astype(np.float32), gram_weight=0.3)
+        followed = texts.with_grams(rng.integers(0, 6, (sum(lengths), 3)), 9)
+        last = native.train(dan, followed, targets, epochs=2, learning_rate=0.1, seed=0, level=level)
+        assert np.isfinite(last.grams).all()
+        assert (last.grams[0] == dan.grams[0]).all()
 
 
 # ------------------------------------------------------------------------------------- rows of fewer bits
