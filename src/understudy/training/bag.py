@@ -39,7 +39,8 @@ PLACES = {
 FEWEST_TEXTS = 5_000
 """Below so many texts the torch loop is done in a second, and better: a step for each text is a noisy one.
 
-Measured on dev: equal on 6,920 texts of SST-2, two points worse on 900 texts of the bundled set.
+Measured on dev: equal on 6,920 texts of SST-2, two points worse on 900 texts of the bundled set. `dan.v1` on
+SST-2's test, gold labels, five seeds: +0.2 points beside the torch loop (95 %: -0.4 to +0.7).
 """
 
 
