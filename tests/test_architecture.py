@@ -54,6 +54,7 @@ ROOMS = (
         "pipeline",
         "result",
         "augmenting",
+        "streaming",
         "run",
         "opening",
         "measure",

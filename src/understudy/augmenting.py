@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from understudy import streaming
 from understudy.errors import DataError, RecipeError
 from understudy.folders import publish, read_json
 from understudy.opening import open_predictor
@@ -17,8 +18,6 @@ from understudy.task import FloatArray, Item
 
 if TYPE_CHECKING:
     from understudy.augment.inspection import Inspection
-
-NUMBERS, PAGE = "inspection.json", "inspection.html"
 
 
 def asks_teacher(recipe: Recipe) -> bool:
@@ -32,6 +31,9 @@ def asks_teacher(recipe: Recipe) -> bool:
 
 def augment(run: Run) -> None:
     """Make and filter the texts that the recipe asks for; without steps, leave the unlabelled ones alone."""
+    if run.is_streamed:
+        streaming.grow(run)
+        return
     if not run.recipe.augment:
         return
     from understudy.augment import read_steps
@@ -52,7 +54,7 @@ def augment(run: Run) -> None:
 def _build(run: Run, steps: Sequence[Any], about: dict[str, Any]) -> None:
     from understudy.augment import Tools, build_pool, held_out_forms
     from understudy.augment.inspection import inspect_pool
-    from understudy.augment.picture import save_page
+    from understudy.augment.picture import save_inspection
 
     data = run.dataset
     pool = build_pool(
@@ -76,8 +78,7 @@ def _build(run: Run, steps: Sequence[Any], about: dict[str, Any]) -> None:
     with publish(run.pool_folder, about) as aside:
         with (aside / POOL).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": item}) + "\n" for item in pool.items)
-        (aside / NUMBERS).write_text(json.dumps(found.to_dict()), encoding="utf-8")
-        save_page(found, aside / PAGE)
+        save_inspection(found, aside)
 
 
 def _asking(run: Run) -> Callable[[Sequence[Item]], FloatArray]:
@@ -110,6 +111,7 @@ def inspect(folder: Path) -> Inspection:
         DataError: the run has no pool.
     """
     from understudy.augment.inspection import Inspection
+    from understudy.augment.picture import NUMBERS
 
     numbers = folder / "augment" / NUMBERS
     if not numbers.is_file():

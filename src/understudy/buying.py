@@ -14,7 +14,7 @@ from understudy.data.pools import read_pool
 from understudy.errors import RecipeError, TeacherError
 from understudy.folders import digest, read_json, write_json
 from understudy.ledger import ASIDE, LEDGER, Ledger, append_line, read_aside
-from understudy.logits import LogitStore, label
+from understudy.logits import LogitStore
 from understudy.opening import Order
 from understudy.outside import Outside
 from understudy.progress import Progress
@@ -28,6 +28,7 @@ from understudy.teachers.settings import EndpointConfig
 
 if TYPE_CHECKING:
     from understudy.run import Run
+from understudy.streaming import show
 
 SHARD = 64
 """Answers a shard of the store; until then they stand in the ledger alone."""
@@ -153,10 +154,9 @@ def _restore(ledger: Ledger, store: LogitStore, items: Sequence[Item]) -> None:
 def label_outside(run: Run, outside: Outside) -> None:
     """Label the transfer set, and the test split for the report, with a teacher from outside."""
     data, record = run.dataset, run.folder / "logits" / "label.json"
-    items = [*data.test.texts, *data.train.texts, *run.pool]
-    key = digest(
-        [outside.key, data.task.to_dict(), [item if isinstance(item, str) else list(item) for item in items]]
-    )
+    first = [*data.test.texts, *data.train.texts]
+    further = [run.pool_key] if run.is_streamed else run.pool_key
+    key = digest([outside.key, data.task.to_dict(), [*first, *further]])
     if record.is_file() and run.store_folder.is_dir():
         found = read_json(record)
         if found["key"] == key and not found["remaining"]:
@@ -165,19 +165,20 @@ def label_outside(run: Run, outside: Outside) -> None:
             return
     run.stages.progress.say("label …")
     started = time.perf_counter()
-    facts = {"key": key, **_label(run, outside, items)}
+    facts = {"key": key, **_label(run, outside, first)}
     run.stages.note("label", time.perf_counter() - started)
     write_json(record, facts)
     run.dataset = _answered(data, run.store_folder, facts)
 
 
-def _label(run: Run, outside: Outside, items: Sequence[Item]) -> dict[str, Any]:
+def _label(run: Run, outside: Outside, first: Sequence[Item]) -> dict[str, Any]:
+    """Label these and the pool."""
     say = run.stages.progress.say
     if outside.endpoint is not None:
         bought = buy(
             outside.endpoint,
             run.dataset.task,
-            items,
+            [*first, *run.pool],
             run.store_folder,
             run.stages.progress,
             seed=run.recipe.seed,
@@ -190,7 +191,7 @@ def _label(run: Run, outside: Outside, items: Sequence[Item]) -> dict[str, Any]:
         return {"texts": bought.asked, "found": held, "fingerprint": bought.fingerprint, **facts}
     teacher: Any = outside.teacher
     store = LogitStore(run.store_folder, teacher=teacher.fingerprint, labels=run.dataset.task.labels)
-    done = label(teacher, items, store, progress=run.stages.progress)
+    done = show(teacher, run, first, store)
     say(f"label: {done.labelled:,} texts labelled, {done.reused:,} found in the store")
     texts = done.labelled + done.reused
     facts = {"texts": texts, "found": texts, "fingerprint": teacher.fingerprint}
@@ -291,7 +292,7 @@ def dry_run(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[s
         task = Task(tuple(config.labels), recipe.data.kind or "classification")
         pool = read_pool(recipe.data.unlabelled, recipe.data.text_column, kind=task.kind, texts=task.texts)
         return estimate(config, task, {"unlabelled (dev and test are drawn from it)": pool.texts})
-    options = recipe.data.model_dump()
-    data = load_dataset(options.pop("source"), **options, seed=recipe.seed)
-    parts = {"test": data.test.texts, "train": data.train.texts, "unlabelled": data.unlabelled}
+    data = load_dataset(recipe.data.source, **recipe.data.options, seed=recipe.seed)
+    further = tuple(data.unlabelled)
+    parts = {"test": data.test.texts, "train": data.train.texts, "unlabelled": further}
     return estimate(config, data.task, parts)

@@ -35,7 +35,7 @@ def test_a_streamed_pool_is_the_built_one_with_the_given_texts(tmp_path, sentenc
     streamed = stream_pool(sentences, STEPS, tmp_path / "p", source="s", seed=2, held_out=judges)
     found = texts_of(tmp_path / "p")
     free = [text for text in sentences if text != sentences[3]]
-    built = build_pool([], sentences, STEPS, seed=2, held_out=judges)
+    built = build_pool([], free, STEPS, seed=2, held_out=judges)
     assert set(found) == set(built.items)
     assert len(found) == len(set(found)) == streamed.texts
     assert set(free) < set(found)

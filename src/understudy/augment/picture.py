@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ def draw(inspection: Inspection) -> Figure:
 def save_picture(inspection: Inspection, path: Path) -> None:
     """Write the picture; the suffix of ``path`` says in which format, such as ``.png`` or ``.svg``."""
     write_bytes(path, _bytes(inspection, path.suffix.removeprefix(".") or "png"))
+
+
+NUMBERS, PAGE = "inspection.json", "inspection.html"
+"""Files of an inspection in a pool's folder."""
+
+
+def save_inspection(inspection: Inspection, folder: Path) -> None:
+    """Write the numbers, and the page that shows them."""
+    (folder / NUMBERS).write_text(json.dumps(inspection.to_dict()), encoding="utf-8")
+    save_page(inspection, folder / PAGE)
 
 
 def save_page(inspection: Inspection, path: Path) -> None:

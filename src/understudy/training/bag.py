@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from understudy.configs import LossConfig, TrainingConfig
 from understudy.flat import Weights
 from understudy.loop import Epoch, Score
 from understudy.losses import balanced_weights
+from understudy.progress import Progress, Silent
 from understudy.students import Network
 from understudy.task import Task
 from understudy.training import native
@@ -63,6 +65,8 @@ def learn(
     patience: int,
     seed: int,
     score: Callable[[], Score],
+    progress: Progress | None = None,
+    what: str = "training",
 ) -> list[Epoch]:
     """Train in place, leave the weights of the best epoch on dev, and return the curve.
 
@@ -77,9 +81,11 @@ def learn(
         patience: epochs without a better dev score before stopping.
         seed: of the shuffling.
         score: → score on dev, with the module's weights of that moment.
+        progress: audience.
+        what: a word for the audience.
     """
     (side,) = inputs.encoded.sides
-    texts = native.Encoded(side.ids.astype(np.int32), np.cumsum(side.lengths))
+    texts = native.Encoded(side.ids.astype(np.int32, copy=False), np.cumsum(side.lengths))
     weights = balanced_weights(task, transfer.gold).numpy() if has_weights else None
     targets = native.Targets(
         loss.name,
@@ -102,10 +108,13 @@ def learn(
             best = (reached, epoch, now)
         curve.append(Epoch(epoch, train_loss, reached[0], -reached[1], time.perf_counter() - started))
         started = time.perf_counter()
+        advance(1)
         return epoch - best[1] < patience
 
     rate, first = LEARNING_RATE, weights_of(module)
-    native.train(first, texts, targets, epochs=epochs, learning_rate=rate, seed=seed, after_epoch=judge)
+    settings: dict[str, Any] = {"epochs": epochs, "learning_rate": rate, "seed": seed}
+    with (progress or Silent()).bar(what, epochs, "epochs") as advance:
+        native.train(first, texts, targets, **settings, after_epoch=judge)
     if best is not None:
         put(module, best[2])
     return curve
