@@ -31,15 +31,15 @@ def bytes_of(folder):
 
 
 def test_a_streamed_pool_is_the_built_one_with_the_given_texts(tmp_path, sentences):
-    judges = held_out_forms([sentences[3], "[MASK] food ."])
+    judges = held_out_forms([sentences[-1], "[MASK] food ."])
     streamed = stream_pool(sentences, STEPS, tmp_path / "p", source="s", seed=2, held_out=judges)
     found = texts_of(tmp_path / "p")
-    free = [text for text in sentences if text != sentences[3]]
+    free = [text for text in sentences if text != sentences[-1]]
     built = build_pool([], free, STEPS, seed=2, held_out=judges)
     assert set(found) == set(built.items)
     assert len(found) == len(set(found)) == streamed.texts
     assert set(free) < set(found)
-    assert sentences[3] not in found
+    assert sentences[-1] not in found
     assert [(c.name, c.made) for c in streamed.counts] == [(r.name, r.made) for r in built.reports]
     assert streamed.counts[0].removed == {HELD_OUT: 1}
     assert {victim.reason for count in streamed.counts for victim in count.victims} == {HELD_OUT, DUPLICATE}
