@@ -3,7 +3,7 @@
 Texts are random sequences of invented words with Zipf's frequencies, the teacher is a linear bag of words. A
 few of them are labelled, the others lie in a Parquet file, and a recipe asks for one pass of masking. Each
 line says what a piece of work did, how fast (by the clock, and by the time that the processor gave it: on a
-busy machine these differ), and the peak of this process's resident memory while it ran, mapped files included.
+busy machine these differ), and the peak of this process's resident memory meanwhile, mapped files included.
 
 With `--store-rows 100_000_000` it fills a logit store of so many rows instead, opens it, and looks rows up.
 Run: python benchmarks/scale.py [--texts 10000000] [--folder FOLDER] [--store-rows ROWS]

@@ -12,7 +12,7 @@ import gzip
 import itertools
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -133,19 +133,14 @@ def _delimited_blocks(path: Path, form: str) -> Iterator[Table]:
     named = bool(first) and delimited.has_header([cells for _, cells in first], KNOWN)
     top = first[0][1] if first else []
     columns = column_names(top, path) if named else numbered(len(top))
-    rest = itertools.chain(first[int(named) :], rows)
-    block = list(itertools.islice(rest, BLOCK_ROWS))
+    rows, skip = itertools.chain(first, rows), int(named)
+    block = list(itertools.islice(rows, BLOCK_ROWS + skip))
     while True:
-        yield _table(path, block, delimiter, columns, named=named)
-        if not (block := list(itertools.islice(rest, BLOCK_ROWS))):
+        found = delimited.Rows([cells for _, cells in block], [number for number, _ in block])
+        yield to_table(path, found, delimiter, named=named, columns=columns, skip=skip)
+        skip = 0
+        if not (block := list(itertools.islice(rows, BLOCK_ROWS))):
             return
-
-
-def _table(
-    path: Path, block: Sequence[tuple[int, list[str]]], delimiter: str, columns: Sequence[str], *, named: bool
-) -> Table:
-    rows = delimited.Rows([cells for _, cells in block], [number for number, _ in block])
-    return to_table(path, rows, delimiter, named=named, columns=columns, skip=0)
 
 
 def _head(path: Path) -> str:
