@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ import torch
 
 from understudy.configs import LossConfig, TrainingConfig
 from understudy.flat import Weights
+from understudy.folders import digest
 from understudy.loop import Epoch, Score
 from understudy.losses import balanced_weights
 from understudy.progress import Progress, Silent
 from understudy.students import Network
 from understudy.task import Task
 from understudy.training import native
+from understudy.training.checkpoints import Log, read_checkpoint, write_checkpoint
 from understudy.training.student import Inputs
 from understudy.training.transfer import Transfer
 
@@ -65,6 +68,7 @@ def learn(
     patience: int,
     seed: int,
     score: Callable[[], Score],
+    checkpoint: Path | None = None,
     progress: Progress | None = None,
     what: str = "training",
 ) -> list[Epoch]:
@@ -81,6 +85,7 @@ def learn(
         patience: epochs without a better dev score before stopping.
         seed: of the shuffling.
         score: → score on dev, with the module's weights of that moment.
+        checkpoint: folder that is written after epochs and read at the start, if given.
         progress: audience.
         what: a word for the audience.
     """
@@ -95,29 +100,32 @@ def learn(
         temperature=loss.temperature,
         class_weights=weights,
     )
-    curve: list[Epoch] = []
-    best: tuple[Score, int, Weights] | None = None
-    started = time.perf_counter()
+    rate, first = LEARNING_RATE, weights_of(module)
+    log, state = Log(), None
+    identity = digest([epochs, rate, seed, asdict(loss), len(texts), list(first.embedding.shape)])
+    audience = progress or Silent()
+    if checkpoint is not None and (found := read_checkpoint(checkpoint, identity)):
+        log, state = found
+        audience.say(f"  {what}: resumed after epoch {state.epoch}")
 
     def judge(epoch: int, train_loss: float, now: Weights) -> bool:
-        nonlocal best, started
         put(module, now)
         with torch.inference_mode():
-            reached = score()
-        if best is None or reached > best[0]:
-            best = (reached, epoch, now)
-        curve.append(Epoch(epoch, train_loss, reached[0], -reached[1], time.perf_counter() - started))
-        started = time.perf_counter()
+            log.add(epoch, train_loss, score(), now)
         advance(1)
-        return epoch - best[1] < patience
+        return epoch - log.best_epoch < patience
 
-    rate, first = LEARNING_RATE, weights_of(module)
+    def keep(state: native.State) -> None:
+        if checkpoint is not None and log.is_saving_due:
+            write_checkpoint(checkpoint, identity, log, state)
+
     settings: dict[str, Any] = {"epochs": epochs, "learning_rate": rate, "seed": seed}
-    with (progress or Silent()).bar(what, epochs, "epochs") as advance:
-        native.train(first, texts, targets, **settings, after_epoch=judge)
-    if best is not None:
-        put(module, best[2])
-    return curve
+    with audience.bar(what, epochs, "epochs") as advance:
+        advance(len(log.curve))
+        native.train(first, texts, targets, **settings, after_epoch=judge, state=state, keep=keep)
+    if log.best is not None:
+        put(module, log.best)
+    return log.curve
 
 
 def weights_of(module: Network) -> Weights:
