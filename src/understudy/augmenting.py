@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy import streaming
+from understudy.data.files import ItemFiles
 from understudy.errors import DataError, RecipeError
 from understudy.folders import publish, read_json
 from understudy.opening import open_predictor
@@ -31,8 +32,8 @@ def asks_teacher(recipe: Recipe) -> bool:
 
 def augment(run: Run) -> None:
     """Make and filter the texts that the recipe asks for; without steps, leave the unlabelled ones alone."""
-    if run.is_streamed:
-        streaming.grow(run)
+    if isinstance(run.dataset.unlabelled, ItemFiles):
+        streaming.grow(run, run.dataset.unlabelled)
         return
     if not run.recipe.augment:
         return

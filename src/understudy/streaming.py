@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from understudy.augment import PoolTexts, held_out_forms, read_steps, stream_pool
 from understudy.augment.inspection import inspect_streamed
-from understudy.augment.picture import save_inspection
+from understudy.augment.picture import NUMBERS, save_inspection
 from understudy.augment.registry import RULES
 from understudy.augment.sieve import DUPLICATE, HELD_OUT
 from understudy.data.blocks import count_rows
@@ -66,12 +66,9 @@ def growth(recipe: Recipe) -> int:
     return 1 + sum(int(step.config.passes) for step in steps if step.spec.kind == RULES)
 
 
-def grow(run: Run) -> None:
+def grow(run: Run, files: ItemFiles) -> None:
     """The stage ``augment``: given texts and what rules make of them, each once, as Parquet shards."""
-    files, data = run.dataset.unlabelled, run.dataset
-    steps = read_steps(run.recipe.augment)
-    if not isinstance(files, ItemFiles):
-        raise TypeError("Only texts in files are streamed.")
+    steps, data = read_steps(run.recipe.augment), run.dataset
     judges = [*data.dev.texts, *data.test.texts]
     if data.task.texts == 2:  # a pair is held out in either order
         judges += [(str(item[1]), str(item[0])) for item in judges]
@@ -105,9 +102,10 @@ def grow(run: Run) -> None:
 def _tell(run: Run, files: ItemFiles) -> None:
     """Say what became of the given texts, in the run's data as a run in memory does, and on a page."""
     pool, data = PoolTexts(run.pool_folder), run.dataset
-    gold = data.train.labels if data.task.is_exclusive else None
-    found = inspect_streamed(pool, data.train.texts, labels=data.task.labels, gold=gold)  # type: ignore[arg-type]
-    save_inspection(found, run.pool_folder)
+    if not (run.pool_folder / NUMBERS).is_file():
+        gold = data.train.labels if data.task.is_exclusive else None
+        found = inspect_streamed(pool, data.train.texts, labels=data.task.labels, gold=gold)  # type: ignore[arg-type]
+        save_inspection(found, run.pool_folder)
     run.stages.progress.say(f"augment: {len(pool):,} texts on disk beside {len(data.train):,} labelled ones")
     names = ", ".join(path.name for path in files.paths)
     given = pool.counts[0]
