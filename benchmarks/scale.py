@@ -37,6 +37,7 @@ SPLITS = {"train": 2_000, "dev": 2_000, "test": 5_000}
 WORDS = 20_000
 BLOCK = 2**16
 LIMIT_GIB = 4.0
+APPENDED = 2**20
 LOOKED_UP = 1_000_000
 PEAK = Path("/proc/self/clear_refs")
 
@@ -178,8 +179,8 @@ def fill(folder: Path, rows: int, clock: Clock) -> dict:
     given = {"teacher": "synthetic", "labels": LABELS}
     store = LogitStore(folder, **given)
     with clock.bar("appending", rows, "rows") as advance:
-        for start in range(0, rows, BLOCK):
-            numbers = np.arange(start, min(rows, start + BLOCK))
+        for start in range(0, rows, APPENDED):
+            numbers = np.arange(start, min(rows, start + APPENDED))
             logits = np.stack([numbers, -numbers], axis=1).astype(np.float32)
             store.append(row_texts(numbers), logits)
             advance(len(numbers))
