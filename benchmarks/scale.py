@@ -1,9 +1,12 @@
-"""From ten million texts to a student, in bounded memory: made, augmented, labelled, trained, judged.
+"""From ten million texts to a student, in bounded memory: the run that `understudy distill` does, timed.
 
-Texts are random sequences of invented words with Zipf's frequencies, the teacher is a linear bag of words.
-Each line says what a stage did, how fast (by the clock, and by the time that the processor gave it: on a busy
-machine these differ), and the peak of this process's resident memory while it ran, mapped files included.
-Run: python benchmarks/scale.py [--texts 10000000] [--folder FOLDER]
+Texts are random sequences of invented words with Zipf's frequencies, the teacher is a linear bag of words. A
+few of them are labelled, the others lie in a Parquet file, and a recipe asks for one pass of masking. Each
+line says what a piece of work did, how fast (by the clock, and by the time that the processor gave it: on a
+busy machine these differ), and the peak of this process's resident memory meanwhile, mapped files included.
+
+With `--store-rows 100_000_000` it fills a logit store of so many rows instead, opens it, and looks rows up.
+Run: python benchmarks/scale.py [--texts 10000000] [--folder FOLDER] [--store-rows ROWS]
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,26 +27,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from understudy.augment import held_out_forms, read_steps, stream_pool
-from understudy.augment.stream import read_texts
-from understudy.configs import TrainingConfig
 from understudy.evaluation.machine import describe_machine
-from understudy.logits import LogitStore, label_stream
-from understudy.task import Task
-from understudy.training.fit import fit
-from understudy.training.stream import PoolTexts, with_streamed_targets
+from understudy.logits import LogitStore, chunks
+from understudy.pipeline import distill
 from understudy.words import SPECIALS, WordVocabulary
 
-TASK = Task(("minus", "plus"))
+LABELS = ("minus", "plus")
+SPLITS = {"train": 2_000, "dev": 2_000, "test": 5_000}
 WORDS = 20_000
 BLOCK = 2**16
 LIMIT_GIB = 4.0
-VOCABULARY_SAMPLE = 1_000_000
+APPENDED = 2**20
+LOOKED_UP = 1_000_000
 PEAK = Path("/proc/self/clear_refs")
 
 
 class Clock:
-    """An audience that keeps seconds and peak memory of every bar; `stage` is one by hand."""
+    """An audience that prints each piece of work when it is done: texts, seconds, and the peak of memory."""
 
     def __init__(self) -> None:
         self.rows: list[dict] = []
@@ -56,30 +56,21 @@ class Clock:
     def bar(self, what: str, total: int, unit: str) -> Iterator:  # noqa: ARG002
         """Measure a block of code."""
         with contextlib.suppress(OSError):
-            PEAK.write_text("5")  # Linux: the peak is that of this stage alone
-        started, busy = time.perf_counter(), time.process_time()
-        yield lambda _: None
-        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - busy
-        self.rows.append(
-            {
-                "stage": what,
-                "texts": total,
-                "seconds": seconds,
-                "cpu_seconds": cpu_seconds,
-                "peak_gib": peak_gib(),
-            }
-        )
+            PEAK.write_text("5")  # Linux: the peak is that of this piece alone
+        started, busy, done, inside = time.perf_counter(), time.process_time(), 0, len(self.rows)
 
-    def last(self, texts: int, folder: Path | None = None) -> None:
-        """Complete and print the last row."""
-        row = self.rows[-1]
-        row.update(texts=texts, rate_per_s=texts / row["seconds"])
-        row["rate_per_cpu_s"] = texts / row["cpu_seconds"]
-        row["disk_gib"] = disk_gib(folder) if folder else 0.0
+        def advance(units: int) -> None:
+            nonlocal done
+            done += units
+
+        yield advance
+        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - busy
+        peak = max([peak_gib(), *(row["peak_gib"] for row in self.rows[inside:])])
+        row = {"stage": what, unit: done, "seconds": seconds, "cpu_seconds": cpu_seconds, "peak_gib": peak}
+        self.rows.append(row)
         self.say(
-            f"{row['stage']:<26} {texts:>11,} texts  {row['seconds']:>7.1f} s  {row['rate_per_s']:>9,.0f}/s  "
-            f"{row['rate_per_cpu_s']:>9,.0f}/cpu s  "
-            f"peak {row['peak_gib']:.2f} GiB  disk {row['disk_gib']:.2f} GiB"
+            f"  {what:<26} {done:>11,} {unit:<10} {seconds:>7.1f} s  {done / seconds:>9,.0f}/s  "
+            f"{done / max(cpu_seconds, 1e-9):>9,.0f}/cpu s  peak {peak:.2f} GiB"
         )
 
 
@@ -117,99 +108,114 @@ def texts(count: int, seed: int) -> Iterator[str]:
 class LinearTeacher:
     """Each word has a weight; a text's logit is their sum."""
 
-    task = TASK
+    labels = LABELS
+    fingerprint = "linear"
 
     def __init__(self) -> None:
         self.vocabulary = WordVocabulary((*SPECIALS, *invented_words()))
         self.weights = np.random.default_rng(1).normal(size=len(self.vocabulary)).astype(np.float32)
         self.weights[: len(SPECIALS)] = 0.0
 
-    def logits(self, items: list[str]) -> np.ndarray:
+    def __call__(self, items: list[str]) -> np.ndarray:
         """``(n, 2)``."""
         ids, lengths = self.vocabulary.encode_batch(items)
         sums = np.add.reduceat(self.weights[ids], np.cumsum(lengths) - lengths)
         return np.stack([-sums, sums], axis=1)
 
 
-def write_texts(path: Path, count: int) -> None:
-    stream = texts(count, seed=2)
-    with pq.ParquetWriter(path, pa.schema([("text", pa.string())]), compression="zstd") as file:
-        while block := list(itertools.islice(stream, BLOCK)):
+def write_data(folder: Path, count: int, teacher: LinearTeacher) -> None:
+    """A folder as a user brings it: three labelled files, and one of texts without labels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, (part, size) in enumerate(SPLITS.items(), start=3):
+        items = list(texts(size, seed))
+        columns = teacher(items).argmax(axis=1)
+        pq.write_table(
+            pa.table({"text": items, "label": [LABELS[c] for c in columns]}), folder / f"{part}.parquet"
+        )
+    schema = pa.schema([("text", pa.string())])
+    with pq.ParquetWriter(folder / "unlabelled.parquet", schema, compression="zstd") as file:
+        for block in chunks(texts(count, seed=2), BLOCK):
             file.write_table(pa.table({"text": block}))
 
 
 def run(folder: Path, count: int, clock: Clock) -> dict:
-    """All stages; facts of the result."""
+    """The whole run; facts of the result."""
     teacher = LinearTeacher()
-    dev, test = list(texts(2_000, seed=3)), list(texts(5_000, seed=4))
-    folder.mkdir(parents=True, exist_ok=True)
-    with clock.bar("making texts", count, "texts"):
-        write_texts(folder / "given.parquet", count)
-    clock.last(count)
-
-    pool_folder = folder / "pool"
-    streamed = stream_pool(
-        read_texts([folder / "given.parquet"]),
-        read_steps([{"masking": {"passes": 1}}]),
-        pool_folder,
-        source=f"scale {count}",
-        held_out=held_out_forms([*dev, *test]),
-        progress=clock,
-        total=count,
-    )
-    clock.last(sum(part.made for part in streamed.counts), pool_folder)
-    pool = PoolTexts(pool_folder)
-
-    store = LogitStore(folder / "logits", teacher="linear", labels=TASK.labels)
-    label_stream(teacher, pool, store, shard_texts=BLOCK, progress=clock, total=len(pool))
-    clock.last(len(pool), store.folder)
-    with clock.bar("compacting the store", len(store), "texts"):
-        store.compact()
-    clock.last(len(store), store.folder)
-
-    cache = folder / "cache"
-    no_gold = TASK.no_gold(0)
-    transfer = with_streamed_targets(TASK, [], no_gold, pool, store, folder=cache, progress=clock)
-    clock.last(len(pool), cache)
-    trained = fit(
-        "cbow.v1",
-        TASK,
-        transfer,
-        (dev, teacher.logits(dev).argmax(axis=1)),
-        seed=0,
-        config=TrainingConfig(epochs=1, batch_size=1024, vocabulary_size=WORDS + len(SPECIALS)),
-        vocabulary_items=itertools.islice(pool, VOCABULARY_SAMPLE),
-        progress=clock,
-        what="training cbow.v1, 1 pass",
-    )
-    training = clock.rows.pop()
-    clock.last(len(pool), cache)
-    clock.rows.append(training)
-    clock.last(len(pool))
-    with clock.bar("answering test", len(test), "texts"):
-        answers = trained.student.logits(test).argmax(axis=1)
-    clock.last(len(test))
+    with clock.bar("making texts", count, "texts") as advance:
+        write_data(folder / "data", count, teacher)
+        advance(count)
+    with clock.bar("the whole run", count, "texts") as advance:
+        done = distill(
+            str(folder / "data"),
+            teacher=teacher,
+            students="cbow.v1",
+            augment=[{"masking": {"passes": 1}}],
+            data__stream=True,
+            training__vocabulary_size=WORDS + len(SPECIALS),
+            training__epochs=1,
+            out=folder / "run",
+            progress=clock,
+        )
+        advance(count)
+    rows = {row["role"]: row for row in done.report["rows"]}
+    sizes = {name: disk_gib(folder / "run" / name) for name in ("augment", "logits", "train")}
     return {
         "given": count,
-        "pool": len(pool),
-        "removed": {part.name: part.removed for part in streamed.counts},
-        "agreement": float((answers == teacher.logits(test).argmax(axis=1)).mean()),
-        "parameters": trained.student.parameters,
+        "transfer": done.report["data"]["sizes"]["transfer"],
+        "dropped": done.report["data"]["dropped"],
+        "agreement": rows["student"]["agreement"],
+        "undistilled_agreement": rows["undistilled"]["agreement"],
+        "parameters": rows["student"]["parameters"],
+        "disk_gib": sizes,
     }
 
 
+def row_texts(numbers: Iterable[int]) -> list[str]:
+    return [f"row {number}" for number in numbers]
+
+
+def fill(folder: Path, rows: int, clock: Clock) -> dict:
+    """A store of so many rows: filled by its own `append`, closed, opened, asked; facts of it."""
+    given = {"teacher": "synthetic", "labels": LABELS}
+    store = LogitStore(folder, **given)
+    with clock.bar("appending", rows, "rows") as advance:
+        for start in range(0, rows, APPENDED):
+            numbers = np.arange(start, min(rows, start + APPENDED))
+            logits = np.stack([numbers, -numbers], axis=1).astype(np.float32)
+            store.append(row_texts(numbers), logits)
+            advance(len(numbers))
+    del store
+    with clock.bar("opening", 1, "stores") as advance:
+        store = LogitStore(folder, **given)
+        advance(1)
+    opened = clock.rows[-1]["seconds"]
+    wanted = np.random.default_rng(0).integers(0, rows, LOOKED_UP)
+    asked = row_texts(wanted)
+    with clock.bar("looking up at random", LOOKED_UP, "rows") as advance:
+        found = store.look_up(asked)
+        advance(LOOKED_UP)
+    if not (found[:, 0] == wanted.astype(np.float32)).all():
+        sys.exit("a look-up gave another row")
+    facts = {"rows": len(store), "open_s": opened, "lookups_per_s": LOOKED_UP / clock.rows[-1]["seconds"]}
+    return {**facts, "bytes_a_row": disk_gib(folder) * 2**30 / rows}
+
+
 def main() -> None:
-    """Run, print a line a stage, end with one line of JSON; fails above the limit of memory."""
+    """Run, print a line a piece of work, end with one line of JSON; fails above the limit of memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=int, default=10_000_000, help="before augmentation")
     parser.add_argument("--folder", type=Path, help="where all is written, to stay")
+    parser.add_argument("--store-rows", type=int, help="fill a logit store with so many rows instead")
     wanted = parser.parse_args()
     torch.set_num_threads(1)
     clock = Clock()
     with tempfile.TemporaryDirectory() as aside:
-        facts = run(wanted.folder or Path(aside), wanted.texts, clock)
+        folder = wanted.folder or Path(aside)
+        if wanted.store_rows:
+            facts = fill(folder / "store", wanted.store_rows, clock)
+        else:
+            facts = run(folder, wanted.texts, clock)
     peak = max(row["peak_gib"] for row in clock.rows)
-    print(f"{facts['pool']:,} texts; agreement {facts['agreement']:.3f}; peak {peak:.2f} GiB")
     facts = {"benchmark": "scale", **facts, "peak_gib": peak, "stages": clock.rows}
     print(json.dumps({**facts, "machine": describe_machine(torch.get_num_threads())}))
     sys.exit(peak > LIMIT_GIB)

@@ -55,6 +55,7 @@ ROOMS = (
         "pipeline",
         "result",
         "augmenting",
+        "streaming",
         "run",
         "opening",
         "measure",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from understudy import streaming
 from understudy.data import Dataset
+from understudy.data.files import ItemFiles
 from understudy.errors import DataError, RecipeError, nearest
 from understudy.folders import publish, read_json
 from understudy.opening import open_predictor
@@ -22,8 +24,6 @@ from understudy.task import FloatArray, Item, Task
 if TYPE_CHECKING:
     from understudy.augment import Step, Tools
     from understudy.augment.inspection import Inspection
-
-NUMBERS, PAGE = "inspection.json", "inspection.html"
 
 
 def asks_teacher(recipe: Recipe) -> bool:
@@ -37,6 +37,9 @@ def asks_teacher(recipe: Recipe) -> bool:
 
 def augment(run: Run) -> None:
     """Make and filter the texts that the recipe asks for; without steps, leave the unlabelled ones alone."""
+    if isinstance(run.dataset.unlabelled, ItemFiles):
+        streaming.grow(run, run.dataset.unlabelled)
+        return
     if not run.recipe.augment:
         return
     from understudy.augment import read_steps
@@ -48,7 +51,7 @@ def augment(run: Run) -> None:
     run.stages.run("augment", run.pool_folder, _inputs(run, steps), lambda about: _build(run, steps, about))
 
 
-def made_pool(run: Run) -> tuple[Item, ...] | None:
+def made_pool(run: Run) -> Iterable[Item] | None:
     """The texts without gold labels, as the recipe wants them; ``None``: steps must make them first."""
     if run.recipe.augment:
         from understudy.augment import read_steps
@@ -108,12 +111,12 @@ def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, Any]:
 def _build(run: Run, steps: Sequence[Step], about: dict[str, Any]) -> None:
     from understudy.augment import build_pool, held_out_forms
     from understudy.augment.inspection import inspect_pool
-    from understudy.augment.picture import save_page
+    from understudy.augment.picture import save_inspection
 
     data = run.dataset
     pool = build_pool(
         data.train.texts,
-        data.unlabelled,
+        data.given,
         steps,
         seed=run.recipe.seed,
         held_out=held_out_forms([*data.dev.texts, *data.test.texts]),
@@ -132,8 +135,7 @@ def _build(run: Run, steps: Sequence[Step], about: dict[str, Any]) -> None:
     with publish(run.pool_folder, about) as aside:
         with (aside / POOL).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": item}) + "\n" for item in pool.items)
-        (aside / NUMBERS).write_text(json.dumps(found.to_dict()), encoding="utf-8")
-        save_page(found, aside / PAGE)
+        save_inspection(found, aside)
 
 
 def _asking(run: Run) -> Callable[[Sequence[Item]], FloatArray]:
@@ -166,6 +168,7 @@ def inspect(folder: Path) -> Inspection:
         DataError: the run has no pool.
     """
     from understudy.augment.inspection import Inspection
+    from understudy.augment.picture import NUMBERS
 
     numbers = folder / "augment" / NUMBERS
     if not numbers.is_file():

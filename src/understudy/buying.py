@@ -14,7 +14,7 @@ from understudy.errors import TeacherError
 from understudy.folders import digest, read_json, write_json
 from understudy.ledger import ASIDE, LEDGER, Ledger, read_aside
 from understudy.lines import append_line
-from understudy.logits import LogitStore, label
+from understudy.logits import LogitStore
 from understudy.opening import Order
 from understudy.outside import Outside
 from understudy.progress import Progress
@@ -27,6 +27,7 @@ from understudy.teachers.settings import EndpointConfig
 
 if TYPE_CHECKING:
     from understudy.run import Run
+from understudy.streaming import show
 
 SHARD = 64
 """Answers a shard of the store; until then they stand in the ledger alone."""
@@ -152,10 +153,9 @@ def _restore(ledger: Ledger, store: LogitStore, items: Sequence[Item]) -> None:
 def label_outside(run: Run, outside: Outside) -> None:
     """Label the transfer set, and the test split for the report, with a teacher from outside."""
     data, record = run.dataset, run.folder / "logits" / "label.json"
-    items = [*data.test.texts, *data.train.texts, *run.pool]
-    key = digest(
-        [outside.key, data.task.to_dict(), [item if isinstance(item, str) else list(item) for item in items]]
-    )
+    first = [*data.test.texts, *data.train.texts]
+    further = [run.pool_key] if run.is_streamed else run.pool_key
+    key = digest([outside.key, data.task.to_dict(), [*first, *further]])
     if record.is_file() and run.store_folder.is_dir():
         found = read_json(record)
         if found["key"] == key and not found["remaining"]:
@@ -164,19 +164,20 @@ def label_outside(run: Run, outside: Outside) -> None:
             return
     run.stages.progress.say("label …")
     started = time.perf_counter()
-    facts = {"key": key, **_label(run, outside, items)}
+    facts = {"key": key, **_label(run, outside, first)}
     run.stages.note("label", time.perf_counter() - started)
     write_json(record, facts)
     run.dataset = _answered(data, run.store_folder, facts)
 
 
-def _label(run: Run, outside: Outside, items: Sequence[Item]) -> dict[str, Any]:
+def _label(run: Run, outside: Outside, first: Sequence[Item]) -> dict[str, Any]:
+    """Label these and the pool."""
     say = run.stages.progress.say
     if outside.endpoint is not None:
         bought = buy(
             outside.endpoint,
             run.dataset.task,
-            items,
+            [*first, *run.pool],
             run.store_folder,
             run.stages.progress,
             seed=run.recipe.seed,
@@ -189,7 +190,7 @@ def _label(run: Run, outside: Outside, items: Sequence[Item]) -> dict[str, Any]:
         return {"texts": bought.asked, "found": held, "fingerprint": bought.fingerprint, **facts}
     teacher: Any = outside.teacher
     store = LogitStore(run.store_folder, teacher=teacher.fingerprint, labels=run.dataset.task.labels)
-    done = label(teacher, items, store, progress=run.stages.progress)
+    done = show(teacher, run, first, store)
     say(f"label: {done.labelled:,} texts labelled, {done.reused:,} found in the store")
     texts = done.labelled + done.reused
     facts = {"texts": texts, "found": texts, "fingerprint": teacher.fingerprint}

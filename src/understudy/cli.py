@@ -234,8 +234,9 @@ def _run(
 
 
 def _print_pool(folder: Path) -> None:
+    from understudy.augment.picture import PAGE
     from understudy.augment.tables import tables
-    from understudy.augmenting import PAGE, inspect
+    from understudy.augmenting import inspect
 
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:

@@ -79,8 +79,7 @@ def _opened(recipe: Recipe, out: Path | None) -> Run:
     if recipe.data.source is None:
         dataset = unlabelled.draw(recipe)
     else:
-        options = recipe.data.model_dump()
-        dataset = load_dataset(options.pop("source"), **options, seed=recipe.seed)
+        dataset = load_dataset(recipe.data.source, **recipe.data.options, seed=recipe.seed)
     folder = out or Path("runs") / dataset.name
     return Run(folder, recipe, Stages(folder, Silent()), dataset)
 
@@ -93,7 +92,7 @@ def labelling(run: Run) -> str:
     data, pool, config = run.dataset, made_pool(run), run.recipe.teacher.endpoint
     if config is None:
         raise RecipeError("The teacher is no endpoint: its answers cost nothing.")
-    parts = {"test": data.test.texts, "train": data.train.texts}
+    parts: dict[str, Iterable[Item]] = {"test": data.test.texts, "train": data.train.texts}
     if run.recipe.data.source is None:
         parts = {"dev": data.dev.texts, "test": data.test.texts}
     if pool is None:
@@ -111,7 +110,7 @@ def labelling(run: Run) -> str:
 
 
 def estimate(
-    config: EndpointConfig, task: Task, parts: Mapping[str, Sequence[Item]], folder: Path | None = None
+    config: EndpointConfig, task: Task, parts: Mapping[str, Iterable[Item]], folder: Path | None = None
 ) -> str:
     """What labelling would ask and cost at most, about, in a few lines; nothing is sent.
 
@@ -144,7 +143,7 @@ def paraphrasing(run: Run, step: Step) -> str:
     config, data = step.config, run.dataset
     tools = replace(tools_of(run), seed=step_seed(run.recipe.seed, step.name))
     paraphraser = Paraphraser(config, tools)
-    chosen = paraphraser.chosen(originals(step.of, data.train.texts, data.unlabelled))
+    chosen = paraphraser.chosen(originals(step.of, data.train.texts, data.given))
     todo = paraphraser.missing(chosen)
     tokens = [paraphraser.tokens(item) for item in todo]
     bill = _bill(config, ((prompt, min(answer, config.max_tokens)) for prompt, answer in tokens))

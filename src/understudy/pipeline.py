@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from understudy import buying, summary, unlabelled
+from understudy import buying, streaming, summary, unlabelled
 from understudy.augmenting import asks_teacher, augment
 from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.data import load_dataset, save_dataset
@@ -25,9 +25,6 @@ from understudy.stages import Stages
 from understudy.subwords import Vocabulary, load_vocabulary, teacher_vocabulary
 from understudy.task import Task
 from understudy.teachers.functions import Function, reference_of
-
-if TYPE_CHECKING:
-    from understudy.training.transfer import TransferSet
 
 STAGES = ("data", "finetune", "augment", "label", "train", "export", "evaluate", "report")
 """In order; a run can end after any of them."""
@@ -90,13 +87,21 @@ def distill(
     return Result(run.folder, written)
 
 
-def start(recipe: Recipe, out: Path | None, progress: Progress, function: Function | None = None) -> Run:
+def start(
+    recipe: Recipe,
+    out: Path | None,
+    progress: Progress,
+    function: Function | None = None,
+    *,
+    may_stream: bool = True,
+) -> Run:
     """Read the data, and write down the resolved recipe."""
-    options = recipe.data.model_dump()
     if recipe.data.source is None:
         dataset = unlabelled.load(recipe, out, progress, function)
     else:
-        dataset = load_dataset(options.pop("source"), **options, seed=recipe.seed)
+        above = streaming.threshold(recipe, progress) if may_stream else None
+        options = {**recipe.data.options, "stream_above": above}
+        dataset = load_dataset(recipe.data.source, **options, seed=recipe.seed)
     _check_task(recipe, dataset.task)
     folder = out or Path("runs") / dataset.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,6 +122,8 @@ def _check_task(recipe: Recipe, task: Task) -> None:
     from understudy.students.registry import spec
 
     check_loss(task, recipe.loss)
+    if recipe.data.stream is True and task.kind == "tagging":
+        raise RecipeError("data.stream: sentences of words are tagged in memory. Leave it out.")
     weights = recipe.training.class_weights or recipe.teacher.finetune.class_weights
     if weights and task.kind == "regression" and not task.is_binned:
         raise RecipeError("Class weights weigh labels, but a regression on values has none. Drop them.")
@@ -171,22 +178,20 @@ def label(run: Run) -> None:
         buying.label_outside(run, run.outside)
         return
     data, record = run.dataset, run.folder / "logits" / "label.json"
-    pool = run.pool
-    key = digest([run.teacher_key, data.task.to_dict(), list(data.train.texts), list(pool)])
+    key = digest([run.teacher_key, data.task.to_dict(), list(data.train.texts), run.pool_key])
     if record.is_file() and (found := read_json(record))["key"] == key and run.store_folder.is_dir():
         run.stages.skip("label", f"all {found['texts']:,} texts are labelled, 0 to do")
         return
     from understudy.logits import LogitStore
-    from understudy.logits import label as show
 
     run.stages.progress.say("label …")
     opened = open_predictor(run.teacher_order, data.task)
     store = LogitStore(run.store_folder, teacher=opened.fingerprint, labels=data.task.labels)
-    texts = [*data.train.texts, *pool]
-    done = show(opened.predictor, texts, store, progress=run.stages.progress)
+    done = streaming.show(opened.predictor, run, data.train.texts, store)
     run.stages.progress.say(f"label: {done.labelled:,} texts labelled, {done.reused:,} found in the store")
     run.stages.note("label", done.seconds)
-    write_json(record, {"key": key, "texts": len(set(texts)), "fingerprint": opened.fingerprint})
+    texts = done.labelled + done.reused
+    write_json(record, {"key": key, "texts": texts, "fingerprint": opened.fingerprint})
 
 
 def train(run: Run) -> None:
@@ -209,10 +214,10 @@ def train(run: Run) -> None:
 
 
 def _train(run: Run, name: str, loss: LossConfig) -> None:
-    data, pool, is_gold = run.dataset, run.pool, not loss.needs_teacher
+    data, is_gold = run.dataset, not loss.needs_teacher
     folder = run.train_folder(name, is_gold=is_gold)
     inputs = {
-        "data": [run.labelled_key, list(pool)],
+        "data": [run.labelled_key, run.pool_key],
         "teacher": None if is_gold else run.soft_key,
         "loss": asdict(loss),
         "config": asdict(run.recipe.training),
@@ -227,12 +232,12 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
         trained = fit(
             name,
             data.task,
-            _transfer_set(run, is_gold=is_gold),
+            streaming.transfer_set(run, is_gold=is_gold),
             (data.dev.texts, data.dev.labels),
             seed=run.recipe.seed,
             loss=loss,
             config=run.recipe.training,
-            vocabulary_items=(*data.train.texts, *pool),
+            vocabulary_items=streaming.vocabulary_items(run),
             teacher_vocabulary=_teacher_vocabulary(run, name),
             teacher=_needed_teacher(run, name, loss),
             checkpoint=run.checkpoint(folder.name, about["inputs"]),
@@ -242,19 +247,6 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
         save_trained(trained, folder, about)
 
     run.stages.run(stage_name("train", name, is_gold=is_gold), folder, inputs, work)
-
-
-def _transfer_set(run: Run, *, is_gold: bool) -> TransferSet:
-    from understudy.logits import LogitStore
-    from understudy.training.transfer import labelled_only, with_soft_targets
-
-    data = run.dataset
-    if is_gold:
-        return labelled_only(data.task, data.train.texts, data.train.labels)
-    fingerprint = read_json(run.folder / "logits" / "label.json")["fingerprint"]
-    store = LogitStore(run.store_folder, teacher=fingerprint, labels=data.task.labels)
-    texts = (data.train.texts, data.train.labels, run.pool)
-    return with_soft_targets(data.task, *texts, store, is_partial=run.outside is not None)
 
 
 def _options(run: Run, name: str) -> TrainingConfig:

@@ -26,7 +26,11 @@ class _Part(BaseModel):
 
 
 class DataRecipe(_Part):
-    """Where the texts come from; the fields are the parameters of `understudy.data.load_dataset`."""
+    """Where the texts come from; the fields are the parameters of `understudy.data.load_dataset`.
+
+    ``stream`` says whether unlabelled and made texts stay on disk: ``true``, ``false``, or ``auto``: where
+    they are many, and the recipe allows it (`Recipe.why_not_streamed`).
+    """
 
     source: str | None = None
     kind: str | None = None
@@ -43,6 +47,12 @@ class DataRecipe(_Part):
     bins: float | None = Field(None, gt=0)
     sample: int | None = Field(None, gt=0)
     rest: Literal["drop", "unlabelled"] = "drop"
+    stream: bool | Literal["auto"] = "auto"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The parameters of `understudy.data.load_dataset` but the source."""
+        return self.model_dump(exclude={"source", "stream"})
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -186,12 +196,32 @@ class Recipe(_Part):
         if self.loss.layers > 0.0 and not isinstance(self.teacher.model, str):
             raise RecipeError("loss.layers needs a single transformer as the teacher, not an ensemble.")
         self._check_outside()
+        if self.data.stream is True and self.why_not_streamed:
+            raise RecipeError(f"data.stream: this pool cannot stream, for {self.why_not_streamed}.")
         if self.training.class_weights and self.loss.alpha == 0.0:
             raise RecipeError(
                 "training.class_weights weigh gold labels, but the loss has no gold part. Set loss.alpha, "
                 "or weigh the teacher's labels: teacher.finetune.class_weights."
             )
         return self
+
+    @property
+    def why_not_streamed(self) -> str:
+        """Why the pool must be in memory, or nothing where it may stay on disk."""
+        from understudy.augment import read_steps
+        from understudy.augment.registry import OF_ALL, RULES
+
+        steps = read_steps(self.augment)
+        others = [step.name for step in steps if step.spec.kind != RULES]
+        reasons = {
+            "a step starts from some of the texts alone (of)": any(step.of != OF_ALL for step in steps),
+            "the rest of a sample is kept in memory (data.rest)": self.data.rest == "unlabelled",
+            f"the step {' and '.join(others)} needs all texts at once": bool(others),
+            "the answers of an endpoint are bought with all texts at hand": self.teacher.endpoint is not None,
+            "dev and test are drawn from all texts where there is no data.source": self.data.source is None,
+            "sentences of words are tagged in memory": self.data.kind == "tagging",
+        }
+        return next((reason for reason, is_so in reasons.items() if is_so), "")
 
     def _check_outside(self) -> None:
         """What only a transformer of ours can give; what a run without labelled data needs."""

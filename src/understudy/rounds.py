@@ -128,7 +128,9 @@ def buy_in_rounds(
     """
     if how not in WAYS or batch < 1 or rounds < 1:
         raise RecipeError(f"Select one of {', '.join(WAYS)}, at least 1 text a round, at least 1 round.")
-    run = start(recipe, out, progress or Silent(), function)
+    if recipe.data.stream is True:
+        raise RecipeError("data.stream: texts to choose from are in memory. Leave it out.")
+    run = start(recipe, out, progress or Silent(), function, may_stream=False)
     teller = _Teller(run)
     augment(run)
     pool = list(dict.fromkeys((*run.dataset.train.texts, *run.pool)))
@@ -165,7 +167,7 @@ def _fit(run: Run, teller: _Teller, pool: Sequence[Item], points: list[Point], h
 
     data, store = run.dataset, teller.store
     transfer = with_soft_targets(
-        data.task, data.train.texts, data.train.labels, run.pool, store, is_partial=True
+        data.task, data.train.texts, data.train.labels, tuple(run.pool), store, is_partial=True
     )
     trained = fit(
         run.recipe.students[0],

@@ -9,7 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from understudy.augment import PoolTexts
 from understudy.data import Dataset
+from understudy.data.files import ItemFiles
 from understudy.evaluation.machine import cpu_name
 from understudy.folders import digest, file_digest, read_json, read_manifest, verify
 from understudy.items import from_json
@@ -164,17 +166,30 @@ class Run:
         """Where the pool is kept."""
         return self.folder / "augment"
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether unlabelled and made texts stay on disk."""
+        return isinstance(self.dataset.unlabelled, ItemFiles)
+
     @cached_property
-    def pool(self) -> tuple[Item, ...]:
+    def pool(self) -> tuple[Item, ...] | PoolTexts:
         """The texts without gold labels that students learn from, once the stage `augment` is done.
 
-        The pool, or without steps the unlabelled texts as given. Checked and read once a run.
+        The pool, or without steps the unlabelled texts as given. Checked and read once a run, or, where it
+        is streamed, read anew at each pass.
         """
+        if isinstance(self.dataset.unlabelled, ItemFiles):
+            return PoolTexts(self.pool_folder)
         if not self.recipe.augment:
             return self.dataset.unlabelled
         verify(self.pool_folder)
         with (self.pool_folder / POOL).open(encoding="utf-8") as file:
             return tuple(from_json(json.loads(line)["text"]) for line in file)
+
+    @cached_property
+    def pool_key(self) -> Any:
+        """Changes when the pool changes."""
+        return self.pool.fingerprint if isinstance(self.pool, PoolTexts) else list(self.pool)
 
     @property
     def store_folder(self) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from understudy._version import __version__
+from understudy.augment import PoolTexts
 from understudy.data import Dataset
 from understudy.errors import TeacherError
 from understudy.evaluation.intervals import paired_bootstrap
@@ -105,7 +106,11 @@ def evaluate(entries: Sequence[Entry], dataset: Dataset, folder: Path, stages: S
 
 
 def report(
-    run: Path, recipe: Mapping[str, Any], dataset: Dataset, pool: Sequence[Item], stages: Stages
+    run: Path,
+    recipe: Mapping[str, Any],
+    dataset: Dataset,
+    pool: Sequence[Item] | PoolTexts,
+    stages: Stages,
 ) -> dict[str, Any]:
     """Write ``report.json``, ``report.md`` and ``report.html``, and annotate the exported students."""
     found = read_json(run / "evaluation" / EVALUATION)
@@ -297,15 +302,19 @@ def _retention(score: float, teacher: float) -> float | None:
         return None  # a teacher that scores 0 or less has nothing to retain
 
 
-def _describe_data(dataset: Dataset, pool: Sequence[Item]) -> dict[str, Any]:
-    transfer = len(set(dataset.train.texts) | set(pool))
-    splits = {name: len(getattr(dataset, name)) for name in ("train", "dev", "test", "unlabelled")}
+def _describe_data(dataset: Dataset, pool: Sequence[Item] | PoolTexts) -> dict[str, Any]:
+    splits = {name: len(getattr(dataset, name)) for name in ("train", "dev", "test")}
+    train = set(dataset.train.texts)
+    if isinstance(pool, PoolTexts):
+        given, transfer = pool.counts[0].kept, len(train) + len(pool)
+    else:
+        given, transfer = len(tuple(dataset.unlabelled)), len(train | set(pool))
     return {
         "name": dataset.name,
         "source": dataset.source,
         "fingerprint": dataset.fingerprint,
         "labels_from": "gold labels" if len(dataset.train) else "the teacher",
-        "sizes": {**splits, "transfer": transfer},
+        "sizes": {**splits, "unlabelled": given, "transfer": transfer},
         "label_counts": dataset.label_counts(),
         "dropped": dataset.dropped,
         "notes": list(dataset.notes),

@@ -4,9 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from understudy.augment import build_pool, held_out_forms, read_steps, stream_pool
+from understudy.augment import PoolTexts, build_pool, held_out_forms, inspection, read_steps, stream_pool
 from understudy.augment import stream as module
 from understudy.augment import variants as variants_module
+from understudy.augment.inspection import inspect_pool, inspect_streamed
 from understudy.augment.items import item_keys, normalise_item
 from understudy.augment.sieve import DUPLICATE, HELD_OUT, SHOWN
 from understudy.augment.stream import read_shards, read_texts
@@ -31,16 +32,17 @@ def bytes_of(folder):
 
 
 def test_a_streamed_pool_is_the_built_one_with_the_given_texts(tmp_path, sentences):
-    judges = held_out_forms([sentences[3], "[MASK] food ."])
+    judges = held_out_forms([sentences[-1], "[MASK] food ."])
     streamed = stream_pool(sentences, STEPS, tmp_path / "p", source="s", seed=2, held_out=judges)
     found = texts_of(tmp_path / "p")
-    free = [text for text in sentences if text != sentences[3]]
-    built = build_pool([], sentences, STEPS, seed=2, held_out=judges)
+    free = [text for text in sentences if text != sentences[-1]]
+    built = build_pool([], free, STEPS, seed=2, held_out=judges)
     assert set(found) == set(built.items)
     assert len(found) == len(set(found)) == streamed.texts
     assert set(free) < set(found)
-    assert sentences[3] not in found
-    assert [(c.name, c.made) for c in streamed.counts] == [(r.name, r.made) for r in built.reports]
+    assert sentences[-1] not in found
+    made = [(report.name, report.made) for report in built.reports]
+    assert [(c.name, c.made) for c in streamed.counts] == [("given", len(sentences)), *made[1:]]
     assert streamed.counts[0].removed == {HELD_OUT: 1}
     assert {victim.reason for count in streamed.counts for victim in count.victims} == {HELD_OUT, DUPLICATE}
     assert sum(shard["texts"] for shard in verify(tmp_path / "p")["shards"]) == streamed.texts
@@ -166,3 +168,57 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, name):
     with pytest.raises(ArtifactError, match="no streamed pool"):
         stream_pool(["a"], STEPS, tmp_path, source="s")
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_labelled_texts_are_varied_but_no_part_of_the_pool(tmp_path, sentences):
+    labelled, given = [*sentences[:20], sentences[0]], sentences[20:]
+    done = stream_pool(given, STEPS, tmp_path / "p", source="s", labelled=labelled, about={"inputs": "x"})
+    built = build_pool(labelled, given, STEPS)
+    assert set(texts_of(tmp_path / "p")) == set(built.items)
+    assert [(c.name, c.kept) for c in done.counts] == [
+        (r.name, r.made - sum(r.removed.values())) for r in built.reports
+    ]
+    assert verify(tmp_path / "p")["inputs"] == "x"
+
+
+def test_of_what_is_held_out_nothing_is_made(tmp_path):
+    judges = held_out_forms(["a very long secret"])
+    stream_pool(["A very  long secret", "b"], STEPS, tmp_path / "p", source="s", held_out=judges)
+    assert "secret" not in " ".join(texts_of(tmp_path / "p"))
+
+
+def test_a_sample_of_a_pool_is_taken_at_even_distances(tmp_path, sentences):
+    stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    pool = PoolTexts(tmp_path / "p")
+    every = list(pool)
+    items, origins = pool.sample(3)
+    assert items == every[::3]
+    assert len(origins) == len(items)
+    assert pool.sample(1)[1].tolist().count(-1) == pool.counts[0].kept
+    stream_pool([], (), tmp_path / "none", source="s")
+    assert pool.sample(10**6)[0] == every[:1]
+    assert PoolTexts(tmp_path / "none").sample(2)[0] == []
+
+
+def test_a_streamed_pool_is_inspected_like_a_built_one(tmp_path, sentences):
+    stream_pool(sentences[20:], STEPS, tmp_path / "p", source="s", labelled=sentences[:20])
+    built = build_pool(sentences[:20], sentences[20:], STEPS)
+    gold = np.arange(20) % 2
+    found = inspect_streamed(PoolTexts(tmp_path / "p"), sentences[:20], labels=("a", "b"), gold=gold)
+    expected = inspect_pool(built, sentences[:20], labels=("a", "b"), gold=gold)
+    assert found.lengths == expected.lengths
+    assert found.labelled_balance == expected.labelled_balance
+    assert [(s.name, s.before, s.made, s.after) for s in found.steps] == [
+        (s.name, s.before, s.made, s.after) for s in expected.steps
+    ]
+    stream_pool([], STEPS, tmp_path / "none", source="s")
+    assert inspect_streamed(PoolTexts(tmp_path / "none"), []).final.texts == 0
+
+
+def test_lengths_of_a_large_pool_are_estimated(tmp_path, sentences, monkeypatch):
+    monkeypatch.setattr(inspection, "SAMPLE", 40)
+    stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    pool = PoolTexts(tmp_path / "p")
+    found = inspect_streamed(pool, sentences)
+    assert found.final.texts == len(pool) > 80
+    assert 3 < found.final.mean < 9

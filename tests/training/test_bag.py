@@ -1,8 +1,11 @@
+import contextlib
+
 import numpy as np
 import pytest
 
 from understudy.configs import LossConfig, TrainingConfig
 from understudy.errors import RecipeError
+from understudy.progress import Silent
 from understudy.students import build
 from understudy.task import Task
 from understudy.training import bag, native
@@ -124,3 +127,50 @@ def test_few_texts_and_other_students_are_the_torch_loops(monkeypatch):
     monkeypatch.setattr(bag, "FEWEST_TEXTS", 100)
     with pytest.raises(pytest.fail.Exception):
         train(TrainingConfig(epochs=1))
+
+
+class Audience(Silent):
+    """Hears all, counts epochs, and may die after some."""
+
+    def __init__(self, dies_after=None):
+        self.heard, self.epochs, self.dies_after = [], 0, dies_after
+
+    def say(self, sentence):
+        self.heard.append(sentence)
+
+    @contextlib.contextmanager
+    def bar(self, what, total, unit):
+        def advance(done):
+            self.epochs += done
+            if self.dies_after is not None and self.epochs > self.dies_after:
+                raise KeyboardInterrupt
+
+        yield advance
+
+
+def fit_resumably(folder, audience, seed=0):
+    texts, gold = corpus(400)
+    config = TrainingConfig(trainer="native", epochs=6, patience=6)
+    given = {"seed": seed, "config": config, "checkpoint": folder, "progress": audience}
+    return fit("cbow.v1", TASK, TransferSet(texts, gold), corpus(100, 1), **given)
+
+
+def test_a_killed_training_goes_on_and_ends_the_same(tmp_path):
+    whole = fit_resumably(tmp_path / "whole", Audience())
+    with pytest.raises(KeyboardInterrupt):
+        fit_resumably(tmp_path / "killed", Audience(dies_after=3))
+    ears = Audience()
+    again = fit_resumably(tmp_path / "killed", ears)
+    assert ears.heard == ["  training cbow.v1: resumed after epoch 3"]
+    assert ears.epochs == 6
+    assert [e.dev_loss for e in again.curve] == [e.dev_loss for e in whole.curve]
+    texts, _ = corpus(50, 3)
+    np.testing.assert_array_equal(again.student.logits(texts), whole.student.logits(texts))
+
+
+def test_another_training_does_not_go_on_from_a_checkpoint(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit_resumably(tmp_path / "killed", Audience(dies_after=3))
+    ears = Audience()
+    fit_resumably(tmp_path / "killed", ears, seed=1)
+    assert not ears.heard

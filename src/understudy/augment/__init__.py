@@ -2,11 +2,12 @@
 
 from understudy.augment.pool import Pool, build_pool, held_out_forms
 from understudy.augment.registry import STEPS, Step, Tools, read_steps, step
-from understudy.augment.stream import Streamed, stream_pool
+from understudy.augment.stream import PoolTexts, Streamed, stream_pool
 
 __all__ = [
     "STEPS",
     "Pool",
+    "PoolTexts",
     "Step",
     "Streamed",
     "Tools",

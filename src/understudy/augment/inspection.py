@@ -10,8 +10,9 @@ import numpy as np
 
 from understudy.augment.filters import word_counts
 from understudy.augment.items import pick
-from understudy.augment.pool import Pool, StepReport
+from understudy.augment.pool import GIVEN, Pool, StepReport
 from understudy.augment.sieve import SHOWN, Victim
+from understudy.augment.stream import PoolTexts
 from understudy.task import FloatArray, IntArray, Item
 
 MOST_WORDS = 60
@@ -141,6 +142,60 @@ def inspect_pool(
         survivors=pick(pool.items, np.arange(len(pool)), SHOWN, seed),
         victims=pick(victims, np.arange(len(victims)), SHOWN, seed),
     )
+
+
+SAMPLE = 100_000
+"""Texts of a streamed pool whose words are counted."""
+
+
+def inspect_streamed(
+    pool: PoolTexts,
+    labelled: Sequence[Item],
+    *,
+    labels: Sequence[str] = (),
+    gold: IntArray | None = None,
+    seed: int = 0,
+) -> Inspection:
+    """Gather the numbers of a pool on disk; lengths are estimated from texts at even distances.
+
+    Seconds are left at 0: one pass over the texts makes all steps.
+
+    Args:
+        pool: that `stream_pool` wrote.
+        labelled: labelled texts, to compare with.
+        labels: label names in the order of columns.
+        gold: ``(len(labelled),)`` their label columns.
+        seed: of what is shown.
+    """
+    apart = max(1, len(pool) // SAMPLE)
+    items, origins = pool.sample(apart)
+    words, reports, total = word_counts(items), [], 0
+    for number, count in enumerate(pool.counts, start=GIVEN):
+        mine = np.flatnonzero(origins == number)
+        before, total = total, total + count.kept
+        lengths = _scaled(np.bincount(words[origins <= number]), total)
+        survivors = pick(items, mine, SHOWN, seed)
+        shown = (0.0, survivors, count.victims)
+        reports.append(StepReport(count.name, before, count.made, count.removed, 0, total, lengths, *shown))
+    victims = [victim for report in reports for victim in report.victims]
+    return Inspection(
+        labelled=summarise(np.bincount(word_counts(labelled))),
+        lengths=tuple((report.name, summarise(report.lengths)) for report in reports),
+        steps=tuple(reports),
+        balance={},
+        labelled_balance=_balance(labels, gold),
+        survivors=pick(items, np.arange(len(items)), SHOWN, seed),
+        victims=pick(victims, np.arange(len(victims)), SHOWN, seed),
+    )
+
+
+def _scaled(counts: IntArray, total: int) -> IntArray:
+    """Counts of a sample brought to the total that they stand for; what rounding loses is the commonest's."""
+    if not counts.sum():
+        return np.zeros(1, dtype=np.int64)
+    scaled: IntArray = np.rint(counts * (total / counts.sum())).astype(np.int64)
+    scaled[scaled.argmax()] += total - scaled.sum()
+    return scaled
 
 
 def summarise(counts: IntArray) -> Lengths:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,16 @@ def save_picture(inspection: Inspection, path: Path) -> None:
     """
     check_choice("form of picture", path.suffix, FORMATS)
     write_bytes(path, _bytes(inspection, path.suffix.removeprefix(".")))
+
+
+NUMBERS, PAGE = "inspection.json", "inspection.html"
+"""Files of an inspection in a pool's folder."""
+
+
+def save_inspection(inspection: Inspection, folder: Path) -> None:
+    """Write the numbers, and the page that shows them."""
+    (folder / NUMBERS).write_text(json.dumps(inspection.to_dict()), encoding="utf-8")
+    save_page(inspection, folder / PAGE)
 
 
 def save_page(inspection: Inspection, path: Path) -> None:

@@ -12,14 +12,14 @@ import contextlib
 import itertools
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from understudy.augment.items import Keys, Seen, hash_keys
+from understudy.augment.items import Keys, Seen, hash_keys, item_keys, judged_keys
 from understudy.augment.pool import GIVEN
 from understudy.augment.registry import RULES, Step, Tools
 from understudy.augment.sieve import Sieve, Victim
@@ -27,7 +27,7 @@ from understudy.augment.variants import BLOCK, Rule, sides, step_seed, variants
 from understudy.errors import ArtifactError, RecipeError
 from understudy.folders import MANIFEST, digest, file_digest, read_json, read_manifest, write_json
 from understudy.progress import Progress, Silent
-from understudy.task import Item
+from understudy.task import IntArray, Item
 
 STATE = "state.json"
 
@@ -86,14 +86,17 @@ def stream_pool(
     folder: Path,
     *,
     source: str,
+    labelled: Sequence[Item] = (),
     seed: int = 0,
     held_out: Iterable[str] = (),
     tools: Tools | None = None,
     progress: Progress | None = None,
     total: int = 0,
+    about: Mapping[str, Any] | None = None,
 ) -> Streamed:
     """Write the given texts and their variants to Parquet shards, each text once, none of them held out.
 
+    What repeats another text, or is held out, is not varied either.
     A killed run goes on after its last shard when it is called again with the same arguments; a finished one
     is left as it is. A text is kept where it stands first, so with duplicates between blocks the pool's order
     differs from `build_pool`'s; the set of its texts is the same for rules that need no counts of words.
@@ -103,11 +106,13 @@ def stream_pool(
         steps: rules only; filters and models need all texts at once.
         folder: where the shards go.
         source: says which texts these are, such as a fingerprint, and which tools; another one starts over.
+        labelled: the training texts, in memory: varied first, but no part of the pool.
         seed: of all draws.
         held_out: dev and test texts, as `held_out_forms` writes them.
         tools: tagger and synonyms.
         progress: audience.
         total: number of given texts, for the bar, where it is known.
+        about: JSON-ready facts for the manifest.
 
     Raises:
         RecipeError: a step is not one of rules.
@@ -116,29 +121,36 @@ def stream_pool(
     started = time.perf_counter()
     _check_rules(steps)
     forms = sorted(held_out)
-    identity = digest([source, [[s.name, repr(s.config)] for s in steps], seed, forms, BLOCK, SAMPLE])
+    told = [source, [[s.name, repr(s.config)] for s in steps], seed, forms, BLOCK, SAMPLE]
+    identity = digest([*told, *([list(labelled)] if labelled else [])])
     manifest = read_manifest(folder) if folder.is_dir() else None
     if manifest is not None and manifest.get("identity") == identity:
         return _streamed(folder, manifest, started)
     names = ["given", *(step.name for step in steps)]
     state = _open(folder, identity, names)
-    stream = iter(items)
+    distinct = list(dict.fromkeys(labelled))
+    stream = itertools.chain(distinct, items)
     sample = list(itertools.islice(stream, SAMPLE))
-    rules = _prepare(steps, sample, replace(tools or Tools(), seed=seed))
     seen, judges = _read_keys(folder, state["shards"]), Seen()
+    seen.add(item_keys(distinct))
     judges.add(hash_keys(forms))
+    leaks = judges.contains(judged_keys(sample, item_keys(sample)))
+    known = [item for item, out in zip(sample, leaks, strict=True) if not out]
+    rules = _prepare(steps, known, replace(tools or Tools(), seed=seed))
     sieves = [Sieve.from_dict(counts, seen, judges) for counts in state["steps"]]
     done = len(state["shards"])
     with (progress or Silent()).bar("augmenting", total, "texts") as advance:
         for number, block in enumerate(_blocks(itertools.chain(sample, stream))):
             if number >= done:
-                parts = [(GIVEN, sieves[0].pass_through(block))]
+                first = max(0, len(distinct) - number * BLOCK)  # of the block, labelled ones
+                parts = [(GIVEN, sieves[0].pass_through(block[first:]))]
+                varied = [*block[:first], *parts[0][1][0]]
                 for origin, (rule, sieve) in enumerate(zip(rules, sieves[1:], strict=True)):
-                    parts += [(origin, sieve.pass_through(made)) for made in rule(block, number)]
+                    parts += [(origin, sieve.pass_through(made)) for made in rule(varied, number)]
                 _write(folder, state, block, parts, sieves)
             advance(len(block))
     files = {shard["file"]: shard["facts"] for shard in state["shards"]}
-    write_json(folder / MANIFEST, {**state, "files": files})
+    write_json(folder / MANIFEST, {**(about or {}), **state, "files": files})
     (folder / STATE).unlink(missing_ok=True)
     return _streamed(folder, state, started)
 
@@ -156,6 +168,64 @@ def read_shards(folder: Path, columns: Sequence[str] = ("text",)) -> Iterator[di
         raise ArtifactError(f"{folder} has no {MANIFEST}: it was not finished. Run the same command again.")
     for name in manifest["files"]:
         yield pq.read_table(folder / name, columns=list(columns)).to_pydict()
+
+
+@dataclass(frozen=True)
+class PoolTexts:
+    """The texts, or pairs, of a pool that `stream_pool` wrote; read anew at each pass.
+
+    Attributes:
+        folder: of the pool.
+    """
+
+    folder: Path
+
+    def __iter__(self) -> Iterator[Item]:
+        columns = self._columns()
+        for shard in read_shards(self.folder, columns) if columns else ():
+            yield from _items([shard[column] for column in columns])
+
+    def __len__(self) -> int:
+        return sum(int(shard["texts"]) for shard in self._manifest()["shards"])
+
+    @property
+    def counts(self) -> tuple[Count, ...]:
+        """What became of the given texts, then of what each step made."""
+        return tuple(map(_count, self._manifest()["steps"]))
+
+    def sample(self, apart: int) -> tuple[list[Item], IntArray]:
+        """Items at even distances, and the step that made each ``(n,)``, or `GIVEN`."""
+        columns, items, origins, start = self._columns(), [], [], 0
+        for shard in read_shards(self.folder, [*columns, "origin"]) if columns else ():
+            origin = shard["origin"]
+            items += list(_items([shard[column][start::apart] for column in columns]))
+            origins += origin[start::apart]
+            start = (start - len(origin)) % apart
+        return items, np.array(origins, dtype=np.int64)
+
+    def _columns(self) -> list[str]:
+        import pyarrow.parquet as pq
+
+        first = next(iter(self._manifest()["files"]), None)
+        names = pq.read_schema(self.folder / first).names if first else ()
+        return [name for name in names if name.startswith("text")]
+
+    @property
+    def fingerprint(self) -> str:
+        """Says which texts these are."""
+        return str(self._manifest()["identity"])
+
+    def _manifest(self) -> dict[str, Any]:
+        manifest = read_manifest(self.folder)
+        if manifest is None:
+            raise ArtifactError(
+                f"{self.folder} has no {MANIFEST}: the pool was not finished. Run the same command again."
+            )
+        return manifest
+
+
+def _items(columns: Sequence[Sequence[str]]) -> Iterable[Item]:
+    return columns[0] if len(columns) == 1 else zip(*columns, strict=True)
 
 
 def read_texts(paths: Sequence[Path], column: str = "text", batch: int = BLOCK) -> Iterator[str]:
@@ -272,8 +342,9 @@ def _write(
 
 
 def _streamed(folder: Path, state: dict[str, Any], started: float) -> Streamed:
-    counts = []
-    for facts in state["steps"]:
-        sieve = Sieve.from_dict(facts, Seen(), Seen())
-        counts.append(Count(facts["name"], sieve.made, dict(sieve.removed), sieve.victims))
-    return Streamed(folder, tuple(counts), time.perf_counter() - started)
+    return Streamed(folder, tuple(map(_count, state["steps"])), time.perf_counter() - started)
+
+
+def _count(facts: Mapping[str, Any]) -> Count:
+    sieve = Sieve.from_dict(facts, Seen(), Seen())
+    return Count(facts["name"], sieve.made, dict(sieve.removed), sieve.victims)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from understudy.data.files import ItemFiles
 from understudy.data.golds import count, decode, encode
 from understudy.data.labels import Label
 from understudy.folders import digest, publish, read_json, verify
@@ -44,7 +45,8 @@ class Dataset:
         train: labelled texts to learn from.
         dev: labelled texts for early stopping and selection.
         test: labelled texts for the report; nothing that trains ever sees them.
-        unlabelled: further texts of the domain, distinct, none of them in ``train``.
+        unlabelled: further texts of the domain, distinct, none of them in ``train``; or the files in which
+            they stay: who streams those leaves out what is repeated or stands in train, dev or test.
         notes: sentences on what was guessed, split or mapped, shown to the user and in the report.
         dropped: what was left out, by reason, e.g. ``{"train texts also in test": 2}``.
         source: where it came from, as the user gave it.
@@ -55,16 +57,23 @@ class Dataset:
     train: Split
     dev: Split
     test: Split
-    unlabelled: tuple[Item, ...] = ()
+    unlabelled: tuple[Item, ...] | ItemFiles = ()
     notes: tuple[str, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     source: str = ""
 
     @property
+    def given(self) -> tuple[Item, ...]:
+        """The unlabelled items in memory; those of files are read."""
+        return tuple(self.unlabelled)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over task, texts and labels: two data sets with one fingerprint train the same student."""
         splits = [[list(s.texts), s.labels.tolist()] for s in (self.train, self.dev, self.test)]
-        return digest([self.task.to_dict(), splits, list(self.unlabelled)])
+        further = self.unlabelled
+        texts = further.fingerprint if isinstance(further, ItemFiles) else list(further)
+        return digest([self.task.to_dict(), splits, texts])
 
     def label_counts(self) -> dict[str, dict[str, int]]:
         """Split name → label name → number of texts, in tagging of words; values are counted by range."""
@@ -72,7 +81,7 @@ class Dataset:
 
 
 def save_dataset(dataset: Dataset, folder: Path, about: dict[str, Any] | None = None) -> None:
-    """Write a data set as JSONL files, label names in full, with a manifest.
+    """Write a data set as JSONL files, label names in full, with a manifest; files are named, not copied.
 
     A row is ``{"text": …, "label": …}``, where a pair's text is a list of two; or with ``"labels": […]``
     (multilabel) or ``"value": 2.5`` (regression) in the label's place; or ``{"words": […], "tags": […]}``.
@@ -81,13 +90,16 @@ def save_dataset(dataset: Dataset, folder: Path, about: dict[str, Any] | None = 
         for name in ("train", "dev", "test"):
             _write_jsonl(aside / f"{name}.jsonl", _rows(getattr(dataset, name), dataset.task))
         key = _text_key(dataset.task)
-        _write_jsonl(aside / "unlabelled.jsonl", ({key: item} for item in dataset.unlabelled))
+        further = dataset.unlabelled
+        if not isinstance(further, ItemFiles):
+            _write_jsonl(aside / "unlabelled.jsonl", ({key: item} for item in further))
         facts = {
             "name": dataset.name,
             "task": dataset.task.to_dict(),
             "notes": list(dataset.notes),
             "dropped": dataset.dropped,
             "source": dataset.source,
+            **({"files": _described(further)} if isinstance(further, ItemFiles) else {}),
         }
         (aside / "dataset.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2), encoding="utf-8")
 
@@ -104,12 +116,26 @@ def load_saved_dataset(folder: Path) -> Dataset:
     return Dataset(
         name=facts["name"],
         task=task,
-        unlabelled=tuple(from_json(row[key]) for row in _read_jsonl(folder / "unlabelled.jsonl")),
+        unlabelled=_further(folder, facts.get("files"), key),
         notes=tuple(facts["notes"]),
         dropped=facts["dropped"],
         source=facts["source"],
         **splits,
     )
+
+
+def _described(files: ItemFiles) -> dict[str, Any]:
+    return {
+        "paths": [str(path.resolve()) for path in files.paths],
+        "text_columns": list(files.text_columns),
+        "is_pair": files.is_pair,
+    }
+
+
+def _further(folder: Path, files: dict[str, Any] | None, key: str) -> tuple[Item, ...] | ItemFiles:
+    if files is None:
+        return tuple(from_json(row[key]) for row in _read_jsonl(folder / "unlabelled.jsonl"))
+    return ItemFiles(tuple(map(Path, files["paths"])), tuple(files["text_columns"]), files["is_pair"])
 
 
 def _text_key(task: Task) -> str:

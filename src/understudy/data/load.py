@@ -10,16 +10,17 @@ import numpy as np
 from understudy.configs import check_choice
 from understudy.data.content import Content, read_content
 from understudy.data.dataset import Dataset, Split
+from understudy.data.files import ItemFiles
 from understudy.data.golds import bins_of, bounds_of, encode
 from understudy.data.labels import Label, Labelled
 from understudy.data.leaks import Fold, conflict_note, drop_known, drop_leaks, fold_of
-from understudy.data.pools import read_pool
+from understudy.data.pools import expand, read_pool
 from understudy.data.problems import listed
 from understudy.data.sources import Reading, find
 from understudy.data.splits import check_fractions, split_rows
 from understudy.data.table import Table
 from understudy.errors import RecipeError, nearest
-from understudy.task import KINDS, IntArray, Task
+from understudy.task import KINDS, IntArray, Item, Task
 
 
 def load_dataset(
@@ -41,6 +42,7 @@ def load_dataset(
     metric: str | None = None,
     seed: int = 0,
     name: str | None = None,
+    stream_above: float | None = None,
 ) -> Dataset:
     """Read any source into one shape, with every leak removed and every guess said in its notes.
 
@@ -65,6 +67,8 @@ def load_dataset(
         metric: metric of the task; ``None`` takes the source's usual one, else the kind's.
         seed: of the split and the sample.
         name: short name of the set; ``None`` takes it from the source.
+        stream_above: rows of train and of unlabelled files together, above which unlabelled texts stay in
+            their files (`ItemFiles`); ``None`` always reads them. Sentences of words are always read.
 
     Raises:
         DataError: the source cannot be found or used; says where and what to do.
@@ -82,13 +86,20 @@ def load_dataset(
     splits, split_notes = _split_missing(splits, fractions, train, content.kind, fold=fold, seed=seed)
     every, chosen = splits["train"], _draw(len(splits["train"]), sample, seed)
     splits["train"] = every.pick(chosen.tolist())
-    left = every.pick(np.setdiff1d(np.arange(len(every)), chosen).tolist()).texts
+    unchosen = np.setdiff1d(np.arange(len(every)), chosen) if rest == "unlabelled" else np.arange(0)
+    left = every.pick(unchosen.tolist()).texts
     task = _make_task(content, splits["train"].labels, train.where, metric or found.metric, bins)
     wanted = (unlabelled,) if isinstance(unlabelled, str | Path) else tuple(unlabelled)
-    pool = read_pool((*found.pools, *wanted), found.reading.text_column, kind=task.kind, texts=task.texts)
-    held_out = splits["dev"].texts + splits["test"].texts
-    given = (*left, *pool.texts) if rest == "unlabelled" else pool.texts
-    texts, also_dropped = drop_known(given, splits["train"].texts, held_out, fold)
+    columns, paths = found.reading.texts, expand((*found.pools, *wanted))
+    files = ItemFiles(tuple(paths), columns, task.texts == 2)
+    further: tuple[Item, ...] | ItemFiles = files
+    also_dropped: dict[str, int] = {}
+    pool_notes: tuple[str, ...] = ()
+    if left or not _streams(files, task, len(splits["train"]), stream_above):
+        pool = read_pool(paths, columns, kind=task.kind, texts=task.texts)
+        held_out = splits["dev"].texts + splits["test"].texts
+        further, also_dropped = drop_known((*left, *pool.texts), splits["train"].texts, held_out, fold)
+        pool_notes = pool.notes
     conflicts = [note for part in splits if (note := conflict_note(part, splits[part]))]
     return Dataset(
         name=name or found.name,
@@ -96,7 +107,7 @@ def load_dataset(
         train=_encode(splits["train"], task),
         dev=_encode(splits["dev"], task),
         test=_encode(splits["test"], task),
-        unlabelled=texts,
+        unlabelled=further,
         notes=(
             *found.notes,
             *_guesses(found.tables),
@@ -104,11 +115,15 @@ def load_dataset(
             *split_notes,
             *_sample_notes(len(chosen), len(every), rest, seed),
             *conflicts,
-            *pool.notes,
+            *pool_notes,
         ),
         dropped={**dropped, **also_dropped},
         source=str(source),
     )
+
+
+def _streams(files: ItemFiles, task: Task, labelled: int, above: float | None) -> bool:
+    return above is not None and task.kind != "tagging" and labelled + files.rows > above
 
 
 def _check_choices(kind: str | None, sample: int | None, rest: str) -> None:

@@ -64,7 +64,7 @@ def read_pool(
         read = _read_pairs
     items: dict[Item, None] = {}
     notes = []
-    for path in _expand(patterns):
+    for path in expand(patterns):
         found, blank, remark = read(path, named)
         before = len(items)
         items.update(dict.fromkeys(found))
@@ -72,7 +72,12 @@ def read_pool(
     return Pool(tuple(items), tuple(notes))
 
 
-def _expand(patterns: Sequence[str | Path]) -> list[Path]:
+def expand(patterns: Sequence[str | Path]) -> list[Path]:
+    """The files that paths and glob patterns name, each once.
+
+    Raises:
+        DataError: a pattern matches no file.
+    """
     paths: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern).expanduser()
@@ -114,7 +119,21 @@ def _read_pairs(path: Path, named: Sequence[str]) -> Content:
 
 def _split_pairs(path: Path) -> Content:
     lines = split_lines(read_text(path))
-    rows = [(number, tuple(line.split("\t"))) for number, line in enumerate(lines, start=1) if line.strip()]
+    pairs = pairs_of([(number, line) for number, line in enumerate(lines, start=1) if line.strip()], path)
+    if not pairs:
+        raise DataError(
+            f"{path} holds no pair. Leave it out, or put two texts, a tab between them, on a line."
+        )
+    return pairs, len(lines) - len(pairs), ""
+
+
+def pairs_of(lines: Sequence[tuple[int, str]], path: Path) -> list[tuple[str, ...]]:
+    """The pairs of numbered lines, a tab between their texts.
+
+    Raises:
+        DataError: a line is no pair; by line.
+    """
+    rows = [(number, tuple(line.split("\t"))) for number, line in lines]
     problems = [
         f"line {number}: {len(row)} text{'s' if len(row) != 1 else ''} instead of a pair"
         for number, row in rows
@@ -122,11 +141,7 @@ def _split_pairs(path: Path) -> Content:
     ]
     if problems:
         raise bad_rows(str(path), problems, "Each line holds two texts, with a tab between them.")
-    if not rows:
-        raise DataError(
-            f"{path} holds no pair. Leave it out, or put two texts, a tab between them, on a line."
-        )
-    return [row for _, row in rows], len(lines) - len(rows), ""
+    return [row for _, row in rows]
 
 
 def _read_sentences(path: Path, named: Sequence[str]) -> Content:

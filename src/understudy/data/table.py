@@ -30,7 +30,7 @@ FORMS = {
 """File name endings and the forms they promise; all but Parquet may have ``.gz`` after them."""
 
 _USUAL_DELIMITER = {"csv": ",", "tsv": "\t"}
-_KNOWN = frozenset((*TEXT_NAMES, *LABEL_NAMES, *OTHER_NAMES, *(name for pair in PAIR_NAMES for name in pair)))
+KNOWN = frozenset((*TEXT_NAMES, *LABEL_NAMES, *OTHER_NAMES, *(name for pair in PAIR_NAMES for name in pair)))
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def read_layout(
     """
     text = read_text(path)
     rows = delimited.split_plain(text, delimiter, columns=len(columns) if from_right else None)
-    return _to_table(path, rows, delimiter, named=False, columns=columns, skip=int(header))
+    return to_table(path, rows, delimiter, named=False, columns=columns, skip=int(header))
 
 
 def read_sentences(path: Path, columns: Sequence[str]) -> Table:
@@ -202,46 +202,58 @@ class _Header:
             return True, False
         if self.like is not None and (not self.like.header or first == list(self.like.columns)):
             return self.like.header, True
-        return delimited.has_header(rows.cells, _KNOWN), True
+        return delimited.has_header(rows.cells, KNOWN), True
 
 
 def _read_delimited(path: Path, form: str, given: str | None, header: _Header) -> Table:
     text = read_text(path)
     guesses = []
-    usual = _USUAL_DELIMITER.get(form)
-    delimiter = delimited.check_delimiter(given) if given else delimited.guess_delimiter(text, usual)
-    if given is None and delimiter != usual:
+    delimiter, is_quoted = delimiter_of(text, form, given)
+    if given is None and delimiter != _USUAL_DELIMITER.get(form):
         name = delimited.DELIMITERS[delimiter]
         guesses.append(f"columns are separated by {name} (guessed; use --delimiter).")
-    if delimiter == "\t" and not delimited.uses_quotes(text, delimiter):
-        rows = delimited.split_plain(text, delimiter)
-    else:
+    if is_quoted:
         rows = delimited.split_quoted(text, delimiter, str(path))
+    else:
+        rows = delimited.split_plain(text, delimiter)
     if not rows.cells:
         raise DataError(f"{path} is empty. A data file needs at least one row for each label.")
     named, guessed = header.decide(rows)
     if guessed:
         what = "names the columns" if named else "is a row, not column names"
         guesses.append(f"the first line {what} (guessed; use --header / --no-header).")
-    columns = _column_names(rows.cells[0], path) if named else _numbered(len(rows.cells[0]))
-    return _to_table(
+    columns = column_names(rows.cells[0], path) if named else numbered(len(rows.cells[0]))
+    return to_table(
         path, rows, delimiter, named=named, columns=columns, skip=int(named), guesses=tuple(guesses)
     )
 
 
-def _numbered(count: int) -> list[str]:
+def delimiter_of(text: str, form: str, given: str | None = None) -> tuple[str, bool]:
+    """The delimiter of a file's text, guessed where none is given, and whether its fields may be quoted."""
+    usual = _USUAL_DELIMITER.get(form)
+    delimiter = delimited.check_delimiter(given) if given else delimited.guess_delimiter(text, usual)
+    return delimiter, delimiter != "\t" or delimited.uses_quotes(text, delimiter)
+
+
+def numbered(count: int) -> list[str]:
+    """Names of columns that have none."""
     return [f"column_{number}" for number in range(1, count + 1)]
 
 
-def _column_names(cells: Sequence[str], path: Path) -> list[str]:
-    names = [cell.strip() or number for cell, number in zip(cells, _numbered(len(cells)), strict=True)]
+def column_names(cells: Sequence[str], path: Path) -> list[str]:
+    """The names that a first row gives to the columns.
+
+    Raises:
+        DataError: two columns have one name.
+    """
+    names = [cell.strip() or number for cell, number in zip(cells, numbered(len(cells)), strict=True)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{path} names column {twice[0]!r} more than once. Rename one of them.")
     return names
 
 
-def _to_table(
+def to_table(
     path: Path,
     rows: delimited.Rows,
     delimiter: str,
@@ -251,6 +263,11 @@ def _to_table(
     skip: int,
     guesses: tuple[str, ...] = (),
 ) -> Table:
+    """Rows of fields as a table, the first ``skip`` of them left out.
+
+    Raises:
+        DataError: there are no rows, or some are of another width; by line.
+    """
     body = delimited.Rows(rows.cells[skip:], rows.lines[skip:])
     if not body.cells:
         found = "has column names but no rows" if rows.cells else "is empty"

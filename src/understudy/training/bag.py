@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +13,15 @@ import torch
 
 from understudy.configs import LossConfig, TrainingConfig
 from understudy.flat import Weights
+from understudy.folders import digest
 from understudy.loop import Epoch, Score
 from understudy.losses import balanced_weights
+from understudy.progress import Progress, Silent
 from understudy.students import Network, Ragged
 from understudy.students.dan import DAN
 from understudy.task import Task
 from understudy.training import native
+from understudy.training.checkpoints import Log, read_checkpoint, write_checkpoint
 from understudy.training.student import Inputs
 from understudy.training.transfer import Transfer
 
@@ -76,6 +81,9 @@ def learn(
     patience: int,
     seed: int,
     score: Callable[[], Score],
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+    what: str = "training",
 ) -> list[Epoch]:
     """Train in place, leave the weights of the best epoch on dev, and return the curve.
 
@@ -90,9 +98,12 @@ def learn(
         patience: epochs without a better dev score before stopping.
         seed: of the shuffling.
         score: → score on dev, with the module's weights of that moment.
+        checkpoint: folder that is written after epochs and read at the start, if given.
+        progress: audience.
+        what: a word for the audience.
     """
     (side,) = inputs.encoded.sides
-    texts = with_grams(module, native.Encoded(side.ids.astype(np.int32), np.cumsum(side.lengths)))
+    texts = with_grams(module, native.Encoded(side.ids.astype(np.int32, copy=False), np.cumsum(side.lengths)))
     weights = balanced_weights(task, transfer.gold).numpy() if has_weights else None
     targets = native.Targets(
         loss.name,
@@ -102,27 +113,33 @@ def learn(
         temperature=loss.temperature,
         class_weights=weights,
     )
-    curve: list[Epoch] = []
-    best: tuple[Score, int, Weights] | None = None
-    started = time.perf_counter()
-
-    def judge(epoch: int, train_loss: float, now: Weights) -> bool:
-        nonlocal best, started
-        put(module, now)
-        with torch.inference_mode():
-            reached = score()
-        if best is None or reached > best[0]:
-            best = (reached, epoch, now)
-        curve.append(Epoch(epoch, train_loss, reached[0], -reached[1], time.perf_counter() - started))
-        started = time.perf_counter()
-        return epoch - best[1] < patience
-
     first = weights_of(module)
     rate = LEARNING_RATES["cbow.v1" if first.grams is None else "dan.v1"]
-    native.train(first, texts, targets, epochs=epochs, learning_rate=rate, seed=seed, after_epoch=judge)
-    if best is not None:
-        put(module, best[2])
-    return curve
+    log, state = Log(), None
+    identity = digest([epochs, rate, seed, asdict(loss), len(texts), list(first.embedding.shape)])
+    audience = progress or Silent()
+    if checkpoint is not None and (found := read_checkpoint(checkpoint, identity)):
+        log, state = found
+        audience.say(f"  {what}: resumed after epoch {state.epoch}")
+
+    def judge(epoch: int, train_loss: float, now: Weights) -> bool:
+        put(module, now)
+        with torch.inference_mode():
+            log.add(epoch, train_loss, score(), now)
+        advance(1)
+        return epoch - log.best_epoch < patience
+
+    def keep(state: native.State) -> None:
+        if checkpoint is not None and log.is_saving_due:
+            write_checkpoint(checkpoint, identity, log, state)
+
+    settings: dict[str, Any] = {"epochs": epochs, "learning_rate": rate, "seed": seed}
+    with audience.bar(what, epochs, "epochs") as advance:
+        advance(len(log.curve))
+        native.train(first, texts, targets, **settings, after_epoch=judge, state=state, keep=keep)
+    if log.best is not None:
+        put(module, log.best)
+    return log.curve
 
 
 def with_grams(module: Network, texts: native.Encoded) -> native.Encoded:

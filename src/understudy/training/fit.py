@@ -120,6 +120,7 @@ def fit(
     if _is_native(reason, config.trainer, len(inputs)):
         has_weights = config.class_weights
         settings: dict[str, Any] = {"epochs": epochs, "patience": patience, "seed": seed, "score": score}
+        settings |= {"checkpoint": checkpoint, "progress": progress, "what": what or f"training {name}"}
         curve = bag.learn(task, module, inputs, transfer, loss, has_weights=has_weights, **settings)
     else:
         curve = optimise(

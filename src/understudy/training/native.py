@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from understudy.batching import shuffled
 from understudy.errors import MissingExtraError, RecipeError
 from understudy.flat import LANES, Weights, pack, rule_of
 from understudy.subwords import Vocabulary
@@ -25,6 +26,23 @@ LOSSES = ("mse", "kl", "hard", "gold")
 
 AfterEpoch = Callable[[int, float, Weights], bool]
 """Number of the epoch (from 1), mean loss, weights → whether to go on."""
+
+Arrays = list[FloatArray]
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a training stands after an epoch, as another process goes on from it.
+
+    Attributes:
+        epoch: that was done last, from 1.
+        layers: the weights as the extension holds them.
+        squares: Adagrad's sums of squares, of the same shapes.
+    """
+
+    epoch: int
+    layers: Arrays
+    squares: Arrays
 
 
 @dataclass(frozen=True)
@@ -137,6 +155,8 @@ def train(
     learning_rate: float,
     seed: int,
     after_epoch: AfterEpoch | None = None,
+    state: State | None = None,
+    keep: Callable[[State], None] | None = None,
     level: int = 2,
 ) -> Weights:
     """Train weights of `cbow` or `dan`, text by text, in an order that is shuffled anew each epoch.
@@ -151,6 +171,8 @@ def train(
         learning_rate: Adagrad's; 0.05 to 0.1 is usual.
         seed: of the shuffling.
         after_epoch: called after each epoch; training stops where it says ``False``.
+        state: to go on from, in the place of ``first``; its arrays are changed.
+        keep: given the state after each epoch, unless that ended it; it must copy what it wants to have.
         level: of the processor that may be used at most: 0 any, 1 AVX2, 2 AVX-512.
 
     Raises:
@@ -159,8 +181,9 @@ def train(
     """
     if (first.grams is None) != (texts.words is None):
         raise RecipeError("Texts with n-grams need weights of n-grams, and such weights need such texts.")
-    layers = _padded(first)
-    squares = [np.full_like(layer, FIRST_SQUARE) for layer in layers]
+    begin = _padded(first)
+    state = state or State(0, begin, [np.full_like(layer, FIRST_SQUARE) for layer in begin])
+    layers, squares = state.layers, state.squares
     lesson = (texts.ids, texts.ends)
     taught = (*_prepared(targets), texts.words)
     generator = np.random.default_rng(seed)
@@ -169,7 +192,9 @@ def train(
     numbers = (targets.loss == "mse", temperature, targets.alpha, first.gram_weight)
     for epoch in range(1, epochs + 1):
         rate = learning_rate * (1 - 0.9 * (epoch - 1) / max(1, epochs - 1))
-        order = generator.permutation(len(texts)).astype(np.int64)
+        order = shuffled(len(texts), generator)  # also of epochs that are done: the next draws follow them
+        if epoch <= state.epoch:
+            continue
         try:
             total = _extension().learn(
                 (*layers, *squares, *lesson, order, *taught), sizes, *numbers, rate, level
@@ -184,6 +209,8 @@ def train(
             epoch, total / max(1, len(texts)), _cut(layers, first)
         ):
             break
+        if keep is not None:
+            keep(State(epoch, layers, squares))
     return _cut(layers, first)
 
 

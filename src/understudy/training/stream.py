@@ -13,14 +13,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from understudy.augment.stream import read_shards
+from understudy.augment.stream import PoolTexts
 from understudy.encoding import Encoded, Side, encode
-from understudy.errors import ArtifactError, DataError
-from understudy.folders import MANIFEST, digest, file_digest, read_manifest
+from understudy.errors import DataError
+from understudy.folders import digest, file_digest
 from understudy.growing import Array, write_columns
 from understudy.logits import LogitStore, chunks
 from understudy.progress import Progress, Silent
@@ -33,45 +32,6 @@ BLOCK = 2**16
 """Texts in memory at once."""
 
 Block = tuple[list[Item], Gold]
-
-
-@dataclass(frozen=True)
-class PoolTexts:
-    """The texts, or pairs, of a pool that `understudy.augment.stream_pool` wrote; read anew at each pass.
-
-    Attributes:
-        folder: of the pool.
-    """
-
-    folder: Path
-
-    def __iter__(self) -> Iterator[Item]:
-        import pyarrow.parquet as pq
-
-        for name in self._manifest()["files"]:
-            columns = [c for c in pq.read_schema(self.folder / name).names if c.startswith("text")]
-            break
-        else:
-            return
-        for shard in read_shards(self.folder, columns):
-            sides = [shard[column] for column in columns]
-            yield from sides[0] if len(sides) == 1 else zip(*sides, strict=True)
-
-    def __len__(self) -> int:
-        return sum(int(shard["texts"]) for shard in self._manifest()["shards"])
-
-    @property
-    def fingerprint(self) -> str:
-        """Says which texts these are."""
-        return str(self._manifest()["identity"])
-
-    def _manifest(self) -> dict[str, Any]:
-        manifest = read_manifest(self.folder)
-        if manifest is None:
-            raise ArtifactError(
-                f"{self.folder} has no {MANIFEST}: the pool was not finished. Run the same command again."
-            )
-        return manifest
 
 
 @dataclass(frozen=True)
