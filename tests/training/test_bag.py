@@ -148,20 +148,21 @@ class Audience(Silent):
         yield advance
 
 
-def fit_resumably(folder, audience, seed=0):
+def fit_resumably(folder, audience, seed=0, name="cbow.v1"):
     texts, gold = corpus(400)
     config = TrainingConfig(trainer="native", epochs=6, patience=6)
     given = {"seed": seed, "config": config, "checkpoint": folder, "progress": audience}
-    return fit("cbow.v1", TASK, TransferSet(texts, gold), corpus(100, 1), **given)
+    return fit(name, TASK, TransferSet(texts, gold), corpus(100, 1), **given)
 
 
-def test_a_killed_training_goes_on_and_ends_the_same(tmp_path):
-    whole = fit_resumably(tmp_path / "whole", Audience())
+@pytest.mark.parametrize("name", ["cbow.v1", "dan.v1"])
+def test_a_killed_training_goes_on_and_ends_the_same(name, tmp_path):
+    whole = fit_resumably(tmp_path / "whole", Audience(), name=name)
     with pytest.raises(KeyboardInterrupt):
-        fit_resumably(tmp_path / "killed", Audience(dies_after=3))
+        fit_resumably(tmp_path / "killed", Audience(dies_after=3), name=name)
     ears = Audience()
-    again = fit_resumably(tmp_path / "killed", ears)
-    assert ears.heard == ["  training cbow.v1: resumed after epoch 3"]
+    again = fit_resumably(tmp_path / "killed", ears, name=name)
+    assert ears.heard == [f"  training {name}: resumed after epoch 3"]
     assert ears.epochs == 6
     assert [e.dev_loss for e in again.curve] == [e.dev_loss for e in whole.curve]
     texts, _ = corpus(50, 3)

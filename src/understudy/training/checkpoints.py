@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,8 @@ def write_checkpoint(folder: Path, identity: str, log: Log, state: State) -> Non
     started = time.perf_counter()
     arrays = {f"layer-{number}": layer for number, layer in enumerate(state.layers)}
     arrays |= {f"square-{number}": square for number, square in enumerate(state.squares)}
-    arrays |= {name: getattr(log.best, name) for name in LAYERS}
+    best = vars(log.best) if log.best is not None else {}
+    arrays |= {name: np.asarray(value) for name, value in best.items() if value is not None}
     facts = {
         "epoch": state.epoch,
         "curve": [asdict(epoch) for epoch in log.curve],
@@ -98,8 +100,18 @@ def read_checkpoint(folder: Path, identity: str) -> tuple[Log, State] | None:
     reached = facts["best_score"]
     log = Log(
         [Epoch(**epoch) for epoch in facts["curve"]],
-        Weights(**{name: arrays[name] for name in LAYERS}),
+        _weights(arrays),
         (reached[0], reached[1]),
         facts["best_epoch"],
     )
     return log, State(facts["epoch"], layers, squares)
+
+
+def _weights(arrays: dict[str, Any]) -> Weights:
+    """Of arrays and single numbers by name; students without n-grams have no ``grams``."""
+    return Weights(
+        *(arrays[name] for name in LAYERS),
+        grams=arrays.get("grams"),
+        longest=int(arrays["longest"]),
+        gram_weight=float(arrays["gram_weight"]),
+    )
