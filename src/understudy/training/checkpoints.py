@@ -17,7 +17,8 @@ from understudy.loop import Epoch, Score
 from understudy.training.native import State
 
 ARRAYS, FACTS = "state.npz", "state.json"
-LAYERS = ("embedding", "hidden", "hidden_bias", "output", "output_bias")
+LAYERS = 5
+"""Arrays of a state, each with its squares."""
 
 
 @dataclass
@@ -95,7 +96,7 @@ def read_checkpoint(folder: Path, identity: str) -> tuple[Log, State] | None:
     with np.load(folder / ARRAYS, allow_pickle=False) as file:
         arrays = dict(file)
     layers, squares = (
-        [arrays[f"{kind}-{number}"] for number in range(len(LAYERS))] for kind in ("layer", "square")
+        [arrays[f"{kind}-{number}"] for number in range(LAYERS)] for kind in ("layer", "square")
     )
     reached = facts["best_score"]
     log = Log(
@@ -110,7 +111,11 @@ def read_checkpoint(folder: Path, identity: str) -> tuple[Log, State] | None:
 def _weights(arrays: dict[str, Any]) -> Weights:
     """Of arrays and single numbers by name; students without n-grams have no ``grams``."""
     return Weights(
-        *(arrays[name] for name in LAYERS),
+        embedding=arrays["embedding"],
+        hidden=arrays["hidden"],
+        hidden_bias=arrays["hidden_bias"],
+        output=arrays["output"],
+        output_bias=arrays["output_bias"],
         grams=arrays.get("grams"),
         longest=int(arrays["longest"]),
         gram_weight=float(arrays["gram_weight"]),
