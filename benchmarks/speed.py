@@ -2,10 +2,10 @@
 
 Rows: `single` (a raw string in, its label out), `batch` (texts a second by one thread and by two), `start`
 (load, process to first answer, memory, disk), `labelling` (a teacher on the processor), `training` (forward
-and backward). Students and peers are trained in the run, from one seed. Rows of one thread are told in the
-process's time, which other work on the machine hardly moves; those of several threads and of processes by
-the wall's clock. Both stand in the last line, one JSON document. Peers that are not installed are named, and
-their ratios are null.
+and backward); the last two also say what a second thread adds. Students and peers are trained in the run,
+from one seed. Rows of one thread are told in the process's time, which other work on the machine hardly
+moves; those of several threads and of processes by the wall's clock. Both stand in the last line, one JSON
+document. Peers that are not installed are named, and their ratios are null.
 
 Run: python benchmarks/speed.py [--quick] [--threads 2] [--rows single batch …]
 SST-2 is taken from the folder that UNDERSTUDY_DATA names, else the bundled data set.
@@ -35,7 +35,7 @@ import starting
 import torch
 import training
 from answering import Contestant
-from contest import at_once, one_by_one, ratio, rows, show, turns
+from contest import Block, at_once, one_by_one, ratio, rows, show, turns
 
 from understudy.evaluation.machine import describe_machine
 from understudy.runtime.fast import status
@@ -172,6 +172,20 @@ class Run:
             "pipeline_over_labelling_bfloat16": ratio(table, piped, "Teacher.logits, bfloat16"),
         }
 
+        self.doubled("labelling", labelling.ours(self.teacher, texts), base)
+
+    def doubled(self, group: str, blocks: dict[str, Block], base: str) -> None:
+        """What a second thread adds to a group's rows of ours."""
+        both = {}
+        for name, block in blocks.items():
+            both[name] = by_threads(1, block)
+            both[f"{name}, 2 threads"] = by_threads(2, block)
+        table = rows(turns(both, 3 if self.quick else 5), base, "wall")
+        torch.set_num_threads(self.threads)
+        show(f"{group.capitalize()}, one thread and two, the wall's clock", table, base, rate=True)
+        self.document[f"{group}_threads"] = table
+        self.document["ratios"][f"{group}_two_threads_over_one"] = ratio(table, base, f"{base}, 2 threads")
+
     def training(self) -> None:
         """Students learn."""
         table, told = training.measure(4_096 if self.quick else 32_768, 3 if self.quick else 5, self.threads)
@@ -182,6 +196,17 @@ class Run:
             "dataloader_over_cbow_1024": ratio(table, base, "cbow, ours, batch 1024"),
             "dataloader_over_native": ratio(table, base, "cbow, native, one thread"),
         }
+        self.doubled("training", training.by_loop(4_096 if self.quick else 16_384), "cbow, ours, batch 1024")
+
+
+def by_threads(count: int, block: Block) -> Block:
+    """The same block by so many threads of torch."""
+
+    def counted() -> int:
+        torch.set_num_threads(count)
+        return block()
+
+    return counted
 
 
 def limits(label: Callable[[str], Any], texts: list[str], repeats: int) -> dict[str, float]:

@@ -1,9 +1,9 @@
-"""Whether the native trainer's students are as good as the torch loop's: `cbow.v1`, five seeds, on test.
+"""Whether the native trainer's students are as good as the torch loop's: five seeds, on test.
 
 Both trainers get the same texts, vocabulary, first weights and seeds; each keeps its best epoch on dev. For
 every test text, the share of seeds that answer it rightly is compared, and the texts are resampled: a paired
 bootstrap of the difference. With a run's folder the students learn its teacher's soft targets, too.
-Run: python benchmarks/trainers.py DATA [--run runs/NAME] [--seeds 5]
+Run: python benchmarks/trainers.py DATA [--student cbow.v1] [--run runs/NAME] [--seeds 5]
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from understudy.data import Dataset, load_dataset
 from understudy.evaluation.machine import describe_machine
 from understudy.folders import read_json
 from understudy.logits import LogitStore
+from understudy.training.bag import LEARNING_RATES
 from understudy.training.fit import fit
 from understudy.training.transfer import TransferSet, labelled_only, with_soft_targets
 
@@ -33,6 +34,7 @@ RESAMPLES = 10_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data")
+    parser.add_argument("--student", default="cbow.v1", choices=sorted(LEARNING_RATES))
     parser.add_argument("--run", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
@@ -41,15 +43,22 @@ def main() -> None:
     lessons = {"gold": labelled_only(data.task, data.train.texts, data.train.labels)}
     if arguments.run is not None:
         lessons["mse"] = soft_targets(data, arguments.run)
-    found = {name: compare(data, lesson, name, arguments.seeds) for name, lesson in lessons.items()}
+    found = {
+        name: compare(arguments.student, data, lesson, name, arguments.seeds)
+        for name, lesson in lessons.items()
+    }
     for name, row in found.items():
         low, high = row["interval"]
         print(
-            f"{data.name}, {name}: torch {row['torch']:.4f}, native {row['native']:.4f}, difference "
-            f"{row['difference']:+.4f} (95 %: {low:+.4f} to {high:+.4f}); "
+            f"{arguments.student}, {data.name}, {name}: torch {row['torch']:.4f}, native "
+            f"{row['native']:.4f}, difference {row['difference']:+.4f} (95 %: {low:+.4f} to {high:+.4f}); "
             f"{row['torch_s']:.2f} s and {row['native_s']:.2f} s a student"
         )
-    print(json.dumps({"data": data.name, "rows": found, "machine": describe_machine(1)}))
+    print(
+        json.dumps(
+            {"student": arguments.student, "data": data.name, "rows": found, "machine": describe_machine(1)}
+        )
+    )
 
 
 def soft_targets(data: Dataset, run: Path) -> TransferSet:
@@ -60,7 +69,7 @@ def soft_targets(data: Dataset, run: Path) -> TransferSet:
     return with_soft_targets(data.task, data.train.texts, data.train.labels, (), store)
 
 
-def compare(data: Dataset, lesson: TransferSet, loss: str, seeds: int) -> dict[str, Any]:
+def compare(student: str, data: Dataset, lesson: TransferSet, loss: str, seeds: int) -> dict[str, Any]:
     """Mean accuracy of both trainers over seeds, and the difference with its interval."""
     right: dict[str, list[Any]] = {name: [] for name in TRAINERS}
     seconds: dict[str, list[float]] = {name: [] for name in TRAINERS}
@@ -68,7 +77,7 @@ def compare(data: Dataset, lesson: TransferSet, loss: str, seeds: int) -> dict[s
         for trainer in TRAINERS:
             started = time.perf_counter()
             done = fit(
-                "cbow.v1",
+                student,
                 data.task,
                 lesson,
                 (data.dev.texts, data.dev.labels),

@@ -17,7 +17,7 @@ from understudy.data import load_dataset
 from understudy.loop import LoopConfig, optimise
 from understudy.losses import mse
 from understudy.students import RaggedTexts, build
-from understudy.training import native
+from understudy.training import bag, native
 from understudy.words import build_vocabulary
 
 WORDS = 19
@@ -47,7 +47,7 @@ def ragged(
     lengths = encoded.lengths.numpy()[:texts]
 
     def batches(generator: np.random.Generator) -> list[np.ndarray]:
-        if name != "cbow.v1":
+        if name not in ("cbow.v1", "dan.v1"):
             return bucketed_batches(lengths, batch_size, generator)
         order = generator.permutation(len(lengths))
         return np.split(order, range(batch_size, len(order), batch_size))
@@ -92,42 +92,64 @@ def padded(encoded: RaggedTexts, targets: torch.Tensor, batch_size: int) -> Bloc
     return block
 
 
-def by_native(encoded: RaggedTexts, targets: torch.Tensor) -> Block:
-    """Three epochs of the native trainer, on one thread."""
-    size = int(encoded.ids.max()) + 1
-    first = native.first_weights(size, 16, 32, targets.shape[1], np.random.default_rng(0))
+def by_native(encoded: RaggedTexts, targets: torch.Tensor, name: str, loss: str) -> Block:
+    """Three epochs of the native trainer, on one thread; the n-grams of `dan` are hashed in the figure."""
     texts = native.Encoded(encoded.ids.numpy().astype(np.int32), np.cumsum(encoded.lengths.numpy()))
-    taught = native.Targets("mse", soft=targets.numpy())
+    taught = native.Targets(loss, soft=targets.numpy())
+    module = build(name, targets.shape[1], seed=0)
+    first = bag.weights_of(module)
 
     def block() -> int:
-        native.train(first, texts, taught, epochs=3, learning_rate=0.1, seed=0)
+        followed = bag.with_grams(module, texts)
+        native.train(first, followed, taught, epochs=3, learning_rate=0.05, seed=0)
         return 3 * len(texts)
 
     return block
+
+
+def by_loop(count: int) -> dict[str, Block]:
+    """The project's loop in torch, by as many threads as torch has when it is called."""
+    texts, _ = texts_of_sst2_length(count)
+    return loops(*prepared(texts))
+
+
+def prepared(texts: list[str]) -> tuple[RaggedTexts, torch.Tensor]:
+    """Texts as ids, and targets of two labels."""
+    encoded = RaggedTexts(*build_vocabulary(texts, 5000).encode_batch(texts))
+    return encoded, torch.randn(len(texts), 2, generator=torch.Generator().manual_seed(0))
+
+
+def loops(encoded: RaggedTexts, targets: torch.Tensor) -> dict[str, Block]:
+    """One epoch of the project's loop; who pads takes a sixteenth of the texts."""
+    few = max(256, len(targets) // 16)
+    return {
+        "cbow, ours, batch 256": ragged(encoded, targets, 256),
+        "cbow, ours, batch 1024": ragged(encoded, targets, 1024),
+        "dan, ours, batch 256": ragged(encoded, targets, 256, "dan.v1"),
+        "bilstm, ours, batch 32": ragged(encoded, targets, 32, "bilstm.v1", few),
+        "kim-cnn, ours, batch 32": ragged(encoded, targets, 32, "kim-cnn.v1", few),
+    }
 
 
 def measure(count: int, repeats: int, threads: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows of training, in turns, all from the same first weights and texts, tokenised before.
 
     Args:
-        count: texts of the `cbow` rows; the others take a sixteenth.
+        count: texts of the rows of bags of words; the others take a sixteenth.
         repeats: turns.
         threads: of torch; the native trainer has one.
     """
     torch.set_num_threads(threads)
     texts, origin = texts_of_sst2_length(count)
-    encoded = RaggedTexts(*build_vocabulary(texts, 5000).encode_batch(texts))
-    targets = torch.randn(len(texts), 2, generator=torch.Generator().manual_seed(0))
-    few = max(256, count // 16)
-    contestants = {
-        "cbow, padded DataLoader, batch 32": padded(encoded, targets, 32),
-        "cbow, ours, batch 256": ragged(encoded, targets, 256),
-        "cbow, ours, batch 1024": ragged(encoded, targets, 1024),
-        "bilstm, ours, batch 32": ragged(encoded, targets, 32, "bilstm.v1", few),
-        "kim-cnn, ours, batch 32": ragged(encoded, targets, 32, "kim-cnn.v1", few),
-    }
+    encoded, targets = prepared(texts)
+    contestants = {"cbow, padded DataLoader, batch 32": padded(encoded, targets, 32)}
+    contestants |= loops(encoded, targets)
     if native.is_available():
-        contestants["cbow, native, one thread"] = by_native(encoded, targets)
+        contestants |= {
+            "cbow, native, one thread": by_native(encoded, targets, "cbow.v1", "mse"),
+            "cbow, native, kl, one thread": by_native(encoded, targets, "cbow.v1", "kl"),
+            "dan, native, one thread": by_native(encoded, targets, "dan.v1", "mse"),
+        }
     found = turns(contestants, repeats)
     clock = "cpu" if threads == 1 else "wall"
     return rows(found, "cbow, padded DataLoader, batch 32", clock), {"texts": count, "origin": origin}

@@ -40,14 +40,7 @@ ALWAYS void step(float *weights, float *squares, Lanes gradient, float rate) {
     *(Lanes *)weights -= rate * gradient * inverse_root(square);
 }
 
-/* Softmax of z / temperature into p; returns the logarithm of what it was divided by. */
-ALWAYS float softmax(const float *z, size_t count, float temperature, float *p) {
-    float most = z[0], sum = 0;
-    for (size_t i = 1; i < count; i++) most = z[i] > most ? z[i] : most;
-    for (size_t i = 0; i < count; i++) sum += p[i] = expf((z[i] - most) / temperature);
-    for (size_t i = 0; i < count; i++) p[i] /= sum;
-    return most / temperature + logf(sum);
-}
+#include "softmax.h"
 
 /* The soft loss of one text and its gradient: losses.py's mse on logits, or kl and hard on probabilities. */
 ALWAYS float soft_loss(const Lesson *lesson, const float *z, const float *target, size_t labels, float *gradient) {
@@ -86,17 +79,51 @@ ALWAYS float loss_of(const Lesson *lesson, size_t row, const float *z, size_t la
     return loss;
 }
 
-/* Forward, backward and a step for one text; returns its loss. */
-ALWAYS float learn_one(const Trainable *m, const Lesson *lesson, size_t row, size_t width, size_t hidden) {
+/* The ids of one text: its words, and the n-grams behind them. */
+typedef struct {
+    const int32_t *words, *grams;
+    long word_count, gram_count;
+} Text;
+
+ALWAYS Text text_at(const Lesson *lesson, size_t row) {
     const int32_t *ids = lesson->ids + (row ? lesson->ends[row - 1] : 0);
     long count = (long)(lesson->ids + lesson->ends[row] - ids);
+    long words = lesson->words ? (long)lesson->words[row] : count;
+    return (Text){ids, ids + words, words, count - words};
+}
+
+/* The weighted mean of a text's rows; returns a word's share of it. */
+ALWAYS float weighted_mean(const Trainable *m, Text text, float gram_weight, size_t width, float *mean) {
+    Table table = {m->embedding, NULL};
+    float share = 1.0f / ((float)text.word_count + gram_weight * (float)text.gram_count);
+    for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
+    if (text.gram_count) {
+        add_rows_of(FLOAT32, table, width, text.grams, text.gram_count, mean);
+        for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) *= gram_weight;
+    }
+    add_rows_of(FLOAT32, table, width, text.words, text.word_count, mean);
+    for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) *= share;
+    return share;
+}
+
+/* One step for each of some rows, all by the same gradient times `weight`. */
+ALWAYS void move_rows(const Trainable *m, const int32_t *ids, long count, size_t width, const float *gradient,
+                      float weight, float rate) {
+    for (size_t j = 0; j < width; j += WIDE) {
+        Lanes moved = weight * *(const Lanes *)(gradient + j);
+        for (long i = 0; i < count; i++) {
+            size_t at = (size_t)ids[i] * width + j;
+            step(m->embedding + at, m->squares.embedding + at, moved, rate);
+        }
+    }
+}
+
+/* Forward, backward and a step for one text; returns its loss. */
+ALWAYS float learn_one(const Trainable *m, const Lesson *lesson, size_t row, size_t width, size_t hidden) {
+    Text text = text_at(lesson, row);
     float mean[MOST_WIDTH], layer[MOST_WIDTH], back[MOST_WIDTH], z[MOST_LABELS], dz[MOST_LABELS];
     z[0] = 0; /* there is always a label, but the compiler does not know */
-    float rate = lesson->rate, share = 1.0f / (float)count;
-
-    for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
-    add_rows_of(FLOAT32, (Table){m->embedding, NULL}, width, ids, count, mean);
-    for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) *= share;
+    float rate = lesson->rate, share = weighted_mean(m, text, lesson->gram_weight, width, mean);
     dense(mean, m->width, m->w1, m->b1, hidden, layer);
     for (size_t j = 0; j < hidden; j++) layer[j] = layer[j] < 0 ? 0 : layer[j];
     for (size_t k = 0; k < m->labels; k++) z[k] = m->b2[k] + dot(m->w2 + k * hidden, layer, hidden);
@@ -123,26 +150,21 @@ ALWAYS float learn_one(const Trainable *m, const Lesson *lesson, size_t row, siz
         for (size_t j = 0; j < hidden; j += WIDE)
             step(weights + j, m->squares.w1 + i * hidden + j, x * *(Lanes *)(back + j), rate);
     }
-    for (size_t j = 0; j < width; j += WIDE) {
-        Lanes gradient = *(Lanes *)(mean + j);
-        for (long i = 0; i < count; i++) {
-            size_t at = (size_t)ids[i] * width + j;
-            step(m->embedding + at, m->squares.embedding + at, gradient, rate);
-        }
-    }
+    move_rows(m, text.words, text.word_count, width, mean, 1, rate);
+    if (text.gram_count) move_rows(m, text.grams, text.gram_count, width, mean, lesson->gram_weight, rate);
     return loss;
 }
 
 /* All texts once, in the order given; returns the sum of their losses, each before its own step. */
+ALWAYS double learn_all(const Trainable *m, const Lesson *lesson, size_t width, size_t hidden) {
+    double loss = 0;
+    for (size_t i = 0; i < lesson->count; i++) loss += learn_one(m, lesson, (size_t)lesson->order[i], width, hidden);
+    return loss;
+}
+
 static double learn(const Trainable *m, const Lesson *lesson) {
     size_t width = PADDED(m->width), hidden = PADDED(m->hidden);
-    double loss = 0;
-    if (width == LANES && hidden == 2 * LANES) { /* the usual sizes, known to the compiler */
-        for (size_t i = 0; i < lesson->count; i++)
-            loss += learn_one(m, lesson, (size_t)lesson->order[i], LANES, 2 * LANES);
-    } else {
-        for (size_t i = 0; i < lesson->count; i++)
-            loss += learn_one(m, lesson, (size_t)lesson->order[i], width, hidden);
-    }
-    return loss;
+    if (hidden == 2 * LANES && width == LANES) return learn_all(m, lesson, LANES, 2 * LANES);
+    if (hidden == 2 * LANES && width == 2 * LANES) return learn_all(m, lesson, 2 * LANES, 2 * LANES);
+    return learn_all(m, lesson, width, hidden); /* the usual sizes of `cbow` and `dan` are known to the compiler */
 }

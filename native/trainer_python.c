@@ -2,8 +2,8 @@
 #include "python.h"
 
 /* Arrays that are given by position: their buffers, and what they must hold. */
-enum { WEIGHTS = 5, ARRAYS = 2 * WEIGHTS + 6 };
-enum { IDS = 2 * WEIGHTS, ENDS, ORDER, SOFT, GOLD, CLASS_WEIGHTS };
+enum { WEIGHTS = 5, ARRAYS = 2 * WEIGHTS + 7 };
+enum { IDS = 2 * WEIGHTS, ENDS, ORDER, SOFT, GOLD, CLASS_WEIGHTS, WORD_COUNTS };
 
 typedef struct {
     Py_buffer buffers[ARRAYS];
@@ -16,7 +16,7 @@ static void arrays_free(Arrays *arrays) {
     }
 }
 
-/* Only the last three may be None. */
+/* Only those from SOFT on may be None. */
 static int arrays_read(Arrays *arrays, PyObject *tuple) {
     arrays->count = 0;
     if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != ARRAYS) {
@@ -58,6 +58,7 @@ static int has_right_sizes(const Arrays *arrays, const Trainable *m, const Lesso
     }
     if (lesson->soft && !has_bytes(arrays, SOFT, texts * m->labels, sizeof(float))) return 0;
     if (lesson->gold && !has_bytes(arrays, GOLD, texts, sizeof(int64_t))) return 0;
+    if (lesson->words && !has_bytes(arrays, WORD_COUNTS, texts, sizeof(int64_t))) return 0;
     if (lesson->class_weights && !has_bytes(arrays, CLASS_WEIGHTS, m->labels, sizeof(float))) return 0;
     return 1;
 }
@@ -66,6 +67,8 @@ static const char *wrong_numbers(const Trainable *m, const Lesson *lesson, uint6
     int64_t last = 0;
     for (uint64_t i = 0; i < texts; i++) {
         if (lesson->ends[i] <= last || lesson->ends[i] > ids) return "A text ends before it begins, or behind all ids.";
+        if (lesson->words && (lesson->words[i] < 1 || lesson->words[i] > lesson->ends[i] - last))
+            return "A text has no word, or more words than ids.";
         last = lesson->ends[i];
     }
     for (int64_t i = 0; i < last; i++) {
@@ -86,8 +89,9 @@ PyObject *learn(PyObject *module, PyObject *arguments) {
     unsigned int vocabulary, width, hidden, labels;
     int level;
     Lesson lesson = {0};
-    if (!PyArg_ParseTuple(arguments, "O(IIII)pfffi:learn", &tuple, &vocabulary, &width, &hidden, &labels,
-                          &lesson.is_mse, &lesson.temperature, &lesson.alpha, &lesson.rate, &level))
+    if (!PyArg_ParseTuple(arguments, "O(IIII)pffffi:learn", &tuple, &vocabulary, &width, &hidden, &labels,
+                          &lesson.is_mse, &lesson.temperature, &lesson.alpha, &lesson.gram_weight, &lesson.rate,
+                          &level))
         return NULL;
     if (!width || width > MOST_WIDTH || !hidden || hidden > MOST_WIDTH || !labels || labels > MOST_LABELS) {
         PyErr_SetString(PyExc_ValueError, "The layers have an impossible width.");
@@ -106,6 +110,7 @@ PyObject *learn(PyObject *module, PyObject *arguments) {
         lesson.soft = b[SOFT].buf;
         lesson.gold = b[GOLD].buf;
         lesson.class_weights = b[CLASS_WEIGHTS].buf;
+        lesson.words = b[WORD_COUNTS].buf;
         if (has_right_sizes(&arrays, &m, &lesson, texts)) {
             const char *what, *name;
             const Engine *engine = best_engine(level, &name);

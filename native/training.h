@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Weights of `cbow`, or their accumulated squares. Rows are padded with zeros to a multiple of LANES floats. */
+/* Weights of `cbow` or `dan`, or their accumulated squares. Rows are padded with zeros to a multiple of LANES floats. */
 typedef struct {
-    float *embedding; /* (vocabulary, width) */
+    float *embedding; /* (vocabulary, width); of `dan`: rows of words, then rows of n-grams */
     float *w1, *b1;   /* (width, hidden), (hidden,): (in, out) */
     float *w2, *b2;   /* (labels, hidden), (labels,): (out, in) */
 } Layers;
@@ -21,6 +21,8 @@ typedef struct {
 typedef struct {
     const int32_t *ids;    /* of all texts, end to end */
     const int64_t *ends;   /* (texts,): where each text ends in `ids` */
+    const int64_t *words;  /* (texts,): how many of a text's ids, from its first on, are words, the rest being
+                              n-grams; NULL where all are */
     const int64_t *order;  /* (count,): the texts to learn from */
     size_t count;
     const float *soft;     /* (texts, labels): logits for mse, else probabilities at the temperature; or NULL */
@@ -28,6 +30,7 @@ typedef struct {
     const float *class_weights; /* (labels,) for gold labels, or NULL */
     int is_mse;
     float temperature, alpha, rate;
+    float gram_weight; /* of an n-gram in the mean, next to a word's 1 */
 } Lesson;
 
 #endif

@@ -1,14 +1,19 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from understudy.augmenting import inspect
+from understudy.augmenting import inspect, label_names
 from understudy.cli import app
 from understudy.errors import DataError, RecipeError
 from understudy.pipeline import distill
+from understudy.task import Task
+
+from .teachers.chat_server import KEY, Chat, serve
 
 SETTINGS = {
     "teacher__finetune": {"epochs": 1, "learning_rate": 1e-3},
@@ -74,8 +79,10 @@ def test_the_same_seed_makes_the_same_pool(built, data, bare, tmp_path):
 
 
 def test_the_command_shows_the_pool(built, tmp_path):
-    result = CliRunner().invoke(app, ["pool", "inspect", str(built)])
+    drawn = tmp_path / "pool.png"
+    result = CliRunner().invoke(app, ["pool", "inspect", str(built), "--picture", str(drawn)])
     assert result.exit_code == 0, result.output
+    assert drawn.read_bytes().startswith(b"\x89PNG")
     assert "rules" in result.output
     assert "inspection.html" in result.output
     with pytest.raises(DataError, match="has no pool"):
@@ -85,3 +92,46 @@ def test_the_command_shows_the_pool(built, tmp_path):
 def test_what_cannot_be_augmented_is_refused(data, tmp_path):
     with pytest.raises(RecipeError, match=r"augment.*'ruls'.*'rules'"):
         distill(data, augment=["ruls"], out=tmp_path / "run")
+
+
+def paraphrase(server, **more):
+    facts = {"base_url": server.url, "model": "tiny-chat", "key_env": "TEST_KEY", "backoff": 0.001}
+    return {"paraphrase": {**facts, "variants": 2, "labels": {"good": "praise", "bad": "blame"}, **more}}
+
+
+def test_an_endpoint_is_told_of_the_labels_and_paid_once(data, bare, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEST_KEY", KEY)
+    more = tmp_path / "more.txt"
+    more.write_text("nobody knows\nwhat this is\n")
+    asked = {"unlabelled": str(more), "teacher": str(bare), "out": tmp_path / "run", "until": "augment"}
+    with serve(Chat()) as server:
+        done = distill(data, augment=[paraphrase(server)], **asked, **SETTINGS).folder
+        told = {body["messages"][1]["content"]: body["messages"][0]["content"] for body in server.requests}
+        rows = [json.loads(line) for line in (Path(data) / "train.jsonl").read_text().splitlines()]
+        names, train = {"good": "- good: praise", "bad": "- bad: blame"}, len({row["text"] for row in rows})
+        assert all(names[row["label"]] in told[row["text"]] for row in rows)
+        assert "label" not in told["nobody knows"]
+        assert len(server.requests) == train + 2
+        made = pool(done)
+        assert made[:2] == ["nobody knows", "what this is"]
+        assert set(made[2:]) == {f"variant {n} of {text}" for text in told for n in range(2)}
+        again = distill(data, augment=[paraphrase(server, timeout=9.0), "length"], **asked, **SETTINGS)
+        assert len(server.requests) == train + 2  # another pool, the same answers
+        assert pool(again.folder) != made
+        distill(data, augment=[paraphrase(server, labels={"good": "love"})], **asked, **SETTINGS)
+        assert len(server.requests) == 2 * train + 2  # only what is labelled is asked another question
+        assert not (done / "teacher").exists()
+        with pytest.raises(RecipeError, match=r"paraphrase.labels describes 'god'. Did you mean 'good'"):
+            distill(data, augment=[paraphrase(server, labels={"god": "?"})], **asked, **SETTINGS)
+    assert not any(KEY.encode() in path.read_bytes() for path in done.rglob("*") if path.is_file())
+
+
+def test_labels_have_names_where_there_are_any():
+    def names(task, gold, texts=("a", "b", "a")):
+        split = SimpleNamespace(texts=texts, labels=np.array(gold))
+        return label_names(SimpleNamespace(task=task, train=split))
+
+    assert names(Task(("x", "y")), [1, -1, 0]) == {"a": ("y",), "b": ()}
+    many = Task(("x", "y"), "multilabel")
+    assert names(many, [[1, 1], [np.nan, np.nan], [0, 0]], "abc") == {"a": ("x", "y"), "b": (), "c": ()}
+    assert names(Task(("value",), "regression", bounds=(0.0, 1.0)), [0.5, 0.1, 0.2]) == {}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import understudy
-from understudy.buying import buy, estimate
+from understudy.buying import buy
 from understudy.errors import DataError, RecipeError, StoreError, TeacherError
 from understudy.ledger import ASIDE, LEDGER, Ledger
 from understudy.logits import LogitStore
@@ -176,21 +176,6 @@ def test_a_killed_run_continues_and_its_bill_is_right(chat, tmp_path):
     assert done.bill.requests == len(TEXTS)
     assert done.bill.prompt_tokens == 100 * len(TEXTS)
     assert server.answered - len(TEXTS) <= 4
-
-
-def test_an_estimate_sends_nothing(chat):
-    server = chat()
-    config = server.config(
-        price_in=1.0, price_out=2.0, budget=5.0, budget_requests=100, requests_per_minute=60
-    )
-    said = estimate(config, TASK, {"test": TEXTS[:10], "train": TEXTS[:20], "unlabelled": []})
-    assert "test: 10 texts" in said
-    assert "train: 10 texts" in said  # those of test are not counted twice
-    assert "Together 20 requests, at least 0.3 min" in said
-    assert "USD" in said
-    assert "Budget: 5 USD and 100 requests." in said
-    assert "unknown: give price_in" in estimate(server.config(targets="votes"), TASK, {"all": TEXTS})
-    assert server.requests == []
 
 
 def test_a_run_with_an_endpoint_ends_in_a_report(chat, labelled, tmp_path):

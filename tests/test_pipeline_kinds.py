@@ -39,9 +39,10 @@ def rows_of(kind, texts):
         ]
     if kind == "regression":
         return [{"text": text, "score": float(is_good(text)) * 4 + len(text.split()) / 10} for text in texts]
-    tags = {**dict.fromkeys(GOOD, "B-GOOD"), **dict.fromkeys(BAD, "B-BAD")}
+    judging, other = (("ADJ", "ADJ"), "X") if kind == "parts of speech" else (("B-GOOD", "B-BAD"), "O")
+    tags = {**dict.fromkeys(GOOD, judging[0]), **dict.fromkeys(BAD, judging[1])}
     return [
-        {"tokens": text.split(), "tags": [tags.get(word, "O") for word in text.split()]} for text in texts
+        {"tokens": text.split(), "tags": [tags.get(word, other) for word in text.split()]} for text in texts
     ]
 
 
@@ -105,6 +106,16 @@ def test_every_kind_ends_as_a_student_with_a_report(kind, asked, source, bare, t
         assert answer.words == ("The", "good", "film", "was", "DULL", ".")
         assert len(answer.tags) == 6
         assert all(answer.text[span.start : span.stop] == span.text for span in answer.spans)
+
+
+def test_tags_that_mark_no_spans_are_scored_by_accuracy(source, bare, tmp_path):
+    result = run(source, "parts of speech", bare, tmp_path / "run")
+    assert result.report["task"]["metric"] == "accuracy"
+    assert 0.5 < result.report["rows"][1]["score"] <= 1.0
+    answer = understudy.load(result.best).predict("a great film")
+    assert answer.words == ("a", "great", "film")
+    assert {*answer.tags} <= {"ADJ", "X"}
+    assert not answer.spans
 
 
 @pytest.fixture(scope="session")

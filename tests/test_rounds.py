@@ -132,6 +132,7 @@ def test_a_dry_run_sends_nothing(chat, labelled, tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("one\ntwo\nthree\n")
     done = CliRunner().invoke(app, [*arguments, "--set", "data.source=null", "--unlabelled", str(texts)])
-    assert "3 texts" in done.output
+    assert "dev: 1 texts" in done.output
+    assert "Together 3 requests" in done.output
     wrong = CliRunner().invoke(app, ["label", str(labelled), "--dry-run"])
     assert isinstance(wrong.exception, RecipeError)

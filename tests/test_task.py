@@ -85,6 +85,7 @@ def test_defaults_of_the_kinds() -> None:
     assert [task.metric for task in (PAIR, SEVERAL, SCORE, TAGS)] == [
         "accuracy", "micro_f1", "pearson", "span_f1",
     ]  # fmt: skip
+    assert Task(("ADJ", "X"), "tagging").metric == "accuracy"
     assert PAIR.texts == 2
     assert TAGS.rows([("a", "b"), ("c",), ()]).tolist() == [2, 1, 0]
     assert PAIR.rows([("a", "b"), ("c", "d")]).tolist() == [1, 1]
@@ -122,7 +123,7 @@ def test_no_gold_has_the_form_of_the_kind() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"labels": ("a", "b"), "kind": "tagging"}, "span_f1' needs tags"),
+        ({"labels": ("a", "b"), "kind": "tagging", "metric": "span_f1"}, "span_f1' needs tags"),
         ({"labels": ("a", "b"), "kind": "pair", "metric": "pearson"}, "Unknown metric 'pearson' of a pair"),
         ({"labels": ("a",), "kind": "multilabel"}, "at least two labels"),
         ({"labels": ("v",), "kind": "regression"}, "Bounds belong"),

@@ -292,3 +292,22 @@ def test_masks_are_read_in_training_alone():
     assert masked.encode("[MASK]") == [2]
     assert masked.encode("a b") == [3, 4]
     assert build_vocabulary(["a [MASK] [MASK] [MASK] b"], 9).words == (*SPECIALS, "a", "b")
+
+
+LETTERS = st.sampled_from("ab'’_ \n\t.,!中é\u00a0\ud800\U0001f600") | st.characters()
+
+
+@given(st.lists(st.text(LETTERS), max_size=8))
+def test_words_are_counted_as_they_are_split(texts):
+    assert words.count_words(texts).tolist() == [len(split(text)) for text in texts]
+
+
+def test_every_code_point_counts_as_it_is_split():
+    points = [chr(point) for point in range(0x110000)]
+    found = words.count_words([f"a{point}b" for point in points])
+    assert found.min() == 1
+    assert all(len(split(f"a{points[n]}b")) == found[n] for n in range(0x3000))
+    kinds = {1: words.PATTERN, 2: f"[{words.SPACE}]", 3: f"[{words.SINGLE}]"}
+    for count in (2, 3):
+        there = re.findall(kinds[count], "".join(points).replace("\u2019", ""))
+        assert [points[n] for n in np.flatnonzero(found == count)] == there

@@ -8,14 +8,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from understudy.errors import DataError, RecipeError
+import numpy as np
+
+from understudy.data import Dataset
+from understudy.errors import DataError, RecipeError, nearest
 from understudy.folders import publish, read_json
 from understudy.opening import open_predictor
 from understudy.recipe import Recipe
 from understudy.run import POOL, Run
-from understudy.task import FloatArray, Item
+from understudy.stages import wanted_digest
+from understudy.task import FloatArray, Item, Task
 
 if TYPE_CHECKING:
+    from understudy.augment import Step, Tools
     from understudy.augment.inspection import Inspection
 
 NUMBERS, PAGE = "inspection.json", "inspection.html"
@@ -39,35 +44,86 @@ def augment(run: Run) -> None:
     steps, data = read_steps(run.recipe.augment), run.dataset
     if data.task.kind == "tagging":
         raise RecipeError("Sentences to be tagged cannot be augmented: their words change, tags do not.")
-    inputs = {
+    check_described(steps, data.task)
+    run.stages.run("augment", run.pool_folder, _inputs(run, steps), lambda about: _build(run, steps, about))
+
+
+def made_pool(run: Run) -> tuple[Item, ...] | None:
+    """The texts without gold labels, as the recipe wants them; ``None``: steps must make them first."""
+    if run.recipe.augment:
+        from understudy.augment import read_steps
+
+        wanted = wanted_digest("augment", _inputs(run, read_steps(run.recipe.augment)))
+        if not run.stages.is_current("augment", run.pool_folder, wanted):
+            return None
+    return run.pool
+
+
+def check_described(steps: Sequence[Step], task: Task) -> None:
+    """Refuse descriptions of labels that the task does not have."""
+    for step in steps:
+        if step.spec.needs_labels:
+            for name in step.config.labels:
+                if name not in task.index:
+                    raise RecipeError(f"{step.name}.labels describes {name!r}. {nearest(name, task.labels)}")
+
+
+def tools_of(run: Run) -> Tools:
+    """What a run lends to the steps: its teacher, the labels of train, a folder for what is bought."""
+    from understudy.augment import Tools
+
+    return Tools(predict=_asking(run), labels=label_names(run.dataset), kept=run.folder)
+
+
+def label_names(dataset: Dataset) -> dict[Item, tuple[str, ...]]:
+    """Labelled texts → the names of their gold labels; values have none, nor have texts without any label."""
+    task, gold = dataset.task, dataset.train.labels
+    if task.kind in ("regression", "tagging"):
+        return {}
+    columns: list[list[int]] = [[] for _ in range(len(gold))]
+    if task.is_exclusive:
+        columns = [[column] if column >= 0 else [] for column in gold.tolist()]
+    else:
+        for row, column in np.argwhere(gold == 1).tolist():
+            columns[row].append(column)
+    found: dict[Item, tuple[str, ...]] = {}
+    for item, held in zip(dataset.train.texts, columns, strict=True):
+        found.setdefault(item, tuple(task.labels[column] for column in held))
+    return found
+
+
+def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, Any]:
+    """Everything that decides the pool."""
+    data = run.dataset
+    return {
         "steps": [[step.name, asdict(step.config), step.of] for step in steps],
         "texts": [list(data.train.texts), list(data.unlabelled)],
         "held out": [list(data.dev.texts), list(data.test.texts)],
+        "labels": run.labelled_key if any(step.spec.needs_labels for step in steps) else None,
         "teacher": run.teacher_key if asks_teacher(run.recipe) else None,
         "seed": run.recipe.seed,
     }
-    run.stages.run("augment", run.pool_folder, inputs, lambda about: _build(run, steps, about))
 
 
-def _build(run: Run, steps: Sequence[Any], about: dict[str, Any]) -> None:
-    from understudy.augment import Tools, build_pool, held_out_forms
+def _build(run: Run, steps: Sequence[Step], about: dict[str, Any]) -> None:
+    from understudy.augment import build_pool, held_out_forms
     from understudy.augment.inspection import inspect_pool
     from understudy.augment.picture import save_page
 
     data = run.dataset
     pool = build_pool(
-        data.train.texts,  # type: ignore[arg-type]
-        data.unlabelled,  # type: ignore[arg-type]
+        data.train.texts,
+        data.unlabelled,
         steps,
         seed=run.recipe.seed,
-        held_out=held_out_forms([*data.dev.texts, *data.test.texts]),  # type: ignore[list-item]
-        tools=Tools(predict=_asking(run)),
+        held_out=held_out_forms([*data.dev.texts, *data.test.texts]),
+        tools=tools_of(run),
         progress=run.stages.progress,
     )
     asks = data.task.is_exclusive and any(step.spec.needs_teacher for step in steps)
     found = inspect_pool(
         pool,
-        data.train.texts,  # type: ignore[arg-type]
+        data.train.texts,
         labels=data.task.labels,
         gold=data.train.labels if data.task.is_exclusive else None,
         logits=_asking(run)(pool.items) if asks else None,

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from understudy.data import Dataset, load_dataset
+from understudy.data import Dataset
 from understudy.data.dataset import Split
-from understudy.data.pools import read_pool
-from understudy.errors import RecipeError, TeacherError
+from understudy.errors import TeacherError
 from understudy.folders import digest, read_json, write_json
-from understudy.ledger import ASIDE, LEDGER, Ledger, append_line, read_aside
+from understudy.ledger import ASIDE, LEDGER, Ledger, read_aside
+from understudy.lines import append_line
 from understudy.logits import LogitStore, label
 from understudy.opening import Order
 from understudy.outside import Outside
 from understudy.progress import Progress
-from understudy.recipe import make_recipe
 from understudy.summary import Entry
 from understudy.task import Item, Task
 from understudy.teachers.endpoint import Endpoint, opened
@@ -223,75 +222,3 @@ def entry(run: Run, outside: Outside) -> Entry:
         )
     order = Order("store", str(run.store_folder))
     return Entry(outside.name, "teacher", order, outside.key, timed=outside.order)
-
-
-def estimate(config: EndpointConfig, task: Task, parts: Mapping[str, Sequence[Item]]) -> str:
-    """What labelling would ask and cost at most, about, in a few lines; nothing is sent.
-
-    Args:
-        config: the endpoint.
-        task: label names.
-        parts: name of a split → its texts.
-    """
-    prompt = Prompt(config, task)
-    by_code = config.targets == "soft" or (config.targets == "auto" and not prompt.is_many)
-    times = config.samples if config.targets == "votes" else 1
-    seen: set[Item] = set()
-    total, lines = Bill(), []
-    for name, items in parts.items():
-        fresh = [item for item in dict.fromkeys(items) if item not in seen]
-        seen.update(fresh)
-        counts = [prompt.tokens(item, by_code=by_code) for item in fresh]
-        tokens = [times * sum(column) for column in zip(*counts, strict=True)] or [0, 0]
-        asked, cost = times * len(fresh), config.cost(tokens[0], tokens[1])
-        bill = Bill(asked, tokens[0], tokens[1], cost, asked)
-        total += bill
-        lines.append(f"  {name}: {len(fresh):,} texts, {bill.prompt_tokens:,} tokens of prompt")
-    money = (
-        f"about {total.cost:,.4f} {config.currency}"
-        if config.has_prices
-        else "unknown: give price_in and price_out"
-    )
-    how = f"the tokeniser {config.tokenizer}" if config.tokenizer else "an estimate by characters"
-    pace = (
-        f", at least {total.requests / config.requests_per_minute:,.1f} min"
-        if config.requests_per_minute
-        else ""
-    )
-    limits = [f"{config.budget:g} {config.currency}"] if config.budget is not None else []
-    limits += [f"{config.budget_requests:,} requests"] if config.budget_requests is not None else []
-    together = (
-        f"Together {total.requests:,} requests{pace}, {total.prompt_tokens:,} tokens of prompt and "
-        f"{total.completion_tokens:,} of answers, by {how}."
-    )
-    return "\n".join(
-        (
-            f"Labelling with {config.model} at {config.base_url} (nothing was sent):",
-            *lines,
-            together,
-            f"Cost: {money}. Answers that are asked for again come on top.",
-            f"Budget: {' and '.join(limits) or 'none'}.",
-        )
-    )
-
-
-def dry_run(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[str]) -> str:
-    """`estimate` for the run that a recipe describes; see `understudy.recipe.make_recipe`.
-
-    Raises:
-        RecipeError: its teacher is no endpoint, so nothing is to be paid.
-    """
-    recipe = make_recipe(file, flags, assignments)
-    config = recipe.teacher.endpoint
-    if config is None:
-        raise RecipeError(
-            "--dry-run tells the cost of an endpoint, but this teacher is none: it costs nothing."
-        )
-    if recipe.data.source is None:
-        task = Task(tuple(config.labels), recipe.data.kind or "classification")
-        pool = read_pool(recipe.data.unlabelled, recipe.data.text_column, kind=task.kind, texts=task.texts)
-        return estimate(config, task, {"unlabelled (dev and test are drawn from it)": pool.texts})
-    options = recipe.data.model_dump()
-    data = load_dataset(options.pop("source"), **options, seed=recipe.seed)
-    parts = {"test": data.test.texts, "train": data.train.texts, "unlabelled": data.unlabelled}
-    return estimate(config, data.task, parts)

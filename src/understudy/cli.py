@@ -134,7 +134,7 @@ TableOption = Annotated[
     typer.Option("--table", help="Words in model.fast: float32, float16, int8, auto (smallest, as good)."),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what an endpoint would be asked and what it may cost, and end.")
+    bool, typer.Option("--dry-run", help="Say what endpoints would be asked and what it may cost, and end.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of every random choice.")]
 
@@ -204,13 +204,14 @@ def _verb(stage: str, about: str) -> None:
         if is_run and recipe is not None:
             raise RecipeError(f"{data} has a recipe of its own. Give a run or --recipe, not both.")
         file = earlier if is_run else recipe
+        folder = out or (earlier.parent if earlier and is_run else None)
         if dry_run:
             _need_training()
-            from understudy.buying import dry_run as estimated
+            from understudy.estimates import dry_run as estimated
 
-            typer.echo(estimated(file, flags, assign or ()))
+            typer.echo(estimated(file, flags, assign or (), folder))
             return
-        _run(stage, file, flags, assign or (), out or (earlier.parent if earlier and is_run else None))
+        _run(stage, file, flags, assign or (), folder)
 
     command.__doc__ = about
     app.command(name="distill" if stage == "all" else stage)(command)
@@ -299,10 +300,20 @@ app.add_typer(pool, name="pool")
 
 
 @pool.command(name="inspect")
-def inspect_pool(folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]) -> None:
+def inspect_pool(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Draw it: .png, .svg or .pdf.")
+    ] = None,
+) -> None:
     """What each step made and removed, lengths, label balance, ten survivors and ten victims."""
     _need_training()
     _print_pool(folder)
+    if picture is not None:
+        from understudy.augment.picture import save_picture
+        from understudy.augmenting import inspect
+
+        save_picture(inspect(folder), picture)
 
 
 @app.command()

@@ -170,8 +170,8 @@ class TrainingConfig:
         embeddings: what the word table starts from: ``teacher`` (its input embeddings), ``teacher-static``
             (each word once through it), or a file of vectors; ``None`` is random.
         is_embedding_frozen: whether the word table keeps what it started from.
-        trainer: ``native`` (in C, for `cbow.v1`), ``torch``, or ``auto``: the first where it can and texts
-            are many. A learning rate or a batch size is the torch loop's, and decides for that.
+        trainer: ``native`` (in C, for `cbow.v1` and `dan.v1`), ``torch``, or ``auto``: the first where it can
+            and texts are many. A learning rate or a batch size is the torch loop's, and decides for that.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT

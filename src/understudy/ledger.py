@@ -6,7 +6,6 @@ paid stands in the ledger, and rows that did not reach the store any more are ta
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -16,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from understudy.errors import StoreError
 from understudy.items import from_json
+from understudy.lines import append_line, read_lines
 from understudy.logits import text_keys
 from understudy.task import FloatArray, Item
 from understudy.teachers.endpoint import Record
@@ -86,33 +85,3 @@ class Ledger:
 def read_aside(path: Path) -> dict[Item, str]:
     """Texts that were set aside → the reason."""
     return {from_json(line["text"]): line["reason"] for line in read_lines(path)}
-
-
-def append_line(path: Path, value: Any) -> None:
-    """Add one JSON line, in one piece."""
-    with path.open("ab", buffering=0) as file:
-        file.write(json.dumps(value).encode() + b"\n")
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON lines of a file that may be missing; a last one without its end is cut off the file.
-
-    Raises:
-        StoreError: a line is damaged, by number.
-    """
-    if not path.is_file():
-        return []
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-    lines = []
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            lines.append(json.loads(line))
-        except ValueError as error:
-            raise StoreError(
-                f"{path}, line {number} is damaged: {error}. Mend or delete the line."
-            ) from error
-    return lines

@@ -134,8 +134,7 @@ def _open_teacher(order: Order, task: Task, _: int) -> Opened:
     teacher = Teacher.from_pretrained(
         order.location, task=task, labels=order.teacher_labels, precision=order.precision
     )
-    width = 2 if order.precision == "bfloat16" else 4
-    return Opened(teacher, teacher.parameters, teacher.parameters * width, teacher.fingerprint)
+    return Opened(teacher, teacher.parameters, teacher.parameters * 4, teacher.fingerprint)
 
 
 def _open_ensemble(order: Order, task: Task, threads: int) -> Opened:

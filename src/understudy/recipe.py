@@ -42,6 +42,7 @@ class DataRecipe(_Part):
     metric: str | None = None
     bins: float | None = Field(None, gt=0)
     sample: int | None = Field(None, gt=0)
+    rest: Literal["drop", "unlabelled"] = "drop"
 
     @field_validator("labels", mode="before")
     @classmethod

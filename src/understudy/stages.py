@@ -16,6 +16,11 @@ from understudy.progress import Progress
 RECORD = "stages.json"
 
 
+def wanted_digest(name: str, inputs: Mapping[str, Any]) -> str:
+    """What the manifest of a stage's folder must hold, so that the stage is not done again."""
+    return digest({**inputs, "stage": name, "version": __version__})
+
+
 @dataclass
 class Stages:
     """The stages of the run in ``folder``: what was done, what was skipped, and the seconds each took.
@@ -45,7 +50,7 @@ class Stages:
         Returns:
             Digest of the inputs, for stages that build on this one.
         """
-        wanted = digest({**inputs, "stage": name, "version": __version__})
+        wanted = wanted_digest(name, inputs)
         if self.is_current(name, folder, wanted):
             self.skip(name)
             return wanted

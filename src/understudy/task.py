@@ -62,7 +62,7 @@ class Task:
         labels: names of the logits' columns. In regression one name stands for a direct value; several are
             numbers, the centres of bins, and the answer is their expected value.
         kind: one of `KINDS`.
-        metric: one of `METRICS` for the kind; empty takes its default.
+        metric: one of `METRICS` for the kind; empty takes the first, or accuracy for tags that mark no spans.
         texts: how many texts an item has: 1, or 2 (always in ``pair``; multilabel and regression may).
         thresholds: multilabel: probability from which each label holds; ``None`` is `THRESHOLD` for all.
         bounds: regression with one column: the values that the logits 0 and 1 stand for.
@@ -85,7 +85,7 @@ class Task:
         for name in ("labels", "thresholds", "bounds"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else tuple(value))
-        object.__setattr__(self, "metric", self.metric or METRICS[self.kind][0])
+        object.__setattr__(self, "metric", self.metric or self._usual_metric())
         object.__setattr__(self, "texts", 2 if self.kind == "pair" else self.texts)
         if self.metric not in METRICS[self.kind]:
             raise RecipeError(
@@ -94,6 +94,10 @@ class Task:
             )
         self._check_labels()
         self._check_fields()
+
+    def _usual_metric(self) -> str:
+        """The kind's first; of tags that mark no spans, such as parts of speech, accuracy."""
+        return "accuracy" if self.kind == "tagging" and not self.has_spans else METRICS[self.kind][0]
 
     def _check_labels(self) -> None:
         fewest = 1 if self.kind == "regression" else 2

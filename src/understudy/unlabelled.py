@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,14 @@ import numpy as np
 from understudy.buying import buy
 from understudy.data import Dataset
 from understudy.data.dataset import Split
-from understudy.data.leaks import drop_known, normalise, normalise_pair
+from understudy.data.leaks import drop_known, fold_of
 from understudy.data.pools import read_pool
 from understudy.errors import DataError, TeacherError
 from understudy.logits import LogitStore, label
 from understudy.outside import Outside, find_outside, label_names
 from understudy.progress import Progress
 from understudy.recipe import Recipe
-from understudy.task import METRICS, FloatArray, IntArray, Item, Task
+from understudy.task import FloatArray, IntArray, Item, Task
 from understudy.teachers.functions import Function
 
 NOTE = (
@@ -42,30 +43,37 @@ def load(recipe: Recipe, out: Path | None, progress: Progress, function: Functio
         DataError: the texts cannot be read, or are too few to be split.
         TeacherError: the budget is spent before dev and test are labelled, or the teacher answers too few.
     """
+    data = draw(recipe, function)
+    found = find_outside(recipe, data.task, function)
+    if found is None:
+        raise TeacherError("A run without labelled data needs a teacher from outside.")
+    folder = (out or Path("runs") / data.name) / "logits" / found.key[:16]
+    dev = _labelled(found, data.task, data.dev.texts, folder, progress)
+    test = _labelled(found, data.task, data.test.texts, folder, progress)
+    lost = len(data.dev) + len(data.test) - len(dev) - len(test)
+    dropped = {**data.dropped, **({"dev and test texts without an answer": lost} if lost else {})}
+    return replace(data, dev=dev, test=test, dropped=dropped)
+
+
+def draw(recipe: Recipe, function: Function | None = None) -> Dataset:
+    """The same, before dev and test are labelled: nobody is asked.
+
+    Raises:
+        DataError: the texts cannot be read, or are too few to be split.
+    """
     task = task_of(recipe, function)
     pool = read_pool(recipe.data.unlabelled, recipe.data.text_column, kind=task.kind, texts=task.texts)
     dev, test, rest = _drawn(pool.texts, recipe)
-    name = Path(recipe.data.unlabelled[0]).name.split(".")[0].strip("*") or "texts"
-    found = find_outside(recipe, task, function)
-    if found is None:
-        raise TeacherError("A run without labelled data needs a teacher from outside.")
-    folder = (out or Path("runs") / name) / "logits" / found.key[:16]
-    answers = {
-        part: _labelled(found, task, items, folder, progress)
-        for part, items in (("dev", dev), ("test", test))
-    }
-    fold = normalise_pair if task.texts == 2 else normalise
-    kept, dropped = drop_known(rest, (), (*dev, *test), fold)
-    lost = sum(len(items) - len(answers[part]) for part, items in (("dev", dev), ("test", test)))
+    kept, dropped = drop_known(rest, (), (*dev, *test), fold_of(task.texts))
     return Dataset(
-        name=name,
+        name=Path(recipe.data.unlabelled[0]).name.split(".")[0].strip("*") or "texts",
         task=task,
         train=Split((), task.no_gold(0)),
-        dev=answers["dev"],
-        test=answers["test"],
+        dev=Split(tuple(dev), task.no_gold(len(dev))),
+        test=Split(tuple(test), task.no_gold(len(test))),
         unlabelled=kept,
         notes=(NOTE, *pool.notes),
-        dropped={**dropped, **({"dev and test texts without an answer": lost} if lost else {})},
+        dropped=dropped,
         source=SOURCE,
     )
 
@@ -73,7 +81,7 @@ def load(recipe: Recipe, out: Path | None, progress: Progress, function: Functio
 def task_of(recipe: Recipe, function: Function | None = None) -> Task:
     """The task that the teacher's label names make."""
     kind = recipe.data.kind or "classification"
-    return Task(label_names(recipe, function), kind, recipe.data.metric or METRICS[kind][0])
+    return Task(label_names(recipe, function), kind, recipe.data.metric or "")
 
 
 def _drawn(texts: Sequence[Item], recipe: Recipe) -> tuple[list[Item], list[Item], list[Item]]:

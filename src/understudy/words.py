@@ -19,10 +19,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from understudy.casing import LOWER
 from understudy.errors import ArtifactError
@@ -46,6 +48,7 @@ SINGLE = (
 """Single: punctuation, signs, emoji and ideographs, each a word of its own."""
 
 PATTERN = f"[{SINGLE}]|[^{SPACE}{SINGLE}]+"
+_SPACE, _SINGLE, _WORD = range(3)
 _FIND = re.compile(PATTERN).findall
 _PLACES = re.compile(PATTERN).finditer
 _MASKS = re.compile(r"\[MASK\]|<mask>")
@@ -80,6 +83,32 @@ def tokens(text: str) -> list[tuple[str, int, int]]:
     """
     places = (match.span() for match in _PLACES(text.replace("\u2019", "'")))
     return [(text[start:end], start, end) for start, end in places]
+
+
+def count_words(texts: Sequence[str]) -> IntArray:
+    """Words of each text, ``(n,)``: the lengths of what `split` gives, of all texts at once.
+
+    A word begins at every single code point, and at every word code point behind none.
+    """
+    sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    joined = "\n".join(texts).encode("utf-32-le", "surrogatepass")
+    kinds = _classes()[np.frombuffer(joined, dtype="<u4")]
+    behind_word = np.concatenate([[False], kinds == _WORD])[:-1]
+    begun = np.concatenate([[0], np.cumsum((kinds == _SINGLE) | ((kinds == _WORD) & ~behind_word))])
+    ends = np.cumsum(sizes + 1) - 1
+    return np.asarray(begun[ends] - begun[ends - sizes])
+
+
+@cache
+def _classes() -> npt.NDArray[np.uint8]:
+    """The class of every code point, as it is lower-cased: ``(0x110000,)``."""
+    every = np.arange(0x110000, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    classes = np.full(len(every), _WORD, dtype=np.uint8)
+    for number, points in ((_SPACE, SPACE), (_SINGLE, SINGLE)):
+        for run in re.finditer(f"[{points}]+", every):
+            classes[slice(*run.span())] = number
+    classes[ord("\u2019")] = _WORD
+    return classes
 
 
 def without_masks(text: str) -> str:

@@ -64,7 +64,7 @@ def test_what_cannot_be_honoured_is_refused(make, message):
 
 @pytest.mark.parametrize("name", sorted(STEPS))
 def test_a_recipe_can_hold_every_config_and_unknown_options_are_refused(name):
-    needed = {"model": "m", "there": "a", "back": "b", "sources": ["s"], "top": 5}
+    needed = {"model": "m", "base_url": "http://x/v1", "there": "a", "back": "b", "sources": ["s"], "top": 5}
     config = STEPS[name].config
     given = {key: value for key, value in needed.items() if key in config.__dataclass_fields__}
     read = TypeAdapter(config).validate_python(given)

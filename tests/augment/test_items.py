@@ -4,7 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from understudy.augment.items import Seen, item_keys, normalise_item, pick
+from understudy.augment.items import Seen, item_keys, judged_form, judged_keys, normalise_item, pick
+from understudy.data.leaks import normalise, normalise_pair
 
 
 def keys(*numbers):
@@ -17,6 +18,16 @@ def test_items_are_compared_case_folded_with_single_spaces():
     assert normalise_item(("a", "b c")) != normalise_item(("a b", "c"))
     one, other, third = item_keys(["The Room", "the  room", "the rooms"])
     assert one == other != third
+
+
+def test_dev_and_test_are_compared_as_the_leak_guard_does():
+    assert judged_form(" What a\tROOM ") == normalise(" What a\tROOM ")
+    assert judged_form(("A  b", "C")) == judged_form(("c", "a b")) == normalise_pair(("A  b", "C"))
+    assert normalise_item(("a", "b")) != normalise_item(("b", "a"))
+    texts, pairs = ["a", "b"], [("a", "b"), ("b", "a")]
+    assert judged_keys(texts, item_keys(texts)).tolist() == item_keys(texts).tolist()
+    assert len(set(judged_keys(pairs, item_keys(pairs)).tolist())) == 1
+    assert len(judged_keys([], item_keys([]))) == 0
 
 
 def test_keys_are_the_same_in_every_process():

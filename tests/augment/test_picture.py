@@ -5,6 +5,7 @@ import pytest
 from understudy.augment import build_pool
 from understudy.augment.inspection import inspect_pool
 from understudy.augment.picture import draw, save_page, save_picture
+from understudy.errors import RecipeError
 
 
 def titles(figure):
@@ -35,6 +36,11 @@ def test_without_labels_there_are_two_panels(inspection, sentences):
 def test_pictures_have_the_format_of_their_suffix(inspection, tmp_path, suffix, head):
     save_picture(inspection[0], tmp_path / f"pool{suffix}")
     assert (tmp_path / f"pool{suffix}").read_bytes().startswith(head)
+
+
+def test_another_suffix_is_refused(inspection, tmp_path):
+    with pytest.raises(RecipeError, match=r"form of picture '\.pgn'.*\.png"):
+        save_picture(inspection[0], tmp_path / "pool.pgn")
 
 
 def test_the_page_stands_alone_and_escapes_texts(inspection, tmp_path):

@@ -94,6 +94,13 @@ def test_pairs_make_pairs(sentences):
     assert kinds == {(True, False), (False, True), (False, False)}
 
 
+def test_a_pair_of_dev_or_test_does_not_enter_turned_round():
+    given = [("the room", "the hall"), ("the hall", "the room"), ("rain", "sun"), ("sun", "rain")]
+    pool = build_pool([("a", "b")], given, held_out=held_out_forms([("The  Hall", "the room")]))
+    assert pool.items == (("rain", "sun"), ("sun", "rain"))
+    assert pool.reports[0].removed == {HELD_OUT: 2}
+
+
 def test_texts_and_pairs_do_not_mix():
     with pytest.raises(DataError, match="mixed"):
         build_pool(["a"], [("a", "b")])

@@ -9,7 +9,7 @@ from understudy.errors import RecipeError
 def test_every_step_of_the_design_is_here():
     kinds = {kind: {n for n, s in STEPS.items() if s.kind == kind} for kind in (RULES, MODEL, FILTER)}
     assert kinds[RULES] == {"masking", "pos-swap", "ngram", "rules", "eda"}
-    assert kinds[MODEL] == {"mlm", "generate", "back-translate", "merge", "sentences"}
+    assert kinds[MODEL] == {"mlm", "generate", "back-translate", "paraphrase", "merge", "sentences"}
     assert kinds[FILTER] == {"length", "balance", "confidence", "near-duplicates", "domain"}
 
 
@@ -52,3 +52,10 @@ def test_the_listing_names_kinds_and_options():
     rows = {row["name"]: row for row in listing()}
     assert rows["masking"]["options"] == ["p", "passes", "mask"]
     assert [name for name, row in rows.items() if row["needs_teacher"]] == ["balance", "confidence"]
+    assert [name for name, row in rows.items() if STEPS[name].needs_labels] == ["paraphrase"]
+
+
+def test_an_error_shows_no_options_as_a_whole():
+    with pytest.raises(RecipeError) as refused:
+        step("masking", {"p": 3, "mask": "pasted by mistake"})
+    assert "pasted" not in str(refused.value)

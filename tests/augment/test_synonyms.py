@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from understudy.augment.synonyms import Neighbours, read_synonyms, read_vectors
+from understudy.augment.synonyms import Neighbours, largest, read_synonyms, read_vectors
 from understudy.errors import DataError
 
 
@@ -62,3 +62,10 @@ def test_neighbours_are_by_cosine_nearest_first_without_the_word_itself():
 
 def test_there_are_no_more_neighbours_than_words():
     assert Neighbours(["a", "b"], np.eye(2, dtype=np.float32), 10)(["a"]) == [("b",)]
+
+
+@pytest.mark.parametrize(("width", "count"), [(1, 1), (31, 4), (33, 2), (400, 10), (1000, 7), (2081, 40)])
+def test_the_largest_are_found_in_lots_as_in_whole_rows(width, count):
+    values = np.random.default_rng(width).permuted(np.arange(5 * width).reshape(5, width), axis=1)
+    expected = np.argsort(-values, axis=1)[:, :count]
+    assert largest(values.astype(np.float32), count).tolist() == expected.tolist()

@@ -119,7 +119,7 @@ def test_emotions_can_be_sampled_and_are_named_as_published(shared_data, monkeyp
     data = load_dataset("goemotions", sample=10_000)
     assert (len(data.train), len(data.dev), len(data.test)) == (10_000, 5414, 5427)
     assert data.train.labels.shape == (10_000, 28)
-    assert "Kept 10,000 of 43,252 train texts: drawn at random, seed 0 (--sample)." in data.notes
+    assert "Kept 10,000 of 43,252 train texts: drawn at random, seed 0 (data.sample)." in data.notes
 
 
 def test_a_folder_of_a_public_set_is_read_without_being_told_how(shared_data):

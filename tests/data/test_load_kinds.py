@@ -223,10 +223,23 @@ def test_a_sample_of_train_is_drawn_by_the_seed(tmp_path):
     order = {pair: place for place, pair in enumerate(whole.train.texts)}
     places = [order[pair] for pair in drawn.train.texts]
     assert places == sorted(places)
-    assert "Kept 10 of 80 train texts: drawn at random, seed 0 (--sample)." in drawn.notes
+    assert "Kept 10 of 80 train texts: drawn at random, seed 0 (data.sample)." in drawn.notes
     assert load_dataset(path, sample=10).fingerprint == drawn.fingerprint
     assert load_dataset(path, sample=10, seed=1).train.texts != drawn.train.texts
     assert load_dataset(path, sample=80).fingerprint == whole.fingerprint
+
+
+def test_texts_beyond_the_sample_may_stay_without_their_labels(tmp_path):
+    path = write_rows(tmp_path / "all.jsonl", pairs(100))
+    drawn, kept = load_dataset(path, sample=10), load_dataset(path, sample=10, rest="unlabelled")
+    assert kept.train.texts == drawn.train.texts
+    assert not drawn.unlabelled
+    assert len(kept.unlabelled) == 70
+    assert not {*kept.unlabelled} & {*kept.train.texts, *kept.dev.texts, *kept.test.texts}
+    assert any("(data.sample), the others became unlabelled texts." in note for note in kept.notes)
+    assert not load_dataset(path, sample=80, rest="unlabelled").unlabelled
+    with pytest.raises(RecipeError, match="'keep'"):
+        load_dataset(path, sample=10, rest="keep")
 
 
 @pytest.mark.parametrize(

@@ -1,86 +1,26 @@
 """The C extension alone: ids of every rule, sums by hand, errors. `make sanitize` runs this file, too."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import fast_cases
 import numpy as np
 import pytest
+from fast_cases import LABELS, LEVELS, STRINGS, TEXTS, refuse, weights
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from understudy.flat import BERT, PIECES, WORDS, Weights, pack, round_rows, rule_of
 from understudy.runtime import fast
-from understudy.subwords import SubwordVocabulary, train_wordpiece
 from understudy.training import native
-from understudy.words import SPECIALS, WordVocabulary, build_vocabulary
+from understudy.words import SPECIALS, WordVocabulary
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
-
-LABELS = ("bad", "fair", "good")
-LEVELS = (0, 1, 2)
-TEXTS = [
-    "The film was good, very good: a naïve CAFÉ story — don’t miss it!",
-    "unbelievably long-winded and uncharacteristically disproportionate internationalisations",
-    "snake_case it's 3.50€ #1 @me [UNK] [CLS] x\ty\x00z\x7f 日本語 한국어 🙂",
-    "e\u0301te\u0301 ǅ İstanbul ΟΔΟΣ \u212a \u2028",
-    "",
-    " ",
-    "word " * 900 + "end",
-    "a\ud83d b\ude42 \ud83d\ude42 \udc00",
-    "x" * 16 + " " + "x" * 17 + " " + "y" * 100 + " " + "y" * 101 + " " + "é" * 101,
-    "!" * 3000,
-    "\u2019" * 700,
-]
-LETTERS = st.sampled_from(
-    "aAzZ09'_-.,![] \t\n\x00\x7f\x85éÉßİΣςǅ’“\u0301\u0334\u200b\u212a日本한🙂\ud83d\ude42xyexaltedly"
-)
-STRINGS = st.text(LETTERS, max_size=80) | st.text(max_size=40) | st.text(st.characters(), max_size=80)
-
-
-def bert_like(texts):
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=specials, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return SubwordVocabulary(json.loads(tokenizer.to_str()), 64)
-
-
-@pytest.fixture(scope="module")
-def vocabularies():
-    return {
-        "words": build_vocabulary(TEXTS, 1000),
-        "cut": build_vocabulary(TEXTS, 1000).cut(5),
-        "pieces": train_wordpiece(TEXTS, 150),
-        "cut pieces": train_wordpiece(TEXTS, 60).cut(5),
-        "bert": bert_like(TEXTS[:4]),
-    }
-
-
-def weights(rows, width=20, hidden=9, labels=3, seed=0, **more):
-    draw = np.random.default_rng(seed).normal
-    shapes = [(rows, width), (hidden, width), (hidden,), (labels, hidden), (labels,)]
-    return Weights(*(draw(size=shape).astype(np.float32) for shape in shapes), **more)
+vocabularies, file = fast_cases.vocabularies, fast_cases.file  # fixtures
 
 
 def student(vocabulary, level=2, **more):
     made = pack(rule_of(vocabulary), weights(len(vocabulary), **more))
     return extension.Student(made, LABELS, vocabulary.encode, level)
-
-
-@pytest.fixture(scope="module")
-def file():
-    return pack(rule_of(WordVocabulary((*SPECIALS, "good", "bad", "x" * 20))), weights(6))
-
-
-def refuse(text):
-    raise LookupError(text)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -244,6 +184,11 @@ def test_the_trainer_stays_inside_its_arrays(sizes, level):
         targets = native.Targets(loss, soft, gold, alpha=0.5, class_weights=np.ones(sizes[2], np.float32))
         last = native.train(first, texts, targets, epochs=2, learning_rate=0.1, seed=0, level=level)
         assert np.isfinite(last.embedding).all()
+        dan = replace(first, grams=rng.normal(size=(6, sizes[0])).astype(np.float32), gram_weight=0.3)
+        followed = texts.with_grams(rng.integers(0, 6, (sum(lengths), 3)), 9)
+        last = native.train(dan, followed, targets, epochs=2, learning_rate=0.1, seed=0, level=level)
+        assert np.isfinite(last.grams).all()
+        assert (last.grams[0] == dan.grams[0]).all()
 
 
 # ------------------------------------------------------------------------------------- rows of fewer bits

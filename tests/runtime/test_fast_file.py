@@ -5,31 +5,16 @@ import resource
 import struct
 from dataclasses import replace
 
+import fast_cases
 import numpy as np
 import pytest
+from fast_cases import LABELS, refuse, weights
 
-from understudy.flat import HEADER, HEADER_BYTES, Weights, checksum, pack, rule_of
+from understudy.flat import HEADER, HEADER_BYTES, checksum, pack, rule_of
 from understudy.words import SPECIALS, WordVocabulary
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
-
-LABELS = ("bad", "fair", "good")
-
-
-def refuse(text):
-    raise LookupError(text)
-
-
-def weights(rows, width=20, hidden=9, labels=3, seed=0, **more):
-    draw = np.random.default_rng(seed).normal
-    shapes = [(rows, width), (hidden, width), (hidden,), (labels, hidden), (labels,)]
-    return Weights(*(draw(size=shape).astype(np.float32) for shape in shapes), **more)
-
-
-@pytest.fixture(scope="module")
-def file():
-    return pack(rule_of(WordVocabulary((*SPECIALS, "good", "bad", "x" * 20))), weights(6))
-
+file = fast_cases.file  # fixtures
 
 FIELDS = (
     *(

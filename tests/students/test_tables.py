@@ -6,7 +6,7 @@ import torch
 
 from understudy.errors import RecipeError
 from understudy.loop import LoopConfig, optimise
-from understudy.students import build, spec
+from understudy.students import build
 from understudy.students.tables import sif_weights
 from understudy.words import PAD_ID
 
@@ -43,8 +43,6 @@ def test_each_student_takes_vectors_or_says_why_not(name, smaller, batch_of, log
     if isinstance(table, str):
         assert name == "cmow.v1"
         assert re.fullmatch(r"A word of .*\.", table)
-        with pytest.raises(RecipeError, match="A word of 'cmow"):
-            spec(name).vector_width(spec(name).config())
         return
     module = module_of(name, smaller).eval()
     before, table = module.state_dict(), module.encoder.word_table()
@@ -88,11 +86,6 @@ def test_vectors_of_another_shape_are_refused():
     table = build("cbow.v1", 2, seed=0, vocabulary_size=SIZE).encoder.word_table()
     with pytest.raises(RecipeError, match=r"\(40, 3\) do not fit a word table \(40, 16\)"):
         table.fill(np.zeros((SIZE, 3), dtype=np.float32))
-
-
-@pytest.mark.parametrize(("student", "width"), [("cbow.v1", 16), ("bihybrid.v1", 400), ("bert-mini.v1", 256)])
-def test_the_width_of_vectors_is_known_without_building(student, width):
-    assert spec(student).vector_width(spec(student).config()) == width
 
 
 def test_smooth_inverse_frequency_by_hand():

@@ -77,6 +77,8 @@ class Chat:
             "invalid": '{"label": ',
             "empty": None,
         }.get(mood, answer)
+        if '"variants"' in system:
+            answer = self.vary(text, mood)
         logprobs = None
         if body.get("logprobs") and self.has_logprobs and mood != "bare":
             others = [code for code in codes.values() if code != codes[label]]
@@ -88,7 +90,7 @@ class Chat:
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": answer, "refusal": None},
-            "finish_reason": "stop" if answer else "content_filter",
+            "finish_reason": "length" if mood == "cut off" else "stop" if answer else "content_filter",
             "logprobs": logprobs,
         }
         done = {
@@ -101,6 +103,23 @@ class Chat:
         if mood != "unbilled":
             done["usage"] = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
         return done
+
+    def vary(self, text, mood):
+        """Variants of a text or a pair, as JSON or not quite."""
+        first, _, second = text.removeprefix("First text:\n").partition("\n\nSecond text:\n")
+        said = [f"variant {n} of {first}" for n in range(5)]
+        if second:
+            said = [{"first": one, "second": second} for one in said]
+        whole = json.dumps({"variants": said})
+        return {
+            "prose": f"Sure!\n```json\n{whole}\n```",
+            "cut off": whole[:30],
+            "blank": json.dumps({"variants": ["", "  ", 7, None]}),
+            "wrong": json.dumps({"variants": "one"}),
+            "messy": json.dumps({"variants": [" one\n two ", "one two", "", "three"]}),
+            "said": "I cannot do that.",
+            "empty": None,
+        }.get(mood, whole)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -269,12 +269,30 @@ def test_an_arranged_teacher_shares_its_weights(teacher):
 # ------------------------------------------------------------------------------------- precision and saving
 
 
-def test_bfloat16_stays_close(bert, teacher, texts):
+def test_bfloat16_stays_close_and_keeps_its_weights(bert, teacher, texts, monkeypatch):
+    monkeypatch.setattr(Teacher, "near", 0.0)
     low = Teacher.from_pretrained(bert, precision="bfloat16")
-    assert {p.dtype for p in low.module.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in low.module.parameters()} == {torch.float32}
     logits, expected = low.logits(texts), teacher.logits(texts)
     assert logits.dtype == np.float32
     assert 0 < np.abs(logits - expected).max() < 0.05 * np.abs(expected).max() + 0.05
+
+
+def test_near_ties_are_answered_again_in_float32(bert, teacher, texts, monkeypatch):
+    expected = teacher.logits(texts)
+    gaps = np.sort(np.ptp(expected, axis=1))
+    between = float(gaps[2] + gaps[3]) / 2
+    monkeypatch.setattr(Teacher, "near", between)
+    moved = np.abs(Teacher.from_pretrained(bert, precision="bfloat16").logits(texts) - expected).max(axis=1)
+    is_near = np.ptp(expected, axis=1) < between
+    assert moved[is_near].max() < 1e-6 < moved[~is_near].min()
+
+
+def test_how_near_is_near_is_the_teachers_own(bert, teacher, texts):
+    low = Teacher.from_pretrained(bert, precision="bfloat16")
+    moved = np.ptp(low.logits(texts) - teacher.logits(texts), axis=1).max()
+    assert 0 < moved < low.near < 50 * moved
+    assert low.near == Teacher.from_pretrained(bert, precision="bfloat16").near
 
 
 def test_what_is_saved_is_what_is_loaded(teacher, mean_pooled, texts, tmp_path):

@@ -45,6 +45,38 @@ def test_it_learns_by_every_loss(name):
     assert found.facts["steps"] > 0
 
 
+def order(n, seed=0):
+    """Texts of the same words, whose order alone says what they are."""
+    labels = np.random.default_rng(seed).integers(0, 2, n)
+    noise = np.random.default_rng(seed + 9).integers(0, 30, (n, 2))
+    said = ("not bad but good", "not good but bad")
+    return tuple(f"w{a} {said[label]} w{b}" for label, (a, b) in zip(labels, noise, strict=True)), labels
+
+
+def test_n_grams_learn_what_words_cannot_say():
+    reached = {}
+    for name in ("cbow.v1", "dan.v1"):
+        lesson = TransferSet(*order(400), None)
+        found = fit(name, TASK, lesson, order(100, 1), seed=0, config=NATIVE)
+        texts, gold = order(200, 2)
+        reached[name] = (found.student.logits(texts).argmax(axis=1) == gold).mean()
+    assert reached["cbow.v1"] < 0.7
+    assert reached["dan.v1"] > 0.95
+
+
+def test_n_grams_are_found_in_parts_as_in_one(monkeypatch):
+    module = build("dan.v1", 2, seed=0, vocabulary_size=20)
+    lengths = np.random.default_rng(0).integers(1, 9, 10)
+    ids = np.random.default_rng(1).integers(2, 20, lengths.sum()).astype(np.int32)
+    texts = native.Encoded(ids, np.cumsum(lengths))
+    whole = bag.with_grams(module, texts)
+    for at_once in (1, 3, 5, 10):
+        monkeypatch.setattr(bag, "AT_ONCE", at_once)
+        part = bag.with_grams(module, texts)
+        np.testing.assert_array_equal(part.ids, whole.ids)
+        np.testing.assert_array_equal(part.ends, whole.ends)
+
+
 def test_the_student_has_the_weights_of_its_best_epoch():
     found = train(TrainingConfig(trainer="native", epochs=20))
     texts, gold = corpus(100, 1)
@@ -59,8 +91,9 @@ def test_the_same_seed_gives_the_same_student():
     assert (one != other).any()
 
 
-def test_weights_go_out_and_in_unchanged():
-    module = build("cbow.v1", 3, seed=0, vocabulary_size=20)
+@pytest.mark.parametrize("name", ["cbow.v1", "dan.v1"])
+def test_weights_go_out_and_in_unchanged(name):
+    module = build(name, 3, seed=0, vocabulary_size=20)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     bag.put(module, bag.weights_of(module))
     assert all((before[name] == tensor).all() for name, tensor in module.state_dict().items())

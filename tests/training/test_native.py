@@ -1,6 +1,7 @@
 """The native trainer: its gradients are torch's, its losses are those of `losses.py`, and it learns."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from understudy.errors import MissingExtraError, RecipeError
 from understudy.flat import Weights
 from understudy.students import Ragged, build
 from understudy.task import Task
-from understudy.training import native
+from understudy.training import bag, native
 from understudy.training.native import Encoded, Targets, encode, first_weights, train
 from understudy.words import SPECIALS, WordVocabulary, build_vocabulary
 
@@ -111,6 +112,34 @@ def test_the_first_step_is_adagrads_with_torchs_gradients(weights, kind, level, 
     assert seen[0][1] == pytest.approx(loss.item() + constant, rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("labels", [2, 3, 18, 300])
+@pytest.mark.parametrize("spread", [1.0, 30.0])
+def test_losses_and_gradients_of_probabilities_are_torchs_to_a_hundred_thousandth(
+    labels, spread, level, monkeypatch
+):
+    """The first squares dwarf the gradient's, so that all steps are gradients times one factor."""
+    monkeypatch.setattr(native, "FIRST_SQUARE", 1e12)
+    first = first_weights(9, 16, 32, labels, np.random.default_rng(3))
+    first = Weights(*arrays(first)[:-1], np.random.default_rng(4).normal(0, spread, labels).astype("f4"))
+    soft = np.random.default_rng(5).normal(0, spread, (1, labels)).astype(np.float32)
+    texts, seen = Encoded(np.array([3, 5, 8], np.int32), np.array([3])), []
+    after = train(
+        first, texts, Targets("kl", soft, temperature=2.0), epochs=1, learning_rate=1e10, seed=0, level=level,
+        after_epoch=lambda *facts: seen.append(facts) or True,
+    )  # fmt: skip
+    module = module_of(first)
+    loss = losses.kl(module(batch_of(texts)), torch.from_numpy(soft), 2.0).mean()
+    loss.backward()
+    share = functional.softmax(torch.from_numpy(soft) / 2, dim=-1)
+    entropy = 4 * float(torch.special.entr(share).sum())
+    assert seen[0][1] == pytest.approx(loss.item() + entropy, rel=1e-5, abs=1e-5)
+    step, gradient = after.output_bias - first.output_bias, module.head.output.bias.grad.numpy()
+    np.testing.assert_allclose(
+        -step / np.linalg.norm(step), gradient / np.linalg.norm(gradient), rtol=0, atol=1e-5
+    )
+
+
 def test_class_weights_weigh_the_gold_loss(weights):
     texts = Encoded(np.array([3, 5, 8], np.int32), np.array([3]))
     found = []
@@ -127,6 +156,40 @@ def test_class_weights_weigh_the_gold_loss(weights):
             after_epoch=lambda _, loss, __: found.append(loss),
         )
     assert found[1] == pytest.approx(2.5 * found[0], rel=1e-5)
+
+
+def test_n_grams_follow_the_words_of_their_text():
+    texts = Encoded(np.array([3, 4, 5, 6], np.int32), np.array([3, 4]))
+    made = texts.with_grams(np.array([[2, 7], [1, 0], [0, 0], [0, 0]]), 10)
+    assert made.ids.tolist() == [3, 4, 5, 12, 17, 11, 6]
+    assert made.ends.tolist() == [6, 7]
+    assert made.words.tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("sizes", [(16, 32), (32, 32), (5, 7)], ids=str)
+def test_the_first_step_with_n_grams_is_adagrads_with_torchs_gradients(sizes, level, monkeypatch):
+    """One text in which every word and every n-gram stands once."""
+    monkeypatch.setattr(native, "FIRST_SQUARE", 1e4)
+    width, hidden = sizes
+    more = {"buckets": 500, "longest": 3, "gram_weight": 0.3, "vocabulary_size": 9}
+    module = build("dan.v1", 3, seed=0, width=width, hidden=hidden, **more)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(10)
+    first, words = bag.weights_of(module), Encoded(np.array([3, 5, 8, 4], np.int32), np.array([4]))
+    first = replace(first, **{part: getattr(first, part).copy() for part in bag.PLACES})
+    texts, soft = bag.with_grams(module, words), np.array([[1.0, -1.0, 0.5]], np.float32)
+    assert len(set(texts.ids.tolist())) == len(texts.ids) == 4 + 3 + 2
+    after = train(first, texts, Targets("mse", soft), epochs=1, learning_rate=5000.0, seed=0, level=level)
+    losses.mse(module(batch_of(words)), torch.from_numpy(soft)).mean().backward()
+    for part, place in bag.PLACES.items():
+        gradient = module.get_parameter(place).grad.numpy()
+        step = -5000.0 * gradient / np.sqrt(gradient**2 + 1e4)
+        np.testing.assert_allclose(getattr(after, part) - getattr(first, part), step, rtol=3e-3, atol=2e-5)
+        assert np.abs(step).max() > 1e-3
+    assert (np.abs(after.grams - first.grams).max(axis=1) > 0).sum() == 5
+    assert not after.grams[0].any()
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -255,8 +318,14 @@ def test_what_it_cannot_do_is_said(weights, monkeypatch):
         Targets("gold", np.zeros((1, 2), np.float32))
     texts, goal = encoded([2]), Targets("gold", gold=np.array([0]))
     grams = Weights(*arrays(weights), grams=weights.embedding)
-    with pytest.raises(RecipeError, match="n-grams"):
-        train(grams, texts, goal, epochs=1, learning_rate=0.1, seed=0)
+    followed = texts.with_grams(np.array([[1], [0]]), 9)
+    for some, words in ((grams, texts), (weights, followed)):
+        with pytest.raises(RecipeError, match="n-grams"):
+            train(some, words, goal, epochs=1, learning_rate=0.1, seed=0)
+    for counts in ([0], [4]):
+        wrong = Encoded(followed.ids, followed.ends, np.array(counts))
+        with pytest.raises(RecipeError, match="no word, or more words than ids"):
+            train(grams, wrong, goal, epochs=1, learning_rate=0.1, seed=0)
     assert native.is_available()
     monkeypatch.setitem(sys.modules, "understudy._fast", None)
     assert not native.is_available()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from understudy.configs import PRECISIONS, check_choice, check_positive
 from understudy.errors import RecipeError
+from understudy.teachers.settings import ServerConfig
 
 MASK = "[MASK]"
 """What stands for a masked word, unless a config says otherwise (RoBERTa's tokenisers know ``<mask>``)."""
@@ -275,6 +276,36 @@ class BackTranslateConfig:
 
     def __post_init__(self) -> None:
         check_positive(beams=self.beams, most_tokens=self.most_tokens, token_budget=self.token_budget)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParaphraseConfig(ServerConfig):
+    """Variants that a large language model writes, behind a chat server (see `ServerConfig`).
+
+    Attributes:
+        variants: asked of each text, in one request.
+        labels: label name → one line that describes it. Of a labelled text the question names the label,
+            which the variants shall keep, and describes it where it is described here.
+        instructions: how to rewrite, in your words, in the place of the usual ones.
+        temperature: of the sampling.
+        most: texts that are asked about, drawn at random; ``None``: all.
+        max_tokens: most tokens of an answer: of all variants together.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    variants: int = 3
+    labels: dict[str, str] = field(default_factory=dict, hash=False)
+    instructions: str = ""
+    temperature: float = 1.0
+    most: int | None = None
+    max_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(variants=self.variants, most=self.most)
+        if not 0.0 <= self.temperature < float("inf"):
+            raise RecipeError(f"temperature is {self.temperature}, but must be at least 0, and finite.")
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from understudy.augment.configs import MASK
-from understudy.augment.items import Item
 from understudy.errors import DataError
-from understudy.task import FloatArray, IntArray
-from understudy.words import split
+from understudy.task import FloatArray, IntArray, Item
+from understudy.words import count_words
+
+_TOGETHER = 8192  # texts whose code points are in memory at once
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,12 @@ def keep_rows(kept: IntArray, total: int, reason: str) -> Filtered:
 
 def word_counts(items: Sequence[Item]) -> IntArray:
     """Words of each text, or of both texts of each pair: ``(n,)``. A masked word is one word."""
-    joined = (item if isinstance(item, str) else " ".join(item) for item in items)
-    sizes = (len(split(text.replace(MASK, "mask"))) for text in joined)
-    return np.fromiter(sizes, dtype=np.int64, count=len(items))
+    parts = [np.zeros(0, dtype=np.int64)]
+    for start in range(0, len(items), _TOGETHER):
+        some = items[start : start + _TOGETHER]
+        joined = (item if isinstance(item, str) else " ".join(item) for item in some)
+        parts.append(count_words([text.replace(MASK, "mask") for text in joined]))
+    return np.concatenate(parts)
 
 
 def by_length(items: Sequence[Item], labelled: Sequence[Item], by: str = "min-max") -> Filtered:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from understudy.augment.filters import word_counts
-from understudy.augment.items import Item, pick
+from understudy.augment.items import pick
 from understudy.augment.pool import Pool, StepReport
 from understudy.augment.sieve import SHOWN, Victim
-from understudy.task import FloatArray, IntArray
+from understudy.task import FloatArray, IntArray, Item
 
 MOST_WORDS = 60
 """Longer texts share the last bin of a histogram."""

@@ -1,4 +1,4 @@
-"""What is augmented: texts and pairs of texts, how they are compared, and the set of those that were seen."""
+"""How texts and pairs of texts are compared, and the set of those that were seen."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from understudy.data.leaks import normalise
-
-Item = str | tuple[str, str]
-"""A text, or a pair of texts."""
+from understudy.data.leaks import fold_of, normalise
+from understudy.task import Item
 
 Keys = npt.NDArray[np.uint64]
 """64-bit hashes of normalised items ``(n,)``."""
@@ -22,8 +20,21 @@ T = TypeVar("T")
 _BETWEEN = "\x1f"  # between the two texts of a pair; `normalise` turns it into a space inside a text
 
 
+def judged_form(item: Item) -> str:
+    """The form in which items are compared with dev and test: of pairs, the order does not matter.
+
+    It is that of the leak guard (`understudy.data.leaks`), so nothing enters by augmentation that it dropped.
+
+    >>> judged_form(("Any  Rooms?", "None.")) == judged_form(("none.", "any rooms?"))
+    True
+    """
+    return fold_of(1 if isinstance(item, str) else 2)(item)
+
+
 def normalise_item(item: Item) -> str:
-    r"""The form in which items are compared: case folded, white space made one space, pairs joined.
+    r"""The form in which items of a pool are compared: case folded, white space made one space, pairs joined.
+
+    A pair turned round is another item here: it may well have another answer.
 
     >>> normalise_item(("Any  Rooms?", "None."))
     'any rooms?\x1fnone.'
@@ -43,6 +54,11 @@ def hash_keys(forms: Iterable[str]) -> Keys:
 def item_keys(items: Iterable[Item]) -> Keys:
     """`hash_keys` of items as they are."""
     return hash_keys(map(normalise_item, items))
+
+
+def judged_keys(items: Sequence[Item], keys: Keys) -> Keys:
+    """`hash_keys` of items in their `judged_form`; ``keys`` are their `item_keys`, which texts share."""
+    return keys if not items or isinstance(items[0], str) else hash_keys(map(judged_form, items))
 
 
 def pick(items: Sequence[T], rows: npt.NDArray[np.int64], most: int, seed: int) -> tuple[T, ...]:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from understudy.augment.filters import Filtered, keep_rows
-from understudy.augment.items import Item
 from understudy.augment.pieces import read_sentences
 from understudy.errors import DataError, MissingExtraError
-from understudy.task import FloatArray, IntArray
+from understudy.task import FloatArray, IntArray, Item
 from understudy.words import split
 
 _BATCH = 4096

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 from understudy.augment.configs import MergeConfig
-from understudy.augment.items import Item
 from understudy.data import Dataset, load_dataset
+from understudy.task import Item
 
 
 def merge(config: MergeConfig) -> Iterator[list[Item]]:
@@ -21,7 +20,9 @@ def merge(config: MergeConfig) -> Iterator[list[Item]]:
 
 
 def dataset_texts(dataset: Dataset, parts: tuple[str, ...]) -> Iterator[list[Item]]:
-    """The texts of the named parts of a data set."""
+    """The texts of the named parts of a data set; of sentences to be tagged, their words joined by spaces."""
     for part in parts:
-        texts = dataset.unlabelled if part == "unlabelled" else getattr(dataset, part).texts
-        yield cast("list[Item]", list(texts))
+        items = dataset.unlabelled if part == "unlabelled" else getattr(dataset, part).texts
+        if dataset.task.kind == "tagging":
+            items = [" ".join(words) for words in items]
+        yield list(items)

@@ -16,11 +16,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from understudy.augment.inspection import MOST_WORDS, Inspection, Lengths
-from understudy.augment.items import Item
+from understudy.configs import check_choice
 from understudy.folders import write_bytes
+from understudy.task import Item
 
 LABELLED, BEFORE, AFTER, GONE = "#6e7782", "#e69f00", "#0072b2", "#d5dbe2"
 """Colours of Okabe and Ito's palette, safe for colour-blind readers, and two greys."""
+
+FORMATS = (".png", ".svg", ".pdf")
+"""Suffixes of pictures."""
 
 MOST_LABELS = 20
 
@@ -52,8 +56,13 @@ def draw(inspection: Inspection) -> Figure:
 
 
 def save_picture(inspection: Inspection, path: Path) -> None:
-    """Write the picture; the suffix of ``path`` says in which format, such as ``.png`` or ``.svg``."""
-    write_bytes(path, _bytes(inspection, path.suffix.removeprefix(".") or "png"))
+    """Write the picture; the suffix of ``path`` says in which format.
+
+    Raises:
+        RecipeError: the suffix is none of `FORMATS`.
+    """
+    check_choice("form of picture", path.suffix, FORMATS)
+    write_bytes(path, _bytes(inspection, path.suffix.removeprefix(".")))
 
 
 def save_page(inspection: Inspection, path: Path) -> None:

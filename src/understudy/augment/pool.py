@@ -10,13 +10,13 @@ import numpy as np
 
 from understudy.augment import steps as _steps  # noqa: F401 -- registers them
 from understudy.augment.filters import Filtered, word_counts
-from understudy.augment.items import Item, Seen, hash_keys, item_keys, normalise_item, pick
-from understudy.augment.registry import FILTER, OF_ALL, OF_GIVEN, OF_LABELLED, RULES, Step, Tools
+from understudy.augment.items import Seen, hash_keys, item_keys, judged_form, pick
+from understudy.augment.registry import FILTER, OF_ALL, OF_GIVEN, OF_LABELLED, ORIGINALS, RULES, Step, Tools
 from understudy.augment.sieve import SHOWN, Sieve, Victim
 from understudy.augment.variants import sides, step_seed, variants
 from understudy.errors import DataError
 from understudy.progress import Progress, Silent
-from understudy.task import IntArray
+from understudy.task import IntArray, Item
 
 GIVEN = -1
 """Origin of a text that was given; the others have the number of their step."""
@@ -71,7 +71,7 @@ class Pool:
 
 def held_out_forms(items: Iterable[Item]) -> frozenset[str]:
     """Dev and test texts in the form in which `build_pool` and `stream_pool` compare them."""
-    return frozenset(map(normalise_item, items))
+    return frozenset(map(judged_form, items))
 
 
 def build_pool(
@@ -88,7 +88,8 @@ def build_pool(
 
     Every step that makes texts starts from the labelled and the given ones, not from what others made, and
     draws from a seed of its own: what it makes does not depend on the steps beside it. A text enters once,
-    and never if it is labelled or held out (case folded, white space made one space).
+    and never if it is labelled or held out (case folded, white space made one space; held-out pairs in either
+    order).
 
     Args:
         labelled: the training texts; never removed, and not part of the pool.
@@ -105,9 +106,8 @@ def build_pool(
     """
     _check_one_kind([*labelled, *given])
     tools = replace(tools or Tools(), labelled=labelled, progress=progress or Silent())
-    originals = {OF_ALL: [*labelled, *given], OF_LABELLED: labelled, OF_GIVEN: given}
     building = _Building(
-        sources={of: tuple(dict.fromkeys(texts)) for of, texts in originals.items()},
+        sources={of: originals(of, labelled, given) for of in ORIGINALS},
         held_out=Seen(),
         seen=Seen(),
         seed=seed,
@@ -124,6 +124,11 @@ def build_pool(
                 _add(building, step.name, number, make(step, building.sources[step.of], own))
             advance(1)
     return Pool(tuple(building.items), np.array(building.origins, dtype=np.int64), tuple(building.reports))
+
+
+def originals(of: str, labelled: Sequence[Item], given: Sequence[Item]) -> tuple[Item, ...]:
+    """The texts that a step starts from, each once: ``of`` is one of `ORIGINALS`."""
+    return tuple(dict.fromkeys({OF_ALL: [*labelled, *given], OF_LABELLED: labelled, OF_GIVEN: given}[of]))
 
 
 def make(step: Step, items: Sequence[Item], tools: Tools) -> Iterator[list[Item]]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from understudy.augment.classes import Tagger
-from understudy.augment.items import Item
 from understudy.augment.synonyms import Synonyms
 from understudy.configs import check_choice
 from understudy.errors import RecipeError, nearest
 from understudy.progress import Progress, Silent
-from understudy.task import FloatArray
+from understudy.task import FloatArray, Item
 
 RULES, MODEL, FILTER = "rules", "model", "filter"
 """Kinds: makes texts by rules and streams; makes texts by other means; removes texts."""
@@ -30,6 +30,8 @@ class Tools:
         seed: of the step.
         labelled: labelled texts, for filters that compare with them.
         predict: texts → the teacher's logits ``(n, c)``, for filters that need them.
+        labels: labelled texts → the names of their labels, for steps that tell a model of them.
+        kept: folder of a run in which bought answers are kept, whatever becomes of the pool.
         tagger: words of texts → tags, in the place of learnt classes.
         synonyms: words → synonyms, in the place of a file.
         progress: audience.
@@ -38,6 +40,8 @@ class Tools:
     seed: int = 0
     labelled: Sequence[Item] = ()
     predict: Callable[[Sequence[Item]], FloatArray] | None = None
+    labels: Mapping[Item, tuple[str, ...]] = field(default_factory=dict)
+    kept: Path | None = None
     tagger: Tagger | None = None
     synonyms: Synonyms | None = None
     progress: Progress = field(default_factory=Silent)
@@ -54,6 +58,7 @@ class Spec:
         run: of rules (config, sample of texts, tools) → `Rule`; of models (config, items, tools) → lists of
             items; of filters (config, items, tools) → `Filtered`.
         needs_teacher: whether it reads the teacher's logits.
+        needs_labels: whether it reads the labels of labelled texts.
         source: the paper.
     """
 
@@ -62,6 +67,7 @@ class Spec:
     config: type[Any]
     run: Callable[[Any, Any, Tools], Any]
     needs_teacher: bool
+    needs_labels: bool
     source: str
 
 
@@ -92,7 +98,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def register(
-    name: str, kind: str, *, config: type[Any], source: str, needs_teacher: bool = False
+    name: str,
+    kind: str,
+    *,
+    config: type[Any],
+    source: str,
+    needs_teacher: bool = False,
+    needs_labels: bool = False,
 ) -> Callable[[F], F]:
     """Decorate a function to make it a step.
 
@@ -103,7 +115,7 @@ def register(
     def add(run: F) -> F:
         if name in STEPS:
             raise RecipeError(f"There is a step {name!r} already. Give the new one another name.")
-        STEPS[name] = Spec(name, kind, config, run, needs_teacher, source)
+        STEPS[name] = Spec(name, kind, config, run, needs_teacher, needs_labels, source)
         return run
 
     return add
@@ -142,7 +154,10 @@ def step(name: str, options: Mapping[str, Any] | None = None) -> Step:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, (name, *first["loc"])))
-        raise RecipeError(f"{where}: {first['msg']}. Given: {first['input']!r}.") from error
+        said = first["msg"].removeprefix("Value error, ").rstrip(".")
+        # Options as a whole are not shown: a key may have been pasted among them.
+        given = f" Given: {first['input']!r}." if isinstance(first["input"], str | int | float) else ""
+        raise RecipeError(f"{where}: {said}.{given}") from error
 
 
 def read_steps(entries: Sequence[str | Mapping[str, Mapping[str, Any] | None]]) -> tuple[Step, ...]:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from understudy.augment.configs import SentencesConfig
-from understudy.augment.items import Item
 from understudy.errors import DataError
+from understudy.task import Item
 from understudy.words import split
 
 _BREAK = re.compile(r"<br\s*/?>|[\r\n]+", re.IGNORECASE)

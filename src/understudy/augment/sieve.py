@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from understudy.augment.items import Item, Keys, Seen, item_keys
-from understudy.task import IntArray
+from understudy.augment.items import Keys, Seen, item_keys, judged_keys
+from understudy.task import IntArray, Item
 
 SHOWN = 10
 """Survivors and victims that a step shows."""
@@ -57,7 +57,7 @@ class Sieve:
     def pass_through(self, items: Sequence[Item]) -> tuple[list[Item], Keys]:
         """The items that are new, in order, and their keys."""
         keys = item_keys(items)
-        is_leak = self.held_out.contains(keys)
+        is_leak = self.held_out.contains(judged_keys(items, keys))
         is_new = np.zeros(len(items), dtype=np.bool_)
         is_new[~is_leak] = self.seen.add(keys[~is_leak])
         self.made += len(items)

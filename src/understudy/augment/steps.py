@@ -19,6 +19,7 @@ from understudy.augment.configs import (
     MergeConfig,
     MlmConfig,
     NgramConfig,
+    ParaphraseConfig,
     PosSwapConfig,
     RulesConfig,
     SentencesConfig,
@@ -32,13 +33,13 @@ from understudy.augment.filter_configs import (
     NearDuplicatesConfig,
 )
 from understudy.augment.filters import Filtered
-from understudy.augment.items import Item
+from understudy.augment.paraphrase import Paraphraser
 from understudy.augment.registry import FILTER, MODEL, RULES, Tools, register
 from understudy.augment.rules import tang_rule
 from understudy.augment.synonyms import read_vectors
 from understudy.augment.variants import Rule
 from understudy.errors import RecipeError
-from understudy.task import FloatArray
+from understudy.task import FloatArray, Item
 
 _TANG = "Tang et al. 2019, section 3.2"
 _NITYASYA = "Nityasya et al. 2022, section "
@@ -109,6 +110,12 @@ def back_translate(config: BackTranslateConfig, items: Sequence[Item], tools: To
     from understudy.augment.neural.translate import back_translate as translate
 
     return translate(config, items, seed=tools.seed, progress=tools.progress)
+
+
+@register("paraphrase", MODEL, config=ParaphraseConfig, source="", needs_labels=True)
+def paraphrase(config: ParaphraseConfig, items: Sequence[Item], tools: Tools) -> Iterator[list[Item]]:
+    """Variants bought from a chat endpoint."""
+    return Paraphraser(config, tools).make(items)
 
 
 @register("length", FILTER, config=LengthConfig, source=_NITYASYA + "6.3")

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from understudy.augment.items import Item, Keys, Seen, hash_keys
+from understudy.augment.items import Keys, Seen, hash_keys
 from understudy.augment.pool import GIVEN
 from understudy.augment.registry import RULES, Step, Tools
 from understudy.augment.sieve import Sieve, Victim
@@ -27,6 +27,7 @@ from understudy.augment.variants import BLOCK, Rule, sides, step_seed, variants
 from understudy.errors import ArtifactError, RecipeError
 from understudy.folders import MANIFEST, digest, file_digest, read_json, read_manifest, write_json
 from understudy.progress import Progress, Silent
+from understudy.task import Item
 
 STATE = "state.json"
 

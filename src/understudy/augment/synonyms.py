@@ -14,6 +14,7 @@ Synonyms = Callable[[Sequence[str]], Sequence[Sequence[str]]]
 """Words → the synonyms of each, possibly none."""
 
 _BATCH = 256  # words compared with all vectors at once
+_LOT = 32  # columns of which the maximum is taken first
 
 
 def read_synonyms(path: str | Path) -> Synonyms:
@@ -73,7 +74,7 @@ def read_vectors(path: str | Path, most: int) -> tuple[list[str], FloatArray]:
 
 def _numbers(values: Sequence[str], width: int, where: str) -> FloatArray:
     try:
-        row = np.array(values, dtype=np.float32)
+        row = np.fromiter(map(float, values), dtype=np.float32, count=len(values))
     except ValueError as error:
         raise DataError(f"{where}: not a word and its numbers ({error}).") from error
     if len(row) != width or not width:
@@ -121,6 +122,28 @@ class Neighbours:
         likeness = queries @ self.vectors.T
         if without is not None:
             likeness[np.arange(len(queries)), without] = -2.0
-        near = np.argpartition(likeness, len(self.words) - self.count, axis=1)[:, -self.count :]
-        order = np.argsort(-np.take_along_axis(likeness, near, axis=1), axis=1, kind="stable")
-        return np.take_along_axis(near, order, axis=1)
+        return largest(likeness, self.count)
+
+
+def largest(values: FloatArray, count: int) -> IntArray:
+    """Columns ``(m, count)`` of the largest of ``values`` ``(m, v)`` in each row, the largest first.
+
+    The largest values stand in those lots of columns that have the largest maxima, and maxima are found many
+    times faster than whole rows are partitioned.
+    """
+    lots = values.shape[1] // _LOT
+    columns: IntArray = np.tile(np.arange(values.shape[1]), (len(values), 1))
+    if lots > count:
+        whole = lots * _LOT  # column c is in lot c % lots; what is left over is looked at in any case
+        best = _top(values[:, :whole].reshape(len(values), _LOT, lots).max(axis=1), count)
+        inside = (best[:, None, :] + lots * np.arange(_LOT)[:, None]).reshape(len(values), -1)
+        columns = np.concatenate([inside, columns[:, whole:]], axis=1)
+        values = np.take_along_axis(values, columns, axis=1)
+    near = _top(values, count)
+    order = np.argsort(-np.take_along_axis(values, near, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(columns, np.take_along_axis(near, order, axis=1), axis=1)
+
+
+def _top(values: FloatArray, count: int) -> IntArray:
+    """Columns of the largest values in each row, in any order."""
+    return np.argpartition(values, values.shape[1] - count, axis=1)[:, values.shape[1] - count :]

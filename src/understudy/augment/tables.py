@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from understudy.augment.inspection import Inspection, Lengths
-from understudy.augment.items import Item
 from understudy.augment.pool import StepReport
+from understudy.task import Item
 
 _WIDEST = 76  # characters of a text or a reason
 

@@ -7,9 +7,9 @@ from typing import cast
 
 import numpy as np
 
-from understudy.augment.items import Item
 from understudy.augment.pieces import BoolArray, Sentences, read_sentences
 from understudy.folders import digest
+from understudy.task import Item
 
 Change = Callable[[np.random.Generator, int], tuple[Sentences, BoolArray]]
 """Generator, number of the pass → varied texts of one block, and which of them differ from the given ones."""
@@ -29,8 +29,7 @@ def step_seed(seed: int, name: str) -> int:
 def sides(items: Sequence[Item]) -> tuple[tuple[str, ...], ...]:
     """The texts as one column, or the pairs as two."""
     if items and not isinstance(items[0], str):
-        first, second = zip(*cast("Sequence[tuple[str, str]]", items), strict=True)
-        return tuple(first), tuple(second)
+        return tuple(zip(*cast("Sequence[tuple[str, ...]]", items), strict=True))
     return (tuple(cast("Sequence[str]", items)),)
 
 

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
+from understudy.configs import check_choice
 from understudy.data.content import Content, read_content
 from understudy.data.dataset import Dataset, Split
 from understudy.data.golds import bins_of, bounds_of, encode
 from understudy.data.labels import Label, Labelled
-from understudy.data.leaks import Fold, conflict_note, drop_known, drop_leaks, normalise, normalise_pair
+from understudy.data.leaks import Fold, conflict_note, drop_known, drop_leaks, fold_of
 from understudy.data.pools import read_pool
 from understudy.data.problems import listed
 from understudy.data.sources import Reading, find
 from understudy.data.splits import check_fractions, split_rows
 from understudy.data.table import Table
 from understudy.errors import RecipeError, nearest
-from understudy.task import KINDS, METRICS, Task
+from understudy.task import KINDS, IntArray, Task
 
 
 def load_dataset(
@@ -36,6 +37,7 @@ def load_dataset(
     dev_fraction: float = 0.1,
     test_fraction: float = 0.1,
     sample: int | None = None,
+    rest: str = "drop",
     metric: str | None = None,
     seed: int = 0,
     name: str | None = None,
@@ -58,6 +60,8 @@ def load_dataset(
         dev_fraction: share of train that becomes dev where there is none.
         test_fraction: share of train that becomes test where there is none.
         sample: keep at most so many train texts, drawn at random; ``None`` keeps all.
+        rest: what becomes of train texts beyond the sample: ``drop``, or ``unlabelled``, which keeps them
+            without their labels.
         metric: metric of the task; ``None`` takes the source's usual one, else the kind's.
         seed: of the split and the sample.
         name: short name of the set; ``None`` takes it from the source.
@@ -68,20 +72,23 @@ def load_dataset(
     """
     fractions = {"dev": dev_fraction, "test": test_fraction}
     check_fractions(fractions)
-    _check_choices(kind, sample)
+    _check_choices(kind, sample, rest)
     mapping = None if labels is None else {str(raw): name for raw, name in labels.items()}
     found = find(source, Reading(text_column, label_column, mapping, delimiter, header, kind))
     train = found.tables["train"]
     content = read_content(found, bins, label_separator)
-    fold = normalise_pair if len(content.roles.texts) == 2 else normalise
+    fold = fold_of(len(content.roles.texts))
     splits, dropped = drop_leaks(content.splits, fold)
     splits, split_notes = _split_missing(splits, fractions, train, content.kind, fold=fold, seed=seed)
-    splits["train"], sample_notes = _draw(splits["train"], sample, seed)
+    every, chosen = splits["train"], _draw(len(splits["train"]), sample, seed)
+    splits["train"] = every.pick(chosen.tolist())
+    left = every.pick(np.setdiff1d(np.arange(len(every)), chosen).tolist()).texts
     task = _make_task(content, splits["train"].labels, train.where, metric or found.metric, bins)
     wanted = (unlabelled,) if isinstance(unlabelled, str | Path) else tuple(unlabelled)
     pool = read_pool((*found.pools, *wanted), found.reading.text_column, kind=task.kind, texts=task.texts)
     held_out = splits["dev"].texts + splits["test"].texts
-    texts, also_dropped = drop_known(pool.texts, splits["train"].texts, held_out, fold)
+    given = (*left, *pool.texts) if rest == "unlabelled" else pool.texts
+    texts, also_dropped = drop_known(given, splits["train"].texts, held_out, fold)
     conflicts = [note for part in splits if (note := conflict_note(part, splits[part]))]
     return Dataset(
         name=name or found.name,
@@ -95,7 +102,7 @@ def load_dataset(
             *_guesses(found.tables),
             *content.notes,
             *split_notes,
-            *sample_notes,
+            *_sample_notes(len(chosen), len(every), rest, seed),
             *conflicts,
             *pool.notes,
         ),
@@ -104,7 +111,8 @@ def load_dataset(
     )
 
 
-def _check_choices(kind: str | None, sample: int | None) -> None:
+def _check_choices(kind: str | None, sample: int | None, rest: str) -> None:
+    check_choice("use of the rest", rest, ("drop", "unlabelled"))
     if kind is not None and kind not in KINDS:
         raise RecipeError(f"Unknown kind of task {kind!r}. {nearest(kind, KINDS)}")
     if sample is not None and sample < 1:
@@ -144,13 +152,18 @@ def _split_missing(
     return {**splits, **made}, notes
 
 
-def _draw(split: Labelled, sample: int | None, seed: int) -> tuple[Labelled, list[str]]:
-    """At most ``sample`` rows, drawn at random, in their order."""
-    if sample is None or sample >= len(split):
-        return split, []
-    rows = np.sort(np.random.default_rng(seed).choice(len(split), size=sample, replace=False))
-    note = f"Kept {sample:,} of {len(split):,} train texts: drawn at random, seed {seed} (--sample)."
-    return split.pick(rows.tolist()), [note]
+def _draw(texts: int, sample: int | None, seed: int) -> IntArray:
+    """At most ``sample`` row numbers, drawn at random, in their order."""
+    if sample is None or sample >= texts:
+        return np.arange(texts)
+    return np.sort(np.random.default_rng(seed).choice(texts, size=sample, replace=False))
+
+
+def _sample_notes(kept: int, texts: int, rest: str, seed: int) -> list[str]:
+    if kept == texts:
+        return []
+    others = ", the others became unlabelled texts" if rest == "unlabelled" else ""
+    return [f"Kept {kept:,} of {texts:,} train texts: drawn at random, seed {seed} (data.sample){others}."]
 
 
 def _make_task(
@@ -162,9 +175,7 @@ def _make_task(
         names = bins_of(train, bins, where)
     elif kind == "regression":
         bounds = bounds_of(train, where)
-    if kind == "tagging" and metric is None and not Task(names, kind, metric="accuracy").has_spans:
-        metric = "accuracy"
-    return Task(names, kind, metric or METRICS[kind][0], texts=len(content.roles.texts), bounds=bounds)
+    return Task(names, kind, metric or "", texts=len(content.roles.texts), bounds=bounds)
 
 
 def _encode(split: Labelled, task: Task) -> Split:

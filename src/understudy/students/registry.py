@@ -95,16 +95,6 @@ class Spec:
             return f"{self.name} has no features of single words, so it cannot tag them."
         return ""
 
-    def vector_width(self, config: Any) -> int:
-        """Width of the vectors with which words can start.
-
-        Raises:
-            RecipeError: the student's words have none; the message says why.
-        """
-        with torch.device("meta"):  # nothing is filled
-            encoder: Any = self.encoder(config)
-        return int(encoder.word_table().vectors.shape[1])
-
 
 STUDENTS: dict[str, Spec] = {}
 """Every student by name."""

@@ -69,18 +69,18 @@ def read_columns(text: str, lookup: Lookup, *, is_many: bool) -> tuple[int, ...]
     Raises:
         MalformedError: with the reason.
     """
-    objects = [found for found in _objects(text) if {"label", "labels"} & set(found)]
+    objects = [found for found in json_objects(text) if {"label", "labels"} & set(found)]
     if objects:
         given = objects[-1].get("labels", objects[-1].get("label"))
         return _columns(given if isinstance(given, list) else [given], lookup, text, is_many=is_many)
     if is_many:
-        raise MalformedError(f"There is no JSON with labels in {_quoted(text)}.")
+        raise MalformedError(f"There is no JSON with labels in {quoted(text)}.")
     if (column := lookup.column(text.strip(_AROUND))) is not None:
         return (column,)
     found = lookup.mentioned(text)
     if len(found) != 1:
         many = "no label" if not found else f"{len(found)} labels"
-        raise MalformedError(f"The answer names {many}: {_quoted(text)}.")
+        raise MalformedError(f"The answer names {many}: {quoted(text)}.")
     return (found[0],)
 
 
@@ -89,11 +89,11 @@ def _columns(names: Sequence[Any], lookup: Lookup, text: str, *, is_many: bool) 
     if None in columns:
         raise MalformedError(f"The answer names the unknown label {names[columns.index(None)]!r}.")
     if not is_many and len(set(columns)) != 1:
-        raise MalformedError(f"The answer names {len(set(columns))} labels instead of one: {_quoted(text)}.")
+        raise MalformedError(f"The answer names {len(set(columns))} labels instead of one: {quoted(text)}.")
     return tuple(dict.fromkeys(column for column in columns if column is not None))
 
 
-def _objects(text: str) -> Iterator[Mapping[str, Any]]:
+def json_objects(text: str) -> Iterator[Mapping[str, Any]]:
     """Every JSON object in a text, in order, those inside another left out."""
     place = text.find("{")
     while place >= 0:
@@ -181,6 +181,7 @@ def _folded(name: str) -> str:
     return " ".join(name.casefold().replace("_", " ").split())
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """The beginning of a text, for an error."""
     line = " ".join(text.split())
     return repr(line if len(line) <= 80 else line[:79] + "…")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,14 +19,16 @@ from understudy.teachers.answering import (
     soft_row,
     votes_row,
 )
-from understudy.teachers.pacing import Pace
+from understudy.teachers.asking import Asker, Question
 from understudy.teachers.prompting import Prompt
-from understudy.teachers.purse import Bill, BudgetSpentError, Purse
-from understudy.teachers.replies import Line, Reply, StoppedError, UnansweredError
+from understudy.teachers.purse import Bill
+from understudy.teachers.replies import Reply
 from understudy.teachers.settings import EndpointConfig
 
-DEAD = 3
-"""Texts a thread that may stay unanswered in a row before the server is taken to be down."""
+Answered = tuple[FloatArray, str]
+"""Logits ``(labels,)``, and how they came: ``soft``, ``hard`` or ``votes``."""
+
+A = TypeVar("A")
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,11 @@ class Endpoint:
         self.config, self.task = config, task
         self.prompt = Prompt(config, task)
         self._record = record or (lambda _: None)
-        self.purse, self._pace = Purse(config, spent), Pace(config.requests_per_minute, seed)
-        self._line = Line(config, self.purse, self._pace, self._on_lost)
+        self._asker = Asker(config, spent=spent, on_lost=self._on_lost, seed=seed)
+        self.purse, self._line = self._asker.purse, self._asker.line
         self._by_code = Lookup(task.labels, self.prompt.codes, by_code=True)
         self._by_name = Lookup(task.labels, self.prompt.codes, by_code=False)
         self._gave_logprobs = False
-        self.stopped_by = ""
 
     @property
     def name(self) -> str:
@@ -116,9 +115,14 @@ class Endpoint:
         """Changes when the answers may change."""
         return self.prompt.fingerprint
 
+    @property
+    def stopped_by(self) -> str:
+        """Why `outcomes` ended early; empty where it did not."""
+        return self._asker.stopped_by
+
     def close(self) -> None:
         """Close the connections."""
-        self._line.close()
+        self._asker.close()
 
     def logits(self, texts: Sequence[Item]) -> FloatArray:
         """Logits ``(rows, labels)`` of texts, each of which must be answered.
@@ -144,105 +148,45 @@ class Endpoint:
         Raises:
             TeacherError: the server refuses to answer at all, or seems to be down.
         """
-        queue = iter(dict.fromkeys(items))
-        self._pace.stopped.clear()
-        pool = ThreadPoolExecutor(self.config.concurrency, thread_name_prefix="endpoint")
-        unanswered, is_spent = 0, False
-        try:
-            flying: set[Future[Outcome]] = set()
-            while True:
-                if not is_spent:
-                    more = islice(queue, self.config.concurrency - len(flying))
-                    flying |= {pool.submit(self.ask, item) for item in more}
-                if not flying:
-                    return
-                landed, flying = wait(flying, return_when=FIRST_COMPLETED)
-                for future in landed:
-                    try:
-                        outcome = future.result()
-                    except BudgetSpentError as error:
-                        is_spent, self.stopped_by = True, str(error)
-                        continue
-                    unanswered = 0 if outcome.row is not None or outcome.is_final else unanswered + 1
-                    yield outcome
-                self._check_alive(unanswered, landed)
-        finally:
-            self._pace.stopped.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+        ask = self._votes if self.config.targets == "votes" else self._one
+        for found in self._asker.each(items, ask):
+            row, how = found.answer or (None, "")
+            yield Outcome(found.item, row, how, found.fault, found.is_final)
 
-    def _check_alive(self, unanswered: int, landed: set[Future[Outcome]]) -> None:
-        if unanswered >= DEAD * self.config.concurrency:
-            faults = [future.result().fault for future in landed if not future.exception()]
-            raise TeacherError(
-                f"The endpoint {self.config.base_url} left {unanswered} texts in a row unanswered and seems "
-                f"to be down. {faults[-1] if faults else ''} What was bought is kept: run again to continue."
-            )
+    def _one(self, item: Item) -> Answered:
+        def keep(bill: Bill, found: Answered | None, fault: str) -> None:
+            row, how = found or (None, "")
+            self._record(Record(item, bill, row, how, fault))
 
-    def ask(self, item: Item) -> Outcome:
-        """Ask for one item until it has a row, or too many answers were malformed.
-
-        Raises:
-            BudgetSpentError: before it had one.
-            TeacherError: the server refuses to answer at all.
-        """
-        try:
-            if self.config.targets == "votes":
-                return self._votes(item)
-            return self._one(item)
-        except MalformedError as error:
-            return Outcome(item, fault=str(error), is_final=True)
-        except StoppedError as error:
-            return Outcome(item, fault=str(error))
-        except UnansweredError as error:
-            return Outcome(item, fault=str(error), is_final="refuses this text" in str(error))
-
-    def _one(self, item: Item) -> Outcome:
-        def read(reply: Reply, by_code: bool) -> tuple[FloatArray, str]:
+        def read(reply: Reply, by_code: bool) -> Answered:
             if by_code and (row := self._soft(reply)) is not None:
                 return row, "soft"
             return hard_row(self._columns(reply, by_code), self.task, self.config.smoothing), "hard"
 
-        row, how = self._repaired(item, read, lambda found: {"row": found[0], "how": found[1]})
-        return Outcome(item, row, how)
+        return self._asker.until_read(lambda: self._question(item, read), keep)
 
-    def _votes(self, item: Item) -> Outcome:
+    def _votes(self, item: Item) -> Answered:
         votes: list[tuple[int, ...]] = []
-        for number in range(self.config.samples):
-            is_last = number + 1 == self.config.samples
 
-            def facts(columns: tuple[int, ...], is_last: bool = is_last) -> dict[str, Any]:
+        def keep(bill: Bill, columns: tuple[int, ...] | None, fault: str) -> None:
+            if columns is not None:
                 votes.append(columns)
-                return {"row": self._voted(votes), "how": "votes"} if is_last else {}
+            is_last = columns is not None and len(votes) == self.config.samples
+            row = self._voted(votes) if is_last else None
+            self._record(Record(item, bill, row, "votes" if is_last else "", fault))
 
-            self._repaired(item, self._columns, facts)
-        return Outcome(item, self._voted(votes), "votes")
+        for _ in range(self.config.samples):
+            self._asker.until_read(lambda: self._question(item, self._columns), keep)
+        return self._voted(votes), "votes"
 
     def _voted(self, votes: Sequence[tuple[int, ...]]) -> FloatArray:
         return votes_row(votes, self.task, self.config.smoothing)
 
-    def _repaired(self, item: Item, read: Callable[[Reply, bool], Any], facts: Callable[[Any], Any]) -> Any:
-        """Ask until an answer can be read, and record every answer that was paid.
-
-        Args:
-            item: to ask for.
-            read: reply, and whether it was asked by code → what is found in it.
-            facts: what is found → what the record says of it.
-        """
-        fault = ""
-        for _ in range(self.config.repairs + 1):
-            by_code = self._asks_by_code
-            reply = self._line.send(
-                self._body(item, by_code=by_code), self.prompt.tokens(item, by_code=by_code)
-            )
-            try:
-                found = read(reply, by_code)
-            except MalformedError as error:
-                fault = str(error)
-                self._record(Record(item, reply.bill, fault=fault))
-            else:
-                self._record(Record(item, reply.bill, **facts(found)))
-                return found
-        raise MalformedError(fault)
+    def _question(self, item: Item, read: Callable[[Reply, bool], A]) -> Question[A]:
+        """The next request for an item; ``read`` is told whether it was asked by code."""
+        by_code = self._asks_by_code
+        tokens = self.prompt.tokens(item, by_code=by_code)
+        return Question(self._body(item, by_code=by_code), tokens, lambda reply: read(reply, by_code))
 
     @property
     def _asks_by_code(self) -> bool:

@@ -83,7 +83,7 @@ class Prompt:
     def messages(self, item: Item, *, by_code: bool) -> list[dict[str, str]]:
         """The chat that asks for one item: by code (soft targets), or as JSON."""
         system = self._by_code if by_code else self._by_name
-        return [{"role": "system", "content": system}, {"role": "user", "content": _shown(item)}]
+        return [{"role": "system", "content": system}, {"role": "user", "content": content_of(item)}]
 
     @cached_property
     def _by_code(self) -> str:
@@ -131,7 +131,7 @@ class Prompt:
     @cached_property
     def count(self) -> Callable[[str], int]:
         """A function that counts tokens: by the tokeniser that the config names, else `estimate_tokens`."""
-        return estimate_tokens if self.config.tokenizer is None else _counter(self.config.tokenizer)
+        return token_counter(self.config.tokenizer)
 
     def tokens(self, item: Item, *, by_code: bool) -> tuple[int, int]:
         """Tokens of prompt and answer of one request, about."""
@@ -157,15 +157,23 @@ def estimate_tokens(text: str) -> int:
     return math.ceil(plain / 4) + len(text) - plain
 
 
-def _counter(file: str) -> Callable[[str], int]:
+def token_counter(file: str | None) -> Callable[[str], int]:
+    """A function that counts tokens by a ``tokenizer.json``, or `estimate_tokens` where there is none.
+
+    Raises:
+        RecipeError: the file cannot be read.
+    """
+    if file is None:
+        return estimate_tokens
     from tokenizers import Tokenizer
 
     try:
         tokenizer = Tokenizer.from_file(file)
     except Exception as error:
-        raise RecipeError(f"teacher.endpoint.tokenizer {file} cannot be read: {error}.") from error
+        raise RecipeError(f"The endpoint's tokenizer {file} cannot be read: {error}.") from error
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
-def _shown(item: Item) -> str:
+def content_of(item: Item) -> str:
+    """An item as the user sends it."""
     return item if isinstance(item, str) else f"First text:\n{item[0]}\n\nSecond text:\n{item[1]}"

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 
 from understudy.errors import TeacherError
-from understudy.teachers.settings import EndpointConfig
+from understudy.teachers.settings import ServerConfig
 
 
 class BudgetSpentError(TeacherError):
@@ -36,7 +36,7 @@ class Bill:
         mine, theirs = vars(self), vars(other)
         return Bill(**{name: mine[name] + theirs[name] for name in mine})
 
-    def sentence(self, config: EndpointConfig) -> str:
+    def sentence(self, config: ServerConfig) -> str:
         """For the eye: ``12 requests, 3,400 tokens of prompt and 24 of answers, 0.0123 USD``."""
         money = f", {self.cost:,.4f} {config.currency}" if config.has_prices else ""
         guessed = f" ({self.estimated:,} of them estimated)" if self.estimated else ""
@@ -54,7 +54,7 @@ class Purse:
         spent: in earlier runs.
     """
 
-    def __init__(self, config: EndpointConfig, spent: Bill | None = None) -> None:
+    def __init__(self, config: ServerConfig, spent: Bill | None = None) -> None:
         self._config = config
         self._lock = threading.Lock()
         self._open = Bill()

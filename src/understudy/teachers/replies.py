@@ -12,7 +12,7 @@ from typing import Any
 from understudy.errors import MissingExtraError, TeacherError
 from understudy.teachers.pacing import Pace, retry_after
 from understudy.teachers.purse import Bill, Purse
-from understudy.teachers.settings import EndpointConfig
+from understudy.teachers.settings import ServerConfig
 
 NO_KEY = "none"
 """What is sent to servers that want no key; the client insists on one."""
@@ -78,7 +78,7 @@ class Line:
     """
 
     def __init__(
-        self, config: EndpointConfig, purse: Purse, pace: Pace, on_bill: Callable[[Bill, str], None]
+        self, config: ServerConfig, purse: Purse, pace: Pace, on_bill: Callable[[Bill, str], None]
     ) -> None:
         self._openai = _client_library()
         self.config, self.purse, self.pace = config, purse, pace
@@ -120,7 +120,7 @@ class Line:
         fault, attempt = "", 0
         while attempt < self.config.attempts:
             if not self.pace.wait():
-                raise StoppedError("Labelling was stopped.")
+                raise StoppedError("Asking was stopped.")
             reserved = self.purse.reserve(*tokens)
             paid: Bill | None = None
             sent = {name: value for name, value in body.items() if name not in self._refused}
@@ -180,7 +180,7 @@ class Line:
             return
         if seconds > self.config.patience:
             raise TeacherError(
-                f"The endpoint asks to wait {seconds:,.0f} s, more than teacher.endpoint.patience "
+                f"The endpoint asks to wait {seconds:,.0f} s, more than its patience "
                 f"({self.config.patience:g} s). What was bought is kept: run again later."
             )
         self.pace.hold(seconds)
@@ -199,13 +199,12 @@ def _client_library() -> Any:
         import openai
     except ImportError as error:
         raise MissingExtraError(
-            "A teacher behind an endpoint needs the client 'openai'. Install it with: "
-            "pip install 'understudy[endpoint]'"
+            "A chat endpoint needs the client 'openai'. Install it with: pip install 'understudy[endpoint]'"
         ) from error
     return openai
 
 
-def _key(config: EndpointConfig) -> str:
+def _key(config: ServerConfig) -> str:
     if config.key_env is None:
         return NO_KEY
     key = os.environ.get(config.key_env, "").strip()
@@ -223,7 +222,7 @@ def _never_sent(error: Exception) -> bool:
     return type(cause).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol")
 
 
-def _reply(done: Any, tokens: tuple[int, int], config: EndpointConfig) -> Reply:
+def _reply(done: Any, tokens: tuple[int, int], config: ServerConfig) -> Reply:
     """Read a completion as far as it goes: servers leave out what they please."""
     usage = getattr(done, "usage", None)
     counted = [getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")]

@@ -28,36 +28,28 @@ def check_smoothing(smoothing: float) -> None:
         raise RecipeError(f"smoothing is {smoothing}, but must lie between 0 and 0.5, both left out.")
 
 
-@dataclass(frozen=True)
-class EndpointConfig:
-    """An OpenAI-compatible chat endpoint.
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig:
+    """An OpenAI-compatible chat server: where it is, how patiently it is asked, and what it may cost.
 
     Attributes:
         base_url: of the server, such as ``https://api.example.com/v1``.
         model: name of the model, as the server knows it.
-        labels: label name → one line that describes it, perhaps empty.
         key_env: environment variable that holds the key; ``None`` for a server that wants none. The key
             itself is never written anywhere.
-        instructions: what the task is, in your words, put before the labels.
-        targets: ``soft`` reads the distribution over labels from the log-probabilities of the first token;
-            ``hard`` asks for one answer as JSON; ``votes`` asks ``samples`` times; ``auto`` is soft where
-            the server gives log-probabilities (and the kind of task has one label a text), else hard.
-        samples: votes: answers asked for each text.
-        temperature: votes: of the sampling; the others ask with 0.
-        smoothing: hard: probability shared by the labels that were not chosen. Votes: pseudo-count a label.
         concurrency: requests in flight.
         requests_per_minute: rate limit; ``None`` is none.
         timeout: seconds until a request is given up.
         attempts: tries of a request that the server does not answer.
         backoff: longest first pause between two tries, seconds; it doubles with every try.
         longest_pause: longest pause that back-off comes to, seconds.
-        patience: longest ``Retry-After`` that is waited for, seconds; after a longer one labelling stops.
+        patience: longest ``Retry-After`` that is waited for, seconds; after a longer one asking stops.
         repairs: how often a malformed answer is asked for again before the text is set aside.
         max_tokens: most tokens of an answer.
         price_in: of a million tokens of prompt; ``None``: unknown.
         price_out: of a million tokens of answer.
         currency: of the prices, for the eye.
-        budget: most money spent on this teacher in this run, however often it is continued.
+        budget: most money spent in this run, however often it is continued.
         budget_requests: most answered requests, counted alike.
         tokenizer: ``tokenizer.json`` with which tokens are counted before they are bought; ``None`` takes an
             estimate by characters.
@@ -68,13 +60,7 @@ class EndpointConfig:
 
     base_url: str
     model: str
-    labels: dict[str, str]
     key_env: str | None = "OPENAI_API_KEY"
-    instructions: str = ""
-    targets: str = "auto"
-    samples: int = 5
-    temperature: float = 1.0
-    smoothing: float = 0.05
     concurrency: int = 8
     requests_per_minute: float | None = None
     timeout: float = 60.0
@@ -90,15 +76,11 @@ class EndpointConfig:
     budget: float | None = None
     budget_requests: int | None = None
     tokenizer: str | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         self._check_place()
-        check_choice("form of targets", self.targets, TARGETS)
-        check_smoothing(self.smoothing)
         check_positive(
-            samples=self.samples,
-            temperature=self.temperature,
             concurrency=self.concurrency,
             requests_per_minute=self.requests_per_minute,
             timeout=self.timeout,
@@ -130,8 +112,6 @@ class EndpointConfig:
             )
         if secret := next(filter(_SECRETS, self.extra), None):
             raise RecipeError(f"extra.{secret} looks like a secret, but a recipe is written to disk.")
-        if len(self.labels) < 2:
-            raise RecipeError(f"labels names {len(self.labels)}, but an endpoint needs at least two labels.")
 
     def _check_money(self) -> None:
         for name in ("price_in", "price_out"):
@@ -149,6 +129,39 @@ class EndpointConfig:
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
         """What so many tokens cost; 0 where prices are unknown."""
         return (prompt_tokens * (self.price_in or 0.0) + completion_tokens * (self.price_out or 0.0)) / 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointConfig(ServerConfig):
+    """A chat server that teaches; what is said of any server holds too.
+
+    Attributes:
+        labels: label name → one line that describes it, perhaps empty.
+        instructions: what the task is, in your words, put before the labels.
+        targets: ``soft`` reads the distribution over labels from the log-probabilities of the first token;
+            ``hard`` asks for one answer as JSON; ``votes`` asks ``samples`` times; ``auto`` is soft where
+            the server gives log-probabilities (and the kind of task has one label a text), else hard.
+        samples: votes: answers asked for each text.
+        temperature: votes: of the sampling; the others ask with 0.
+        smoothing: hard: probability shared by the labels that were not chosen. Votes: pseudo-count a label.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    labels: dict[str, str]
+    instructions: str = ""
+    targets: str = "auto"
+    samples: int = 5
+    temperature: float = 1.0
+    smoothing: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.labels) < 2:
+            raise RecipeError(f"labels names {len(self.labels)}, but an endpoint needs at least two labels.")
+        check_choice("form of targets", self.targets, TARGETS)
+        check_smoothing(self.smoothing)
+        check_positive(samples=self.samples, temperature=self.temperature)
 
     def decisive(self) -> Mapping[str, Any]:
         """Everything that decides the answers; changing the rest keeps what was bought."""

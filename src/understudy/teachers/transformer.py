@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from understudy.batching import budgeted_batches
+from understudy.configs import PRECISIONS
 from understudy.errors import TeacherError
 from understudy.folders import digest
 from understudy.imitation import States
-from understudy.task import FloatArray, Item, Task
+from understudy.task import FloatArray, IntArray, Item, Task
 from understudy.teachers.encoding import Encoded, check_items, encode, encode_words, longest_input
 from understudy.teachers.loading import (
     FACTS_FILE,
@@ -32,6 +34,7 @@ from understudy.teachers.loading import (
     read_ability,
 )
 from understudy.teachers.modules import Headed, MeanPooled, states_of
+from understudy.teachers.precision import SAFETY, largest_move, near_ties, probe, rounded
 from understudy.teachers.source import resolve
 
 __all__ = [
@@ -51,8 +54,6 @@ __all__ = [
 TOKEN_BUDGET = 640
 """Tokens a batch when answering; such batches stay in a core's cache, larger ones were slower."""
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
 
 class Teacher:
     """A transformer that answers a task: `Teacher.from_pretrained` makes one.
@@ -62,7 +63,8 @@ class Teacher:
         tokenizer: the model's own.
         task: label names in the order of the module's logits.
         name: what the user calls it.
-        precision: ``float32``, or ``bfloat16`` (faster where the CPU has it; logits move a little).
+        precision: ``float32``, or ``bfloat16``, which `precision.py` describes: products are rounded, weights
+            are kept, near ties are answered again in float32.
         kinds: kinds of task that its head may be of, the task's first, where that is not the only one.
         bounds: regression on values: those that the module's outputs 0 and 1 stand for, where they are not
             the task's own bounds.
@@ -131,7 +133,7 @@ class Teacher:
             module = load_module(source, ability)
             tokenizer = load_tokenizer(source)
         teacher = cls(
-            module.to(PRECISIONS[precision]),
+            module.float(),
             tokenizer,
             ability.task(tuple(labels or ())),
             name=source.name,
@@ -209,12 +211,35 @@ class Teacher:
 
     def logits_of(self, encoded: Encoded) -> FloatArray:
         """Logits ``(rows, c)`` of items that are tokenised already."""
+        everything = np.arange(len(encoded.lengths))
         answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
+        if self.precision == "float32":
+            self._answer(encoded, everything, answers)
+        else:
+            with rounded(self.module, len(self.columns)):
+                self._answer(encoded, everything, answers)
+            if self.task.is_exclusive:
+                self._answer(encoded, near_ties(answers, encoded.counts, self.near), answers)
+        return self._scaled(answers)
+
+    @cached_property
+    def near(self) -> float:
+        """Logits between two labels below which bfloat16 does not decide; `precision.py` says why."""
+        encoded = self.encode(probe(self.task, self.tokenizer))
+        everything = np.arange(len(encoded.lengths))
+        full, low = np.zeros((2, int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
+        self._answer(encoded, everything, full)
+        with rounded(self.module, len(self.columns)):
+            self._answer(encoded, everything, low)
+        return SAFETY * largest_move(low, full)
+
+    def _answer(self, encoded: Encoded, asked: IntArray, answers: FloatArray) -> None:
+        """Write the rows of the sequences with these numbers."""
         with torch.inference_mode():
-            for picked in budgeted_batches(encoded.lengths, TOKEN_BUDGET):
+            for chosen in budgeted_batches(encoded.lengths[asked], TOKEN_BUDGET):
+                picked = asked[chosen]
                 found = encoded.answers(self.module(**encoded.batch(picked)), picked)
                 answers[encoded.rows(picked)] = found.float().numpy()[:, self.columns]
-        return self._scaled(answers)
 
     def _scaled(self, answers: FloatArray) -> FloatArray:
         """Values that stand between the module's bounds, put between the task's."""

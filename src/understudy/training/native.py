@@ -1,4 +1,4 @@
-"""The native trainer of `cbow`: a step of Adagrad for each text, in C, a few million texts a second.
+"""The native trainer of `cbow` and `dan`: a step of Adagrad for each text, in C, up to millions a second.
 
 It is a function on numpy arrays, and knows neither torch nor a stage. Texts come from the C splitter as
 arrays of ids; no Python list stands between.
@@ -7,7 +7,7 @@ arrays of ids; no Python list stands between.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -34,13 +34,32 @@ class Encoded:
     Attributes:
         ids: of all texts end to end, ``(sum of lengths,)`` int32.
         ends: where each text ends in ``ids``, ``(n,)`` int64.
+        words: how many of a text's ids, from its first on, are words, the rest being n-grams ``(n,)``;
+            ``None`` where all are.
     """
 
     ids: np.ndarray[Any, np.dtype[np.int32]]
     ends: IntArray
+    words: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.ends)
+
+    def with_grams(self, buckets: IntArray, vocabulary_size: int) -> Encoded:
+        """The same texts, each followed by its n-grams, which are counted on from the vocabulary's end.
+
+        Args:
+            buckets: ``(sum of lengths, orders)`` of the n-grams that begin at each word; 0 is none.
+            vocabulary_size: words in the vocabulary.
+        """
+        lengths = np.diff(self.ends, prepend=0)
+        text_of = np.repeat(np.arange(len(self)), lengths)
+        is_there = buckets.ravel() > 0
+        gram_text_of = np.repeat(text_of, buckets.shape[1])[is_there]
+        grams = (buckets.ravel()[is_there] + vocabulary_size).astype(np.int32)
+        order = np.argsort(np.concatenate([text_of, gram_text_of]), kind="stable")
+        ends = self.ends + np.cumsum(np.bincount(gram_text_of, minlength=len(self)))
+        return Encoded(np.concatenate([self.ids, grams])[order], ends, lengths)
 
 
 @dataclass(frozen=True)
@@ -120,13 +139,13 @@ def train(
     after_epoch: AfterEpoch | None = None,
     level: int = 2,
 ) -> Weights:
-    """Train `cbow` weights, text by text, in an order that is shuffled anew each epoch.
+    """Train weights of `cbow` or `dan`, text by text, in an order that is shuffled anew each epoch.
 
     The learning rate falls linearly to a tenth of itself, epoch by epoch.
 
     Args:
         first: weights to begin with; they are not changed.
-        texts: as `encode` gives them.
+        texts: as `encode` gives them, for weights of n-grams `Encoded.with_grams`.
         targets: of the same texts.
         epochs: passes, at most.
         learning_rate: Adagrad's; 0.05 to 0.1 is usual.
@@ -138,15 +157,16 @@ def train(
         RecipeError: sizes do not fit, or an id or label is out of range.
         MissingExtraError: the C extension was not built.
     """
-    if first.grams is not None:
-        raise RecipeError("The native trainer trains no n-grams: 'dan' is trained in torch.")
+    if (first.grams is None) != (texts.words is None):
+        raise RecipeError("Texts with n-grams need weights of n-grams, and such weights need such texts.")
     layers = _padded(first)
     squares = [np.full_like(layer, FIRST_SQUARE) for layer in layers]
     lesson = (texts.ids, texts.ends)
-    taught = _prepared(targets)
+    taught = (*_prepared(targets), texts.words)
     generator = np.random.default_rng(seed)
-    sizes = (*first.embedding.shape, *first.output.T.shape)
-    numbers = (targets.loss == "mse", targets.temperature if targets.loss == "kl" else 1.0, targets.alpha)
+    sizes = (len(layers[0]), first.embedding.shape[1], *first.output.T.shape)
+    temperature = targets.temperature if targets.loss == "kl" else 1.0
+    numbers = (targets.loss == "mse", temperature, targets.alpha, first.gram_weight)
     for epoch in range(1, epochs + 1):
         rate = learning_rate * (1 - 0.9 * (epoch - 1) / max(1, epochs - 1))
         order = generator.permutation(len(texts)).astype(np.int64)
@@ -191,7 +211,10 @@ def _padded(weights: Weights) -> list[FloatArray]:
         (weights.hidden.T, weights.hidden_bias[None]),
         (weights.output, weights.output_bias[None]),
     )
-    return [_widened(layer) for layer in (weights.embedding, *hidden, *output)]
+    rows = weights.embedding
+    if weights.grams is not None:
+        rows = np.concatenate([rows, weights.grams])
+    return [_widened(layer) for layer in (rows, *hidden, *output)]
 
 
 def _widened(rows: FloatArray) -> FloatArray:
@@ -202,14 +225,16 @@ def _widened(rows: FloatArray) -> FloatArray:
 
 def _cut(layers: Sequence[FloatArray], like: Weights) -> Weights:
     """The weights without padding, as copies."""
-    width, (labels, hidden) = like.embedding.shape[1], like.output.shape
-    embedding, w1, b1, w2, b2 = layers
-    return Weights(
-        embedding[:, :width].copy(),
-        w1[:, :hidden].T.copy(),
-        b1[0, :hidden].copy(),
-        w2[:, :hidden].copy(),
-        b2[0, :labels].copy(),
+    (words, width), (labels, hidden) = like.embedding.shape, like.output.shape
+    rows, w1, b1, w2, b2 = layers
+    return replace(
+        like,
+        embedding=rows[:words, :width].copy(),
+        hidden=w1[:, :hidden].T.copy(),
+        hidden_bias=b1[0, :hidden].copy(),
+        output=w2[:, :hidden].copy(),
+        output_bias=b2[0, :labels].copy(),
+        grams=None if like.grams is None else rows[words:, :width].copy(),
     )
 
 

@@ -11,14 +11,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from understudy.augment.configs import GenerateConfig
-from understudy.augment.items import Item
 from understudy.augment.neural.loading import IGNORED, Ids, load, longest, pad, sizes
 from understudy.batching import bucketed_batches
 from understudy.errors import DataError
 from understudy.folders import digest
 from understudy.loop import Epoch, LoopConfig, optimise
 from understudy.progress import Progress, Silent
-from understudy.task import IntArray
+from understudy.task import IntArray, Item
 
 TOGETHER = 128
 """Texts that are sampled together."""

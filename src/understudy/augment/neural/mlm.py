@@ -17,14 +17,13 @@ import torch
 from torch import Tensor
 
 from understudy.augment.configs import MlmConfig
-from understudy.augment.items import Item
 from understudy.augment.neural.loading import TEXTS, load, pad, sizes
 from understudy.augment.synonyms import Neighbours, read_vectors
 from understudy.augment.variants import sides
 from understudy.batching import budgeted_batches
 from understudy.errors import RecipeError
 from understudy.progress import Progress, Silent
-from understudy.task import FloatArray, IntArray
+from understudy.task import FloatArray, IntArray, Item
 from understudy.teachers.encoding import longest_input
 
 _APOSTROPHES = frozenset("'’")

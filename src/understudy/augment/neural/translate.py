@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from understudy.augment.configs import BackTranslateConfig
-from understudy.augment.items import Item
 from understudy.augment.neural.loading import TEXTS, load, longest, pad, sizes
 from understudy.augment.neural.mlm import substitute
 from understudy.augment.variants import sides
 from understudy.batching import budgeted_batches
 from understudy.progress import Progress, Silent
+from understudy.task import Item
 
 
 def back_translate(

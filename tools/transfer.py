@@ -1,0 +1,70 @@
+"""Write docs/transfer.md from the reports of runs: ``python tools/transfer.py runs/transfer/sst2-all …``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from understudy.report.markdown import grid
+from understudy.report.rows import percent
+
+PAGE = Path(__file__).parents[1] / "docs" / "transfer.md"
+START, END = "<!-- tables -->", "<!-- /tables -->"
+
+
+def main(runs: list[str]) -> None:
+    """Replace what stands between the two marks by one table a data set, one row a run."""
+    folders = [Path(run) for run in runs]
+    groups = groupby(folders, key=lambda folder: folder.name.split("-")[0])
+    sections = [section(name, list(group)) for name, group in groups]
+    text = PAGE.read_text(encoding="utf-8")
+    before, after = text.split(START)[0], text.split(END)[1]
+    PAGE.write_text(f"{before}{START}\n\n" + "\n".join(sections) + f"\n{END}{after}", encoding="utf-8")
+
+
+def section(name: str, folders: list[Path]) -> str:
+    """Heading, the teacher, and the table: student on gold labels alone, then on what the teacher says."""
+    reports = [json.loads((folder / "report.json").read_text(encoding="utf-8")) for folder in folders]
+    students = list(dict.fromkeys(row["student"] for report in reports for row in named(report, "student")))
+    body = [line(folder, report, students) for folder, report in zip(folders, reports, strict=True)]
+    header = ["Recipe", "Labelled", "Pool", "Teacher", *students, "Linear"]
+    return f"## {name}\n\n{grid(header, body)}\n"
+
+
+def line(folder: Path, report: dict[str, Any], students: list[str]) -> list[str]:
+    """One run: sizes, and scores in per cent."""
+    sizes = report["data"]["sizes"]
+    found = {role: named(report, role) for role in ("teacher", "student", "undistilled", "baseline")}
+    return [
+        f"`{folder.name}`",
+        f"{sizes['train']:,}",
+        f"{sizes['transfer'] - sizes['train']:,}",
+        score(found["teacher"]),
+        *(
+            f"{score(of(found['undistilled'], student))} → {score(of(found['student'], student))}"
+            for student in students
+        ),
+        score(found["baseline"]),
+    ]
+
+
+def named(report: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    """The rows of one role."""
+    return [row for row in report["rows"] if row["role"] == role]
+
+
+def of(rows: list[dict[str, Any]], student: str) -> list[dict[str, Any]]:
+    """The rows of one student."""
+    return [row for row in rows if row["student"] == student]
+
+
+def score(rows: list[dict[str, Any]]) -> str:
+    """The first row's score, or a dash."""
+    return percent(rows[0]["score"]) if rows else "–"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
