@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from understudy.configs import check_choice, check_positive
+from understudy.configs import PRECISIONS, check_choice, check_positive
 from understudy.errors import RecipeError
 from understudy.teachers.settings import ServerConfig
 
@@ -172,7 +172,10 @@ class MlmConfig:
         candidates: words to draw from at each place (K).
         vectors: file of word vectors in GloVe's format for words of several pieces; ``None`` takes the
             model's own embeddings, a word being the mean of its pieces.
+        together: words of a text that are masked at once, as far apart as can be. The paper masks one; the
+            work is divided by their number.
         token_budget: padded tokens a batch.
+        precision: ``float32``, or ``bfloat16``, which is faster where the machine has it.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -182,11 +185,19 @@ class MlmConfig:
     passes: int = 20
     candidates: int = 15
     vectors: str | None = None
+    together: int = 1
     token_budget: int = 2048
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         _check_shares(p=self.p)
-        check_positive(passes=self.passes, candidates=self.candidates, token_budget=self.token_budget)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_positive(
+            passes=self.passes,
+            candidates=self.candidates,
+            together=self.together,
+            token_budget=self.token_budget,
+        )
 
 
 @dataclass(frozen=True)
@@ -198,13 +209,14 @@ class GenerateConfig:
         texts: how many texts are sampled, before duplicates are dropped.
         epochs: of fine-tuning; 0 samples the model as it is.
         learning_rate: of fine-tuning.
-        batch_size: texts a batch, in fine-tuning and sampling.
+        batch_size: texts a batch, in fine-tuning.
         prefix_words: each sample goes on from the first 1 to ``prefix_words`` words of a given text.
         temperature: divides the logits.
         top_k: only the ``top_k`` likeliest tokens are drawn; 0 draws from all.
         top_p: only the likeliest tokens that together have this probability are drawn.
         most_tokens: length of a text, prefix included.
         separator: stands between the two texts of a pair; a sample without exactly one is dropped.
+        precision: ``float32``, or ``bfloat16``, which is faster where the machine has it.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -220,6 +232,7 @@ class GenerateConfig:
     top_p: float = 0.95
     most_tokens: int = 64
     separator: str = " ||| "
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         check_positive(
@@ -232,6 +245,7 @@ class GenerateConfig:
             top_p=self.top_p,
         )
         _check_shares(top_p=self.top_p)
+        check_choice("precision", self.precision, PRECISIONS)
         if min(self.epochs, self.top_k) < 0:
             raise RecipeError(f"epochs is {self.epochs} and top_k {self.top_k}: neither can be below 0.")
         if not self.separator.strip():

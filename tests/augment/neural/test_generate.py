@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from understudy.augment.configs import GenerateConfig
+from understudy.augment.neural import generate as module
 from understudy.augment.neural.generate import encode, finetune, generate, prefixes, sample
 from understudy.augment.neural.loading import load
 from understudy.errors import DataError
@@ -42,29 +43,50 @@ def test_fine_tuning_lowers_the_loss_and_samples_then_look_like_the_texts(causal
     assert made <= set(texts)
 
 
-def test_batching_and_padding_do_not_change_greedy_samples(causal_folder, sentences):
+@pytest.mark.parametrize("length", [1, 5, 16])
+def test_batches_padding_and_rounds_do_not_change_greedy_samples(
+    causal_folder, sentences, monkeypatch, length
+):
+    config = GenerateConfig(causal_folder, texts=12, top_k=1, most_tokens=16)
+    loaded = load("generate", "CausalLM", causal_folder)
+    at_once = flat(sample(*loaded, sentences, config, seed=0))
+    monkeypatch.setattr(module, "TOGETHER", 3)
+    monkeypatch.setattr(module, "ROUND", length)
+    assert sorted(flat(sample(*loaded, sentences, config, seed=0))) == sorted(at_once)
+
+
+def test_a_text_ends_with_the_end_token_or_where_it_is_long_enough(causal_folder, monkeypatch):
     model, tokenizer = load("generate", "CausalLM", causal_folder)
-    made = [
-        flat(
-            sample(
-                model, tokenizer, sentences,
-                GenerateConfig(causal_folder, texts=12, top_k=1, most_tokens=16, batch_size=size), seed=0,
-            )
-        )
-        for size in (1, 12)
-    ]  # fmt: skip
-    # a batch ends for all its rows with its longest prefix, so shorter ones may stop earlier
-    for alone, together in zip(*made, strict=True):
-        assert alone.startswith(together)
+    end, (room, good) = tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(["room", "good"])
+    blocks = iter([[[good, end, 0], [good, good, good]], [[good, good, end]]])
+
+    def grow(input_ids, max_new_tokens, **_):
+        return torch.cat([input_ids, torch.tensor(next(blocks))], dim=1)
+
+    monkeypatch.setattr(model, "generate", grow)
+    monkeypatch.setattr(module, "ROUND", 3)
+    config = GenerateConfig(causal_folder, texts=2, prefix_words=1, most_tokens=9)
+    made = list(sample(model, tokenizer, ["room"], config, seed=0))
+    assert made == [["room good"], ["room good good good good good"]]
+    assert room != good
+
+
+def test_bfloat16_trains_and_samples(causal_folder):
+    texts = ["the room was good .", "the food was bad ."] * 20
+    config = GenerateConfig(
+        causal_folder, texts=30, epochs=30, learning_rate=2e-2, batch_size=8, prefix_words=1, top_k=1,
+        precision="bfloat16",
+    )  # fmt: skip
+    made = set(flat(generate(config, texts, seed=0)))
+    assert made <= set(texts)
 
 
 def test_pairs_are_told_apart_by_the_separator(causal_folder, monkeypatch):
-    from understudy.augment.neural import generate as module
-
-    lines = iter([["the room , good", "bad", "a , b , c", " , good", "food ,  very dull"]])
-    monkeypatch.setattr(module, "_sample_batch", lambda *a, **k: next(lines))
+    lines = ["the room , good", "bad", "a , b , c", " , good", "food ,  very dull"]
     config = GenerateConfig(causal_folder, texts=5, epochs=0, separator=" , ")
     model, tokenizer = load("generate", "CausalLM", causal_folder)
+    monkeypatch.setattr(module, "_grow", lambda *a, **k: [[tokenizer.eos_token_id]] * 5)
+    monkeypatch.setattr(tokenizer, "batch_decode", lambda *a, **k: lines)
     made = flat(sample(model, tokenizer, [("room", "good"), ("food", "bad")], config, seed=0))
     assert made == [("the room", "good"), ("food", "very dull")]
 

@@ -41,6 +41,40 @@ def test_candidates_are_those_of_each_word_masked_by_itself(filler):
             assert list(word.candidates) == order[:3]
 
 
+def test_words_masked_at_once_are_far_apart_and_all_are_masked(filler):
+    text = "the room was good but the food looked bad"
+    ((found, *_),) = [filler(together=3).fill([text])]
+    assert [text[word.start : word.end] for word in found] == text.split()
+    fill = filler(together=3)
+    masked = text.split()
+    for place in (1, 4, 7):  # nine words in three turns
+        masked[place] = "[MASK]"
+    encoded = fill.tokenizer(" ".join(masked), return_tensors="pt")
+    with torch.inference_mode():
+        logits = fill.model(**encoded).logits[0, 1:-1].numpy()
+    for place in (1, 4, 7):
+        order = [fill.words[i] for i in np.argsort(-logits[place][fill.ids])]
+        assert list(found[place].candidates) == [word for word in order if word != text.split()[place]][:3]
+
+
+def test_parts_of_contractions_are_no_words(filler):
+    text = "it was n't bad , kind's really the room’s"
+    (found,) = filler().fill([text])
+    assert [text[word.start : word.end] for word in found] == ["it", "was", "bad", "really", "the"]
+
+
+def test_a_model_in_bfloat16_finds_nearly_the_same(mlm_folder, filler, sentences):
+    config = MlmConfig(mlm_folder, candidates=3, precision="bfloat16")
+    half = Filler(*load("mlm", "MaskedLM", mlm_folder, config.precision), config)
+    assert half.model.dtype == torch.bfloat16
+    pairs = [
+        (set(one.candidates), set(other.candidates))
+        for ours, theirs in zip(half.fill(sentences[:20]), filler().fill(sentences[:20]), strict=True)
+        for one, other in zip(ours, theirs, strict=True)
+    ]
+    assert np.mean([len(one & other) / 3 for one, other in pairs]) > 0.8
+
+
 def test_words_of_several_pieces_get_neighbours_of_their_mean_embedding(filler):
     fill = filler()
     ((the, several),) = fill.fill(["the kindness"])

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from understudy.augment.configs import GenerateConfig
-from understudy.augment.neural.loading import Ids, load, longest, pad, sizes
+from understudy.augment.neural.loading import IGNORED, Ids, load, longest, pad, sizes
 from understudy.batching import bucketed_batches
 from understudy.errors import DataError
 from understudy.folders import digest
@@ -19,8 +19,11 @@ from understudy.loop import Epoch, LoopConfig, optimise
 from understudy.progress import Progress, Silent
 from understudy.task import IntArray, Item
 
-IGNORED = -100
-"""Stands for a token that no loss is taken of."""
+TOGETHER = 128
+"""Texts that are sampled together."""
+
+ROUND = 16
+"""Tokens that they grow by, before those that have ended leave and the others are batched again."""
 
 HELD_BACK = 10
 """One in so many texts is not fine-tuned on, and chooses the best epoch."""
@@ -33,6 +36,7 @@ def generate(
     model, tokenizer = load("generate", "CausalLM", config.model)
     if config.epochs:
         finetune(model, tokenizer, items, config, seed=seed, progress=progress)
+    model.to(getattr(torch, config.precision))
     yield from sample(model, tokenizer, items, config, seed=seed, progress=progress)
 
 
@@ -63,7 +67,8 @@ def finetune(
     lengths = sizes(rows)
 
     def loss(numbers: IntArray) -> Tensor:
-        return _loss(model, [rows[n] for n in numbers.tolist()], _padding(tokenizer))
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            return _loss(model, [rows[n] for n in numbers.tolist()], _padding(tokenizer))
 
     def score() -> tuple[float, float]:
         batches = np.split(judge, range(config.batch_size, len(judge), config.batch_size))
@@ -95,20 +100,27 @@ def sample(
 ) -> Iterator[list[Item]]:
     """Sample ``config.texts`` texts, each from the first words of a random item on; one list a batch.
 
-    Prefixes of like length share a batch, padded on the left; keys and values of what was read are cached.
+    Texts grow in rounds of `ROUND` tokens. Those of like length share a batch, padded on the left; keys and
+    values of what was read are cached. A text that has ended keeps no other waiting for more than a round.
     """
     if not items:
         return
     most = longest(model, config.most_tokens)
-    rows = encode(tokenizer, prefixes(_lines(items, config), config, seed), most - 1)
-    order = np.argsort(sizes(rows), kind="stable")
+    rows = [row for row in encode(tokenizer, prefixes(_lines(items, config), config, seed), most - 1) if row]
+    number = 0
     with (progress or Silent()).bar("sampling", len(rows), "texts") as advance:
-        for start in range(0, len(order), config.batch_size):
-            batch = [rows[row] for row in order[start : start + config.batch_size].tolist()]
-            own = int(digest([seed, start])[:12], 16)
-            lines = _sample_batch(model, tokenizer, batch, most=most, config=config, seed=own)
-            yield [item for line in lines if (item := _item(line, items, config))]
-            advance(len(batch))
+        while rows:
+            rows, now = sorted(rows, key=len), []
+            for start in range(0, len(rows), TOGETHER):
+                own = int(digest([seed, number, start])[:12], 16)
+                batch = rows[start : start + TOGETHER]
+                grown = _grow(model, tokenizer, batch, most=most, config=config, seed=own)
+                ended = [row for row in grown if _is_ended(row, tokenizer, most)]
+                now += [row for row in grown if not _is_ended(row, tokenizer, most)]
+                lines = tokenizer.batch_decode(ended, skip_special_tokens=True)
+                yield [item for line in lines if (item := _item(line, items, config))]
+                advance(len(ended))
+            rows, number = now, number + 1
 
 
 def prefixes(lines: Sequence[str], config: GenerateConfig, seed: int) -> list[str]:
@@ -135,9 +147,10 @@ def _loss(model: Any, rows: Ids, fill: int) -> Tensor:
     return cross_entropy(logits.transpose(1, 2), following, ignore_index=IGNORED).cpu()
 
 
-def _sample_batch(
+def _grow(
     model: Any, tokenizer: Any, rows: Ids, *, most: int, config: GenerateConfig, seed: int
-) -> list[str]:
+) -> list[list[int]]:
+    """The rows with up to `ROUND` tokens more; one that ends has the end token at its end."""
     ids, mask = pad(rows, _padding(tokenizer), model.device, left=True)
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(seed)
@@ -148,11 +161,20 @@ def _sample_batch(
             temperature=config.temperature,
             top_k=config.top_k,
             top_p=config.top_p,
-            max_new_tokens=most - ids.shape[1],
+            max_new_tokens=min(ROUND, most - ids.shape[1]),
             pad_token_id=_padding(tokenizer),
             eos_token_id=tokenizer.eos_token_id,
         )
-    return [str(line) for line in tokenizer.batch_decode(sampled, skip_special_tokens=True)]
+    more = sampled[:, ids.shape[1] :].tolist()
+    return [[*row, *_to_end(new, tokenizer.eos_token_id)] for row, new in zip(rows, more, strict=True)]
+
+
+def _to_end(tokens: list[int], end: int | None) -> list[int]:
+    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+
+
+def _is_ended(row: Sequence[int], tokenizer: Any, most: int) -> bool:
+    return row[-1] == tokenizer.eos_token_id or len(row) >= most
 
 
 def _padding(tokenizer: Any) -> int:

@@ -18,24 +18,30 @@ from understudy.teachers.transformer import quiet
 Ids = Sequence[Sequence[int]]
 """Token ids of texts, a row for each."""
 
+IGNORED = -100
+"""Stands for a token that no loss is taken of."""
+
 TEXTS = 512
 """Texts that are worked on together: those of like length among them share batches."""
 
 
-def load(step: str, kind: str, name: str) -> tuple[Any, Any]:
+def load(step: str, kind: str, name: str, precision: str = "float32") -> tuple[Any, Any]:
     """A model in evaluation mode and its tokeniser.
 
     Args:
         step: that needs it, for the message.
         kind: ``MaskedLM``, ``CausalLM`` or ``Seq2SeqLM``.
         name: folder or hub id.
+        precision: of its weights: ``float32``, or ``bfloat16`` for a model that is not trained.
 
     Raises:
         RecipeError: it cannot be loaded, or is a model of another kind.
     """
     try:
         with quiet():
-            model = getattr(transformers, f"AutoModelFor{kind}").from_pretrained(name, dtype=torch.float32)
+            model = getattr(transformers, f"AutoModelFor{kind}").from_pretrained(
+                name, dtype=getattr(torch, precision)
+            )
             tokenizer = transformers.AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0]

@@ -1,8 +1,9 @@
 """Words refilled by a masked language model, as TinyBERT's data are (Jiao et al. 2020, Algorithm 1).
 
-Each word of one piece is masked by itself, and the model's ``candidates`` likeliest words are kept; a word of
-several pieces gets its nearest neighbours by embedding. Then each variant replaces every word with chance
-``p`` by one of its candidates. The word itself is no candidate. What is not replaced stays to the letter.
+Each word of one piece is masked by itself (or with ``together`` - 1 others, far apart), and the model's
+``candidates`` likeliest words are kept; a word of several pieces gets its nearest neighbours by embedding.
+Then each variant replaces every word with chance ``p`` by one of its candidates. The word itself is no
+candidate. What is not replaced stays to the letter, and so do the parts of a contraction, such as ``n't``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from understudy.augment.configs import MlmConfig
-from understudy.augment.neural.loading import TEXTS, Ids, load, pad, sizes
+from understudy.augment.neural.loading import TEXTS, load, pad, sizes
 from understudy.augment.synonyms import Neighbours, read_vectors
 from understudy.augment.variants import sides
 from understudy.batching import budgeted_batches
@@ -24,6 +25,8 @@ from understudy.errors import RecipeError
 from understudy.progress import Progress, Silent
 from understudy.task import FloatArray, IntArray, Item
 from understudy.teachers.encoding import longest_input
+
+_APOSTROPHES = frozenset("'’")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,14 @@ class Word:
     first: int
     pieces: int
     candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Words of the text number ``row`` that are masked at once."""
+
+    row: int
+    words: tuple[Word, ...]
 
 
 class Filler:
@@ -69,9 +80,8 @@ class Filler:
         encoded = self.tokenizer(list(texts), truncation=True, max_length=self.longest)
         found = [find_words(encoded, row, text) for row, text in enumerate(texts)]
         ids = encoded["input_ids"]
-        single = [(row, word) for row, words in enumerate(found) for word in words if word.pieces == 1]
         several = [(row, word) for row, words in enumerate(found) for word in words if word.pieces > 1]
-        filled = dict(zip(single, self._likeliest(ids, single), strict=True))
+        filled = self._likeliest(ids, self._turns(found))
         near = self._neighbours(texts, ids, several)
         filled.update(zip(several, near, strict=True))
         return [
@@ -79,44 +89,51 @@ class Filler:
             for row, words in enumerate(found)
         ]
 
-    def _likeliest(self, ids: Any, places: Sequence[tuple[int, Word]]) -> list[tuple[str, ...]]:
-        """The likeliest words at each place, one place masked at a time."""
-        lengths = sizes([ids[row] for row, _ in places])
-        best: list[tuple[str, ...]] = [()] * len(places)
+    def _turns(self, found: Sequence[Sequence[Word]]) -> list[Turn]:
+        """Which words are masked at once: those of one turn stand as far apart as can be."""
+        turns = []
+        for row, words in enumerate(found):
+            single = [word for word in words if word.pieces == 1]
+            count = -(-len(single) // self.config.together)
+            turns += [Turn(row, tuple(single[first::count])) for first in range(count)]
+        return turns
+
+    def _likeliest(self, ids: Any, turns: Sequence[Turn]) -> dict[tuple[int, Word], tuple[str, ...]]:
+        """Text and word → the likeliest words at its place."""
+        lengths = sizes([ids[turn.row] for turn in turns])
+        best: dict[tuple[int, Word], tuple[str, ...]] = {}
         allowed = torch.from_numpy(self.ids).to(self.model.device)
         with torch.inference_mode():
             for batch in budgeted_batches(lengths, self.config.token_budget):
-                chosen = [places[number] for number in batch.tolist()]
-                columns = [word.first for _, word in chosen]
-                rows = [self._masked(ids[row], word.first) for row, word in chosen]
-                logits = self._logits_at(rows, columns)[:, allowed]
-                top = logits.topk(min(self.config.candidates + 1, len(self.ids))).indices.cpu().numpy()
-                for number, (row, word), likely in zip(batch.tolist(), chosen, top, strict=True):
+                chosen = [turns[number] for number in batch.tolist()]
+                logits = self._logits_at(ids, chosen)[:, allowed]
+                top = logits.topk(min(self.config.candidates + 1, len(self.ids))).indices.cpu().tolist()
+                places = [(turn.row, word) for turn in chosen for word in turn.words]
+                for (row, word), likely in zip(places, top, strict=True):
                     own = ids[row][word.first]
-                    others = [self.words[i] for i in likely.tolist() if self.ids[i] != own]
-                    best[number] = tuple(others[: self.config.candidates])
+                    others = [self.words[i] for i in likely if self.ids[i] != own]
+                    best[row, word] = tuple(others[: self.config.candidates])
         return best
 
-    def _logits_at(self, rows: Ids, columns: Sequence[int]) -> Tensor:
-        """Logits ``(b, vocabulary)`` at one place of each row; the last layer reads no other place."""
-        lines = torch.arange(len(rows))
+    def _logits_at(self, ids: Any, turns: Sequence[Turn]) -> Tensor:
+        """Logits ``(w, vocabulary)`` at the words of the turns; the last layer reads no other place."""
+        block, mask = pad([ids[turn.row] for turn in turns], self.tokenizer.pad_token_id, self.model.device)
+        lines = [line for line, turn in enumerate(turns) for _ in turn.words]
+        columns = [word.first for turn in turns for word in turn.words]
+        block[lines, columns] = self.tokenizer.mask_token_id
 
         def select(module: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:  # noqa: ARG001
-            return (inputs[0][lines, columns].unsqueeze(1), *inputs[1:])
+            return (inputs[0][lines, columns], *inputs[1:])
 
         head = self.model.get_output_embeddings()
         hook = head.register_forward_pre_hook(select) if head is not None else None
         try:
-            block, mask = pad(rows, self.tokenizer.pad_token_id, self.model.device)
             logits: Tensor = self.model(input_ids=block, attention_mask=mask).logits
         finally:
             if hook is not None:
                 hook.remove()
-        is_selected = logits.shape[1] == 1  # a model may have no such layer, or not call it
-        return logits[:, 0] if is_selected else logits[lines, columns]
-
-    def _masked(self, row: Sequence[int], place: int) -> list[int]:
-        return [*row[:place], self.tokenizer.mask_token_id, *row[place + 1 :]]
+        is_selected = logits.ndim == 2  # a model may have no such layer, or not call it
+        return logits if is_selected else logits[lines, columns]
 
     def _neighbours(
         self, texts: Sequence[str], ids: Any, places: Sequence[tuple[int, Word]]
@@ -152,13 +169,17 @@ def whole_words(tokenizer: Any) -> tuple[IntArray, list[str]]:
 
 
 def find_words(encoded: Any, row: int, text: str) -> list[Word]:
-    """The words of one encoded text that have letters, by the tokeniser's own rule of what a word is."""
+    """The words of one encoded text that have letters, by the tokeniser's own rule of what a word is.
+
+    What touches an apostrophe is left out: ``n``, ``t`` and ``s`` of ``don't`` and ``it's`` are no words.
+    """
     numbers = encoded.word_ids(row)
     words = []
     for number in dict.fromkeys(n for n in numbers if n is not None):
         span = encoded.word_to_chars(row, number)
         blank = len(text[span.start : span.end]) - len(text[span.start : span.end].lstrip())
-        if any(map(str.isalpha, text[span.start : span.end])):
+        around = text[max(0, span.start + blank - 1) : span.end + 1]
+        if any(map(str.isalpha, text[span.start : span.end])) and not _APOSTROPHES & set(around):
             first = numbers.index(number)
             words.append(Word(span.start + blank, span.end, first, numbers.count(number)))
     return words
@@ -168,9 +189,8 @@ def substitute(
     config: MlmConfig, items: Sequence[Item], *, seed: int, progress: Progress | None = None
 ) -> Iterator[list[Item]]:
     """Load the model, and make ``passes`` variants of each text or pair."""
-    return substitute_with(
-        Filler(*load("mlm", "MaskedLM", config.model), config), items, seed=seed, progress=progress
-    )
+    loaded = load("mlm", "MaskedLM", config.model, config.precision)
+    return substitute_with(Filler(*loaded, config), items, seed=seed, progress=progress)
 
 
 def substitute_with(
