@@ -41,12 +41,9 @@ def line(folder: Path, report: dict[str, Any], students: list[str]) -> list[str]
     return [
         f"`{folder.name}`",
         f"{sizes['train']:,}",
-        f"{sizes['transfer'] - sizes['train']:,}",
+        f"{max(0, sizes['transfer'] - sizes['train']):,}",
         score(found["teacher"]),
-        *(
-            f"{score(of(found['undistilled'], student))} → {score(of(found['student'], student))}"
-            for student in students
-        ),
+        *(cell(of(found["undistilled"], student), of(found["student"], student)) for student in students),
         score(found["baseline"]),
     ]
 
@@ -59,6 +56,11 @@ def named(report: dict[str, Any], role: str) -> list[dict[str, Any]]:
 def of(rows: list[dict[str, Any]], student: str) -> list[dict[str, Any]]:
     """The rows of one student."""
     return [row for row in rows if row["student"] == student]
+
+
+def cell(alone: list[dict[str, Any]], taught: list[dict[str, Any]]) -> str:
+    """A student's scores on gold labels alone and taught, or a dash for one that was not asked for."""
+    return f"{score(alone)} → {score(taught)}" if taught else "–"
 
 
 def score(rows: list[dict[str, Any]]) -> str:
