@@ -159,7 +159,7 @@ def by_library(folder: Path, model: Any) -> Contestant:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(Layout(folder).tokenizer))
-    session, labels = model.session, model.task.labels
+    session, labels = model.reference.session, model.task.labels
 
     def one(text: str) -> str:
         ids = tokenizer.encode(text).ids or [1]
