@@ -132,7 +132,7 @@ def ours(folders: dict[str, Path], given: Data) -> dict[str, Contestant]:
     def linear(texts: list[str]) -> list[str]:
         return given.task.answers(baseline.logits(texts))
 
-    found["TF-IDF + LR, ours"] = Contestant(lambda text: linear([text]), linear)
+    found["TF-IDF + LR, ours"] = Contestant(lambda text: linear([text])[0], linear)
     return found
 
 
