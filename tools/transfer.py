@@ -18,11 +18,17 @@ START, END = "<!-- tables -->", "<!-- /tables -->"
 def main(runs: list[str]) -> None:
     """Replace what stands between the two marks by one table a data set, one row a run."""
     folders = [Path(run) for run in runs]
-    groups = groupby(folders, key=lambda folder: folder.name.split("-")[0])
+    groups = groupby(folders, key=topic)
     sections = [section(name, list(group)) for name, group in groups]
     text = PAGE.read_text(encoding="utf-8")
     before, after = text.split(START)[0], text.split(END)[1]
     PAGE.write_text(f"{before}{START}\n\n" + "\n".join(sections) + f"\n{END}{after}", encoding="utf-8")
+
+
+def topic(folder: Path) -> str:
+    """The data set of a run's name; runs whose name ends in a number of labels stand together."""
+    first, _, last = folder.name.partition("-")
+    return "Few labels" if last.isdigit() else first
 
 
 def section(name: str, folders: list[Path]) -> str:
