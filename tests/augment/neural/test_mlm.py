@@ -104,7 +104,7 @@ def test_only_whole_words_with_letters_are_candidates(filler):
 def test_whole_words_of_a_byte_level_vocabulary_begin_with_a_space():
     class ByteLevel:
         all_special_ids = (0,)
-        tokens = ("<s>", "Ġroom", "ing", "Ġ.", "Ġgood", "Ġx9")
+        tokens = ("<s>", "Ġroom", "ing", "Ġ.", "Ġgood", "Ġx9", "Ġ-", "Ġ'")
 
         def __len__(self):
             return len(self.tokens)

@@ -162,7 +162,7 @@ def whole_words(tokenizer: Any) -> tuple[IntArray, list[str]]:
         if number in special or token.startswith("##") or (marks and not token.startswith(marks)):
             continue
         word = tokenizer.convert_tokens_to_string([token]).strip()
-        if word and all(letter.isalpha() or letter in "'-" for letter in word):
+        if any(map(str.isalpha, word)) and all(letter.isalpha() or letter in "'-" for letter in word):
             ids.append(number)
             words.append(word)
     return np.array(ids, dtype=np.int64), words
