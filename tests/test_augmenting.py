@@ -126,6 +126,31 @@ def test_an_endpoint_is_told_of_the_labels_and_paid_once(data, bare, tmp_path, m
     assert not any(KEY.encode() in path.read_bytes() for path in done.rglob("*") if path.is_file())
 
 
+def test_a_text_that_was_set_aside_is_asked_again_once_its_line_is_gone(data, bare, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEST_KEY", KEY)
+    odd, out = "an odd one", tmp_path / "run"
+    more = tmp_path / "more.txt"
+    more.write_text(odd + "\nan even one\n")
+    is_odd = [True]
+    asked = {"unlabelled": str(more), "teacher": str(bare), "out": out, **SETTINGS}
+    with serve(Chat(mood_of=lambda text, _: "empty" if text == odd and is_odd[0] else "well")) as server:
+        step = {"augment": [paraphrase(server, of="given", repairs=0, price_in=1.0, price_out=2.0)]}
+        distill(data, **step, **asked, until="augment")
+        assert len(pool(out)) == 4
+        is_odd[0] = False
+        distill(data, **step, **asked, until="augment")
+        assert len(server.requests) == 2  # it was set aside: nobody asks again
+        (aside,) = out.glob("paraphrases/*/set_aside.jsonl")
+        assert json.loads(aside.read_text())["text"] == odd
+        aside.write_text("")
+        report = distill(data, **step, **asked).report
+        assert len(server.requests) == 3
+        assert {f"variant {n} of {odd}" for n in range(2)} < set(pool(out))
+    bill = "Variants bought from tiny-chat: 3 requests, 300 tokens of prompt and 30 of answers, 0.0004 USD."
+    assert bill in report["data"]["notes"]
+    assert bill in (out / "report.md").read_text().replace("\\", "")
+
+
 def test_labels_have_names_where_there_are_any():
     def names(task, gold, texts=("a", "b", "a")):
         split = SimpleNamespace(texts=texts, labels=np.array(gold))

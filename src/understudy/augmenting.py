@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,8 @@ import numpy as np
 from understudy import streaming
 from understudy.data import Dataset
 from understudy.data.files import ItemFiles
-from understudy.errors import DataError, RecipeError, nearest
-from understudy.folders import publish, read_json
+from understudy.errors import ArtifactError, DataError, RecipeError, nearest
+from understudy.folders import MANIFEST, publish, read_json, read_manifest
 from understudy.opening import open_predictor
 from understudy.recipe import Recipe
 from understudy.run import POOL, Run
@@ -23,7 +23,11 @@ from understudy.task import FloatArray, Item, Task
 
 if TYPE_CHECKING:
     from understudy.augment import Step, Tools
+    from understudy.augment.answers import Answers
     from understudy.augment.inspection import Inspection
+
+LEFT_OUT = "set_aside"
+"""Key of the pool's manifest: the texts for which a server that was asked had no usable answer."""
 
 
 def asks_teacher(recipe: Recipe) -> bool:
@@ -48,7 +52,13 @@ def augment(run: Run) -> None:
     if data.task.kind == "tagging":
         raise RecipeError("Sentences to be tagged cannot be augmented: their words change, tags do not.")
     check_described(steps, data.task)
+    _ask_again(run, steps)
     run.stages.run("augment", run.pool_folder, _inputs(run, steps), lambda about: _build(run, steps, about))
+    notes = [
+        f"Variants bought from {step.config.model}: {answers.bill.sentence(step.config)}."
+        for step, answers in _bought(run, steps)
+    ]
+    run.dataset = replace(data, notes=(*data.notes, *notes))
 
 
 def made_pool(run: Run) -> Iterable[Item] | None:
@@ -95,6 +105,25 @@ def label_names(dataset: Dataset) -> dict[Item, tuple[str, ...]]:
     return found
 
 
+def _bought(run: Run, steps: Sequence[Step]) -> list[tuple[Step, Answers]]:
+    """Steps that ask a server, and its answers so far; steps that ask the same one are one."""
+    from understudy.augment.paraphrase import Paraphraser
+
+    asking = {(step.config.base_url, step.config.model): step for step in steps if step.spec.needs_labels}
+    return [(step, Paraphraser(step.config, tools_of(run)).answers) for step in asking.values()]
+
+
+def _ask_again(run: Run, steps: Sequence[Step]) -> None:
+    """Forget a pool that left texts out, if one of them is no longer set aside: somebody deleted its line."""
+    try:
+        left_out = set((read_manifest(run.pool_folder) or {}).get(LEFT_OUT, ()))
+    except ArtifactError:
+        return  # the stage says so, and makes it again
+    if left_out.difference(*(answers.aside for _, answers in _bought(run, steps))):
+        run.stages.progress.say("augment: a text that was set aside is asked for again")
+        (run.pool_folder / MANIFEST).unlink()
+
+
 def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, Any]:
     """Everything that decides the pool."""
     data = run.dataset
@@ -132,7 +161,8 @@ def _build(run: Run, steps: Sequence[Step], about: dict[str, Any]) -> None:
         logits=_asking(run)(pool.items) if asks else None,
     )
     run.stages.progress.say(f"augment: {len(pool):,} texts beside {len(data.train):,} labelled ones")
-    with publish(run.pool_folder, about) as aside:
+    left_out = sorted(frozenset[str]().union(*(answers.aside for _, answers in _bought(run, steps))))
+    with publish(run.pool_folder, {**about, LEFT_OUT: left_out} if left_out else about) as aside:
         with (aside / POOL).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": item}) + "\n" for item in pool.items)
         save_inspection(found, aside)

@@ -39,6 +39,11 @@ class Answers:
             if "variants" in line:
                 self._variants[line["key"]] = tuple(map(from_json, line["variants"]))
 
+    @property
+    def aside(self) -> frozenset[str]:
+        """Keys of the questions that are not asked again."""
+        return frozenset(self._aside)
+
     def is_settled(self, key: str) -> bool:
         """Whether there is an answer, or asking again would be vain."""
         return key in self._variants or key in self._aside
