@@ -1,7 +1,9 @@
 import pytest
 
+from understudy.augment import read_steps
 from understudy.errors import RecipeError
 from understudy.recipe import Recipe, make_recipe, to_yaml
+from understudy.teachers.settings import EndpointConfig
 
 
 def made(*assignments, **flags):
@@ -126,3 +128,55 @@ def test_a_table_is_refused_where_a_student_has_none():
         make_recipe(flags={**flags, "students": ["dan.v1"], "table": "float16", "quantize": "int8"})
     with pytest.raises(RecipeError, match=r"(?s)quantize.*table"):
         make_recipe(flags={**flags, "table": "int9", "quantize": "often"})
+
+
+ENDPOINT = {
+    "base_url": "http://host/v1",
+    "model": "chat",
+    "key_env": "A_KEY",
+    "labels": {"bad": "no", "good": "yes"},
+    "price_in": 1.0,
+    "price_out": 2.0,
+    "budget": 3.0,
+    "targets": "hard",
+    "max_tokens": 9,
+}
+
+
+def test_paraphrase_asks_the_endpoint_that_teaches_where_it_names_none(tmp_path):
+    for bare in (("paraphrase",), [{"paraphrase": None}], [{"paraphrase": {}}]):
+        recipe = make_recipe(None, {"data.source": "x.csv", "teacher.endpoint": ENDPOINT, "augment": bare})
+        (step,) = read_steps(recipe.augment)
+        usual = {key: value for key, value in ENDPOINT.items() if key not in ("targets", "max_tokens")}
+        assert {key: getattr(step.config, key) for key in usual} == usual
+        assert step.config.max_tokens == 1024
+        file = tmp_path / "recipe.yaml"
+        file.write_text(to_yaml(recipe), encoding="utf-8")
+        assert make_recipe(file) == recipe
+        config = EndpointConfig(**ENDPOINT)
+        assert read_steps(make_recipe(file, {"teacher.endpoint": config, "augment": bare}).augment) == (step,)
+    own = {"paraphrase": {"variants": 2, "budget": 1.0, "labels": {}, "of": "labelled"}}
+    recipe = make_recipe(
+        None, {"data.source": "x.csv", "teacher.endpoint": ENDPOINT, "augment": [own, "eda"]}
+    )
+    step, other = read_steps(recipe.augment)
+    assert (step.config.model, step.config.budget, step.config.labels, step.of) == (
+        "chat",
+        1.0,
+        {},
+        "labelled",
+    )
+    assert (step.config.variants, other.name) == (2, "eda")
+
+
+def test_another_server_is_lent_nothing():
+    other = {"base_url": "http://other/v1", "model": "small", "key_env": None}
+    flags = {"data.source": "x.csv", "teacher.endpoint": ENDPOINT, "augment": [{"paraphrase": other}]}
+    (step,) = read_steps(make_recipe(None, flags).augment)
+    assert (step.config.key_env, step.config.budget, step.config.labels) == (None, None, {})
+    with pytest.raises(
+        RecipeError, match=r"paraphrase needs base_url. Say so .* paraphrase: \{base_url: …\}"
+    ):
+        make_recipe(None, {**flags, "augment": [{"paraphrase": {"model": "small"}}]})
+    with pytest.raises(RecipeError, match="paraphrase needs base_url and model"):
+        made(augment=["paraphrase"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,11 +14,14 @@ from understudy.configs import PRECISIONS, FinetuneConfig, LossConfig, TrainingC
 from understudy.errors import RecipeError, UnderstudyError, nearest
 from understudy.flat import SERVED
 from understudy.task import KINDS, METRICS
-from understudy.teachers.settings import EndpointConfig, TableConfig
+from understudy.teachers.settings import EndpointConfig, ServerConfig, TableConfig
 from understudy.teachers.source import DEFAULT, resolve_all
 
 OUTSIDE = ("endpoint", "callable", "table")
 """Keys of teachers that are no local model."""
+
+ASKS = "paraphrase"
+"""The step that asks a chat server."""
 
 
 class _Part(BaseModel):
@@ -152,6 +155,19 @@ class Recipe(_Part):
     quantize: Literal["none", "auto", "int8"] = "none"
     table: Literal["float32", "float16", "int8", "auto"] = "float32"
     seed: int = Field(0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lends_its_endpoint(cls, tree: Any) -> Any:
+        """A step that asks a server, but names none, asks the one that teaches."""
+        teacher = tree.get("teacher") if isinstance(tree, dict) else None
+        lent = teacher.get("endpoint") if isinstance(teacher, dict) else None
+        if isinstance(lent, EndpointConfig):
+            lent = asdict(lent)
+        steps = tree.get("augment") if isinstance(tree, dict) else None
+        if not isinstance(lent, dict) or not isinstance(steps, list | tuple):
+            return tree
+        return {**tree, "augment": tuple(_lent(step, lent) for step in steps)}
 
     @field_validator("students")
     @classmethod
@@ -288,6 +304,16 @@ def check(tree: Mapping[str, Any], where: str | None = None) -> Recipe:
 def to_yaml(recipe: Recipe) -> str:
     """The resolved recipe, every default written out, as a file that `make_recipe` reads."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _lent(step: Any, endpoint: Mapping[str, Any]) -> Any:
+    """The step with the endpoint's server, price, budget and labels, if it asks one and names none."""
+    (name, options), *others = step.items() if isinstance(step, dict) and step else [(step, None)]
+    options = {} if options is None else options
+    if name != ASKS or others or not isinstance(options, dict) or {"base_url", "model"} & options.keys():
+        return step
+    usual = {field.name for field in fields(ServerConfig)} - {"max_tokens"} | {"labels"}
+    return {name: {key: value for key, value in endpoint.items() if key in usual} | options}
 
 
 def _read(file: Path) -> dict[str, Any]:

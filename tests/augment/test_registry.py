@@ -31,7 +31,7 @@ def test_options_are_checked():
         step("masking", {"p": "much"})
     with pytest.raises(RecipeError, match="p_mask is 3"):
         step("masking", {"p": 3})
-    with pytest.raises(RecipeError, match=r"mlm\.model"):
+    with pytest.raises(RecipeError, match=r"mlm needs model\. Say so in a recipe: mlm: \{model: …\}"):
         step("mlm")
 
 

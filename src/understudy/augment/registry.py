@@ -152,6 +152,11 @@ def step(name: str, options: Mapping[str, Any] | None = None) -> Step:
     try:
         return Step(name, TypeAdapter(found.config).validate_python(options), of)
     except ValidationError as error:
+        if missing := [str(wrong["loc"][-1]) for wrong in error.errors() if wrong["type"] == "missing"]:
+            example = f"{name}: {{{', '.join(f'{option}: …' for option in missing)}}}"
+            raise RecipeError(
+                f"{name} needs {' and '.join(missing)}. Say so in a recipe: {example}"
+            ) from error
         first = error.errors()[0]
         where = ".".join(map(str, (name, *first["loc"])))
         said = first["msg"].removeprefix("Value error, ").rstrip(".")
