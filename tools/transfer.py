@@ -1,10 +1,13 @@
-"""Write docs/transfer.md from the reports of runs: ``python tools/transfer.py runs/transfer/sst2-all …``."""
+"""Write docs/transfer.md from the reports of runs, a table for each heading (an argument with a colon).
+
+Run: python tools/transfer.py "SST-2:" runs/transfer/sst2-both runs/transfer/sst2-all "Few labels:" …
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +18,32 @@ PAGE = Path(__file__).parents[1] / "docs" / "transfer.md"
 START, END = "<!-- tables -->", "<!-- /tables -->"
 
 
-def main(runs: list[str]) -> None:
-    """Replace what stands between the two marks by one table a data set, one row a run."""
-    folders = [Path(run) for run in runs]
-    groups = groupby(folders, key=topic)
-    sections = [section(name, list(group)) for name, group in groups]
+def main(arguments: list[str]) -> None:
+    """Replace what stands between the two marks by one table a heading, one row a run."""
+    tables: dict[str, list[Path]] = {}
+    for argument in arguments:
+        if argument.endswith(":"):
+            tables[argument.removesuffix(":")] = folders = []
+        else:
+            folders.append(Path(argument))
     text = PAGE.read_text(encoding="utf-8")
     before, after = text.split(START)[0], text.split(END)[1]
+    sections = [section(heading, folders) for heading, folders in tables.items()]
     PAGE.write_text(f"{before}{START}\n\n" + "\n".join(sections) + f"\n{END}{after}", encoding="utf-8")
 
 
-def topic(folder: Path) -> str:
-    """The data set of a run's name; runs whose name ends in a number of labels stand together."""
-    first, _, last = folder.name.partition("-")
-    return "Few labels" if last.isdigit() else first
-
-
-def section(name: str, folders: list[Path]) -> str:
+def section(heading: str, folders: list[Path]) -> str:
     """Heading, the teacher, and the table: student on gold labels alone, then on what the teacher says."""
     reports = [json.loads((folder / "report.json").read_text(encoding="utf-8")) for folder in folders]
-    students = list(dict.fromkeys(row["student"] for report in reports for row in named(report, "student")))
+    students = list(dict.fromkeys(bare(row) for report in reports for row in named(report, "student")))
     body = [line(folder, report, students) for folder, report in zip(folders, reports, strict=True)]
     header = ["Recipe", "Labelled", "Pool", "Teacher", *students, "Linear"]
-    return f"## {name}\n\n{grid(header, body)}\n"
+    return f"## {heading}\n\n{grid(header, body)}\n"
+
+
+def bare(row: dict[str, Any]) -> str:
+    """A student's name without its epochs, of which small sets need more: they stand in the recipe."""
+    return re.sub(r"[:,]epochs=\d+", "", row["student"])
 
 
 def line(folder: Path, report: dict[str, Any], students: list[str]) -> list[str]:
@@ -61,7 +67,7 @@ def named(report: dict[str, Any], role: str) -> list[dict[str, Any]]:
 
 def of(rows: list[dict[str, Any]], student: str) -> list[dict[str, Any]]:
     """The rows of one student."""
-    return [row for row in rows if row["student"] == student]
+    return [row for row in rows if bare(row) == student]
 
 
 def cell(alone: list[dict[str, Any]], taught: list[dict[str, Any]]) -> str:
