@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from understudy.report import rows as rows_of_report
 from understudy.report.markdown import grid
-from understudy.report.rows import percent
 
 PAGE = Path(__file__).parents[1] / "docs" / "transfer.md"
-START, END = "<!-- tables -->", "<!-- /tables -->"
+README = Path(__file__).parents[1] / "README.md"
+FEW = "Few labels"
+"""The table that README shows, too."""
 
 
 def main(arguments: list[str]) -> None:
@@ -26,19 +28,27 @@ def main(arguments: list[str]) -> None:
             tables[argument.removesuffix(":")] = folders = []
         else:
             folders.append(Path(argument))
-    text = PAGE.read_text(encoding="utf-8")
-    before, after = text.split(START)[0], text.split(END)[1]
-    sections = [section(heading, folders) for heading, folders in tables.items()]
-    PAGE.write_text(f"{before}{START}\n\n" + "\n".join(sections) + f"\n{END}{after}", encoding="utf-8")
+    sections = {heading: section(folders) for heading, folders in tables.items()}
+    put(PAGE, "tables", "\n".join(f"## {heading}\n\n{table}" for heading, table in sections.items()))
+    if FEW in sections:
+        put(README, "few-labels", sections[FEW])
 
 
-def section(heading: str, folders: list[Path]) -> str:
-    """Heading, the teacher, and the table: student on gold labels alone, then on what the teacher says."""
+def put(page: Path, mark: str, inside: str) -> None:
+    """Replace what stands between two marks of a page."""
+    text, start, end = page.read_text(encoding="utf-8"), f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, after = text.split(start)[0], text.split(end)[1]
+    page.write_text(f"{before}{start}\n\n{inside}\n{end}{after}", encoding="utf-8")
+
+
+def section(folders: list[Path]) -> str:
+    """The table: teacher, and each student on gold labels alone, then on what the teacher says."""
     reports = [json.loads((folder / "report.json").read_text(encoding="utf-8")) for folder in folders]
     students = list(dict.fromkeys(bare(row) for report in reports for row in named(report, "student")))
     body = [line(folder, report, students) for folder, report in zip(folders, reports, strict=True)]
     header = ["Recipe", "Labelled", "Pool", "Teacher", *students, "Linear"]
-    return f"## {heading}\n\n{grid(header, body)}\n"
+    metrics = dict.fromkeys(rows_of_report.metric_name(report["task"]["metric"]) for report in reports)
+    return f"{grid(header, body)}\n\nMeasured by {' and '.join(metrics)}.\n"
 
 
 def bare(row: dict[str, Any]) -> str:
@@ -72,12 +82,12 @@ def of(rows: list[dict[str, Any]], student: str) -> list[dict[str, Any]]:
 
 def cell(alone: list[dict[str, Any]], taught: list[dict[str, Any]]) -> str:
     """A student's scores on gold labels alone and taught, or a dash for one that was not asked for."""
-    return f"{score(alone)} → {score(taught)}" if taught else "–"
+    return f"{score(alone)} → {score(taught)}" if taught else rows_of_report.NONE
 
 
 def score(rows: list[dict[str, Any]]) -> str:
     """The first row's score, or a dash."""
-    return percent(rows[0]["score"]) if rows else "–"
+    return rows_of_report.score(rows[0]["metric"], rows[0]["score"]) if rows else rows_of_report.NONE
 
 
 if __name__ == "__main__":
