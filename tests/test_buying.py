@@ -10,11 +10,13 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import understudy
 from understudy.buying import buy
 from understudy.errors import DataError, RecipeError, StoreError, TeacherError
+from understudy.estimates import estimate
 from understudy.ledger import ASIDE, LEDGER, Ledger
 from understudy.logits import LogitStore
 from understudy.pipeline import distill
@@ -176,6 +178,71 @@ def test_a_killed_run_continues_and_its_bill_is_right(chat, tmp_path):
     assert done.bill.requests == len(TEXTS)
     assert done.bill.prompt_tokens == 100 * len(TEXTS)
     assert server.answered - len(TEXTS) <= 4
+
+
+def test_votes_are_never_bought_again(chat, tmp_path):
+    server = chat()
+    votes = {"targets": "votes", "samples": 5, "concurrency": 1}
+    part = buy(server.config(budget_requests=13, **votes), TASK, TEXTS[:4], tmp_path, Silent())
+    assert (part.new, part.remaining) == (2, 2)
+    said = estimate(server.config(**votes), TASK, {"all": TEXTS[:4]}, tmp_path)
+    assert "all: 2 texts (2 more were asked before)" in said
+    assert "Together 7 requests" in said
+    done = buy(server.config(**votes), TASK, TEXTS[:4], tmp_path, Silent())
+    assert (done.new, done.remaining, done.bill.requests) == (2, 0, 20)
+    assert set(server.seen.values()) == {5}
+    whole = buy(server.config(**votes), TASK, TEXTS[:4], tmp_path / "whole", Silent())
+    rows = [
+        LogitStore(folder, teacher=whole.fingerprint, labels=TASK.labels).look_up(TEXTS[:4])
+        for folder in (tmp_path, tmp_path / "whole")
+    ]
+    np.testing.assert_array_equal(*rows)
+
+
+def test_a_run_killed_before_its_last_words_says_how_rows_came(chat, tmp_path):
+    server = chat()
+    done = buy(server.config(), TASK, TEXTS[:10], tmp_path, Silent())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    del manifest["facts"]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    buy(server.config(), TASK, TEXTS[:10], tmp_path, Silent())
+    store = LogitStore(tmp_path, teacher=done.fingerprint, labels=TASK.labels)
+    assert store.facts["answers"] == {"soft": 10}
+    assert store.facts["bill"]["requests"] == 10
+
+
+def test_what_is_not_answered_is_said_with_the_reason(chat, tmp_path):
+    server = chat(mood_of=lambda text, _: (500, {}) if text == TEXTS[3] else "well")
+    done = buy(server.config(attempts=2), TASK, TEXTS, tmp_path, Silent())
+    assert done.remaining == 1
+    assert "run again" in done.why
+    assert "HTTP 500" in done.why
+
+
+def test_who_deletes_a_line_has_the_text_asked_again(chat, labelled, tmp_path):
+    moods = ["wrong"]
+    server = chat(mood_of=lambda text, _: moods[0] if "quite" in text else "well")
+    ears, run = Ears(), {"out": tmp_path / "run", "until": "label", **SETTINGS}
+    run["teacher__endpoint"] = teacher(server, targets="hard", repairs=0)
+    distill(str(labelled), **run)
+    (path,) = (tmp_path / "run").glob(f"logits/*/{ASIDE}")
+    lines = path.read_text().splitlines(keepends=True)
+    assert len(lines) > 1
+    before = len(server.requests)
+    distill(str(labelled), progress=ears, **run)
+    assert len(server.requests) == before
+    texts = len(LogitStore(path.parent, **named(path.parent)))
+    assert any(f"all {texts} texts are labelled, {len(lines)} set aside" in said for said in ears.heard)
+    path.write_text("".join(lines[1:]))
+    moods[0] = "well"
+    distill(str(labelled), **run)
+    assert len(server.requests) == before + 1
+    assert len(LogitStore(path.parent, **named(path.parent))) == texts + 1
+
+
+def named(folder):
+    facts = json.loads((folder / "manifest.json").read_text())
+    return {"teacher": facts["teacher"], "labels": facts["labels"]}
 
 
 def test_a_run_with_an_endpoint_ends_in_a_report(chat, labelled, tmp_path):

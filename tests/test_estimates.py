@@ -141,6 +141,34 @@ def test_paraphrases_are_counted_too(server, labelled, tmp_path):
     assert "0 texts (32 more were asked before)" in dry_run(None, asked, (), tmp_path / "run")
 
 
+def test_a_question_of_two_steps_is_counted_once(server, labelled, tmp_path):
+    steps = [{"paraphrase": paid(server)}, {"paraphrase": paid(server, most=10)}]
+    asked = flags(labelled, augment=steps)
+    said = dry_run(None, asked, (), tmp_path / "run")
+    assert "Together 32 requests" in said
+    assert "Together 0 requests" in said
+    distill(str(labelled), out=tmp_path / "run", until="augment", **settings(asked))
+    assert len(server.requests) == 32
+
+
+def test_a_pool_of_unlabelled_texts_is_counted_once_it_is_there(server, tmp_path):
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
+    server.mood_of = lambda text, _: "wrong" if text.endswith("7") else "well"
+    asked = {
+        "data.source": None,
+        "data.unlabelled": [str(tmp_path / "texts.txt")],
+        "data.dev_fraction": 0.3,
+        "teacher.endpoint": teacher(server, targets="hard"),
+        "augment": ["paraphrase"],
+        "students": ["cbow.v1:width=8"],
+    }
+    distill(out=tmp_path / "run", until="augment", **settings(asked))
+    pool = len((tmp_path / "run" / "augment" / "pool.jsonl").read_text().splitlines())
+    said = dry_run(None, asked, (), tmp_path / "run")
+    assert f"the pool: {pool:,} texts" in said
+    assert "must still be made" not in said
+
+
 def test_the_command_tells_the_cost(server, labelled, tmp_path):
     asked = ["augment", str(labelled), "--out", str(tmp_path / "run"), "--dry-run", "--set"]
     step = json.dumps({"paraphrase": paid(server)})

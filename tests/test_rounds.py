@@ -41,11 +41,14 @@ def labelled(tmp_path_factory, toy):
     return folder
 
 
-def recipe(server, labelled, **more):
+def endpoint(server, **more):
     config = server.config()
     names = ("base_url", "model", "labels", "key_env", "backoff", "timeout", "concurrency")
-    endpoint = {name: getattr(config, name) for name in names}
-    flags = {"data.source": str(labelled), "teacher.endpoint": {**endpoint, **more}, **SETTINGS}
+    return {**{name: getattr(config, name) for name in names}, **more}
+
+
+def recipe(server, labelled, **more):
+    flags = {"data.source": str(labelled), "teacher.endpoint": endpoint(server, **more), **SETTINGS}
     return make_recipe(flags=flags)
 
 
@@ -97,6 +100,20 @@ def test_a_function_can_be_asked_in_rounds_too(labelled, tmp_path):
     assert len(asked) == 16
     with pytest.raises(RecipeError, match="at least 1 text a round"):
         buy_in_rounds(made, tmp_path / "run", batch=0)
+
+
+def test_a_curve_without_gold_labels_says_so(chat, tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(f"a {word} film {n}" for n in range(30) for word in ("good", "bad")))
+    file = tmp_path / "recipe.yaml"
+    data = {"data.unlabelled": [str(texts)], "teacher.endpoint": endpoint(chat()), **SETTINGS}
+    file.write_text(to_yaml(make_recipe(flags=data)))
+    arguments = ["buy", str(file), "--out", str(tmp_path / "run"), "--batch", "10", "--rounds", "1"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "Scores on dev, labelled by the teacher." in done.output
+    curve = json.loads((tmp_path / "run" / "rounds" / "curve.json").read_text())
+    assert curve["on"] == "dev, labelled by the teacher"
 
 
 def test_a_local_model_can_be_asked_in_rounds_too(labelled, tmp_path, bert):

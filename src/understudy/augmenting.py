@@ -131,7 +131,9 @@ def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, Any]:
         "steps": [[step.name, asdict(step.config), step.of] for step in steps],
         "texts": [list(data.train.texts), list(data.unlabelled)],
         "held out": [list(data.dev.texts), list(data.test.texts)],
-        "labels": run.labelled_key if any(step.spec.needs_labels for step in steps) else None,
+        "labels": run.labelled_key
+        if any(step.spec.needs_labels for step in steps) and len(data.train)
+        else None,
         "teacher": run.teacher_key if asks_teacher(run.recipe) else None,
         "seed": run.recipe.seed,
     }

@@ -99,9 +99,12 @@ def buy(
     todo = [item for item in store.missing(wanted) if item not in aside]
     before, why = len(store), ""
     if todo:  # else nobody is called, and no key is needed
-        with opened(config, task, spent=ledger.bill, record=ledger.add, seed=seed) as endpoint:
-            _ask(endpoint, todo, ledger, store, aside, progress)
-            why = endpoint.stopped_by or "The server did not answer; run again."
+        with opened(
+            config, task, spent=ledger.bill, record=ledger.add, votes=ledger.votes, seed=seed
+        ) as endpoint:
+            fault = _ask(endpoint, todo, ledger, store, aside, progress)
+            why = endpoint.stopped_by or f"The server did not answer; run again. {fault}".strip()
+    store.note(answers=dict(ledger.answers), bill=asdict(ledger.bill))
     left = store.missing(wanted)
     remaining = sum(item not in aside for item in left)
     return Bought(
@@ -123,9 +126,14 @@ def _ask(  # noqa: PLR0917
     store: LogitStore,
     aside: dict[Item, str],
     progress: Progress,
-) -> None:
-    """Ask, and put rows into the store a shard at a time; texts without a usable answer go to ``aside``."""
+) -> str:
+    """Ask, and put rows into the store a shard at a time; texts without a usable answer go to ``aside``.
+
+    Returns:
+        Why the last text that may be asked again was not answered; empty where there is none.
+    """
     waiting: list[Item] = []
+    fault = ""
     try:
         with progress.bar("labelling", len(todo), "texts") as advance:
             for outcome in endpoint.outcomes(todo):
@@ -134,6 +142,8 @@ def _ask(  # noqa: PLR0917
                 elif outcome.is_final:
                     aside[outcome.item] = outcome.fault
                     append_line(store.folder / ASIDE, {"text": outcome.item, "reason": outcome.fault})
+                else:
+                    fault = outcome.fault
                 if len(waiting) == SHARD:
                     _restore(ledger, store, waiting)
                     waiting.clear()
@@ -141,6 +151,7 @@ def _ask(  # noqa: PLR0917
     finally:
         _restore(ledger, store, store.missing(todo))
         store.note(answers=dict(ledger.answers), bill=asdict(ledger.bill))
+    return fault
 
 
 def _restore(ledger: Ledger, store: LogitStore, items: Sequence[Item]) -> None:
@@ -158,8 +169,9 @@ def label_outside(run: Run, outside: Outside) -> None:
     key = digest([outside.key, data.task.to_dict(), [*first, *further]])
     if record.is_file() and run.store_folder.is_dir():
         found = read_json(record)
-        if found["key"] == key and not found["remaining"]:
-            run.stages.skip("label", f"all {found['texts']:,} texts are labelled, 0 to do")
+        if found["key"] == key and not found["remaining"] and _are_aside(run, first, found["set_aside"]):
+            aside = f", {found['set_aside']:,} set aside" if found["set_aside"] else ""
+            run.stages.skip("label", f"all {found['found']:,} texts are labelled{aside}, 0 to do")
             run.dataset = _answered(data, run.store_folder, found)
             return
     run.stages.progress.say("label …")
@@ -168,6 +180,14 @@ def label_outside(run: Run, outside: Outside) -> None:
     run.stages.note("label", time.perf_counter() - started)
     write_json(record, facts)
     run.dataset = _answered(data, run.store_folder, facts)
+
+
+def _are_aside(run: Run, first: Sequence[Item], count: int) -> bool:
+    """Whether so many texts are still set aside: who deletes a line wants its text to be asked again."""
+    if not count:
+        return True
+    aside = read_aside(run.store_folder / ASIDE)
+    return sum(item in aside for item in dict.fromkeys([*first, *run.pool])) == count
 
 
 def _label(run: Run, outside: Outside, first: Sequence[Item]) -> dict[str, Any]:

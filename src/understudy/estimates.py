@@ -70,7 +70,8 @@ def dry_run(
             "one: they cost nothing."
         )
     run = _opened(recipe, out)
-    said = [paraphrasing(run, step) for step in steps]
+    counted: set[str] = set()
+    said = [paraphrasing(run, step, counted) for step in steps]
     return "\n\n".join([*said, labelling(run)] if recipe.teacher.endpoint else said)
 
 
@@ -81,7 +82,10 @@ def _opened(recipe: Recipe, out: Path | None) -> Run:
     else:
         dataset = load_dataset(recipe.data.source, **recipe.data.options, seed=recipe.seed)
     folder = out or Path("runs") / dataset.name
-    return Run(folder, recipe, Stages(folder, Silent()), dataset)
+    run = Run(folder, recipe, Stages(folder, Silent()), dataset)
+    if recipe.data.source is None:
+        run.dataset = unlabelled.without(dataset, read_aside(run.store_folder / ASIDE))
+    return run
 
 
 def labelling(run: Run) -> str:
@@ -123,19 +127,29 @@ def estimate(
     prompt = Prompt(config, task)
     by_code = config.targets == "soft" or (config.targets == "auto" and not prompt.is_many)
     times = config.samples if config.targets == "votes" else 1
+    ledger = None if folder is None else Ledger(folder / LEDGER)
+    aside = {} if folder is None else read_aside(folder / ASIDE)
     seen: set[Item] = set()
     counted = []
     for name, items in parts.items():
         fresh = [item for item in dict.fromkeys(items) if item not in seen]
         seen.update(fresh)
-        todo = fresh if folder is None else _not_bought(fresh, folder)
-        bill = _bill(config, (prompt.tokens(item, by_code=by_code) for item in todo), times)
+        todo = fresh if ledger is None else _not_bought(fresh, ledger, aside)
+        left = {item: times - len(ledger.votes(item)) if ledger else times for item in todo}
+        tokens = ((*prompt.tokens(item, by_code=by_code), count) for item, count in left.items())
+        bill = _bill(config, tokens)
         counted.append(Part(name, len(todo), len(fresh) - len(todo), bill))
     return _sentences(f"Labelling with {config.model}", config, counted)
 
 
-def paraphrasing(run: Run, step: Step) -> str:
-    """The estimate of one step `paraphrase`."""
+def paraphrasing(run: Run, step: Step, counted: set[str]) -> str:
+    """The estimate of one step `paraphrase`.
+
+    Args:
+        run: as far as it came.
+        step: what is asked.
+        counted: keys of questions that steps before it ask, whose answers it finds; its own are added.
+    """
     from understudy.augment.paraphrase import Paraphraser
     from understudy.augment.pool import originals
     from understudy.augment.variants import step_seed
@@ -144,9 +158,10 @@ def paraphrasing(run: Run, step: Step) -> str:
     tools = replace(tools_of(run), seed=step_seed(run.recipe.seed, step.name))
     paraphraser = Paraphraser(config, tools)
     chosen = paraphraser.chosen(originals(step.of, data.train.texts, data.given))
-    todo = paraphraser.missing(chosen)
+    todo = [item for item in paraphraser.missing(chosen) if paraphraser.key(item) not in counted]
+    counted.update(map(paraphraser.key, todo))
     tokens = [paraphraser.tokens(item) for item in todo]
-    bill = _bill(config, ((prompt, min(answer, config.max_tokens)) for prompt, answer in tokens))
+    bill = _bill(config, ((prompt, min(answer, config.max_tokens), 1) for prompt, answer in tokens))
     part = Part("train and unlabelled", len(todo), len(chosen) - len(todo), bill)
     said = _sentences(f"Paraphrasing ({config.variants} variants a text) with {config.model}", config, [part])
     long = sum(answer > config.max_tokens for _, answer in tokens)
@@ -154,15 +169,16 @@ def paraphrasing(run: Run, step: Step) -> str:
     return said + (cut if long else "")
 
 
-def _not_bought(items: Sequence[Item], folder: Path) -> list[Item]:
+def _not_bought(items: Sequence[Item], ledger: Ledger, aside: Iterable[Item]) -> list[Item]:
     """The items that were neither answered nor set aside."""
-    settled = {*Ledger(folder / LEDGER).rows(items)[0], *read_aside(folder / ASIDE)}
+    settled = {*ledger.rows(items)[0], *aside}
     return [item for item in items if item not in settled]
 
 
-def _bill(config: ServerConfig, tokens: Iterable[tuple[int, int]], times: int = 1) -> Bill:
+def _bill(config: ServerConfig, tokens: Iterable[tuple[int, int, int]]) -> Bill:
+    """Of so many tokens of prompt and of answer, so many times."""
     requests = prompt = answers = 0
-    for one, other in tokens:
+    for one, other, times in tokens:
         requests, prompt, answers = requests + times, prompt + times * one, answers + times * other
     return Bill(requests, prompt, answers, config.cost(prompt, answers), requests)
 

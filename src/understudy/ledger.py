@@ -19,7 +19,7 @@ from understudy.items import from_json
 from understudy.lines import append_line, read_lines
 from understudy.logits import text_keys
 from understudy.task import FloatArray, Item
-from understudy.teachers.endpoint import Record
+from understudy.teachers.endpoint import Record, Vote
 from understudy.teachers.purse import Bill
 
 LEDGER = "ledger.jsonl"
@@ -49,17 +49,19 @@ class Ledger:
         self.bill = Bill()
         self.answers: Counter[str] = Counter()
         self._rows: dict[str, list[float]] = {}
+        self._votes: dict[str, list[Vote]] = {}
         for line in read_lines(path):
             self._book(line)
 
     def add(self, record: Record) -> None:
         """Write a line, and book it."""
         row = None if record.row is None else [round(float(value), 6) for value in record.row]
-        facts = {"row": row, "how": record.how, "fault": record.fault}
+        vote = None if record.vote is None else list(record.vote)
+        facts = {"row": row, "how": record.how, "fault": record.fault, "vote": vote}
         line = {
             "text": None if record.item is None else names_of([record.item])[0],
             **asdict(record.bill),
-            **{name: value for name, value in facts.items() if value},
+            **{name: value for name, value in facts.items() if value not in (None, "")},
         }
         with self._lock:
             append_line(self._path, line)
@@ -75,11 +77,19 @@ class Ledger:
             }
         return list(found), np.array(list(found.values()), dtype=np.float32)
 
+    def votes(self, item: Item) -> tuple[Vote, ...]:
+        """What was answered about an item that has no row yet, because more answers were wanted."""
+        with self._lock:
+            return tuple(self._votes.get(names_of([item])[0], ()))
+
     def _book(self, line: dict[str, Any]) -> None:
         self.bill += Bill(**{name: line[name] for name in asdict(Bill())})
         if "row" in line:
             self._rows[line["text"]] = line["row"]
             self.answers[line["how"]] += 1
+            self._votes.pop(line["text"], None)
+        elif "vote" in line:
+            self._votes.setdefault(line["text"], []).append(tuple(line["vote"]))
 
 
 def read_aside(path: Path) -> dict[Item, str]:

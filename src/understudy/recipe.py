@@ -20,6 +20,9 @@ from understudy.teachers.source import DEFAULT, resolve_all
 OUTSIDE = ("endpoint", "callable", "table")
 """Keys of teachers that are no local model."""
 
+LABELLED = ("label_column", "labels", "label_separator", "delimiter", "header", "bins", "rest")
+"""Options of `DataRecipe` that only labelled data can honour."""
+
 ASKS = "paraphrase"
 """The step that asks a chat server."""
 
@@ -259,6 +262,11 @@ class Recipe(_Part):
             )
         if not self.data.unlabelled:
             raise RecipeError("data: there are no texts. Give data.source, or data.unlabelled, or both.")
+        vain = [
+            name for name in LABELLED if getattr(self.data, name) != DataRecipe.model_fields[name].default
+        ]
+        if vain:
+            raise RecipeError(f"data.{vain[0]} is about labelled data, but there is no data.source. Drop it.")
         if self.loss.alpha > 0.0:
             raise RecipeError("loss.alpha weighs gold labels, but a run without labelled data has none.")
 

@@ -51,12 +51,14 @@ class Rounds:
     Attributes:
         folder: of the run; ``rounds/`` in it has the curve as JSON and as a picture.
         points: the curve.
+        on: what it was measured on.
         remaining: texts of the transfer set without a label.
         why: it ended.
     """
 
     folder: Path
     points: tuple[Point, ...]
+    on: str
     remaining: int
     why: str
 
@@ -142,7 +144,7 @@ def buy_in_rounds(
     for number in range(rounds + 1):
         left = teller.left(pool)
         student = _fit(run, teller, pool, points, chosen) if len(left) < len(pool) else None
-        _keep(folder, key, points, recipe.students[0], run.dataset.task.metric)
+        _keep(folder, key, points, run)
         if not left or number == rounds:
             why = why if left else "Every text is labelled."
             break
@@ -151,7 +153,7 @@ def buy_in_rounds(
         if not teller.ask(picked):
             why = teller.why
             break
-    return Rounds(run.folder, tuple(points), len(teller.left(pool)), why)
+    return Rounds(run.folder, tuple(points), judge(run), len(teller.left(pool)), why)
 
 
 def _known(path: Path, key: str) -> list[Point]:
@@ -185,19 +187,25 @@ def _fit(run: Run, teller: _Teller, pool: Sequence[Item], points: list[Point], h
     labels = len(pool) - len(store.missing(pool))
     if labels not in [point.labels for point in points]:
         points.append(Point(labels, round(reached, 6), how, round(teller.cost, 6)))
-        run.stages.progress.say(f"{labels:,} labels: {data.task.metric} on dev {reached:.4f}")
+        run.stages.progress.say(f"{labels:,} labels: {data.task.metric} on {judge(run)} {reached:.4f}")
     return trained.student
 
 
-def _keep(folder: Path, key: str, points: Sequence[Point], student: str, metric: str) -> None:
+def judge(run: Run) -> str:
+    """What scores are measured on, for the eye."""
+    return "dev" if len(run.dataset.train) else "dev, labelled by the teacher"
+
+
+def _keep(folder: Path, key: str, points: Sequence[Point], run: Run) -> None:
     if not points:
         return
-    facts = {"key": key, "student": student, "metric": metric, "points": [asdict(point) for point in points]}
-    write_json(folder / CURVE, facts)
-    write_bytes(folder / PICTURE, draw(points, student, metric))
+    student, metric, on = run.recipe.students[0], run.dataset.task.metric, judge(run)
+    facts = {"key": key, "student": student, "metric": metric, "on": on}
+    write_json(folder / CURVE, {**facts, "points": [asdict(point) for point in points]})
+    write_bytes(folder / PICTURE, draw(points, student, metric, on))
 
 
-def draw(points: Sequence[Point], student: str, metric: str) -> bytes:
+def draw(points: Sequence[Point], student: str, metric: str, on: str = "dev") -> bytes:
     """The curve as a PNG: quality on dev against labels bought."""
     from understudy.report.drawing import COLOURS, MARKERS, new_figure, style
     from understudy.report.rows import heading, metric_name
@@ -208,7 +216,7 @@ def draw(points: Sequence[Point], student: str, metric: str) -> bytes:
         labels, scores = zip(*((point.labels, point.score) for point in points), strict=True)
         axes.plot(labels, scores, color=COLOURS["student"], marker=MARKERS["student"], linewidth=1.5)
         axes.set_xlabel("labels bought")
-        axes.set_ylabel(f"{heading(metric_name(metric))} on dev")
+        axes.set_ylabel(f"{heading(metric_name(metric))} on {on}")
         axes.set_title(student, loc="left")
         axes.grid(visible=True, linewidth=0.5)
         buffer = io.BytesIO()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,16 +63,21 @@ def draw(recipe: Recipe, function: Function | None = None) -> Dataset:
     """
     task = task_of(recipe, function)
     pool = read_pool(recipe.data.unlabelled, recipe.data.text_column, kind=task.kind, texts=task.texts)
-    dev, test, rest = _drawn(pool.texts, recipe)
-    kept, dropped = drop_known(rest, (), (*dev, *test), fold_of(task.texts))
+    dev, test, rest, notes = _drawn(pool.texts, recipe)
+    fold = fold_of(task.texts)
+    known = set(map(fold, test))
+    apart = [item for item in dev if fold(item) not in known]
+    kept, dropped = drop_known(rest, (), (*dev, *test), fold)
+    if len(apart) < len(dev):
+        dropped = {**dropped, "dev texts also in test": len(dev) - len(apart)}
     return Dataset(
         name=Path(recipe.data.unlabelled[0]).name.split(".")[0].strip("*") or "texts",
         task=task,
         train=Split((), task.no_gold(0)),
-        dev=Split(tuple(dev), task.no_gold(len(dev))),
+        dev=Split(tuple(apart), task.no_gold(len(apart))),
         test=Split(tuple(test), task.no_gold(len(test))),
         unlabelled=kept,
-        notes=(NOTE, *pool.notes),
+        notes=(NOTE, *pool.notes, *notes),
         dropped=dropped,
         source=SOURCE,
     )
@@ -84,8 +89,20 @@ def task_of(recipe: Recipe, function: Function | None = None) -> Task:
     return Task(label_names(recipe, function), kind, recipe.data.metric or "")
 
 
-def _drawn(texts: Sequence[Item], recipe: Recipe) -> tuple[list[Item], list[Item], list[Item]]:
-    """Dev, test and the rest; the rest in its order."""
+def without(data: Dataset, aside: Container[Item]) -> Dataset:
+    """The data without dev and test texts that the teacher has no usable answer to."""
+
+    def kept(split: Split) -> Split:
+        rows = [row for row, text in enumerate(split.texts) if text not in aside]
+        return Split(tuple(split.texts[row] for row in rows), split.labels[rows])
+
+    return replace(data, dev=kept(data.dev), test=kept(data.test))
+
+
+def _drawn(
+    texts: Sequence[Item], recipe: Recipe
+) -> tuple[list[Item], list[Item], list[Item], tuple[str, ...]]:
+    """Dev, test and as much of the rest as is wanted, each in its order; and what was left out."""
     shares = (recipe.data.dev_fraction, recipe.data.test_fraction)
     sizes = [max(1, round(share * len(texts))) for share in shares]
     if sum(sizes) >= len(texts):
@@ -99,8 +116,11 @@ def _drawn(texts: Sequence[Item], recipe: Recipe) -> tuple[list[Item], list[Item
     def picked(rows: IntArray) -> list[Item]:
         return [texts[row] for row in np.sort(rows)]
 
-    dev, test, rest = map(picked, cuts)
-    return dev, test, rest[: recipe.data.sample]
+    dev, test, rest = cuts
+    chosen = rest[: recipe.data.sample]
+    said = f"Kept {len(chosen):,} of {len(rest):,} texts to learn from: drawn at random, seed {recipe.seed}"
+    notes = () if len(chosen) == len(rest) else (f"{said} (data.sample).",)
+    return picked(dev), picked(test), picked(chosen), notes
 
 
 def _labelled(outside: Outside, task: Task, items: Sequence[Item], folder: Path, progress: Progress) -> Split:

@@ -69,6 +69,14 @@ def test_the_card_says_what_it_is_and_how_to_use_it(facts):
     assert "not clearly" not in card
 
 
+def test_hubs_are_told_whose_answers_the_score_is_measured_by(facts):
+    metric = front_matter(render_card(facts))["model-index"][0]["results"][0]["metrics"][0]
+    assert "name" not in metric
+    facts["data"]["labels_from"] = "the teacher"
+    metric = front_matter(render_card(facts))["model-index"][0]["results"][0]["metrics"][0]
+    assert metric["name"].endswith("by the teacher's answers, not gold labels")
+
+
 def test_overlap_with_the_undistilled_model_is_admitted(facts):
     facts["undistilled_row"]["ci95"] = [0.8, 0.88]
     assert "not clearly different" in render_card(facts)

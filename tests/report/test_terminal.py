@@ -64,3 +64,10 @@ def test_every_kind_fits_and_names_its_metric_and_item(kind):
     assert title.get(kind, "") in text.splitlines()[0]
     assert ("one sentence at a time" in text) == (kind in ("tagging", "words"))
     assert ("0.907 (0.889–0.924)" in text) == (kind in ("pair", "regression", "bins"))
+
+
+def test_scores_by_the_teachers_answers_are_called_so():
+    assert "labelled by the teacher" not in printed(make_report())
+    report = make_report()
+    report["data"]["labels_from"] = "the teacher"
+    assert "on the test split, labelled by the teacher" in printed(report)

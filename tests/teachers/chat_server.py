@@ -13,6 +13,34 @@ GOOD, BAD = ("good", "great"), ("bad", "dull")
 KEY = "SECRET-of-the-test-8fe1"
 
 
+FIRST = ("choices", 0)
+TOKEN = (*FIRST, "logprobs", "content", 0)
+
+# mood → paths in the JSON of an answer, and what stands there: a value, or a function of the usual answer
+ODD = {
+    "parts": [((*FIRST, "message", "content"), lambda said: [{"type": "text", "text": said}])],
+    "number": [((*FIRST, "message", "content"), 3)],
+    "no message": [((*FIRST, "message"), None)],
+    "refusal": [((*FIRST, "message", "content"), None), ((*FIRST, "message", "refusal"), "I cannot.")],
+    "tools": [((*FIRST, "message", "content"), None), ((*FIRST, "message", "tool_calls"), [{"id": "1"}])],
+    "no choice": [(("choices",), [])],
+    "choices in a mapping": [(("choices",), {"first": 1})],
+    "nan": [((*TOKEN, "logprob"), math.nan), ((*TOKEN, "top_logprobs", 0, "logprob"), math.nan)],
+    "null": [((*TOKEN, "logprob"), None), ((*TOKEN, "top_logprobs", 0, "logprob"), None)],
+    "word": [((*TOKEN, "logprob"), "sure"), ((*TOKEN, "top_logprobs", 0, "logprob"), "sure")],
+    "positive": [((*TOKEN, "logprob"), 22.5), ((*TOKEN, "top_logprobs", 0, "logprob"), 22.5)],
+    "no tops": [((*TOKEN, "top_logprobs"), None)],
+    "tops are words": [((*TOKEN, "top_logprobs"), ["A", "B"])],
+    "tops in a mapping": [((*TOKEN, "top_logprobs"), {"A": -0.1})],
+    "tokens are words": [((*FIRST, "logprobs", "content"), ["A"])],
+    "old logprobs": [((*FIRST, "logprobs"), {"tokens": ["A"], "token_logprobs": [-0.1]})],
+    "negative bill": [(("usage",), {"prompt_tokens": -9000, "completion_tokens": 1})],
+    "absurd bill": [(("usage",), {"prompt_tokens": 10**400, "completion_tokens": 1})],
+    "bill in words": [(("usage",), "nothing")],
+    "half a bill": [(("usage",), {"prompt_tokens": 100, "completion_tokens": None})],
+}
+
+
 def judge(text):
     """Label and how sure: what the server thinks of a text."""
     good = sum(text.count(word) for word in GOOD) - sum(text.count(word) for word in BAD)
@@ -102,6 +130,12 @@ class Chat:
         }
         if mood != "unbilled":
             done["usage"] = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+        for path, value in ODD.get(mood, ()):
+            *way, last = path
+            place = done
+            for step in way:
+                place = place[step]
+            place[last] = value(answer) if callable(value) else value
         return done
 
     def vary(self, text, mood):
@@ -120,6 +154,15 @@ class Chat:
             "said": "I cannot do that.",
             "empty": None,
         }.get(mood, whole)
+
+
+PAGES = {
+    "page": ("text/html", b"<html><body>Bad gateway</body></html>"),
+    "false page": ("application/json", b"<html><body>Bad gateway</body></html>"),
+    "error": ("application/json", b'{"error": {"message": "Provider returned error", "code": 502}}'),
+    "list": ("application/json", b"[]"),
+    "nothing": ("application/json", b""),
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -157,6 +200,22 @@ class Handler(BaseHTTPRequestHandler):
         elif mood == "slow":
             time.sleep(0.4)
             self.close_connection = True
+        elif mood in PAGES:
+            kind, data = PAGES[mood]
+            self.begin(kind, ("Content-Length", str(len(data))))
+            self.wfile.write(data)
+        elif mood == "drip":
+            self.begin("application/json", ("Content-Length", "400"))
+            for _ in range(400):
+                self.wfile.write(b" ")
+                time.sleep(0.01)
+        elif mood == "chunks":
+            self.begin("application/json", ("Transfer-Encoding", "chunked"))
+            self.wfile.write(b'6\r\n{"id":\r\n')
+            self.close_connection = True
+        elif mood == "packed":
+            self.begin("application/json", ("Content-Encoding", "gzip"), ("Content-Length", "4"))
+            self.wfile.write(b"gzip")
         elif mood == "cut":
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -169,6 +228,13 @@ class Handler(BaseHTTPRequestHandler):
         else:
             chat.answered += 1
             self.send(200, chat.complete(body, mood))
+
+    def begin(self, kind, *headers):
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        for header in headers:
+            self.send_header(*header)
+        self.end_headers()
 
     def send(self, status, value, headers=()):
         data = b"{not json" if value is None else json.dumps(value).encode()

@@ -96,6 +96,22 @@ def test_what_is_very_unlikely_stays_finite():
     np.testing.assert_allclose(row - row[0], [0.0, LEAST, LEAST], atol=1e-4)
 
 
+def test_names_that_differ_in_case_alone_are_told_apart():
+    found = Lookup(("US", "us", "them"), "ABC", by_code=False)
+    assert [found.column(name) for name in ("US", "us", "Them", "Us")] == [0, 1, 2, None]
+    with pytest.raises(MalformedError, match="2 labels"):
+        read_columns("I would say us.", found, is_many=False)
+    assert read_columns("It is them.", found, is_many=False) == (2,)
+    assert Lookup(("cafe\u0301", "bar"), "AB", by_code=False).column("Caf\u00e9") == 0
+
+
+def test_raw_logits_and_halves_of_codes_are_no_distribution():
+    assert soft_row("A", [("A", 0.0), ("B", -0.1)], CODES, 3) is None
+    many = Lookup([f"label {n}" for n in range(30)], [str(n) for n in range(1, 31)], by_code=True)
+    assert soft_row("12", [("1", -0.05), ("2", -4.0)], many, 30) is None
+    assert soft_row("12", [("12", -0.05), ("2", -4.0)], many, 30).argmax() == 11
+
+
 @pytest.mark.parametrize(
     ("text", "tops"),
     [

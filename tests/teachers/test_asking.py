@@ -9,7 +9,7 @@ from understudy.errors import TeacherError
 from understudy.teachers.answering import MalformedError
 from understudy.teachers.asking import Asker, Question
 from understudy.teachers.purse import BudgetSpentError
-from understudy.teachers.replies import UnansweredError
+from understudy.teachers.replies import RefusedError, UnansweredError
 
 from .chat_server import KEY, Chat, serve
 
@@ -38,8 +38,8 @@ def test_each_distinct_item_is_asked_once_several_at_a_time(asker):
 def test_faults_are_final_or_not(asker):
     faults = {
         "malformed": MalformedError("no JSON"),
-        "refused": UnansweredError("The server refuses this text: too long"),
-        "down": UnansweredError("No answer"),
+        "refused": RefusedError("The server refuses this text: too long"),
+        "down": UnansweredError("No answer, for: HTTP 500: who refuses this text?"),
     }
 
     def ask(item):

@@ -1,5 +1,7 @@
 """Turns, pauses, and what a server says about waiting."""
 
+import itertools
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -37,6 +39,25 @@ def test_turns_are_spaced():
     started = time.monotonic()
     assert all(pace.wait() for _ in range(3))
     assert 0.2 <= time.monotonic() - started < 1
+
+
+def test_who_waits_for_a_turn_is_held_too():
+    pace, turns = Pace(1200), []
+
+    def ask():
+        pace.wait()
+        turns.append(time.monotonic())
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    pace.hold(0.4)  # one turn may be taken; three wait for theirs, 50 ms apart
+    for thread in threads:
+        thread.join()
+    turns.sort()
+    assert turns[1] - started >= 0.4
+    assert min(later - turn for turn, later in itertools.pairwise(turns)) > 0.03
 
 
 def test_pauses_grow_to_a_limit_and_are_drawn():

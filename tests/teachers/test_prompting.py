@@ -29,8 +29,16 @@ def test_labels_stand_with_codes_and_descriptions():
 
 def test_codes_are_letters_as_long_as_they_last():
     assert codes_for(26)[-1] == "Z"
-    assert codes_for(27)[:2] == ("1", "2")
-    assert len(set(codes_for(150))) == 150
+    assert codes_for(27)[:2] == ("10", "11")
+    for count in (27, 90, 91, 150, 901):  # tokenisers may cut numbers into digits
+        codes = codes_for(count)
+        assert len(set(codes)) == count
+        assert len({len(code) for code in codes}) == 1
+
+
+def test_half_a_character_is_sent_as_a_question_mark():
+    messages = Prompt(config(), TASK).messages("a \ud83d film", by_code=True)
+    assert messages[1]["content"] == "a ? film"
 
 
 def test_what_cannot_be_asked():
@@ -88,6 +96,9 @@ def test_tokens_are_estimated_or_counted(tmp_path):
         ({"budget": 1.0}, "needs price_in and price_out"),
         ({"key_env": "not a name"}, "environment variable in capitals"),
         ({"base_url": "https://host/v1?api_key=x"}, "holds a secret"),
+        ({"base_url": "https://host/v1?access_token=x&v=1"}, "holds a secret"),
+        ({"base_url": "https://host/v1?key=x"}, "holds a secret"),
+        ({"extra": {"headers": [{"Authorization": "x"}]}}, "looks like a secret"),
         ({"extra": {"Authorization": "x"}}, "looks like a secret"),
     ],
 )

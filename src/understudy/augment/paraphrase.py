@@ -24,9 +24,9 @@ from understudy.folders import digest
 from understudy.task import Item
 from understudy.teachers.answering import MalformedError, json_objects, quoted
 from understudy.teachers.asking import Asker, Question
+from understudy.teachers.completions import Reply
 from understudy.teachers.prompting import PER_MESSAGE, content_of, token_counter
 from understudy.teachers.purse import Bill
-from understudy.teachers.replies import Reply
 
 VERSION = 1
 """Of the wording; it is a part of the key of an answer."""

@@ -115,11 +115,13 @@ def _front_matter(facts: Mapping[str, Any]) -> str:
     row = facts["row"]
     if row:
         name = clean(facts["data"]["name"])
-        measured = {
+        measured: dict[str, Any] = {
             "task": {"type": _hub_kind(facts["task"])},
             "dataset": {"name": name, "type": name, "split": "test"},
             "metrics": [{"type": row["metric"], "value": round(float(row["score"]), 4)}],
         }
+        if is_judged_by_teacher(facts):
+            measured["metrics"][0]["name"] = f"{row['metric']} by the teacher's answers, not gold labels"
         about["model-index"] = [{"name": clean(facts["student"]), "results": [measured]}]
     return yaml.safe_dump(about, sort_keys=False, allow_unicode=True)
 

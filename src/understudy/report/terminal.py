@@ -21,6 +21,7 @@ from understudy.report.rows import (
     size,
     times,
 )
+from understudy.report.verdict import is_judged_by_teacher
 from understudy.report.wording import wording
 
 STYLES: Mapping[str, str] = {
@@ -36,8 +37,9 @@ def table(report: Mapping[str, Any]) -> Table:
     """All rows with score, retention, agreement, size and speed; ★ marks the Pareto front."""
     metric, item = metric_name(report["task"]["metric"]), wording(report["task"]).item
     note = f"★ no other row is at least as good and at least as fast. Latency: one {item} at a time."
+    by = ", labelled by the teacher" if is_judged_by_teacher(report) else ""
     shown = Table(
-        title=Text(f"{shorten(report['name'], 60)}: {metric} on the test split"),
+        title=Text(f"{shorten(report['name'], 60)}: {metric} on the test split{by}"),
         caption=Text(note),
         box=None,
         padding=(0, 1, 0, 0),

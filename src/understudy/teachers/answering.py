@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,12 +21,29 @@ LEAST = math.log(1e-6)
 LEAST_MASS = 0.5
 """Probability that the first token must give to codes in all, to be taken for a distribution over labels."""
 
+TOO_MUCH = 0.02
+"""By which the probabilities of tokens may add up to more than one, for they are rounded."""
+
 _DECODER = json.JSONDecoder()
 _AROUND = " \t\r\n\"'`*_.,:;!?()[]{}<>"
 
 
 class MalformedError(TeacherError):
     """An answer that names no label, too many, or an unknown one; the message is the reason."""
+
+
+class _Table:
+    """Columns by name, and by folded name where no two names fold to the same."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._exact = {name: column for column, name in enumerate(names)}
+        times = Counter(map(_folded, names))
+        folded = {_folded(name): column for name, column in self._exact.items()}
+        self._folded = {name: column for name, column in folded.items() if times[name] == 1}
+
+    def column(self, name: str) -> int | None:
+        found = self._exact.get(name)
+        return self._folded.get(_folded(name)) if found is None else found
 
 
 class Lookup:
@@ -37,25 +56,29 @@ class Lookup:
     """
 
     def __init__(self, labels: Sequence[str], codes: Sequence[str], *, by_code: bool) -> None:
-        first, second = (codes, labels) if by_code else (labels, codes)
-        self._columns: dict[str, int] = {}
-        for names in (first, second):
-            for column, name in enumerate(names):
-                self._columns.setdefault(_folded(name), column)
-        self._labels = labels
+        self._tables = [_Table(names) for names in ((codes, labels) if by_code else (labels, codes))]
+        self._labels: dict[str, list[int]] = {}
+        for column, label in sorted(enumerate(labels), key=lambda each: -len(each[1])):
+            self._labels.setdefault(_folded(label), []).append(column)
 
     def column(self, name: Any) -> int | None:
-        """The column that a name or code stands for, or ``None``."""
-        return self._columns.get(_folded(str(name))) if isinstance(name, str | int) else None
+        """The column that a name or code stands for, or ``None``.
+
+        Case, ``_`` and the form of accents count only between names that nothing else tells apart.
+        """
+        if not isinstance(name, str | int):
+            return None
+        found = (table.column(str(name)) for table in self._tables)
+        return next((column for column in found if column is not None), None)
 
     def mentioned(self, text: str) -> list[int]:
         """Columns of the label names that stand in a text as whole words; of nested names the longest."""
-        found, rest = [], _folded(text)
-        order = sorted(range(len(self._labels)), key=lambda column: -len(self._labels[column]))
-        for column in order:
-            name = re.compile(rf"(?<!\w){re.escape(_folded(self._labels[column]))}(?!\w)")
+        found: list[int] = []
+        rest = _folded(text)
+        for label, columns in self._labels.items():
+            name = re.compile(rf"(?<!\w){re.escape(label)}(?!\w)")
             if name.search(rest):
-                found.append(column)
+                found += columns
                 rest = name.sub(" ", rest)
         return found
 
@@ -116,14 +139,18 @@ def soft_row(text: str, tops: Sequence[tuple[str, float]], lookup: Lookup, label
 
     Args:
         text: the whole answer.
-        tops: token and log-probability, of the first token that is not blank.
+        tops: token and log-probability, of the first token that is not blank, then of those in its place.
         lookup: for codes.
         labels: number of labels.
 
     Returns:
-        ``None`` where the first token is no code: the answer is prose, or JSON.
+        ``None`` where the first token is not the whole code: the answer is prose or JSON, or the code was cut
+        in two. Neither is a listing whose probabilities add up to more than one a distribution.
     """
-    if not tops or lookup.column(text.strip(_AROUND)) is None:
+    answered = lookup.column(text.strip(_AROUND))
+    if answered is None or not tops or lookup.column(tops[0][0].strip(_AROUND)) != answered:
+        return None
+    if sum(math.exp(min(logprob, 0.0)) for _, logprob in tops) > 1 + TOO_MUCH:
         return None
     shares = np.zeros(labels)
     for token, logprob in tops:
@@ -178,7 +205,7 @@ def _logs(shares: Any) -> FloatArray:
 
 
 def _folded(name: str) -> str:
-    return " ".join(name.casefold().replace("_", " ").split())
+    return " ".join(unicodedata.normalize("NFC", name).casefold().replace("_", " ").split())
 
 
 def quoted(text: str) -> str:

@@ -10,9 +10,10 @@ from typing import Any, Generic, TypeVar
 
 from understudy.errors import TeacherError
 from understudy.teachers.answering import MalformedError
+from understudy.teachers.completions import Reply
 from understudy.teachers.pacing import Pace
 from understudy.teachers.purse import Bill, BudgetSpentError, Purse
-from understudy.teachers.replies import Line, Reply, StoppedError, UnansweredError
+from understudy.teachers.replies import Line, RefusedError, StoppedError, UnansweredError
 from understudy.teachers.settings import ServerConfig
 
 DEAD = 3
@@ -167,7 +168,5 @@ def _asked(item: T, ask: Callable[[T], A]) -> Asked[T, A]:
         return Asked(item, ask(item))
     except MalformedError as error:
         return Asked(item, fault=str(error), is_final=True)
-    except StoppedError as error:
-        return Asked(item, fault=str(error))
-    except UnansweredError as error:
-        return Asked(item, fault=str(error), is_final="refuses this text" in str(error))
+    except (StoppedError, UnansweredError) as error:
+        return Asked(item, fault=str(error), is_final=isinstance(error, RefusedError))

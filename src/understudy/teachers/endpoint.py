@@ -20,13 +20,16 @@ from understudy.teachers.answering import (
     votes_row,
 )
 from understudy.teachers.asking import Asker, Question
+from understudy.teachers.completions import Reply
 from understudy.teachers.prompting import Prompt
 from understudy.teachers.purse import Bill
-from understudy.teachers.replies import Reply
 from understudy.teachers.settings import EndpointConfig
 
 Answered = tuple[FloatArray, str]
 """Logits ``(labels,)``, and how they came: ``soft``, ``hard`` or ``votes``."""
+
+Vote = tuple[int, ...]
+"""Columns of the labels that an answer named: one, or in multilabel any number."""
 
 A = TypeVar("A")
 
@@ -41,6 +44,7 @@ class Record:
         row: logits ``(labels,)`` of the text, once they are there.
         how: ``soft``, ``hard`` or ``votes``; empty where there is no row.
         fault: what was wrong with an answer.
+        vote: columns of the labels that one answer of several named.
     """
 
     item: Item | None
@@ -48,6 +52,7 @@ class Record:
     row: FloatArray | None = None
     how: str = ""
     fault: str = ""
+    vote: Vote | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class Endpoint:
         task: label names, in the order of the logits' columns.
         spent: in earlier runs.
         record: called from several threads with everything that costs money or decides a row, at once.
+        votes: item → the votes that were recorded for it in earlier runs, which are not asked again.
         seed: of the jitter of pauses.
 
     Raises:
@@ -94,11 +100,13 @@ class Endpoint:
         *,
         spent: Bill | None = None,
         record: Callable[[Record], None] | None = None,
+        votes: Callable[[Item], Sequence[Vote]] | None = None,
         seed: int = 0,
     ) -> None:
         self.config, self.task = config, task
         self.prompt = Prompt(config, task)
         self._record = record or (lambda _: None)
+        self._earlier = votes or (lambda _: ())
         self._asker = Asker(config, spent=spent, on_lost=self._on_lost, seed=seed)
         self.purse, self._line = self._asker.purse, self._asker.line
         self._by_code = Lookup(task.labels, self.prompt.codes, by_code=True)
@@ -166,20 +174,20 @@ class Endpoint:
         return self._asker.until_read(lambda: self._question(item, read), keep)
 
     def _votes(self, item: Item) -> Answered:
-        votes: list[tuple[int, ...]] = []
+        votes = list(self._earlier(item))
 
-        def keep(bill: Bill, columns: tuple[int, ...] | None, fault: str) -> None:
-            if columns is not None:
-                votes.append(columns)
-            is_last = columns is not None and len(votes) == self.config.samples
+        def keep(bill: Bill, vote: Vote | None, fault: str) -> None:
+            if vote is not None:
+                votes.append(vote)
+            is_last = vote is not None and len(votes) == self.config.samples
             row = self._voted(votes) if is_last else None
-            self._record(Record(item, bill, row, "votes" if is_last else "", fault))
+            self._record(Record(item, bill, row, "votes" if is_last else "", fault, vote))
 
-        for _ in range(self.config.samples):
+        while len(votes) < self.config.samples:
             self._asker.until_read(lambda: self._question(item, self._columns), keep)
         return self._voted(votes), "votes"
 
-    def _voted(self, votes: Sequence[tuple[int, ...]]) -> FloatArray:
+    def _voted(self, votes: Sequence[Vote]) -> FloatArray:
         return votes_row(votes, self.task, self.config.smoothing)
 
     def _question(self, item: Item, read: Callable[[Reply, bool], A]) -> Question[A]:
@@ -215,11 +223,11 @@ class Endpoint:
         if row is None and self.config.targets == "soft":
             lacks = "The first token is no code" if reply.has_logprobs else "Log-probabilities are missing"
             raise MalformedError(f"{lacks}: {reply.text[:80]!r}.")
-        if not self._gave_logprobs and self.config.targets == "auto":
+        if reply.text.strip() and not self._gave_logprobs and self.config.targets == "auto":
             self._line.give_up("logprobs")  # a server that never gave any: ask for JSON instead
         return row
 
-    def _columns(self, reply: Reply, by_code: bool) -> tuple[int, ...]:
+    def _columns(self, reply: Reply, by_code: bool) -> Vote:
         if not reply.text.strip():
             raise MalformedError(f"The answer is empty (finish reason {reply.finish!r}).")
         lookup = self._by_code if by_code else self._by_name

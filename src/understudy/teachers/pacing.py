@@ -28,10 +28,15 @@ class Pace:
 
     def wait(self) -> bool:
         """Wait for a turn; false where everybody was told to stop meanwhile."""
-        with self._lock:
-            turn = max(self._next, time.monotonic())
-            self._next = turn + self._gap
-        return not self.stopped.wait(max(0.0, turn - time.monotonic()))
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                left = self._next - now
+                if left <= 0:
+                    self._next = now + self._gap
+                    return not self.stopped.is_set()
+            if self.stopped.wait(left):  # else whoever wakes first takes the turn, unless it was put off
+                return False
 
     def hold(self, seconds: float) -> None:
         """Let nobody have a turn for so long: the server said so."""

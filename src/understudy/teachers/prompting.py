@@ -19,8 +19,8 @@ from understudy.folders import digest
 from understudy.task import Item, Task
 from understudy.teachers.settings import EndpointConfig
 
-VERSION = 1
-"""Of the wording; it is a part of the teacher's fingerprint."""
+VERSION, NUMBERED = 1, 2
+"""Of the wording, with letters and with numbers as codes; it is a part of the teacher's fingerprint."""
 
 KINDS = ("classification", "pair", "multilabel")
 """Kinds of task that an endpoint can be asked."""
@@ -32,11 +32,19 @@ PER_MESSAGE = 4
 def codes_for(count: int) -> tuple[str, ...]:
     """Codes of so many labels: capital letters, or numbers where the alphabet is too short.
 
+    Numbers have as many digits as each other: some tokenisers cut them into digits, and then a first token
+    ``1`` must not be the whole of one code and the beginning of others.
+
     >>> codes_for(3), codes_for(30)[-1]
-    (('A', 'B', 'C'), '30')
+    (('A', 'B', 'C'), '39')
     """
     letters = string.ascii_uppercase
-    return tuple(letters[:count]) if count <= len(letters) else tuple(map(str, range(1, count + 1)))
+    if count <= len(letters):
+        return tuple(letters[:count])
+    first = 10
+    while 9 * first < count:
+        first *= 10
+    return tuple(map(str, range(first, first + count)))
 
 
 class Prompt:
@@ -78,7 +86,8 @@ class Prompt:
     @property
     def fingerprint(self) -> str:
         """Changes when the answers may change."""
-        return digest([VERSION, dict(self.config.decisive()), self.task.to_dict()])
+        version = VERSION if self.codes[0].isalpha() else NUMBERED
+        return digest([version, dict(self.config.decisive()), self.task.to_dict()])
 
     def messages(self, item: Item, *, by_code: bool) -> list[dict[str, str]]:
         """The chat that asks for one item: by code (soft targets), or as JSON."""
@@ -175,5 +184,6 @@ def token_counter(file: str | None) -> Callable[[str], int]:
 
 
 def content_of(item: Item) -> str:
-    """An item as the user sends it."""
-    return item if isinstance(item, str) else f"First text:\n{item[0]}\n\nSecond text:\n{item[1]}"
+    """An item as the user sends it; half a character, which no request can hold, becomes a question mark."""
+    text = item if isinstance(item, str) else f"First text:\n{item[0]}\n\nSecond text:\n{item[1]}"
+    return text.encode("utf-8", "replace").decode("utf-8")

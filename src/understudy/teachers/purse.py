@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from understudy.errors import TeacherError
 from understudy.teachers.settings import ServerConfig
+
+DEAR = 4.0
+"""A prompt's tokens, as estimated by characters, times this are the most that they can be, about: a byte is a
+token at most."""
 
 
 class BudgetSpentError(TeacherError):
@@ -46,6 +51,19 @@ class Bill:
         )
 
 
+@dataclass(frozen=True)
+class Reserve:
+    """What is set aside for one request.
+
+    Attributes:
+        bill: the most that it may cost.
+        prompt_tokens: as they were estimated.
+    """
+
+    bill: Bill
+    prompt_tokens: int
+
+
 class Purse:
     """A budget that several threads share.
 
@@ -56,42 +74,55 @@ class Purse:
 
     def __init__(self, config: ServerConfig, spent: Bill | None = None) -> None:
         self._config = config
-        self._lock = threading.Lock()
-        self._open = Bill()
-        self._ratio = 1.0
+        self._changed = threading.Condition()
+        self._open: list[Bill] = []
+        self._ratio: float | None = None
         self.spent = spent or Bill()
 
-    def reserve(self, prompt_tokens: int, completion_tokens: int) -> Bill:
-        """Set aside what a request may cost; hand it to `settle` once more is known.
+    def reserve(self, prompt_tokens: int, completion_tokens: int) -> Reserve:
+        """Set aside the most that a request may cost; hand it to `settle` once more is known.
 
-        An answer is taken to be as long as it may be. Where earlier prompts were longer than estimated, this
-        one is taken to be so too.
+        An answer is taken to be as long as it may be, a prompt `DEAR` times as long as it is estimated until
+        a server has counted one, and then as much longer as any was. Where the budget would do but for what
+        is set aside for requests in flight, this waits for them.
 
         Raises:
-            BudgetSpentError: spent, set aside and this together pass the budget.
+            BudgetSpentError: this could pass the budget, whatever the requests in flight come to.
         """
-        with self._lock:
-            prompt_tokens = math.ceil(prompt_tokens * self._ratio)
-            completion_tokens = max(completion_tokens, self._config.max_tokens)
-            cost = self._config.cost(prompt_tokens, completion_tokens)
-            wanted = Bill(1, prompt_tokens, completion_tokens, cost, 1)
-            after = self.spent + self._open + wanted
-            limit, money = self._config.budget_requests, self._config.budget
-            if limit is not None and after.requests > limit:
-                raise BudgetSpentError(f"The budget of {limit:,} requests is spent.")
-            if money is not None and after.cost > money:
-                raise BudgetSpentError(
-                    f"The budget of {money:g} {self._config.currency} is spent: {self.spent.cost:.4f} are "
-                    f"paid, and the next request may cost {cost:.4g}."
-                )
-            self._open += wanted
-        return wanted
+        with self._changed:
+            while True:
+                wanted = self._most(prompt_tokens, completion_tokens)
+                if fault := self._fault(wanted, ()):
+                    raise BudgetSpentError(fault)
+                if not self._fault(wanted, self._open):
+                    self._open.append(wanted)
+                    return Reserve(wanted, prompt_tokens)
+                self._changed.wait()
 
-    def settle(self, reserved: Bill, paid: Bill | None) -> None:
+    def settle(self, reserved: Reserve, paid: Bill | None) -> None:
         """Take back what was set aside, and book what was paid; ``None``: the server refused to answer."""
-        minus = Bill(**{name: -value for name, value in vars(reserved).items()})
-        with self._lock:
+        with self._changed:
             if paid is not None and not paid.estimated:
-                self._ratio *= max(1.0, paid.prompt_tokens / max(1, reserved.prompt_tokens))
-            self._open += minus
+                ratio = paid.prompt_tokens / max(1, reserved.prompt_tokens)
+                self._ratio = max(1.0, self._ratio or 0.0, ratio)
+            self._open.remove(reserved.bill)
             self.spent += paid or Bill()
+            self._changed.notify_all()
+
+    def _most(self, prompt_tokens: int, completion_tokens: int) -> Bill:
+        prompt = math.ceil(prompt_tokens * (self._ratio or DEAR))
+        answer = max(completion_tokens, self._config.max_tokens)
+        return Bill(1, prompt, answer, self._config.cost(prompt, answer), 1)
+
+    def _fault(self, wanted: Bill, others: Sequence[Bill]) -> str:
+        """Why this cannot be paid beside what is spent and set aside for others; empty where it can."""
+        after = sum(others, self.spent + wanted)
+        limit, money = self._config.budget_requests, self._config.budget
+        if limit is not None and after.requests > limit:
+            return f"The budget of {limit:,} requests is spent."
+        if money is not None and after.cost > money:
+            return (
+                f"The budget of {money:g} {self._config.currency} is spent: {self.spent.cost:.4f} are "
+                f"paid, and the next request may cost {wanted.cost:.4g}."
+            )
+        return ""

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from understudy.errors import MissingExtraError, TeacherError
+from understudy.teachers.completions import Reply, read_reply
 from understudy.teachers.pacing import Pace, retry_after
 from understudy.teachers.purse import Bill, Purse
 from understudy.teachers.settings import ServerConfig
 
 NO_KEY = "none"
 """What is sent to servers that want no key; the client insists on one."""
+
+SECRET = 8
+"""Characters of a key, at least: a shorter one, such as servers of one's own are given, hides nothing, and
+stands in many a text."""
 
 TOP = 20
 """Most tokens whose log-probabilities the protocol gives."""
@@ -41,23 +49,27 @@ class StoppedError(TeacherError):
     """Everybody was told to stop."""
 
 
+class RefusedError(UnansweredError):
+    """The server answers, but not this request: asking again would be vain."""
+
+
 @dataclass(frozen=True)
-class Reply:
-    """What came back.
+class _Failure:
+    """What came in the place of a reply.
 
     Attributes:
-        text: of the answer; empty where the server refused to write one.
-        tops: token and log-probability, of the first token that is not blank; empty where not given.
-        has_logprobs: whether log-probabilities were given at all.
-        finish: why the answer ends, in the server's word.
-        bill: of this request.
+        fault: for the eye, without the key.
+        status: of HTTP; 0 where none came.
+        wait: seconds that the server asks to wait.
+        bill: what it may have cost; ``None`` where it surely cost nothing.
+        sent: names of the fields.
     """
 
-    text: str
-    tops: tuple[tuple[str, float], ...]
-    has_logprobs: bool
-    finish: str
-    bill: Bill
+    fault: str
+    status: int = 0
+    wait: float | None = None
+    bill: Bill | None = None
+    sent: frozenset[str] = frozenset()
 
 
 class Line:
@@ -86,7 +98,8 @@ class Line:
         self._key = _key(config)
         self._refused: set[str] = set()
         self._lock = threading.Lock()
-        self._answered = 0
+        self._has_answered = False
+        self._broken = (self._openai.OpenAIError, _transport_error(self._openai), TimeoutError)
         self._client = self._openai.OpenAI(
             api_key=self._key, base_url=config.base_url, timeout=config.timeout, max_retries=0
         )
@@ -119,32 +132,39 @@ class Line:
         """
         fault, attempt = "", 0
         while attempt < self.config.attempts:
-            if not self.pace.wait():
-                raise StoppedError("Asking was stopped.")
-            reserved = self.purse.reserve(*tokens)
-            paid: Bill | None = None
-            sent = {name: value for name, value in body.items() if name not in self._refused}
-            try:
-                reply = self._ask(sent, tokens)
-            except self._openai.APIStatusError as error:
-                fault = self._on_status(error, sent)
-                if not fault:
-                    continue  # a field was given up: the same question again, at once
-                self._on_wait(retry_after(error.response.headers))
-            except (self._openai.APIConnectionError, self._openai.APIError, ValueError) as error:
-                fault = self._scrubbed(f"{type(error).__name__}: {error}")
-                paid = None if _never_sent(error) else reserved
-            else:
-                paid, self._answered = reply.bill, self._answered + 1
-                return reply
-            finally:
-                self.purse.settle(reserved, paid)
-            if paid is not None:
-                self._on_bill(paid, fault)
+            came = self._try(body, tokens)
+            if isinstance(came, Reply):
+                return came
+            if came.bill is not None:
+                self._on_bill(came.bill, came.fault)
+            if came.status and self._gave_up(came):
+                continue  # the same question again, at once
+            fault = came.fault
+            self._on_wait(came.wait)
             attempt += 1
             if attempt < self.config.attempts:
                 self.pace.pause(attempt - 1, self.config.backoff, self.config.longest_pause)
         raise UnansweredError(f"No answer after {self.config.attempts} tries, the last: {fault}")
+
+    def _try(self, body: Mapping[str, Any], tokens: tuple[int, int]) -> Reply | _Failure:
+        """One request, paid. Errors of the client end here: what they hold may show the key."""
+        reserved, paid = self.purse.reserve(*tokens), None
+        try:
+            if not self.pace.wait():
+                raise StoppedError("Asking was stopped.")
+            sent = {name: value for name, value in body.items() if name not in self._refused}
+            reply = self._ask(sent, tokens)
+            paid, self._has_answered = reply.bill, True
+        except self._openai.APIStatusError as error:
+            said = self._scrubbed(" ".join(str(error.message).split()))[:300]
+            fault, wait = f"HTTP {error.status_code}: {said}", retry_after(error.response.headers)
+            return _Failure(fault, int(error.status_code), wait, sent=frozenset(sent))
+        except (*self._broken, ValueError) as error:
+            paid = None if _never_sent(error) else reserved.bill
+            return _Failure(self._scrubbed(_told(error))[:300], bill=paid)
+        finally:
+            self.purse.settle(reserved, paid)
+        return reply
 
     def _ask(self, sent: Mapping[str, Any], tokens: tuple[int, int]) -> Reply:
         asked = {"model": self.config.model, **sent}
@@ -152,28 +172,39 @@ class Line:
             asked["max_completion_tokens"] = self.config.max_tokens
         if "logprobs" in sent:
             asked["top_logprobs"] = TOP
-        done = self._client.chat.completions.create(**asked, extra_body=self.config.extra or None)
-        return _reply(done, tokens, self.config)
+        until = time.monotonic() + self.config.timeout
+        with self._client.chat.completions.with_streaming_response.create(
+            **asked, extra_body=self.config.extra or None
+        ) as response:
+            body = bytearray()
+            for chunk in response.iter_bytes():
+                body += chunk
+                if time.monotonic() > until:
+                    raise TimeoutError(f"the answer was not complete after {self.config.timeout:g} s")
+        return read_reply(self._scrubbed(body.decode("utf-8-sig", "replace")), tokens, self.config)
 
-    def _on_status(self, error: Any, sent: Mapping[str, Any]) -> str:
-        """What went wrong, or nothing where a refused field was found and given up."""
-        status = int(error.status_code)
-        said = self._scrubbed(f"HTTP {status}: {' '.join(str(error.message).split())[:300]}")
-        if status in _UNKNOWN:
-            field = _refusable(said, sent)
-            if field:
-                self.give_up(field)
-                return ""
-            if status not in _FATAL and self._answered:
-                raise UnansweredError(f"The server refuses this text: {said}")
-        if status in _FATAL or status in _UNKNOWN:
+    def _gave_up(self, failure: _Failure) -> bool:
+        """Whether a refused field was found, to be left out from now on.
+
+        Raises:
+            RefusedError: the server refuses this text.
+            UnansweredError: it refuses what may be this text, or whatever it is asked.
+            TeacherError: it refuses everything.
+        """
+        status, said = failure.status, failure.fault
+        if status in _UNKNOWN and (field := _refusable(said, failure.sent)):
+            self.give_up(field)
+            return True
+        if status in _FATAL:
             raise TeacherError(
                 f"The endpoint {self.config.base_url} refuses requests. {said} Check base_url, model and the "
                 f"key in {self.config.key_env or 'no variable: key_env is not set'}."
             )
-        if status < 500 and status not in _WAIT:
-            raise UnansweredError(f"The server refuses this text: {said}")
-        return said
+        if (status < 500 and status not in _WAIT) or status in _UNKNOWN:
+            has_answered = self._has_answered or self.purse.spent.requests > self.purse.spent.estimated
+            kind = RefusedError if has_answered else UnansweredError
+            raise kind(f"The server refuses this text: {said}")
+        return False
 
     def _on_wait(self, seconds: float | None) -> None:
         if seconds is None:
@@ -186,10 +217,10 @@ class Line:
         self.pace.hold(seconds)
 
     def _scrubbed(self, said: str) -> str:
-        return said.replace(self._key, "***") if self._key != NO_KEY else said
+        return said.replace(self._key, "***") if len(self._key) >= SECRET else said
 
 
-def _refusable(said: str, sent: Mapping[str, Any]) -> str | None:
+def _refusable(said: str, sent: Collection[str]) -> str | None:
     """The optional field that a complaint is about: one that was sent, and that it names."""
     return next((name for name in OPTIONAL if name in sent and re.search(OPTIONAL[name], said, re.I)), None)
 
@@ -213,27 +244,29 @@ def _key(config: ServerConfig) -> str:
             f"The endpoint's key is read from the environment variable {config.key_env}, which is not set. "
             "Set it, or say key_env: null for a server that wants no key."
         )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise TeacherError(
+            f"The environment variable {config.key_env} holds what cannot be a key: it has spaces, line ends "
+            "or characters beyond ASCII. Copy the key again."
+        )
     return key
+
+
+def _transport_error(openai: Any) -> type[Exception]:
+    """The base of the errors of the HTTP library that this version of the client is built on."""
+    kinds = inspect.getmro(openai.DefaultHttpxClient)
+    library = next(kind.__module__ for kind in kinds if not kind.__module__.startswith("openai"))
+    found: type[Exception] = importlib.import_module(library.partition(".")[0]).HTTPError
+    return found
+
+
+def _told(error: Exception) -> str:
+    """An error with the one behind it, which says more."""
+    behind = f" ({type(error.__cause__).__name__}: {error.__cause__})" if error.__cause__ else ""
+    return f"{type(error).__name__}: {error}{behind}"
 
 
 def _never_sent(error: Exception) -> bool:
     """Whether a request surely did not reach the server, so that it cannot cost anything."""
-    cause = error.__cause__
-    return type(cause).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol")
-
-
-def _reply(done: Any, tokens: tuple[int, int], config: ServerConfig) -> Reply:
-    """Read a completion as far as it goes: servers leave out what they please."""
-    usage = getattr(done, "usage", None)
-    counted = [getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
-    is_estimated = not all(isinstance(number, int) for number in counted)
-    prompt, completion = tokens if is_estimated else (int(counted[0] or 0), int(counted[1] or 0))
-    bill = Bill(1, prompt, completion, config.cost(prompt, completion), int(is_estimated))
-    choices = getattr(done, "choices", None) or [None]
-    message = getattr(choices[0], "message", None)
-    text = getattr(message, "content", None)
-    listed = getattr(getattr(choices[0], "logprobs", None), "content", None) or []
-    first = next((token for token in listed if str(token.token).strip()), None)
-    tops = tuple((str(top.token), float(top.logprob)) for top in getattr(first, "top_logprobs", None) or ())
-    finish = str(getattr(choices[0], "finish_reason", None) or "unknown")
-    return Reply(text if isinstance(text, str) else "", tops, bool(tops), finish, bill)
+    causes = {type(each).__name__ for each in (error, error.__cause__)}
+    return bool(causes & {"ConnectError", "ConnectTimeout", "UnsupportedProtocol", "UnicodeEncodeError"})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from understudy.configs import check_choice, check_positive
 from understudy.errors import RecipeError
@@ -26,6 +26,19 @@ def check_smoothing(smoothing: float) -> None:
     """Refuse a share that would leave the chosen label with less than the others, or with everything."""
     if not 0.0 < smoothing < 0.5:
         raise RecipeError(f"smoothing is {smoothing}, but must lie between 0 and 0.5, both left out.")
+
+
+def _has_secret(query: str) -> bool:
+    return any(name.lower() == "key" or _SECRETS(name) for name, _ in parse_qsl(query))
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """Every key of nested mappings and lists."""
+    for key, held in value.items() if isinstance(value, Mapping) else ():
+        yield str(key)
+        yield from _keys(held)
+    for held in value if isinstance(value, list | tuple) else ():
+        yield from _keys(held)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +113,7 @@ class ServerConfig:
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise RecipeError("base_url must be the http(s) address of a server, such as https://host/v1.")
-        if parts.username or parts.password or _SECRETS(parts.query):
+        if parts.username or parts.password or _has_secret(parts.query):
             raise RecipeError(
                 "base_url holds a secret, but a recipe is written to disk. Use key_env instead."
             )
@@ -110,7 +123,7 @@ class ServerConfig:
                 "key_env must be the name of an environment variable in capitals, such as OPENAI_API_KEY; "
                 "what was given is none. Never write a key itself into a recipe."
             )
-        if secret := next(filter(_SECRETS, self.extra), None):
+        if secret := next(filter(_SECRETS, _keys(self.extra)), None):
             raise RecipeError(f"extra.{secret} looks like a secret, but a recipe is written to disk.")
 
     def _check_money(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class TableTeacher:
         self._rows = rows
         self._places = {item: place for place, item in enumerate(items)}
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes with any of its answers."""
         rows = [[key(item), self._rows[place].tolist()] for item, place in self._places.items()]
