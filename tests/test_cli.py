@@ -115,6 +115,12 @@ def test_the_report_is_printed_with_the_next_step(student):
     assert "understudy distill your.csv" in said
 
 
+def test_help_says_the_defaults():
+    said = " ".join(run("distill", "--help").replace("│", " ").split())
+    for default in ("[runs/NAME]", "[guessed]", "[minilm]", "[words]", "[none: the value itself]"):
+        assert default in said
+
+
 def test_flags_reach_the_recipe(tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr("understudy.pipeline.distill", lambda **given: seen.update(given))

@@ -25,6 +25,7 @@ app = typer.Typer(
     help="Distil a big text model into a tiny one, see how good it is, and run it without torch.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # what stands in brackets is text: the defaults
     pretty_exceptions_enable=False,
 )
 
