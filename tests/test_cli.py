@@ -3,6 +3,7 @@ import io
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -113,6 +114,23 @@ def test_the_report_is_printed_with_the_next_step(student):
     assert "report.html" in said
     assert "TF-IDF" in said
     assert "understudy distill your.csv" in said
+
+
+@pytest.mark.parametrize(("texts", "example"), [(1, '"..."'), (2, "$'...\\t...'")])
+def test_what_to_try_can_be_pasted(monkeypatch, capsys, tmp_path, texts, example):
+    monkeypatch.setattr("understudy.report.terminal.table", lambda report: "")
+    folder = tmp_path / "my run" / "models" / "cbow.v1"
+    result = SimpleNamespace(
+        report={"task": {"texts": texts}}, html="", models={"cbow.v1": folder}, best=folder
+    )
+    cli._print_result(result)
+    assert f"Try it: understudy predict '{folder}' {example}\n" in capsys.readouterr().out
+
+
+def test_help_says_the_defaults():
+    said = " ".join(run("distill", "--help").replace("│", " ").split())
+    for default in ("[runs/NAME]", "[guessed]", "[minilm]", "[words]", "[none: the value itself]"):
+        assert default in said
 
 
 def test_flags_reach_the_recipe(tmp_path, monkeypatch):

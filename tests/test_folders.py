@@ -232,7 +232,18 @@ def test_there_is_no_manifest_where_nothing_was_finished(tmp_path):
         verify(tmp_path / "absent")
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "{", "null"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{}",
+        "{",
+        "null",
+        '{"files": []}',
+        '{"files": {"one": "x"}}',
+        '{"files": {"one": {"sha256": "x"}}}',
+    ],
+)
 def test_a_damaged_manifest_is_named(folder, content):
     (folder / MANIFEST).write_text(content)
     with pytest.raises(ArtifactError, match=r"manifest\.json is damaged"):

@@ -112,6 +112,13 @@ def test_a_second_run_does_nothing_again(run, copy, source, bare):
     assert file_digest(copy / "models" / "cbow.v1" / "model.onnx") == before
 
 
+def test_a_run_in_the_current_folder_has_its_name(copy, source, bare, monkeypatch):
+    monkeypatch.chdir(copy)
+    again = distill(str(source), teacher=str(bare), students="cbow.v1", out=".", **SETTINGS)
+    assert again.report["name"] == "run"
+    assert not list(copy.glob(".recipe*"))
+
+
 def test_a_second_student_relabels_nothing(copy, source, bare, monkeypatch):
     from understudy.teachers.transformer import Teacher
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 
@@ -93,3 +94,15 @@ def test_info_says_which_path_serves(capsys, monkeypatch):
     monkeypatch.setenv("UNDERSTUDY_FAST", "0")
     found = json.loads(written(capsys, monkeypatch, "info").out)
     assert found["fast_path"] == {"is_active": False, "why": "UNDERSTUDY_FAST=0 turns it off"}
+
+
+@needs_extension
+@pytest.mark.parametrize("more", [[], ["--format", "jsonl"]])
+def test_a_closed_pipe_is_no_error(folder, more):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "understudy", "predict", str(folder / "cbow.v1"), *TEXTS, *more]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=environment, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")

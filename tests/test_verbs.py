@@ -6,6 +6,13 @@ from understudy import verbs
 from understudy.errors import MissingExtraError, RecipeError, UnderstudyError
 
 
+def encoding_error(text, encoding):
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError as error:
+        return error
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """What `predict` loads and writes, without a student."""
@@ -50,6 +57,45 @@ def test_wrong_arguments_end_with_code_2(asked, arguments, capsys):
 def test_texts_and_file_together_are_refused(asked):
     with pytest.raises(RecipeError, match="not both"):
         verbs.predict(["folder", "a", "--file", "b"])
+
+
+def test_the_file_that_is_read_is_not_written(asked, tmp_path):
+    (tmp_path / "a.txt").write_text("one\n", encoding="utf-8")
+    (tmp_path / "same.txt").symlink_to(tmp_path / "a.txt")
+    with pytest.raises(RecipeError, match=r"--output is the file that is read, .*a\.txt"):
+        verbs.predict(["folder", "--file", str(tmp_path / "a.txt"), "--output", str(tmp_path / "same.txt")])
+    assert not asked
+    verbs.predict(["folder", "--file", str(tmp_path / "a.txt"), "--output", str(tmp_path / "other.txt")])
+    assert asked
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (RecipeError("a reason."), 2, "Error: a reason.\n"),
+        (OSError(28, "No space left on device"), 2, "Error: No space left on device.\n"),
+        (PermissionError(13, "Permission denied", "x"), 2, "Error: x cannot be used: Permission denied.\n"),
+        (
+            encoding_error("é", "ascii"),
+            2,
+            "Error: 'é' cannot be written in ascii. Set PYTHONIOENCODING=utf-8.\n",
+        ),
+        (encoding_error("\udcff", "utf-8"), 2, "Error: '\\udcff' cannot be written in utf-8.\n"),
+        (BrokenPipeError(32, "Broken pipe"), 0, ""),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_what_is_no_defect_is_told_in_one_message(capsys, error, code, message):
+    with pytest.raises(SystemExit) as ended, verbs.told():
+        raise error
+    assert ended.value.code == code
+    assert capsys.readouterr().err == message
+
+
+def test_a_defect_shows_itself():
+    for error in (KeyError("a"), OSError("of a library, not of the system")):
+        with pytest.raises(type(error)), verbs.told():
+            raise error
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["distill", "x"], ["students"]])

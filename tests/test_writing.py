@@ -6,7 +6,7 @@ import pytest
 from understudy.errors import DataError, RecipeError
 from understudy.runtime.tagged import tag
 from understudy.task import Task
-from understudy.writing import to_items, write_answers
+from understudy.writing import read_lines, to_items, write_answers
 
 LOGIT = {0.9: float(np.log(9)), 0.5: 0.0}
 
@@ -87,3 +87,8 @@ def test_tags_without_spans_mark_none():
     (tagged,) = tag(["Ada King sang"], [("Ada", "King", "sang")], task, TAGGER.rows)
     assert tagged.tags == ("VERB", "X", "NOUN")
     assert tagged.spans == ()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbffirst\r\nsecond\r\n\xef\xbb\xbfthird")
+    assert list(read_lines(tmp_path / "a.txt")) == ["first", "second", "\ufeffthird"]

@@ -7,12 +7,20 @@ def main() -> None:
     """Answer at once where that is all there is to do; else parse the command line."""
     from understudy.quick import answer
 
-    if not answer(sys.argv[1:]):
+    try:
+        if answer(sys.argv[1:]):
+            sys.stdout.flush()
+            return
+    except (OSError, UnicodeEncodeError, KeyboardInterrupt):
         from understudy import verbs
 
         with verbs.told():
-            if not verbs.main(sys.argv[1:]):
-                _train(sys.argv[1:])
+            raise
+    from understudy import verbs
+
+    with verbs.told():
+        if not verbs.main(sys.argv[1:]):
+            _train(sys.argv[1:])
 
 
 def _train(arguments: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +26,7 @@ app = typer.Typer(
     help="Distil a big text model into a tiny one, see how good it is, and run it without torch.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # what stands in brackets is text: the defaults
     pretty_exceptions_enable=False,
 )
 
@@ -259,7 +261,8 @@ def _print_result(result: Result) -> None:
     for name, folder in result.models.items():
         console.print(f"Model:  {folder}  ({name})", markup=False)
     best, name_of = result.best, {folder: name for name, folder in result.models.items()}
-    console.print(f'Try it: understudy predict {best} "..."', markup=False)
+    example = "$'...\\t...'" if result.report["task"]["texts"] == 2 else '"..."'
+    console.print(f"Try it: understudy predict {shlex.quote(str(best))} {example}", markup=False)
     console.print(
         "Next, with your own file: understudy distill your.csv --unlabelled more.txt --student "
         + name_of[best],

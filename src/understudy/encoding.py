@@ -98,7 +98,7 @@ def encode(task: Task, form: str, vocabulary: Vocabulary, items: Sequence[Item])
 def _check(task: Task, items: Sequence[Item]) -> None:
     is_text = task.kind != "tagging" and task.texts == 1
     for number, item in enumerate(items, start=1):
-        fits = isinstance(item, str) if is_text else not isinstance(item, str)
+        fits = isinstance(item, str) if is_text else isinstance(item, list | tuple)
         if not fits or (task.kind != "tagging" and not is_text and len(item) != 2):
             wanted = "a text" if is_text else ("words" if task.kind == "tagging" else "two texts")
             raise DataError(f"Item {number} must be {wanted} for this {task.kind} task, but is {item!r:.80}.")

@@ -102,9 +102,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     manifest = read_json(path)
-    if not isinstance(manifest, dict) or "files" not in manifest:
-        raise ArtifactError(f"{path} is damaged: it lists no files.")
-    return manifest
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(files, dict) or not all(map(_is_listed, files.values())):
+        raise ArtifactError(f"{path} is damaged: it does not list files with their sizes and sums.")
+    return manifest  # type: ignore[no-any-return]
+
+
+def _is_listed(facts: Any) -> bool:
+    return isinstance(facts, dict) and {"bytes", "sha256"} <= facts.keys()
 
 
 def verify(folder: Path, read: Collection[str] | None = None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from understudy.augmenting import asks_teacher, augment
 from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
-from understudy.folders import digest, publish, read_json, read_manifest, write_json
+from understudy.folders import digest, publish, read_json, read_manifest, write_bytes, write_json
 from understudy.layout import Layout
 from understudy.opening import Order, open_predictor
 from understudy.progress import Progress, Silent
@@ -110,7 +110,7 @@ def start(
     for reason, count in dataset.dropped.items():
         if count:
             progress.say(f"Dropped {count:,}: {reason}.")
-    (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
+    write_bytes(folder / "recipe.yaml", to_yaml(recipe).encode())
     stages = Stages(folder, progress)
     key = {"fingerprint": dataset.fingerprint, "notes": list(dataset.notes), "name": dataset.name}
     stages.run("data", folder / "data", key, lambda about: save_dataset(dataset, folder / "data", about))

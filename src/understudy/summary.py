@@ -116,7 +116,7 @@ def report(
     found = read_json(run / "evaluation" / EVALUATION)
     document = {
         "schema": 1,
-        "name": run.name,
+        "name": run.resolve().name,
         "created": found["created"],
         "understudy_version": __version__,
         "task": dataset.task.to_dict(),

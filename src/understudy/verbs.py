@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
@@ -59,8 +60,16 @@ def _predict(given: Namespace) -> None:
 
     if given.texts and given.file:
         raise RecipeError("Give texts or --file, not both.")
+    if _is_same(given.file, given.output):
+        raise RecipeError(f"--output is the file that is read, {given.file}. Name another.")
     model = load(given.folder, threads=given.threads)
     write_answers(model, given.texts or read_lines(given.file), given.format, given.output)
+
+
+def _is_same(file: Path | None, output: Path | None) -> bool:
+    if file is None or output is None:
+        return False
+    return file.exists() and output.exists() and file.samefile(output)
 
 
 def info(arguments: Sequence[str]) -> None:
@@ -78,14 +87,40 @@ VERBS = {"predict": predict, "info": info}
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
-    """Errors of ours become one message on standard error and exit code 2; a closed pipe is no error."""
+    """What is no defect of ours becomes one message on standard error and exit code 2.
+
+    That is every error of ours, and whatever the system refuses: no space, no permission, no such folder.
+    An interrupt ends with 130, as shells expect it. A closed pipe is no error.
+    """
     try:
         yield
+        sys.stdout.flush()
     except UnderstudyError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        raise SystemExit(2) from None
+        raise _ended(str(error)) from None
+    except UnicodeEncodeError as error:
+        advice = "" if error.encoding == "utf-8" else " Set PYTHONIOENCODING=utf-8."
+        letter = error.object[error.start]
+        raise _ended(f"{letter!r} cannot be written in {error.encoding}.{advice}") from None
     except BrokenPipeError:
-        raise SystemExit(0) from None
+        raise _ended(None, 0) from None
+    except KeyboardInterrupt:
+        raise _ended(None, 130) from None
+    except OSError as error:
+        if error.strerror is None:  # not of the system, but of a library
+            raise
+        place = f"{error.filename} cannot be used: " if error.filename else ""
+        raise _ended(f"{place}{error.strerror}.") from None
+
+
+def _ended(message: str | None, code: int = 2) -> SystemExit:
+    """Say why, and forget what standard output did not take: the interpreter would fail over it again."""
+    if message is not None:
+        sys.stderr.write(f"Error: {message}\n")
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return SystemExit(code)
 
 
 def _parser(verb: str, about: str | None) -> ArgumentParser:

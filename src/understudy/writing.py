@@ -22,7 +22,7 @@ CHUNK = 4096
 
 
 def read_lines(file: Path | None) -> Iterator[str]:
-    """The lines of a file, or of standard input, without their ends.
+    """The lines of a file, or of standard input, without their ends and without a byte order mark.
 
     Raises:
         DataError: the file cannot be read, or a line is no UTF-8; by line.
@@ -32,7 +32,7 @@ def read_lines(file: Path | None) -> Iterator[str]:
         with io.open(sys.stdin.fileno() if file is None else file, "rb", closefd=file is not None) as stream:  # noqa: UP020
             for number, raw in enumerate(stream, start=1):
                 try:
-                    yield raw.decode("utf-8").rstrip("\r\n")
+                    yield raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
                 except UnicodeDecodeError as error:
                     byte = raw[error.start]
                     raise DataError(f"{name}, line {number}: byte 0x{byte:02x} is not UTF-8.") from error

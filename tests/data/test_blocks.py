@@ -58,6 +58,12 @@ def test_blocks_together_are_the_table_read_at_once(name, tmp_path):
     assert name == "a.json" or max(map(len, read_blocks(path))) == 2
 
 
+def test_a_first_line_with_an_expected_name_is_a_header(tmp_path):
+    path = write(tmp_path / "a.csv", "Nr,Satz\n1,kurz\n2,eng\n3,rund\n")
+    assert joined(read_blocks(path, ("Satz",)))[0]["Satz"] == ["kurz", "eng", "rund"]
+    assert "column_2" in joined(read_blocks(path))[0]
+
+
 def test_parquet_is_read_in_blocks(tmp_path):
     pq.write_table(pa.table({"text": TEXTS}), tmp_path / "a.parquet")
     columns, places = joined(read_blocks(tmp_path / "a.parquet"))

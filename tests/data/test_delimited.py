@@ -145,6 +145,9 @@ def test_rows_of_another_width_are_all_named():
         ([["same", "same"], ["a", "b"]], False),
         ([["alone"], ["other"]], False),
         ([["", "text", "label"], ["0", "a", "x"]], True),
+        ([["text", "label", "", ""], ["a", "x", "", ""]], True),  # two empty columns of a spreadsheet
+        ([["text", "label", "text"], ["a", "x", "b"]], True),  # a mistake, and to be said as such
+        ([["phrase", "verdict", "", ""], *[["p", v, "", ""] for v in "xyxy"]], True),
     ],
 )
 def test_headers_are_guessed(rows, expected):

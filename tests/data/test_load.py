@@ -100,7 +100,7 @@ def test_unlabelled_files_come_from_folder_and_flag(folder):
         data = load_dataset(folder, unlabelled=wish)
         assert data.unlabelled == ("from folder", "from flag")
     assert data.notes[-2:] == (
-        "Read 1 unlabelled texts from unlabelled.tsv, column 'text' (guessed).",
+        "Read 1 unlabelled texts from unlabelled.tsv, column 'text'.",
         "Read 1 unlabelled texts from more.txt.",
     )
 
@@ -185,3 +185,28 @@ def test_importing_the_room_is_cheap():
     code = f"import sys, understudy.data; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("above", [None, 1])
+def test_unlabelled_files_are_read_by_the_text_column_of_train(tmp_path, above):
+    write(tmp_path / "train.csv", rows(0, 40), header=("Satz", "Klasse"))
+    more = [(n, f"further {n}", f"a long street that nobody asked for {n}") for n in range(5)]
+    write(tmp_path / "more.csv", more, header=("Nr", "Satz", "Strasse"))
+    data = load_dataset(tmp_path / "train.csv", unlabelled=tmp_path / "more.csv", stream_above=above)
+    assert data.given == tuple(text for _, text, _ in more)
+
+
+def test_columns_without_names_say_nothing_of_unlabelled_files(tmp_path):
+    write(tmp_path / "train.csv", [(label, text) for text, label in rows(0, 40)], header=None)
+    write(tmp_path / "more.csv", [(f"further {n}", n) for n in range(5)], header=None)
+    data = load_dataset(tmp_path / "train.csv", unlabelled=tmp_path / "more.csv")
+    assert data.given == tuple(f"further {n}" for n in range(5))
+
+
+def test_the_note_on_a_split_says_the_share_that_was_really_taken(tmp_path):
+    found = [
+        (f"text {n}", f"label {n % 5}") for n in range(20)
+    ]  # each label gives each part at least one text
+    data = load_dataset(write(tmp_path / "a.csv", found))
+    assert len(data.dev) == len(data.test) == 5
+    assert "Split dev (5 texts, 25%) and test (5 texts, 25%) off a.csv" in " ".join(data.notes)

@@ -38,6 +38,16 @@ def test_a_named_column_is_taken_where_there_is_one(tmp_path):
     assert read_pool([tmp_path / "a.csv"], "elsewhere").texts == ("long",)
 
 
+def test_a_first_line_with_the_named_column_is_a_header(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "Nr,Satz,Strasse\n1,kurz,a long street\n2,eng,another one\n", encoding="utf-8"
+    )
+    assert read_pool([tmp_path / "a.csv"], "Satz").texts == ("kurz", "eng")
+    (tmp_path / "b.csv").write_text("Nr,Satz,Frage\n1,kurz,wie\n2,eng,was\n", encoding="utf-8")
+    pairs = read_pool([tmp_path / "b.csv"], ("Frage", "Satz"), kind="pair", texts=2).texts
+    assert pairs == (("wie", "kurz"), ("was", "eng"))
+
+
 def test_a_path_with_glob_characters_is_a_path(tmp_path):
     (tmp_path / "a[1].txt").write_text("one\n", encoding="utf-8")
     assert read_pool([tmp_path / "a[1].txt"]).texts == ("one",)

@@ -139,13 +139,19 @@ def test_nameless_columns_get_their_number(tmp_path):
     ]
 
 
+def test_empty_columns_of_a_spreadsheet_hide_no_header(tmp_path):
+    table = read_table(write(tmp_path / "a.csv", "text,label,,\na,x,,\nb,y,,\n"))
+    assert list(table.columns) == ["text", "label", "column_3", "column_4"]
+    assert len(table) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("a.csv", "", "a.csv is empty"),
         ("a.csv", "\n\n", "a.csv is empty"),
         ("a.csv", "text,label\n", "has column names but no rows"),
-        ("a.csv", "text,text\na,b\n", "'column_1'|names column 'text' more than once"),
+        ("a.csv", "text,text\na,b\n", "names column 'text' more than once"),
         (
             "a.csv",
             "text,label\na,b\nc,d,e\nf\n",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from understudy.errors import ArtifactError
+from understudy.errors import ArtifactError, DataError
 from understudy.export import export
 from understudy.folders import MANIFEST, file_digest, publish, write_json
 from understudy.layout import FORMAT
@@ -142,6 +142,16 @@ def test_no_text(model):
     assert model.logits([]).shape == (0, 3)
     assert model.predict([]) == []
     assert model.predict_proba([]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("item", [None, float("nan"), 3, b"word1"])
+def test_what_is_no_text_is_named(models, name, item):
+    model = replace(models[name], fast=None)
+    for ask in (model.predict, model.predict_proba, model.logits):
+        with pytest.raises(
+            DataError, match=f"Item 2 must be a text for this classification task, but is {item}"
+        ):
+            ask(["word1", item])
 
 
 @pytest.mark.parametrize("text", ["", " \t\n", "\u200b\ufeff"])
@@ -287,3 +297,27 @@ def test_a_vocabulary_of_another_rule_is_refused(copy, monkeypatch):
     rewrite(copy, "tokenizer.json", lambda document: document["normalizer"]["normalizers"].pop())
     with pytest.raises(ArtifactError, match=r"tokenizer\.json.*splitting rule"):
         load(copy)
+
+
+@pytest.mark.parametrize("change", [lambda c: c.pop("task"), lambda c: c["task"].update(later=1)])
+def test_a_config_of_another_version_is_named(folders, tmp_path, change):
+    folder = shutil.copytree(folders / "bilstm.v1", tmp_path / "copy")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    change(config)
+    with publish(folder, {}) as aside:
+        for name in set(FILES) - {"model.fast"}:
+            shutil.copy(folder / name, aside)
+        write_json(aside / "config.json", config)
+    with pytest.raises(
+        ArtifactError, match=r"config\.json is damaged, or of another version: .*(task|later)"
+    ):
+        load(folder)
+
+
+def test_a_run_says_where_its_students_are(folders, tmp_path):
+    (tmp_path / "run" / "models").mkdir(parents=True)
+    with pytest.raises(ArtifactError, match=r"is a run, not a student\. Its students are in: none yet"):
+        load(tmp_path / "run")
+    shutil.copytree(folders / "cbow.v1", tmp_path / "run" / "models" / "cbow.v1")
+    with pytest.raises(ArtifactError, match=r"students are in: .*models.cbow\.v1\."):
+        load(tmp_path / "run")

@@ -12,7 +12,7 @@ import gzip
 import itertools
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -66,8 +66,12 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, _decoded(path, number, raw).removesuffix("\n").removesuffix("\r")
 
 
-def read_blocks(path: Path) -> Iterator[Table]:
+def read_blocks(path: Path, expected: Sequence[str] = ()) -> Iterator[Table]:
     """The rows of a table, a block at a time, each a table of its own; the first says what was guessed.
+
+    Args:
+        path: the file.
+        expected: names of columns; a first line that has one is a header.
 
     Raises:
         DataError: the file cannot be read, is empty, or has rows that do not fit; by line.
@@ -78,8 +82,8 @@ def read_blocks(path: Path) -> Iterator[Table]:
     if form == "jsonl":
         return _json_blocks(path)
     if form in ("csv", "tsv"):
-        return _delimited_blocks(path, form)
-    return iter((read_table(path, kind="classification"),))
+        return _delimited_blocks(path, form, expected)
+    return iter((read_table(path, expected=expected, kind="classification"),))
 
 
 def _parquet_blocks(path: Path) -> Iterator[Table]:
@@ -126,12 +130,14 @@ def _json_blocks(path: Path) -> Iterator[Table]:
         yield Table(str(path), path.name, columns, [number for number, _ in block])
 
 
-def _delimited_blocks(path: Path, form: str) -> Iterator[Table]:
+def _delimited_blocks(path: Path, form: str, expected: Sequence[str]) -> Iterator[Table]:
     delimiter, is_quoted = delimiter_of(_head(path), form)
     rows = _quoted(path, delimiter) if is_quoted else _plain(path, delimiter)
     first = list(itertools.islice(rows, HEAD_ROWS))
-    named = bool(first) and delimited.has_header([cells for _, cells in first], KNOWN)
     top = first[0][1] if first else []
+    named = any(cell.strip() in expected for cell in top) or (
+        bool(first) and delimited.has_header([cells for _, cells in first], KNOWN)
+    )
     columns = column_names(top, path) if named else numbered(len(top))
     rows, skip = itertools.chain(first, rows), int(named)
     block = list(itertools.islice(rows, BLOCK_ROWS + skip))

@@ -196,20 +196,19 @@ def check_widths(rows: Rows, columns: int, delimiter: str, where: str) -> None:
 def has_header(cells: Sequence[Sequence[str]], known: frozenset[str]) -> bool:
     """Whether the first row looks like column names.
 
-    It does where its fields are distinct and short, and one of them is a usual column name (``known``, lower
-    case), or where all are single words and one stands above a column of few, often repeated values without
-    being one of them.
+    It does where its fields are short, and one of them is a usual column name (``known``, lower case), or
+    where all are distinct single words and one stands above a column of few, often repeated values without
+    being one of them. Fields without a name, which spreadsheets add, speak neither for nor against it.
     """
     first = [cell.strip() for cell in cells[0]]
-    if len(set(first)) != len(first) or not all(
-        re.fullmatch(r"[^\W\d][\w .-]{0,39}", cell) or not cell for cell in first
-    ):
+    if not all(re.fullmatch(r"[^\W\d][\w .-]{0,39}", cell) or not cell for cell in first):
         return False
     rest = [row for row in cells[1:_SAMPLE_ROWS] if len(row) == len(first)]
     tallies = [Counter(row[column].strip() for row in rest) for column in range(len(first))]
     fresh = [cell != "" and cell not in tally for cell, tally in zip(first, tallies, strict=True)]
     if any(new and cell.lower().replace(" ", "_") in known for cell, new in zip(first, fresh, strict=True)):
         return True
-    if len(first) < 2 or any(" " in cell for cell in first):
+    names = [cell for cell in first if cell]
+    if len(first) < 2 or len(set(names)) != len(names) or any(" " in cell for cell in names):
         return False
     return any(new and 0 < len(tally) <= len(rest) / 2 for new, tally in zip(fresh, tallies, strict=True))

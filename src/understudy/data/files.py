@@ -58,7 +58,7 @@ class ItemFiles:
 
     def _rows(self, path: Path) -> Iterator[Item]:
         columns: tuple[str, ...] = ()
-        for table in read_blocks(path):
+        for table in read_blocks(path, self.text_columns):
             columns = columns or self._choose(table)
             if all(column in table.columns for column in columns):  # in JSON lines, a block may lack one
                 yield from self._items(table, columns)

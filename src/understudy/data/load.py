@@ -16,7 +16,7 @@ from understudy.data.labels import Label, Labelled
 from understudy.data.leaks import Fold, conflict_note, drop_known, drop_leaks, fold_of
 from understudy.data.pools import expand, read_pool
 from understudy.data.problems import listed
-from understudy.data.sources import Reading, find
+from understudy.data.sources import Found, Reading, find
 from understudy.data.splits import check_fractions, split_rows
 from understudy.data.table import Table
 from understudy.errors import RecipeError, nearest
@@ -90,7 +90,7 @@ def load_dataset(
     left = every.pick(unchosen.tolist()).texts
     task = _make_task(content, splits["train"].labels, train.where, metric or found.metric, bins)
     wanted = (unlabelled,) if isinstance(unlabelled, str | Path) else tuple(unlabelled)
-    columns, paths = found.reading.texts, expand((*found.pools, *wanted))
+    columns, paths = _known_columns(found, content), expand((*found.pools, *wanted))
     files = ItemFiles(tuple(paths), columns, task.texts == 2)
     further: tuple[Item, ...] | ItemFiles = files
     also_dropped: dict[str, int] = {}
@@ -120,6 +120,11 @@ def load_dataset(
         dropped={**dropped, **also_dropped},
         source=str(source),
     )
+
+
+def _known_columns(found: Found, content: Content) -> tuple[str, ...]:
+    """The text columns by name, as the user or the train file has them; none where neither names any."""
+    return found.reading.texts or (content.roles.texts if found.tables["train"].header else ())
 
 
 def _streams(files: ItemFiles, task: Task, labelled: int, above: float | None) -> bool:
@@ -159,7 +164,12 @@ def _split_missing(
     stratified = kind in ("classification", "pair")
     parts = split_rows(splits["train"], missing, seed, train.where, stratified=stratified, fold=fold)
     made = {part: splits["train"].pick(rows) for part, rows in parts.rows.items()}
-    shares = " and ".join(f"{part} ({len(made[part]):,} texts, {missing[part]:.0%})" for part in missing)
+    total = len(splits["train"])
+    shares = " and ".join(
+        f"{part} ({len(found):,} texts, {len(found) / total:.0%})"
+        for part, found in made.items()
+        if part in missing
+    )
     how = "at random, stratified by label" if stratified else "at random"
     notes = [f"Split {shares} off {train.name}: {how}, seed {seed}."]
     if parts.rare:

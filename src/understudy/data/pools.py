@@ -100,7 +100,7 @@ def _read_texts(path: Path, named: Sequence[str]) -> Content:
         if not texts:
             raise DataError(f"{path} holds no text. Leave it out, or put one text on each line.")
         return texts, len(lines) - len(texts), ""
-    table = read_table(path, kind="classification")
+    table = read_table(path, expected=named, kind="classification")
     column, guessed = choose_text_column(table.columns, table.where, named[0] if named else None)
     texts = read_texts(table, column, skip_blank=True)
     return texts, len(table) - len(texts), f", column {column!r}" + (" (guessed)" if guessed else "")
@@ -109,7 +109,7 @@ def _read_texts(path: Path, named: Sequence[str]) -> Content:
 def _read_pairs(path: Path, named: Sequence[str]) -> Content:
     if form_of(path) == "txt":
         return _split_pairs(path)
-    table = read_table(path, kind="pair")
+    table = read_table(path, expected=named, kind="pair")
     there = named if all(name in table.columns for name in named) else ()
     columns, is_guessed = choose_pair(table.columns, table.where, there)
     pairs = read_pairs(table, columns, skip_blank=True)
@@ -152,7 +152,7 @@ def _read_sentences(path: Path, named: Sequence[str]) -> Content:
             sentences = conll.read_columns(text, str(path))
             return next(iter(sentences.columns.values())), 0, ", its words"
         return _cut(split_lines(text), path, "")
-    table = read_table(path)
+    table = read_table(path, expected=named)
     if table.kind == "tagging":
         column = by_name(table.columns, conll.TOKEN_NAMES) or next(iter(table.columns))
         return read_sentences(table, column), 0, ", its words"

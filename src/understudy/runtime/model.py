@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from understudy.errors import ArtifactError
 from understudy.folders import digest, read_manifest, verify
 from understudy.layout import Layout
 from understudy.runtime.fast import FastStudent
@@ -118,11 +120,14 @@ class Model:
         """Items in the form of the task; a sentence given as a text is split into words."""
         many = [items] if self._is_one(items) else list(items)
         if self.task.kind == "tagging":
-            return [
-                tuple(word for word, _, _ in tokens(item)) if isinstance(item, str) else tuple(item)
-                for item in many
+            many = [
+                tuple(word for word, _, _ in tokens(item)) if isinstance(item, str) else item for item in many
             ]
-        return [item if isinstance(item, str) else tuple(item) for item in many]
+        # what is neither a text nor several is left for `encode`, which says where it stands
+        return [
+            tuple(item) if isinstance(item, Iterable) and not isinstance(item, str | bytes) else item
+            for item in many
+        ]
 
 
 def load(folder: str | Path, *, threads: int = 1) -> Model:
@@ -136,7 +141,10 @@ def load(folder: str | Path, *, threads: int = 1) -> Model:
         ArtifactError: a file is missing, truncated or altered (by name), or of a later version.
     """
     opened = open_folder(Path(folder), threads)
-    task = Task.from_dict(opened.config["task"])
+    try:
+        task = Task.from_dict(opened.config["task"])
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"{opened.layout.config} is damaged, or of another version: {error}.") from error
     model = Model(task, opened.config, opened.layout, threads, opened.fast)
     if model.fast is None:
         _ = model.reference  # where anything is wrong with it, it is said now

@@ -46,6 +46,9 @@ def open_folder(folder: Path, threads: int = 1) -> Opened:
         ArtifactError: a file is missing, truncated or altered (by name), or of a later version.
     """
     layout = Layout(folder)
+    if (folder / "models").is_dir() and not layout.config.is_file():
+        names = ", ".join(sorted(str(path.parent) for path in folder.glob("models/*/config.json")))
+        raise ArtifactError(f"{folder} is a run, not a student. Its students are in: {names or 'none yet'}.")
     is_fast = layout.fast.is_file() and status().is_active
     manifest = verify(folder, read=(layout.config.name,) if is_fast else None)
     for path in (layout.config, layout.tokenizer, layout.onnx):
