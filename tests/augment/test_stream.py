@@ -183,7 +183,8 @@ def test_labelled_texts_are_varied_but_no_part_of_the_pool(tmp_path, sentences):
 
 def test_of_what_is_held_out_nothing_is_made(tmp_path):
     judges = held_out_forms(["a very long secret"])
-    stream_pool(["A very  long secret", "b"], STEPS, tmp_path / "p", source="s", held_out=judges)
+    given, labelled = ["A very  long secret", "b"], ["a VERY long secret", "c d e"]
+    stream_pool(given, STEPS, tmp_path / "p", source="s", labelled=labelled, held_out=judges)
     assert "secret" not in " ".join(texts_of(tmp_path / "p"))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from understudy.augment.items import Keys, Seen, hash_keys, item_keys, judged_keys
+from understudy.augment.items import Keys, Seen, hash_keys, item_keys, not_held_out
 from understudy.augment.pool import GIVEN
 from understudy.augment.registry import RULES, Step, Tools
 from understudy.augment.sieve import Sieve, Victim
@@ -128,15 +128,13 @@ def stream_pool(
         return _streamed(folder, manifest, started)
     names = ["given", *(step.name for step in steps)]
     state = _open(folder, identity, names)
-    distinct = list(dict.fromkeys(labelled))
+    seen, judges = _read_keys(folder, state["shards"]), Seen()
+    judges.add(hash_keys(forms))
+    distinct = not_held_out(list(dict.fromkeys(labelled)), judges)
+    seen.add(item_keys(distinct))
     stream = itertools.chain(distinct, items)
     sample = list(itertools.islice(stream, SAMPLE))
-    seen, judges = _read_keys(folder, state["shards"]), Seen()
-    seen.add(item_keys(distinct))
-    judges.add(hash_keys(forms))
-    leaks = judges.contains(judged_keys(sample, item_keys(sample)))
-    known = [item for item, out in zip(sample, leaks, strict=True) if not out]
-    rules = _prepare(steps, known, replace(tools or Tools(), seed=seed))
+    rules = _prepare(steps, not_held_out(sample, judges), replace(tools or Tools(), seed=seed))
     sieves = [Sieve.from_dict(counts, seen, judges) for counts in state["steps"]]
     done = len(state["shards"])
     with (progress or Silent()).bar("augmenting", total, "texts") as advance:
