@@ -7,7 +7,6 @@ mapped. Everything else of a run is the same, and so are its results, to the bit
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from understudy.augment.sieve import DUPLICATE, HELD_OUT
 from understudy.data.blocks import count_rows
 from understudy.data.files import ItemFiles
 from understudy.data.pools import expand
-from understudy.folders import read_json
+from understudy.folders import MANIFEST, discard, read_json
 from understudy.logits import SHARD_TEXTS, Labelling, LogitStore, label, label_stream
 from understudy.progress import Progress
 from understudy.recipe import Recipe
@@ -78,8 +77,8 @@ def grow(run: Run, files: ItemFiles) -> None:
     }
 
     def work(about: dict[str, Any]) -> None:
-        if (run.pool_folder / POOL).is_file():
-            shutil.rmtree(run.pool_folder)  # of a run that was in memory
+        if any((run.pool_folder / name).is_file() for name in (MANIFEST, POOL)):
+            discard(run.pool_folder)  # of other inputs, of a run in memory, or damaged
         stream_pool(
             files,
             steps,

@@ -116,6 +116,32 @@ def test_a_shard_that_went_missing_is_named(tmp_path, sentences, monkeypatch):
         stream_pool(sentences, STEPS, tmp_path / "p", source="s")
 
 
+def test_a_shard_that_was_altered_is_named(tmp_path, sentences):
+    stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    shard = tmp_path / "p" / "shard-000001.parquet"
+    shard.write_bytes(shard.read_bytes()[:-9])
+    with pytest.raises(ArtifactError, match=r"shard-000001.parquet has .* altered"):
+        stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    (tmp_path / "p" / "manifest.json").rename(tmp_path / "p" / "state.json")
+    with pytest.raises(ArtifactError, match=r"shard-000001.parquet is damaged: .* start over"):
+        stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+
+
+def test_a_kill_while_an_older_pool_is_removed_does_no_harm(tmp_path, sentences, monkeypatch):
+    def dying(folder, **_):
+        if Path(folder).exists():
+            (Path(folder) / "manifest.json").unlink()
+            raise KilledError
+
+    stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    with monkeypatch.context() as patched, pytest.raises(KilledError):
+        patched.setattr("shutil.rmtree", dying)
+        stream_pool(sentences, STEPS, tmp_path / "p", source="t")
+    stream_pool(sentences, STEPS, tmp_path / "p", source="t")
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+    verify(tmp_path / "p")
+
+
 def test_pairs_have_two_columns(tmp_path, sentences):
     pairs = list(zip(sentences[:20], sentences[20:40], strict=True))
     stream_pool(pairs, STEPS, tmp_path / "p", source="s")
@@ -141,6 +167,12 @@ def test_no_texts_are_no_error(tmp_path):
 def test_filters_and_models_do_not_stream(tmp_path):
     with pytest.raises(RecipeError, match="'length' cannot stream"):
         stream_pool([], read_steps(["length"]), tmp_path / "p", source="s")
+
+
+def test_an_option_that_a_stream_cannot_honour_is_refused(tmp_path):
+    steps = read_steps([{"masking": {"of": "labelled"}}])
+    with pytest.raises(RecipeError, match=r"'masking' starts from the labelled texts alone \(of\)"):
+        stream_pool(["a"], steps, tmp_path / "p", source="s", labelled=["b"])
 
 
 def test_texts_are_read_from_parquet_and_from_lines(tmp_path, sentences):
