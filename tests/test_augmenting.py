@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from understudy.augment import PoolTexts
 from understudy.augmenting import inspect, label_names
 from understudy.cli import app
 from understudy.errors import DataError, RecipeError
@@ -76,6 +77,21 @@ def test_students_learn_from_the_pool(built, data, bare, tmp_path):
 def test_the_same_seed_makes_the_same_pool(built, data, bare, tmp_path):
     again = distill(data, teacher=str(bare), out=tmp_path / "run", augment=STEPS, until="augment", **SETTINGS)
     assert pool(again.folder) == pool(built)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_file_that_a_step_names_may_change(data, bare, tmp_path, stream):
+    synonyms, asked = tmp_path / "synonyms.tsv", {"teacher": str(bare), "out": tmp_path / "run"}
+    steps = ({"eda": {"synonyms": str(synonyms), "operations": ["synonyms"], "stop_words": 0}},)
+
+    def made(word):
+        synonyms.write_text(f"film\t{word}\n", encoding="utf-8")
+        distill(data, augment=steps, until="augment", data__stream=stream, **asked, **SETTINGS)
+        return " ".join(PoolTexts(tmp_path / "run" / "augment") if stream else pool(tmp_path / "run"))
+
+    assert "movie" in made("movie")
+    assert "picture" in (second := made("picture"))
+    assert "movie" not in second
 
 
 def test_the_command_shows_the_pool(built, tmp_path):

@@ -126,8 +126,11 @@ def _ask_again(run: Run, steps: Sequence[Step]) -> None:
 
 def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, Any]:
     """Everything that decides the pool."""
-    data = run.dataset
+    from understudy.augment.named import digests
+
+    data, files = run.dataset, digests(steps)
     return {
+        **({"files": files} if files else {}),
         "steps": [[step.name, asdict(step.config), step.of] for step in steps],
         "texts": [list(data.train.texts), list(data.unlabelled)],
         "held out": [list(data.dev.texts), list(data.test.texts)],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from understudy.augment import PoolTexts, held_out_forms, read_steps, stream_pool
 from understudy.augment.inspection import inspect_streamed
+from understudy.augment.named import digests
 from understudy.augment.picture import NUMBERS, save_inspection
 from understudy.augment.registry import RULES
 from understudy.augment.sieve import DUPLICATE, HELD_OUT
@@ -68,8 +69,9 @@ def growth(recipe: Recipe) -> int:
 def grow(run: Run, files: ItemFiles) -> None:
     """The stage ``augment``: given texts and what rules make of them, each once, as Parquet shards."""
     steps, data = read_steps(run.recipe.augment), run.dataset
-    judges = [*data.dev.texts, *data.test.texts]
+    judges, named = [*data.dev.texts, *data.test.texts], digests(steps)
     inputs = {
+        **({"files": named} if named else {}),
         "steps": [[step.name, asdict(step.config)] for step in steps],
         "texts": [list(data.train.texts), files.fingerprint],
         "held out": judges,
