@@ -110,6 +110,18 @@ def test_what_cannot_be_augmented_is_refused(data, tmp_path):
         distill(data, augment=["ruls"], out=tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("gold", "step"), [({"labels": ["good"]}, "balance"), ({"score": 1.5}, "confidence")]
+)
+def test_filters_by_label_need_one_label_a_text(gold, step, tmp_path):
+    kind = "multilabel" if "labels" in gold else "regression"
+    rows = [{"text": f"text {n}", **gold} for n in range(30)]
+    rows[0] |= {"score": 2.5} if "score" in gold else {"labels": ["bad"]}
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(RecipeError, match=f"'{step}' reads the one label .* {kind}"):
+        distill(str(tmp_path / "d.jsonl"), data__kind=kind, augment=["rules", step], out=tmp_path / "run")
+
+
 def paraphrase(server, **more):
     facts = {"base_url": server.url, "model": "tiny-chat", "key_env": "TEST_KEY", "backoff": 0.001}
     return {"paraphrase": {**facts, "variants": 2, "labels": {"good": "praise", "bad": "blame"}, **more}}
