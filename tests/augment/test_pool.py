@@ -64,8 +64,9 @@ def test_a_step_may_start_from_labelled_or_given_texts_alone():
     assert made("all") >= {"two", "five"}
     with pytest.raises(RecipeError, match=r"ngram\.of .*'gold'"):
         read_steps([{"ngram": {"of": "gold"}}])
-    with pytest.raises(RecipeError, match="no option 'of'"):
-        read_steps([{"length": {"of": "given"}}])
+    for entry in ({"length": {"of": "given"}}, {"merge": {"sources": ["more.csv"], "of": "given"}}):
+        with pytest.raises(RecipeError, match="no option 'of'"):
+            read_steps([entry])
 
 
 def test_nothing_that_is_held_out_is_made(sentences):

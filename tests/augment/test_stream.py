@@ -11,7 +11,7 @@ from understudy.augment.inspection import inspect_pool, inspect_streamed
 from understudy.augment.items import item_keys, normalise_item
 from understudy.augment.sieve import DUPLICATE, HELD_OUT, SHOWN
 from understudy.augment.stream import read_shards, read_texts
-from understudy.errors import ArtifactError, RecipeError
+from understudy.errors import ArtifactError, DataError, RecipeError
 from understudy.folders import verify
 
 STEPS = read_steps([{"masking": {"passes": 3}}, {"ngram": {"passes": 3}}])
@@ -134,9 +134,10 @@ def test_a_kill_while_an_older_pool_is_removed_does_no_harm(tmp_path, sentences,
             raise KilledError
 
     stream_pool(sentences, STEPS, tmp_path / "p", source="s")
-    with monkeypatch.context() as patched, pytest.raises(KilledError):
+    with monkeypatch.context() as patched:
         patched.setattr("shutil.rmtree", dying)
-        stream_pool(sentences, STEPS, tmp_path / "p", source="t")
+        with pytest.raises(KilledError):
+            stream_pool(sentences, STEPS, tmp_path / "p", source="t")
     stream_pool(sentences, STEPS, tmp_path / "p", source="t")
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
     verify(tmp_path / "p")
@@ -180,6 +181,9 @@ def test_texts_are_read_from_parquet_and_from_lines(tmp_path, sentences):
     (tmp_path / "more.txt").write_text("one\n\ntwo\r\n  \nthree")
     paths = [*sorted((tmp_path / "p").glob("*.parquet")), tmp_path / "more.txt"]
     assert list(read_texts(paths, batch=7)) == [*sentences, "one", "two", "three"]
+    (tmp_path / "more.txt").write_bytes(b"one\ncaf\xe9\n")
+    with pytest.raises(DataError, match=r"more.txt, line 2: byte 0xe9 is not UTF-8"):
+        list(read_texts([tmp_path / "more.txt"]))
 
 
 def test_memory_holds_keys_not_texts(tmp_path, sentences, monkeypatch):

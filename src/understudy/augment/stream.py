@@ -23,6 +23,7 @@ from understudy.augment.pool import GIVEN
 from understudy.augment.registry import OF_ALL, RULES, Step, Tools
 from understudy.augment.sieve import Sieve, Victim
 from understudy.augment.variants import BLOCK, Rule, sides, step_seed, variants
+from understudy.data.blocks import read_lines
 from understudy.errors import ArtifactError, RecipeError
 from understudy.folders import (
     MANIFEST,
@@ -106,8 +107,9 @@ def stream_pool(
 
     What repeats another text, or is held out, is not varied either.
     A killed run goes on after its last shard when it is called again with the same arguments; a finished one
-    is left as it is. Where no given text repeats another one or a variant, the texts are those of `build_pool`
-    for rules that need no counts of words; else variants are other draws, for what is dropped is not varied.
+    is left as it is. Where no given text repeats another one or a variant, the texts are those of
+    `build_pool` for rules that need no counts of words; else variants are other draws, since what is dropped
+    is not varied.
 
     Args:
         items: texts or pairs; read once, in order.
@@ -241,6 +243,9 @@ def read_texts(paths: Sequence[Path], column: str = "text", batch: int = BLOCK) 
         paths: files; those that end in ``.parquet`` are read as such.
         column: of Parquet files.
         batch: rows read at once.
+
+    Raises:
+        DataError: a text file cannot be read, or is not UTF-8; by line.
     """
     import pyarrow.parquet as pq
 
@@ -250,8 +255,7 @@ def read_texts(paths: Sequence[Path], column: str = "text", batch: int = BLOCK) 
                 for rows in file.iter_batches(batch, columns=[column]):
                     yield from rows.column(0).to_pylist()
         else:
-            with path.open(encoding="utf-8") as lines:
-                yield from (line.rstrip("\r\n") for line in lines if line.strip())
+            yield from (line for _, line in read_lines(path) if line.strip())
 
 
 def _check_rules(steps: Sequence[Step]) -> None:
@@ -263,8 +267,8 @@ def _check_rules(steps: Sequence[Step]) -> None:
             )
         if step.of != OF_ALL:
             raise RecipeError(
-                f"The step {step.name!r} starts from the {step.of} texts alone (of), but a pool that streams is "
-                "made of all. Leave the option out, or run the step with `build_pool`."
+                f"The step {step.name!r} starts from the {step.of} texts alone (of), but a pool that streams "
+                "is made of all. Leave the option out, or run the step with `build_pool`."
             )
 
 
@@ -320,7 +324,11 @@ def _read_keys(folder: Path, shards: Sequence[dict[str, Any]]) -> Seen:
         path = folder / shard["file"]
         is_whole = path.is_file() and file_digest(path) == shard["facts"]["sha256"]
         if not is_whole:
-            what = "is damaged: its SHA-256 is another" if path.is_file() else f"is missing, but {STATE} names it"
+            what = (
+                "is damaged: its SHA-256 is another"
+                if path.is_file()
+                else f"is missing, but {STATE} names it"
+            )
             raise ArtifactError(f"{path} {what}. Remove {folder} and start over.")
         seen.add(pq.read_table(path, columns=["key"]).column(0).to_numpy())
     return seen
