@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from understudy.augment import PoolTexts
 from understudy.augmenting import inspect, label_names
 from understudy.cli import app
 from understudy.errors import DataError, RecipeError
@@ -78,6 +79,21 @@ def test_the_same_seed_makes_the_same_pool(built, data, bare, tmp_path):
     assert pool(again.folder) == pool(built)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_file_that_a_step_names_may_change(data, bare, tmp_path, stream):
+    synonyms, asked = tmp_path / "synonyms.tsv", {"teacher": str(bare), "out": tmp_path / "run"}
+    steps = ({"eda": {"synonyms": str(synonyms), "operations": ["synonyms"], "stop_words": 0}},)
+
+    def made(word):
+        synonyms.write_text(f"film\t{word}\n", encoding="utf-8")
+        distill(data, augment=steps, until="augment", data__stream=stream, **asked, **SETTINGS)
+        return " ".join(PoolTexts(tmp_path / "run" / "augment") if stream else pool(tmp_path / "run"))
+
+    assert "movie" in made("movie")
+    assert "picture" in (second := made("picture"))
+    assert "movie" not in second
+
+
 def test_the_command_shows_the_pool(built, tmp_path):
     drawn = tmp_path / "pool.png"
     result = CliRunner().invoke(app, ["pool", "inspect", str(built), "--picture", str(drawn)])
@@ -92,6 +108,18 @@ def test_the_command_shows_the_pool(built, tmp_path):
 def test_what_cannot_be_augmented_is_refused(data, tmp_path):
     with pytest.raises(RecipeError, match=r"augment.*'ruls'.*'rules'"):
         distill(data, augment=["ruls"], out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("gold", "step"), [({"labels": ["good"]}, "balance"), ({"score": 1.5}, "confidence")]
+)
+def test_filters_by_label_need_one_label_a_text(gold, step, tmp_path):
+    kind = "multilabel" if "labels" in gold else "regression"
+    rows = [{"text": f"text {n}", **gold} for n in range(30)]
+    rows[0] |= {"score": 2.5} if "score" in gold else {"labels": ["bad"]}
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(RecipeError, match=f"'{step}' reads the one label .* {kind}"):
+        distill(str(tmp_path / "d.jsonl"), data__kind=kind, augment=["rules", step], out=tmp_path / "run")
 
 
 def paraphrase(server, **more):

@@ -11,6 +11,7 @@ from understudy.errors import ArtifactError
 from understudy.folders import (
     MANIFEST,
     digest,
+    discard,
     file_digest,
     publish,
     read_json,
@@ -221,6 +222,13 @@ def test_a_kill_between_the_two_renames_leaves_no_half_folder(folder):
         verify(folder)
     put(folder, three="third")
     assert contents(folder) == {"three": "third"}
+
+
+def test_a_discarded_folder_is_gone_and_so_is_what_a_killed_run_left(folder):
+    put(folder.with_name(".made.old"), one="older")
+    discard(folder)
+    assert list(folder.parent.iterdir()) == []
+    discard(folder)
 
 
 def test_there_is_no_manifest_where_nothing_was_finished(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,31 @@ def test_what_streams_and_what_not_may_change(run, source, tmp_path):
     for stream in (False, True, False):
         made = ask(source, out, stream=stream, until="augment")
         assert (made.folder / "augment" / "pool.jsonl").is_file() is not stream
+
+
+@pytest.mark.parametrize("name", ["shard-000000.parquet", "manifest.json"])
+def test_a_damaged_pool_is_made_again(run, source, tmp_path, name):
+    out = Path(shutil.copytree(run.folder, tmp_path / "run"))
+    whole = (out / "augment" / name).read_bytes()
+    (out / "augment" / name).write_bytes(whole[:-9] + b"x" * 9)
+    ears = Ears()
+    ask(source, out, stream=True, until="augment", progress=ears)
+    assert any("made again" in line for line in ears.heard)
+    assert (out / "augment" / name).read_bytes() == whole
+
+
+def test_a_kill_while_the_page_is_written_leaves_no_half_of_it(run, source, tmp_path, monkeypatch):
+    def dying(*_):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr("understudy.augment.picture.save_page", dying)
+        with pytest.raises(KeyboardInterrupt):
+            ask(source, out, stream=True, until="augment")
+    ask(source, out, stream=True, until="augment")
+    assert inspect(out).to_dict() == inspect(run.folder).to_dict()
+    assert (out / "augment" / "inspection.html").is_file()
 
 
 def test_the_pool_can_be_looked_at(run):

@@ -49,9 +49,6 @@ def augment(run: Run) -> None:
     from understudy.augment import read_steps
 
     steps, data = read_steps(run.recipe.augment), run.dataset
-    if data.task.kind == "tagging":
-        raise RecipeError("Sentences to be tagged cannot be augmented: their words change, tags do not.")
-    check_described(steps, data.task)
     _ask_again(run, steps)
     run.stages.run("augment", run.pool_folder, _inputs(run, steps), lambda about: _build(run, steps, about))
     notes = [
@@ -72,9 +69,25 @@ def made_pool(run: Run) -> Iterable[Item] | None:
     return run.pool
 
 
-def check_described(steps: Sequence[Step], task: Task) -> None:
-    """Refuse descriptions of labels that the task does not have."""
-    for step in steps:
+def check_steps(recipe: Recipe, task: Task) -> None:
+    """Refuse what steps cannot do for this task, before any work is done.
+
+    Raises:
+        RecipeError: sentences to be tagged, a filter by the one label of texts that have not one, or a
+            description of a label that the task does not have.
+    """
+    if not recipe.augment:
+        return
+    from understudy.augment import read_steps
+
+    if task.kind == "tagging":
+        raise RecipeError("Sentences to be tagged cannot be augmented: their words change, tags do not.")
+    for step in read_steps(recipe.augment):
+        if step.spec.needs_teacher and not (task.is_exclusive or task.is_binned):
+            raise RecipeError(
+                f"The filter {step.name!r} reads the one label that the teacher gives to each text, but this "
+                f"is a {task.kind} task. Leave it out."
+            )
         if step.spec.needs_labels:
             for name in step.config.labels:
                 if name not in task.index:
@@ -126,8 +139,11 @@ def _ask_again(run: Run, steps: Sequence[Step]) -> None:
 
 def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, Any]:
     """Everything that decides the pool."""
-    data = run.dataset
+    from understudy.augment.named import digests
+
+    data, files = run.dataset, digests(steps)
     return {
+        **({"files": files} if files else {}),
         "steps": [[step.name, asdict(step.config), step.of] for step in steps],
         "texts": [list(data.train.texts), list(data.unlabelled)],
         "held out": [list(data.dev.texts), list(data.test.texts)],

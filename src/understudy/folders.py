@@ -96,6 +96,15 @@ def publish(folder: Path, about: Mapping[str, Any]) -> Iterator[Path]:
         aside.replace(folder)
 
 
+def discard(folder: Path) -> None:
+    """Remove a folder, if there is one: renamed first, so that a kill leaves no part of it in its place."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)  # left by a killed run
+    if folder.exists():
+        folder.replace(old)
+        shutil.rmtree(old)
+
+
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a folder, or ``None`` where there is none (never written, or written only in part)."""
     path = folder / MANIFEST

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy import buying, streaming, summary, unlabelled
-from understudy.augmenting import asks_teacher, augment
+from understudy.augmenting import asks_teacher, augment, check_steps
 from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
@@ -122,6 +122,7 @@ def _check_task(recipe: Recipe, task: Task) -> None:
     from understudy.students.registry import spec
 
     check_loss(task, recipe.loss)
+    check_steps(recipe, task)
     if recipe.data.stream is True and task.kind == "tagging":
         raise RecipeError("data.stream: sentences of words are tagged in memory. Leave it out.")
     weights = recipe.training.class_weights or recipe.teacher.finetune.class_weights

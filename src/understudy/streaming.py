@@ -7,20 +7,20 @@ mapped. Everything else of a run is the same, and so are its results, to the bit
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from understudy.augment import PoolTexts, held_out_forms, read_steps, stream_pool
 from understudy.augment.inspection import inspect_streamed
+from understudy.augment.named import digests
 from understudy.augment.picture import NUMBERS, save_inspection
 from understudy.augment.registry import RULES
 from understudy.augment.sieve import DUPLICATE, HELD_OUT
 from understudy.data.blocks import count_rows
 from understudy.data.files import ItemFiles
 from understudy.data.pools import expand
-from understudy.folders import read_json
+from understudy.folders import MANIFEST, discard, read_json
 from understudy.logits import SHARD_TEXTS, Labelling, LogitStore, label, label_stream
 from understudy.progress import Progress
 from understudy.recipe import Recipe
@@ -69,8 +69,9 @@ def growth(recipe: Recipe) -> int:
 def grow(run: Run, files: ItemFiles) -> None:
     """The stage ``augment``: given texts and what rules make of them, each once, as Parquet shards."""
     steps, data = read_steps(run.recipe.augment), run.dataset
-    judges = [*data.dev.texts, *data.test.texts]
+    judges, named = [*data.dev.texts, *data.test.texts], digests(steps)
     inputs = {
+        **({"files": named} if named else {}),
         "steps": [[step.name, asdict(step.config)] for step in steps],
         "texts": [list(data.train.texts), files.fingerprint],
         "held out": judges,
@@ -78,8 +79,8 @@ def grow(run: Run, files: ItemFiles) -> None:
     }
 
     def work(about: dict[str, Any]) -> None:
-        if (run.pool_folder / POOL).is_file():
-            shutil.rmtree(run.pool_folder)  # of a run that was in memory
+        if any((run.pool_folder / name).is_file() for name in (MANIFEST, POOL)):
+            discard(run.pool_folder)  # of other inputs, of a run in memory, or damaged
         stream_pool(
             files,
             steps,

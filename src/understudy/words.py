@@ -116,6 +116,11 @@ def without_masks(text: str) -> str:
     return _MASKS.sub(" ", text)
 
 
+def with_masks_as_words(text: str) -> str:
+    """A text of the transfer set in which each mark of a masked word is a word like any other."""
+    return _MASKS.sub("mask", text)
+
+
 def build_vocabulary(texts: Iterable[str], size: int, *, has_separator: bool = False) -> WordVocabulary:
     """The most frequent words of ``texts`` behind the special ones, ``size`` entries together.
 

@@ -73,3 +73,11 @@ def test_a_bad_file_of_tags_is_refused(tmp_path):
     (tmp_path / "bad").write_text("run\tVERB\nroom\n")
     with pytest.raises(DataError, match=r"bad, line 2: 'room' is no word and tag"):
         read_tags(tmp_path / "bad")
+    (tmp_path / "bad").write_bytes(b"good\tJJ\ncaf\xe9\tNN\n")
+    with pytest.raises(DataError, match="bad, line 2: byte 0xe9 is not UTF-8"):
+        read_tags(tmp_path / "bad")
+
+
+def test_words_that_cannot_be_told_apart_share_a_class_and_nobody_is_warned():
+    found = learn_classes([f"x{number}zz" for number in range(200)], classes=64).by_word
+    assert found["x11zz"] == found["x21zz"]

@@ -14,7 +14,13 @@ def logits_of(labels, columns=3):
 
 
 def test_words_of_a_text_or_a_pair_are_counted_and_a_mask_is_one():
-    assert word_counts(["Don't stop, now!", "", ("a b", "c."), "a [MASK] b"]).tolist() == [5, 0, 4, 3]
+    assert word_counts(["Don't stop, now!", "", ("a b", "c."), "a [MASK] b", "<mask> b"]).tolist() == [
+        5,
+        0,
+        4,
+        3,
+        2,
+    ]
 
 
 def test_length_by_min_max():

@@ -3,6 +3,7 @@ import importlib
 import numpy as np
 import pytest
 
+from understudy.augment.filter_configs import NearDuplicatesConfig
 from understudy.augment.likeness import by_domain, near_duplicates, shingles
 from understudy.errors import DataError, MissingExtraError
 
@@ -72,3 +73,10 @@ def test_likeness_needs_labelled_texts_and_no_pool():
     with pytest.raises(DataError, match="there are none"):
         by_domain(POOL, [], 2)
     assert len(by_domain([], LABELLED, 2).kept) == 0
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.8, 1.0])
+def test_the_shortest_signature_serves_every_threshold(threshold):
+    pytest.importorskip("datasketch")
+    assert NearDuplicatesConfig(threshold=threshold, permutations=8).permutations == 8
+    assert near_duplicates(["a b c", "A b c"], threshold=threshold, permutations=8).kept.tolist() == [0]

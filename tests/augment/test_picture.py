@@ -43,6 +43,11 @@ def test_another_suffix_is_refused(inspection, tmp_path):
         save_picture(inspection[0], tmp_path / "pool.pgn")
 
 
+def test_a_folder_that_is_not_there_is_named(inspection, tmp_path):
+    with pytest.raises(RecipeError, match=r"no folder .*nowhere for the picture pool\.png"):
+        save_picture(inspection, tmp_path / "nowhere" / "pool.png")
+
+
 def test_the_page_stands_alone_and_escapes_texts(inspection, tmp_path):
     found = replace(inspection[0], survivors=("<b>rain</b> & more", ("one", "other")))
     save_page(found, tmp_path / "pool.html")

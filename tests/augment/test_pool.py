@@ -64,26 +64,32 @@ def test_a_step_may_start_from_labelled_or_given_texts_alone():
     assert made("all") >= {"two", "five"}
     with pytest.raises(RecipeError, match=r"ngram\.of .*'gold'"):
         read_steps([{"ngram": {"of": "gold"}}])
-    with pytest.raises(RecipeError, match="no option 'of'"):
-        read_steps([{"length": {"of": "given"}}])
+    for entry in ({"length": {"of": "given"}}, {"merge": {"sources": ["more.csv"], "of": "given"}}):
+        with pytest.raises(RecipeError, match="no option 'of'"):
+            read_steps([entry])
 
 
 def test_nothing_that_is_held_out_is_made(sentences):
     free = build_pool(sentences, ("Given  Text",), RULES, tools=TOOLS)
-    judges = [free.items[row].upper() for row in range(0, len(free), 3)]
-    held = build_pool(
-        sentences, ("Given  Text",), RULES, tools=TOOLS, held_out=held_out_forms([*judges, "given text"])
-    )
+    judges = [item.upper() for item in free.items[::3] if item != "Given  Text"]
+    held = build_pool(sentences, ("Given  Text",), RULES, tools=TOOLS, held_out=held_out_forms(judges))
     assert not set(map(normalise_item, held.items)) & set(map(normalise_item, judges))
-    assert len(held) == len(free) - len({normalise_item(j) for j in [*judges, "given text"]})
-    assert held.reports[0].removed == {HELD_OUT: 1}
+    assert len(held) == len(free) - len(set(map(normalise_item, judges)))
     shown = {victim.reason for report in held.reports for victim in report.victims}
     assert shown == {HELD_OUT, DUPLICATE}
     for report in held.reports:
         for victim in report.victims:
-            assert (normalise_item(victim.item) in set(map(normalise_item, judges))) or (
-                victim.reason == DUPLICATE or victim.item == "Given  Text"
-            )
+            is_judge = normalise_item(victim.item) in set(map(normalise_item, judges))
+            assert is_judge == (victim.reason == HELD_OUT)
+
+
+@pytest.mark.parametrize("of", ["all", "labelled", "given"])
+def test_of_what_is_held_out_nothing_is_made(of):
+    steps = read_steps([{"masking": {"p": 0.5, "of": of}}, {"ngram": {"p": 1.0, "of": of}}])
+    judges = held_out_forms(["a very long secret"])
+    pool = build_pool(["one two", "A VERY long secret"], ["A very  long secret"], steps, held_out=judges)
+    assert "secret" not in " ".join(pool.items)
+    assert pool.reports[0].removed == {HELD_OUT: 1}
 
 
 def test_pairs_make_pairs(sentences):

@@ -19,6 +19,11 @@ def test_a_text_is_cut_where_sentences_end():
     ]
 
 
+def test_closing_quotes_and_brackets_stay_with_their_sentence():
+    text = 'He said "Stop." Then (it was late.) Nobody came. (Quite "so.") Well.'
+    assert cut(text) == ['He said "Stop."', "Then (it was late.)", "Nobody came.", '(Quite "so.")', "Well."]
+
+
 def test_no_cut_before_a_small_letter_or_inside_a_number():
     assert cut("He paid 3.50 for it, i.e. too much.") == ["He paid 3.50 for it, i.e. too much."]
 
@@ -40,6 +45,7 @@ def test_too_short_and_too_long_sentences_are_left_out():
     [
         ("It isn't, no.", "It is n't , no ."),
         ("They've seen Bob's (old) U.S. film!", "They 've seen Bob 's ( old ) U.S. film !"),
+        ('(He said "Stop.")', '( He said " Stop . " )'),
         ("well...  so --- be it", "well ... so -- - be it"),
     ],
 )

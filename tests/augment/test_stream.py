@@ -11,7 +11,7 @@ from understudy.augment.inspection import inspect_pool, inspect_streamed
 from understudy.augment.items import item_keys, normalise_item
 from understudy.augment.sieve import DUPLICATE, HELD_OUT, SHOWN
 from understudy.augment.stream import read_shards, read_texts
-from understudy.errors import ArtifactError, RecipeError
+from understudy.errors import ArtifactError, DataError, RecipeError
 from understudy.folders import verify
 
 STEPS = read_steps([{"masking": {"passes": 3}}, {"ngram": {"passes": 3}}])
@@ -116,6 +116,33 @@ def test_a_shard_that_went_missing_is_named(tmp_path, sentences, monkeypatch):
         stream_pool(sentences, STEPS, tmp_path / "p", source="s")
 
 
+def test_a_shard_that_was_altered_is_named(tmp_path, sentences):
+    stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    shard = tmp_path / "p" / "shard-000001.parquet"
+    shard.write_bytes(shard.read_bytes()[:-9])
+    with pytest.raises(ArtifactError, match=r"shard-000001.parquet has .* altered"):
+        stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    (tmp_path / "p" / "manifest.json").rename(tmp_path / "p" / "state.json")
+    with pytest.raises(ArtifactError, match=r"shard-000001.parquet is damaged: .* start over"):
+        stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+
+
+def test_a_kill_while_an_older_pool_is_removed_does_no_harm(tmp_path, sentences, monkeypatch):
+    def dying(folder, **_):
+        if Path(folder).exists():
+            (Path(folder) / "manifest.json").unlink()
+            raise KilledError
+
+    stream_pool(sentences, STEPS, tmp_path / "p", source="s")
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", dying)
+        with pytest.raises(KilledError):
+            stream_pool(sentences, STEPS, tmp_path / "p", source="t")
+    stream_pool(sentences, STEPS, tmp_path / "p", source="t")
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+    verify(tmp_path / "p")
+
+
 def test_pairs_have_two_columns(tmp_path, sentences):
     pairs = list(zip(sentences[:20], sentences[20:40], strict=True))
     stream_pool(pairs, STEPS, tmp_path / "p", source="s")
@@ -143,11 +170,20 @@ def test_filters_and_models_do_not_stream(tmp_path):
         stream_pool([], read_steps(["length"]), tmp_path / "p", source="s")
 
 
+def test_an_option_that_a_stream_cannot_honour_is_refused(tmp_path):
+    steps = read_steps([{"masking": {"of": "labelled"}}])
+    with pytest.raises(RecipeError, match=r"'masking' starts from the labelled texts alone \(of\)"):
+        stream_pool(["a"], steps, tmp_path / "p", source="s", labelled=["b"])
+
+
 def test_texts_are_read_from_parquet_and_from_lines(tmp_path, sentences):
     stream_pool(sentences, (), tmp_path / "p", source="s")
     (tmp_path / "more.txt").write_text("one\n\ntwo\r\n  \nthree")
     paths = [*sorted((tmp_path / "p").glob("*.parquet")), tmp_path / "more.txt"]
     assert list(read_texts(paths, batch=7)) == [*sentences, "one", "two", "three"]
+    (tmp_path / "more.txt").write_bytes(b"one\ncaf\xe9\n")
+    with pytest.raises(DataError, match=r"more.txt, line 2: byte 0xe9 is not UTF-8"):
+        list(read_texts([tmp_path / "more.txt"]))
 
 
 def test_memory_holds_keys_not_texts(tmp_path, sentences, monkeypatch):
@@ -183,7 +219,8 @@ def test_labelled_texts_are_varied_but_no_part_of_the_pool(tmp_path, sentences):
 
 def test_of_what_is_held_out_nothing_is_made(tmp_path):
     judges = held_out_forms(["a very long secret"])
-    stream_pool(["A very  long secret", "b"], STEPS, tmp_path / "p", source="s", held_out=judges)
+    given, labelled = ["A very  long secret", "b"], ["a VERY long secret", "c d e"]
+    stream_pool(given, STEPS, tmp_path / "p", source="s", labelled=labelled, held_out=judges)
     assert "secret" not in " ".join(texts_of(tmp_path / "p"))
 
 

@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,27 @@ def test_vectors_are_read_with_or_without_a_head(tmp_path):
     words, vectors = read_vectors(tmp_path / "v", 2)
     assert words == ["a", "b"]
     assert vectors.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_a_word_of_vectors_may_hold_spaces(tmp_path):
+    (tmp_path / "v").write_text("a 1 2\n. . . 3 4\nat b@c.org 5 6\n")
+    words, vectors = read_vectors(tmp_path / "v", 9)
+    assert words == ["a", ". . .", "at b@c.org"]
+    assert vectors.tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
+@pytest.mark.parametrize("name", ["v", "v.gz"])
+def test_files_may_be_packed_and_a_wrong_byte_is_named_by_its_line(tmp_path, name):
+    def put(data):
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return tmp_path / name
+
+    assert read_vectors(put(b"caf\xc3\xa9 1 2\n"), 9)[0] == ["café"]
+    assert read_synonyms(put(b"caf\xc3\xa9\tbar\n"))(["Café"]) == [("bar",)]
+    with pytest.raises(DataError, match=f"{name}, line 2: byte 0xe9 is not UTF-8"):
+        read_vectors(put(b"a 1 2\ncaf\xe9 1 2\n"), 9)
+    with pytest.raises(DataError, match=f"{name}, line 2: byte 0xe9 is not UTF-8"):
+        read_synonyms(put(b"a\tb\ncaf\xe9\tc\n"))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from understudy.augment import variants as module
-from understudy.augment.configs import MaskingConfig
+from understudy.augment.configs import EdaConfig, MaskingConfig
 from understudy.augment.rules import tang_rule
 from understudy.augment.variants import sides, step_seed, variants
 
@@ -34,15 +34,39 @@ def test_pairs_change_one_side_then_the_other_then_both():
     made = flat(variants([("a b", "c d"), ("e", "")], shout, passes=4, seed=0))
     assert made == [
         ("#0 b", "c d"), ("#0", ""),
-        ("a b", "#0 d"),
-        ("#0 b", "#0 d"), ("#0", ""),
+        ("a b", "#1 d"),
+        ("#2 b", "#2 d"), ("#2", ""),
         ("#1 b", "c d"), ("#1", ""),
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("operations", [1, 2, 3, 4])
+def test_what_a_rule_does_in_turn_meets_every_side(operations):
+    turns = []
+
+    def spy(sentences):
+        return lambda _, number: (turns.append(number % operations), (sentences, sentences.lengths < 0))[1]
+
+    list(variants([("a b", "c d")], spy, passes=3 * operations, seed=0))
+    first, second, both = turns[::4], turns[1::4], turns[2::4]  # of both, each side is asked
+    assert sorted(first) == sorted(second) == sorted(both) == list(range(operations))
+    assert turns[3::4] == both
+
+
+def test_the_usual_passes_over_pairs_leave_no_operation_of_eda_out():
+    config, pairs = EdaConfig(synonyms=None), [("a b c d e f", "g h i j k l")]
+    asked = []
+
+    def spy(sentences):
+        return lambda _, number: (asked.append(number % 4), (sentences, sentences.lengths < 0))[1]
+
+    list(variants(pairs, spy, passes=config.passes, seed=0))
+    assert set(asked) == set(range(len(config.operations)))
+
+
 def test_the_side_that_is_held_fixed_stays_to_the_letter():
     made = flat(variants([("a  B\tc", " D ")], shout, passes=2, seed=0))
-    assert made == [("#0 B c", " D "), ("a  B\tc", "#0")]
+    assert made == [("#0 B c", " D "), ("a  B\tc", "#1")]
 
 
 def test_blocks_draw_from_seeds_of_their_own(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from understudy.augment.pieces import Sentences, read_sentences
+from understudy.data.blocks import read_lines
 from understudy.errors import DataError
 from understudy.task import IntArray
 
@@ -85,23 +87,20 @@ def read_tags(path: str | Path) -> TagDictionary:
     Lines of ten columns are read as CoNLL-U: the word is the second, its tag the fourth.
 
     Raises:
-        DataError: the file is missing, or a line has fewer than two columns.
+        DataError: the file is missing or not UTF-8, or a line has fewer than two columns.
     """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"There is no file of tags {path}.")
     counts: dict[str, Counter[str]] = {}
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            columns = line.rstrip("\n").split("\t")
-            if not line.strip() or (line.startswith("#") and len(columns) != 2):
-                continue
-            if len(columns) < 2:
-                raise DataError(
-                    f"{path}, line {number}: {line.strip()[:60]!r} is no word and tag with a tab."
-                )
-            word, tag = (columns[1], columns[3]) if len(columns) == 10 else (columns[0], columns[-1])
-            counts.setdefault(word, Counter())[tag] += 1
+    for number, line in read_lines(path):
+        columns = line.split("\t")
+        if not line.strip() or (line.startswith("#") and len(columns) != 2):
+            continue
+        if len(columns) < 2:
+            raise DataError(f"{path}, line {number}: {line.strip()[:60]!r} is no word and tag with a tab.")
+        word, tag = (columns[1], columns[3]) if len(columns) == 10 else (columns[0], columns[-1])
+        counts.setdefault(word, Counter())[tag] += 1
     numbers: dict[str, int] = {}
     best = {word: min(found, key=lambda tag: (-found[tag], tag)) for word, found in counts.items()}
     return TagDictionary({word: numbers.setdefault(tag, len(numbers)) for word, tag in best.items()})
@@ -125,6 +124,7 @@ def learn_classes(texts: Sequence[str], classes: int = 64, seed: int = 0) -> Tag
     from scipy.sparse import diags
     from sklearn.cluster import KMeans
     from sklearn.decomposition import TruncatedSVD
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.preprocessing import normalize
 
     sentences = read_sentences([text.lower() for text in texts])
@@ -136,7 +136,9 @@ def learn_classes(texts: Sequence[str], classes: int = 64, seed: int = 0) -> Tag
     counts = np.bincount(sentences.flat, minlength=len(words))
     axes = TruncatedSVD(width, random_state=seed).fit(diags(np.sqrt(np.sqrt(counts))) @ features)
     points = normalize(axes.transform(features))
-    groups = KMeans(classes, n_init=1, random_state=seed, max_iter=50).fit(points, sample_weight=counts)
+    with warnings.catch_warnings():  # of words that cannot be told apart, which make fewer classes
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        groups = KMeans(classes, n_init=1, random_state=seed, max_iter=50).fit(points, sample_weight=counts)
     return TagDictionary(dict(zip(words, groups.labels_.tolist(), strict=True)))
 
 

@@ -57,7 +57,7 @@ class NearDuplicatesConfig:
     Attributes:
         threshold: Jaccard similarity of their shingles from which on two texts are nearly the same.
         shingle: words in a shingle; a shorter text is one shingle.
-        permutations: length of a MinHash signature: longer is slower and more exact.
+        permutations: length of a MinHash signature, at least 8: longer is slower and more exact.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -67,11 +67,11 @@ class NearDuplicatesConfig:
     permutations: int = 64
 
     def __post_init__(self) -> None:
-        check_positive(shingle=self.shingle, permutations=self.permutations)
+        check_positive(shingle=self.shingle)
         if not 0.0 < self.threshold <= 1.0:
             raise RecipeError(f"threshold is {self.threshold}, but must be greater than 0 and at most 1.")
-        if self.permutations < 2:
-            raise RecipeError(f"permutations is {self.permutations}, but must be at least 2.")
+        if self.permutations < 8:
+            raise RecipeError(f"permutations is {self.permutations}, but must be at least 8.")
 
 
 @dataclass(frozen=True)

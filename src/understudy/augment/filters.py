@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from understudy.augment.configs import MASK
 from understudy.errors import DataError
 from understudy.task import FloatArray, IntArray, Item
-from understudy.words import count_words
+from understudy.words import count_words, with_masks_as_words
 
 _TOGETHER = 8192  # texts whose code points are in memory at once
 
@@ -46,7 +45,7 @@ def word_counts(items: Sequence[Item]) -> IntArray:
     for start in range(0, len(items), _TOGETHER):
         some = items[start : start + _TOGETHER]
         joined = (item if isinstance(item, str) else " ".join(item) for item in some)
-        parts.append(count_words([text.replace(MASK, "mask") for text in joined]))
+        parts.append(count_words([with_masks_as_words(text) for text in joined]))
     return np.concatenate(parts)
 
 

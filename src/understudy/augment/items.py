@@ -61,6 +61,12 @@ def judged_keys(items: Sequence[Item], keys: Keys) -> Keys:
     return keys if not items or isinstance(items[0], str) else hash_keys(map(judged_form, items))
 
 
+def not_held_out(items: Sequence[Item], held_out: Seen) -> list[Item]:
+    """The items whose `judged_form` is not among those of dev and test, in order."""
+    is_out = held_out.contains(judged_keys(items, item_keys(items)))
+    return [item for item, out in zip(items, is_out.tolist(), strict=True) if not out]
+
+
 def pick(items: Sequence[T], rows: npt.NDArray[np.int64], most: int, seed: int) -> tuple[T, ...]:
     """At most ``most`` of the items in ``rows``, drawn at random, in their order."""
     if len(rows) > most:

@@ -18,6 +18,7 @@ from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from understudy.augment.inspection import MOST_WORDS, Inspection, Lengths
 from understudy.configs import check_choice
+from understudy.errors import RecipeError
 from understudy.folders import write_bytes
 from understudy.task import Item
 
@@ -60,9 +61,11 @@ def save_picture(inspection: Inspection, path: Path) -> None:
     """Write the picture; the suffix of ``path`` says in which format.
 
     Raises:
-        RecipeError: the suffix is none of `FORMATS`.
+        RecipeError: the suffix is none of `FORMATS`, or there is no such folder.
     """
     check_choice("form of picture", path.suffix, FORMATS)
+    if not path.parent.is_dir():
+        raise RecipeError(f"There is no folder {path.parent} for the picture {path.name}. Make it first.")
     write_bytes(path, _bytes(inspection, path.suffix.removeprefix(".")))
 
 
@@ -71,9 +74,9 @@ NUMBERS, PAGE = "inspection.json", "inspection.html"
 
 
 def save_inspection(inspection: Inspection, folder: Path) -> None:
-    """Write the numbers, and the page that shows them."""
-    (folder / NUMBERS).write_text(json.dumps(inspection.to_dict()), encoding="utf-8")
+    """Write the page, and last the numbers that it shows: where they are, both are whole."""
     save_page(inspection, folder / PAGE)
+    write_bytes(folder / NUMBERS, json.dumps(inspection.to_dict()).encode())
 
 
 def save_page(inspection: Inspection, path: Path) -> None:

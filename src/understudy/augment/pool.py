@@ -10,7 +10,7 @@ import numpy as np
 
 from understudy.augment import steps as _steps  # noqa: F401 -- registers them
 from understudy.augment.filters import Filtered, word_counts
-from understudy.augment.items import Seen, hash_keys, item_keys, judged_form, pick
+from understudy.augment.items import Seen, hash_keys, item_keys, judged_form, not_held_out, pick
 from understudy.augment.registry import FILTER, OF_ALL, OF_GIVEN, OF_LABELLED, ORIGINALS, RULES, Step, Tools
 from understudy.augment.sieve import SHOWN, Sieve, Victim
 from understudy.augment.variants import sides, step_seed, variants
@@ -89,7 +89,7 @@ def build_pool(
     Every step that makes texts starts from the labelled and the given ones, not from what others made, and
     draws from a seed of its own: what it makes does not depend on the steps beside it. A text enters once,
     and never if it is labelled or held out (case folded, white space made one space; held-out pairs in either
-    order).
+    order). No step is shown a held-out text either.
 
     Args:
         labelled: the training texts; never removed, and not part of the pool.
@@ -106,13 +106,15 @@ def build_pool(
     """
     _check_one_kind([*labelled, *given])
     tools = replace(tools or Tools(), labelled=labelled, progress=progress or Silent())
+    judges = Seen()
+    judges.add(hash_keys(held_out))
+    open_to_steps = not_held_out(labelled, judges), not_held_out(given, judges)
     building = _Building(
-        sources={of: originals(of, labelled, given) for of in ORIGINALS},
-        held_out=Seen(),
+        sources={of: originals(of, *open_to_steps) for of in ORIGINALS},
+        held_out=judges,
         seen=Seen(),
         seed=seed,
     )
-    building.held_out.add(hash_keys(held_out))
     building.seen.add(item_keys(labelled))
     _add(building, "given", GIVEN, [list(given)])
     with tools.progress.bar("augmenting", len(steps), "steps") as advance:

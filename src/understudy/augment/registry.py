@@ -59,6 +59,7 @@ class Spec:
             items; of filters (config, items, tools) → `Filtered`.
         needs_teacher: whether it reads the teacher's logits.
         needs_labels: whether it reads the labels of labelled texts.
+        is_source: whether it brings texts of its own, and starts from none.
         source: the paper.
     """
 
@@ -68,6 +69,7 @@ class Spec:
     run: Callable[[Any, Any, Tools], Any]
     needs_teacher: bool
     needs_labels: bool
+    is_source: bool
     source: str
 
 
@@ -105,6 +107,7 @@ def register(
     source: str,
     needs_teacher: bool = False,
     needs_labels: bool = False,
+    is_source: bool = False,
 ) -> Callable[[F], F]:
     """Decorate a function to make it a step.
 
@@ -115,7 +118,7 @@ def register(
     def add(run: F) -> F:
         if name in STEPS:
             raise RecipeError(f"There is a step {name!r} already. Give the new one another name.")
-        STEPS[name] = Spec(name, kind, config, run, needs_teacher, needs_labels, source)
+        STEPS[name] = Spec(name, kind, config, run, needs_teacher, needs_labels, is_source, source)
         return run
 
     return add
@@ -143,7 +146,7 @@ def step(name: str, options: Mapping[str, Any] | None = None) -> Step:
     found, options = spec(name), dict(options or {})
     known = [entry.name for entry in fields(found.config)]
     of = OF_ALL
-    if found.kind != FILTER:
+    if found.kind != FILTER and not found.is_source:
         of = options.pop("of", OF_ALL)
         check_choice(f"{name}.of", of, ORIGINALS)
     for option in options:

@@ -13,11 +13,11 @@ from understudy.words import split
 _BREAK = re.compile(r"<br\s*/?>|[\r\n]+", re.IGNORECASE)
 """Where a sentence ends in any case."""
 
-_END = re.compile(r"""(?<=[.!?…])["')\]]*\s+(?=["'(\[]?[^\W_a-z])""")
-"""Where one ends, most of the time: a full stop, then white space, then no small letter."""
+_END = re.compile(r"""(?:(?<=[.!?…])|(?<=[.!?…]["')\]])|(?<=[.!?…]["')\]]{2}))\s+(?=["'(\[]?[^\W_a-z])""")
+"""Where one ends, most of the time: a full stop, perhaps quoted, then white space, then no small letter."""
 
 _CONTRACTION = re.compile(r"(?<=\w)(n't|'(?:s|re|ve|ll|d|m))\b", re.IGNORECASE)
-_PUNCTUATION = re.compile(r"""\s*(\.\.\.|--|[,;:!?()"]|\.(?=\s*$))\s*""")
+_PUNCTUATION = re.compile(r"""\s*(\.\.\.|--|[,;:!?()"]|\.(?=[")\s]*$))\s*""")
 """What the Penn Treebank puts spaces around; a full stop only at the end."""
 
 

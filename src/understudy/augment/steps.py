@@ -76,7 +76,7 @@ def eda(config: EdaConfig, texts: Sequence[str], tools: Tools) -> Rule:
     return eda_rule(config, texts, tools.synonyms)
 
 
-@register("merge", MODEL, config=MergeConfig, source=_NITYASYA + "3.3")
+@register("merge", MODEL, config=MergeConfig, source=_NITYASYA + "3.3", is_source=True)
 def merge(config: MergeConfig, items: Sequence[Item], tools: Tools) -> Iterator[list[Item]]:  # noqa: ARG001
     """Texts of other data sets."""
     return merging.merge(config)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,13 +18,23 @@ from typing import Any
 
 import numpy as np
 
-from understudy.augment.items import Keys, Seen, hash_keys, item_keys, judged_keys
+from understudy.augment.items import Keys, Seen, hash_keys, item_keys, not_held_out
 from understudy.augment.pool import GIVEN
-from understudy.augment.registry import RULES, Step, Tools
+from understudy.augment.registry import OF_ALL, RULES, Step, Tools
 from understudy.augment.sieve import Sieve, Victim
 from understudy.augment.variants import BLOCK, Rule, sides, step_seed, variants
+from understudy.data.blocks import read_lines
 from understudy.errors import ArtifactError, RecipeError
-from understudy.folders import MANIFEST, digest, file_digest, read_json, read_manifest, write_json
+from understudy.folders import (
+    MANIFEST,
+    digest,
+    discard,
+    file_digest,
+    read_json,
+    read_manifest,
+    verify,
+    write_json,
+)
 from understudy.progress import Progress, Silent
 from understudy.task import IntArray, Item
 
@@ -98,8 +107,9 @@ def stream_pool(
 
     What repeats another text, or is held out, is not varied either.
     A killed run goes on after its last shard when it is called again with the same arguments; a finished one
-    is left as it is. A text is kept where it stands first, so with duplicates between blocks the pool's order
-    differs from `build_pool`'s; the set of its texts is the same for rules that need no counts of words.
+    is left as it is. Where no given text repeats another one or a variant, the texts are those of
+    `build_pool` for rules that need no counts of words; else variants are other draws, since what is dropped
+    is not varied.
 
     Args:
         items: texts or pairs; read once, in order.
@@ -115,8 +125,8 @@ def stream_pool(
         about: JSON-ready facts for the manifest.
 
     Raises:
-        RecipeError: a step is not one of rules.
-        ArtifactError: a shard of an earlier run is missing, or the folder holds something else.
+        RecipeError: a step is not one of rules, or does not start from all texts.
+        ArtifactError: a shard of an earlier run is missing or altered, or the folder holds something else.
     """
     started = time.perf_counter()
     _check_rules(steps)
@@ -125,18 +135,16 @@ def stream_pool(
     identity = digest([*told, *([list(labelled)] if labelled else [])])
     manifest = read_manifest(folder) if folder.is_dir() else None
     if manifest is not None and manifest.get("identity") == identity:
-        return _streamed(folder, manifest, started)
+        return _streamed(folder, verify(folder), started)
     names = ["given", *(step.name for step in steps)]
     state = _open(folder, identity, names)
-    distinct = list(dict.fromkeys(labelled))
+    seen, judges = _read_keys(folder, state["shards"]), Seen()
+    judges.add(hash_keys(forms))
+    distinct = not_held_out(list(dict.fromkeys(labelled)), judges)
+    seen.add(item_keys(distinct))
     stream = itertools.chain(distinct, items)
     sample = list(itertools.islice(stream, SAMPLE))
-    seen, judges = _read_keys(folder, state["shards"]), Seen()
-    seen.add(item_keys(distinct))
-    judges.add(hash_keys(forms))
-    leaks = judges.contains(judged_keys(sample, item_keys(sample)))
-    known = [item for item, out in zip(sample, leaks, strict=True) if not out]
-    rules = _prepare(steps, known, replace(tools or Tools(), seed=seed))
+    rules = _prepare(steps, not_held_out(sample, judges), replace(tools or Tools(), seed=seed))
     sieves = [Sieve.from_dict(counts, seen, judges) for counts in state["steps"]]
     done = len(state["shards"])
     with (progress or Silent()).bar("augmenting", total, "texts") as advance:
@@ -235,6 +243,9 @@ def read_texts(paths: Sequence[Path], column: str = "text", batch: int = BLOCK) 
         paths: files; those that end in ``.parquet`` are read as such.
         column: of Parquet files.
         batch: rows read at once.
+
+    Raises:
+        DataError: a text file cannot be read, or is not UTF-8; by line.
     """
     import pyarrow.parquet as pq
 
@@ -244,8 +255,7 @@ def read_texts(paths: Sequence[Path], column: str = "text", batch: int = BLOCK) 
                 for rows in file.iter_batches(batch, columns=[column]):
                     yield from rows.column(0).to_pylist()
         else:
-            with path.open(encoding="utf-8") as lines:
-                yield from (line.rstrip("\r\n") for line in lines if line.strip())
+            yield from (line for _, line in read_lines(path) if line.strip())
 
 
 def _check_rules(steps: Sequence[Step]) -> None:
@@ -254,6 +264,11 @@ def _check_rules(steps: Sequence[Step]) -> None:
             raise RecipeError(
                 f"The step {step.name!r} cannot stream: it is no rule. Leave it out, or run it "
                 "with `build_pool`."
+            )
+        if step.of != OF_ALL:
+            raise RecipeError(
+                f"The step {step.name!r} starts from the {step.of} texts alone (of), but a pool that streams "
+                "is made of all. Leave the option out, or run the step with `build_pool`."
             )
 
 
@@ -286,7 +301,7 @@ def _open(folder: Path, identity: str, names: Sequence[str]) -> dict[str, Any]:
     if state.get("identity") != identity:
         if folder.exists():
             _check_ours(folder)
-            shutil.rmtree(folder)
+        discard(folder)
         folder.mkdir(parents=True)
         nothing = [{"name": name, "made": 0, "removed": {}, "shown": {}} for name in names]
         state = {"identity": identity, "steps": nothing, "shards": []}
@@ -307,8 +322,14 @@ def _read_keys(folder: Path, shards: Sequence[dict[str, Any]]) -> Seen:
     seen = Seen()
     for shard in shards:
         path = folder / shard["file"]
-        if not path.is_file():
-            raise ArtifactError(f"{path} is missing, but {STATE} names it. Remove {folder} and start over.")
+        is_whole = path.is_file() and file_digest(path) == shard["facts"]["sha256"]
+        if not is_whole:
+            what = (
+                "is damaged: its SHA-256 is another"
+                if path.is_file()
+                else f"is missing, but {STATE} names it"
+            )
+            raise ArtifactError(f"{path} {what}. Remove {folder} and start over.")
         seen.add(pq.read_table(path, columns=["key"]).column(0).to_numpy())
     return seen
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from understudy.data.blocks import read_lines
 from understudy.errors import DataError
 from understudy.task import FloatArray, IntArray
 
@@ -21,27 +22,27 @@ def read_synonyms(path: str | Path) -> Synonyms:
     """Read a file with a word and its synonyms on each line, between tabs; words are looked up in lower case.
 
     Raises:
-        DataError: the file is missing, or a line has no synonym.
+        DataError: the file is missing or not UTF-8, or a line has no synonym.
     """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"There is no file of synonyms {path}.")
     table: dict[str, tuple[str, ...]] = {}
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            word, *others = (part.strip() for part in line.split("\t"))
-            others = [other for other in others if other]
-            if word and not others:
-                raise DataError(f"{path}, line {number}: {word[:60]!r} has no synonym after a tab.")
-            if word:
-                table[word.lower()] = (*table.get(word.lower(), ()), *others)
+    for number, line in read_lines(path):
+        word, *others = (part.strip() for part in line.split("\t"))
+        others = [other for other in others if other]
+        if word and not others:
+            raise DataError(f"{path}, line {number}: {word[:60]!r} has no synonym after a tab.")
+        if word:
+            table[word.lower()] = (*table.get(word.lower(), ()), *others)
     return lambda words: [table.get(word.lower(), ()) for word in words]
 
 
 def read_vectors(path: str | Path, most: int) -> tuple[list[str], FloatArray]:
     """Read word vectors in GloVe's format: on each line a word and its numbers, between spaces.
 
-    A first line of two numbers (word2vec's text format) is passed over.
+    A first line of two numbers (word2vec's text format) is passed over. A word may hold spaces, as a few do
+    in GloVe's largest file.
 
     Args:
         path: the file.
@@ -51,22 +52,21 @@ def read_vectors(path: str | Path, most: int) -> tuple[list[str], FloatArray]:
         Words, and their vectors ``(v, d)``.
 
     Raises:
-        DataError: the file is missing or empty, or a line has another number of columns than the first.
+        DataError: the file is missing, empty or not UTF-8, or a line has other numbers than the first.
     """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"There is no file of word vectors {path}.")
     words: list[str] = []
     rows: list[FloatArray] = []
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            word, *values = line.rstrip().split(" ")
-            if number == 1 and len(values) == 1:
-                continue
-            if len(words) == most:
-                break
-            rows.append(_numbers(values, len(rows[0]) if rows else len(values), f"{path}, line {number}"))
-            words.append(word)
+    for number, line in read_lines(path):
+        word, *values = line.rstrip().rsplit(" ", len(rows[0]) if rows else -1)
+        if number == 1 and len(values) == 1:
+            continue
+        if len(words) == most:
+            break
+        rows.append(_numbers(values, len(rows[0]) if rows else len(values), f"{path}, line {number}"))
+        words.append(word)
     if not words:
         raise DataError(f"{path} holds no word vectors.")
     return words, np.stack(rows)

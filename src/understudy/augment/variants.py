@@ -39,6 +39,7 @@ def variants(
     """Every variant that differs from its text: one list for each block and pass; duplicates are in it.
 
     Of pairs, the first text is changed, then the second, then both, and so on (Tang et al. 2019, § 3.2).
+    What a rule does in turn moves on with each, and begins one later in each round: so it meets every side.
 
     Args:
         items: texts, or pairs.
@@ -62,8 +63,9 @@ def _block(
             yield list(varied.texts(np.flatnonzero(changed)))
         return
     for number in range(passes):
-        turn = ((0,), (1,), (0, 1))[number % 3]
-        yield _vary_pairs(columns, {side: changes[side](generator, number // 3) for side in turn})
+        round_, place = divmod(number, 3)
+        turn = ((0,), (1,), (0, 1))[place]
+        yield _vary_pairs(columns, {side: changes[side](generator, round_ + place) for side in turn})
 
 
 def _vary_pairs(
