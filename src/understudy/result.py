@@ -8,6 +8,7 @@ from typing import Any
 
 from understudy.errors import RecipeError
 from understudy.folders import read_manifest
+from understudy.report.verdict import best
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,17 @@ class Result:
 
     @property
     def best(self) -> Path:
-        """The folder of the student that scores best on the test split.
+        """The folder of the student that was best on dev, which the report's verdict is about.
 
         Raises:
             RecipeError: the run ended before its report, so nothing was compared.
         """
         if self.report is None:
             raise RecipeError("This run ended before its report: no student is known to be the best.")
-        students = [row for row in self.report["rows"] if row["role"] == "student"]
-        return self.models[max(students, key=lambda row: row["score"])["name"]]
+        row = best(self.report["rows"], "student")
+        if row is None:
+            raise RecipeError("The report has no student.")
+        return self.models[row["name"]]
 
     @property
     def html(self) -> Path:

@@ -169,7 +169,7 @@ def _curve(score: float, rng: random.Random) -> list[dict[str, float]]:
         {
             "epoch": epoch,
             "train_loss": 2.1 * 0.72**epoch + rng.uniform(0, 0.03),
-            "dev_score": score - 0.4 * 0.6**epoch + rng.uniform(-0.006, 0.006),
+            "dev_score": score - 0.4 * 0.6**epoch - rng.uniform(0, 0.002),
         }
         for epoch in range(1, 13)
     ]

@@ -119,10 +119,26 @@ def test_a_student_without_latency_still_names_a_faster_one(report):
     assert "Where speed counts most: cbow.v1 scores 87.1 % (85.3–88.8)." in give_verdict(report).details
 
 
-def test_best_prefers_the_faster_of_equals(report):
-    row_of(report, "cbow.v1")["score"] = row_of(report, "bilstm.v1")["score"]
-    assert best(report["rows"], "student")["name"] == "cbow.v1"
+def test_best_is_chosen_on_dev_and_prefers_the_faster_of_equals(report):
+    rows, slow, fast = report["rows"], row_of(report, "bilstm.v1"), row_of(report, "cbow.v1")
+    assert best(rows, "student") is slow
+    fast["score"] = slow["score"] + 0.01
+    assert best(rows, "student") is slow  # test chooses nothing
+    fast["curve"] = slow["curve"]
+    assert best(rows, "student") is fast
+    fast["curve"] = [{"dev_score": 0.9}, {"dev_score": 0.99}, {"dev_score": 0.5}]
+    said = "cbow.v1 is the best of 4 students on dev (99.0 %); test chose nothing."
+    assert said in give_verdict(report).details
+    report["rows"] = [row for row in rows if row["role"] != "student"] + [slow, fast]
+    assert "cbow.v1 is the better of two students on dev" in " ".join(give_verdict(report).details)
     assert best([], "student") is None
+
+
+def test_without_curves_the_score_has_to_choose(report):
+    for name in ("bilstm.v1", "cbow.v1"):
+        row_of(report, name)["curve"] = []
+    assert best(report["rows"], "student")["name"] == "bilstm.v1"
+    assert "on dev" not in " ".join(give_verdict(report).details)
 
 
 def test_a_twin_is_found_by_name_then_by_size(report):

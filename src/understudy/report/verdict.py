@@ -14,6 +14,7 @@ from understudy.report.rows import (
     latency,
     metric_name,
     ratio_digits,
+    score,
     score_with_interval,
     shorten,
     signed,
@@ -108,6 +109,7 @@ def give_verdict(report: Mapping[str, Any]) -> Verdict:
         _on_twin(student, twin(student, rows)),
         _on_baseline(student, best(rows, "baseline")),
         _on_faster(student, rows),
+        _on_choice(student, rows),
         on_test(report),
     ]
     return Verdict(_headline(student, best(rows, "teacher")), tuple(filter(None, sentences)))
@@ -119,9 +121,21 @@ def is_judged_by_teacher(facts: Mapping[str, Any]) -> bool:
 
 
 def best(rows: Sequence[Row], role: str) -> Row | None:
-    """The row of a role with the highest score, of equal ones the fastest; ``None``: there is none."""
+    """The row of a role that was best on dev, of equal ones the fastest; ``None``: there is none.
+
+    Test chooses nothing, for the best of several scores on test promises too much. Where a row says nothing
+    of dev, the highest score has to do.
+    """
     chosen = [row for row in rows if row["role"] == role]
-    return max(chosen, key=lambda row: (row["score"], -latency(row)), default=None)
+    known = all(row["curve"] for row in chosen)
+    return max(
+        chosen, key=lambda row: (dev_score(row) if known else row["score"], -latency(row)), default=None
+    )
+
+
+def dev_score(row: Row) -> float:
+    """The score on dev of the epoch that was kept, of a row with a training curve."""
+    return max(float(epoch["dev_score"]) for epoch in row["curve"])
 
 
 def twin(student: Row, rows: Sequence[Row]) -> Row | None:
@@ -200,6 +214,16 @@ def find_confusions(row: Row | None, labels: Sequence[str], limit: int = 8) -> l
             if count and answer != gold
         ]
     return sorted(found, key=lambda item: (-item.count, -item.share))[:limit]
+
+
+def _on_choice(student: Row, rows: Sequence[Row]) -> str:
+    """Why this student is the one that the verdict is about, where there are several."""
+    others = sum(row["role"] == "student" for row in rows) - 1
+    if not others or not student["curve"]:
+        return ""
+    best_of = f"the best of {others + 1} students" if others > 1 else "the better of two students"
+    name, scored = shorten(student["name"], 60), score(student["metric"], dev_score(student))
+    return f"{name} is {best_of} on dev ({scored}); test chose nothing."
 
 
 def _headline(student: Row, teacher: Row | None) -> str:
