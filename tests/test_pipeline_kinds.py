@@ -195,6 +195,11 @@ def test_word_tables_start_from_where_the_recipe_says(start, source, bare, pairs
     facts = json.loads((result.folder / "train" / "cbow.v1-width=8" / "student.json").read_text())["facts"]
     assert facts["start"]["source"] == (vectors.name if start == "file" else start)
     assert 0 < facts["start"]["tokens_covered"] <= 1
+    if start == "file":  # another file of the same name is another start
+        vectors.write_text("good 1 2 3\n", encoding="utf-8")
+        run(source, "pair", bare, out, until="train", students="cbow.v1:width=8", **settings)
+        again = json.loads((result.folder / "train" / "cbow.v1-width=8" / "student.json").read_text())
+        assert again["facts"]["start"]["tokens_covered"] < facts["start"]["tokens_covered"]
 
 
 def test_a_transformer_learns_its_teachers_layers(source, bare, pairs_run, tmp_path):

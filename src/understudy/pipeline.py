@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ from understudy.augmenting import asks_teacher, augment, check_steps
 from understudy.configs import LossConfig, TrainingConfig, check_loss
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
-from understudy.folders import digest, publish, read_json, read_manifest, write_bytes, write_json
+from understudy.folders import digest, file_digest, publish, read_json, read_manifest, write_bytes, write_json
 from understudy.layout import Layout
 from understudy.opening import Order, open_predictor
 from understudy.progress import Progress, Silent
 from understudy.recipe import Recipe, make_recipe, to_yaml
 from understudy.result import Result
-from understudy.run import Member, Run, stage_name
+from understudy.run import Member, Run, alone, stage_name
 from understudy.stages import Stages
 from understudy.subwords import Vocabulary, load_vocabulary, teacher_vocabulary
 from understudy.task import Task
@@ -76,45 +77,51 @@ def distill(
         raise RecipeError("Give a recipe or single settings, not both.")
     function = teacher if callable(teacher) else None
     made = recipe or make_recipe(flags=flags)
-    run = start(made, Path(out) if out else None, progress or Silent(), function)
-    last = STAGES.index(until)
     steps: Sequence[Callable[[Run], object]] = (finetune, augment, label, train, export, evaluate, report)
-    for step in steps[:last]:
-        if step is not finetune or until != "augment" or asks_teacher(run.recipe):
-            step(run)
-    shutil.rmtree(run.folder / ".checkpoints", ignore_errors=True)
+    with started(made, Path(out) if out else None, progress or Silent(), function) as run:
+        for step in steps[: STAGES.index(until)]:
+            if step is not finetune or until != "augment" or asks_teacher(run.recipe):
+                step(run)
+        shutil.rmtree(run.folder / ".checkpoints", ignore_errors=True)
     written = read_json(run.folder / "report.json") if until == "report" else None
     return Result(run.folder, written)
 
 
-def start(
+@contextlib.contextmanager
+def started(
     recipe: Recipe,
     out: Path | None,
     progress: Progress,
     function: Function | None = None,
     *,
     may_stream: bool = True,
-) -> Run:
-    """Read the data, and write down the resolved recipe."""
+) -> Iterator[Run]:
+    """A run whose data is read and whose resolved recipe is written down; its folder is this process's alone.
+
+    Raises:
+        RecipeError: another process is at work there.
+    """
     if recipe.data.source is None:
-        dataset = unlabelled.load(recipe, out, progress, function)
+        dataset = unlabelled.draw(recipe, function)
     else:
         above = streaming.threshold(recipe, progress) if may_stream else None
         options = {**recipe.data.options, "stream_above": above}
         dataset = load_dataset(recipe.data.source, **options, seed=recipe.seed)
     _check_task(recipe, dataset.task)
     folder = out or Path("runs") / dataset.name
-    folder.mkdir(parents=True, exist_ok=True)
-    for note in dataset.notes:
-        progress.say(note)
-    for reason, count in dataset.dropped.items():
-        if count:
-            progress.say(f"Dropped {count:,}: {reason}.")
-    write_bytes(folder / "recipe.yaml", to_yaml(recipe).encode())
-    stages = Stages(folder, progress)
-    key = {"fingerprint": dataset.fingerprint, "notes": list(dataset.notes), "name": dataset.name}
-    stages.run("data", folder / "data", key, lambda about: save_dataset(dataset, folder / "data", about))
-    return Run(folder, recipe, stages, dataset, function)
+    with alone(folder):
+        if recipe.data.source is None:
+            dataset = unlabelled.judged(dataset, recipe, folder, progress, function)
+        for note in dataset.notes:
+            progress.say(note)
+        for reason, count in dataset.dropped.items():
+            if count:
+                progress.say(f"Dropped {count:,}: {reason}.")
+        write_bytes(folder / "recipe.yaml", to_yaml(recipe).encode())
+        stages = Stages(folder, progress)
+        key = {"fingerprint": dataset.fingerprint, "notes": list(dataset.notes), "name": dataset.name}
+        stages.run("data", folder / "data", key, lambda about: save_dataset(dataset, folder / "data", about))
+        yield Run(folder, recipe, stages, dataset, function)
 
 
 def _check_task(recipe: Recipe, task: Task) -> None:
@@ -224,6 +231,7 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
         "config": asdict(run.recipe.training),
         "student": name,
         "seed": run.recipe.seed,
+        **_borrowed(run, name),
     }
 
     def work(about: dict[str, Any]) -> None:
@@ -248,6 +256,15 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
         save_trained(trained, folder, about)
 
     run.stages.run(stage_name("train", name, is_gold=is_gold), folder, inputs, work)
+
+
+def _borrowed(run: Run, name: str) -> dict[str, str]:
+    """What a student takes from a teacher or a file before it learns: gold labels do not tell of it."""
+    options = _options(run, name)
+    if "teacher" in (options.vocabulary, options.embeddings) or options.embeddings == "teacher-static":
+        return {"borrowed": run.teacher_key}
+    file = Path(options.embeddings) if options.embeddings else None
+    return {"borrowed": file_digest(file)} if file and file.is_file() else {}
 
 
 def _options(run: Run, name: str) -> TrainingConfig:

@@ -15,7 +15,7 @@ from understudy.folders import digest, read_json, write_bytes, write_json
 from understudy.ledger import ASIDE, LEDGER, Ledger, read_aside
 from understudy.logits import LogitStore, label
 from understudy.opening import open_predictor
-from understudy.pipeline import finetune, start
+from understudy.pipeline import finetune, started
 from understudy.progress import Progress, Silent
 from understudy.recipe import Recipe
 from understudy.run import Run
@@ -132,13 +132,17 @@ def buy_in_rounds(
         raise RecipeError(f"Select one of {', '.join(WAYS)}, at least 1 text a round, at least 1 round.")
     if recipe.data.stream is True:
         raise RecipeError("data.stream: texts to choose from are in memory. Leave it out.")
-    run = start(recipe, out, progress or Silent(), function, may_stream=False)
+    with started(recipe, out, progress or Silent(), function, may_stream=False) as run:
+        return _buy(run, how, batch, rounds)
+
+
+def _buy(run: Run, how: str, batch: int, rounds: int) -> Rounds:
     teller = _Teller(run)
     augment(run)
     pool = list(dict.fromkeys((*run.dataset.train.texts, *run.pool)))
     folder = run.folder / "rounds"
     folder.mkdir(exist_ok=True)
-    key = digest([run.teacher_key, run.labelled_key, recipe.students[0]])
+    key = digest([run.teacher_key, run.labelled_key, run.recipe.students[0]])
     points = _known(folder / CURVE, key)
     chosen, why = "", "All rounds are done."
     for number in range(rounds + 1):
@@ -149,7 +153,7 @@ def buy_in_rounds(
             why = why if left else "Every text is labelled."
             break
         chosen = how if student is not None or how != "uncertainty" else "random"
-        picked = select(left, student, chosen, batch, (recipe.seed, len(pool) - len(left)))
+        picked = select(left, student, chosen, batch, (run.recipe.seed, len(pool) - len(left)))
         if not teller.ask(picked):
             why = teller.why
             break

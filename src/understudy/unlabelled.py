@@ -30,33 +30,34 @@ NOTE = (
 SOURCE = "texts without labels"
 
 
-def load(recipe: Recipe, out: Path | None, progress: Progress, function: Function | None = None) -> Dataset:
-    """Texts of ``data.unlabelled``, dev and test drawn from them at random and labelled by the teacher.
+def judged(
+    data: Dataset, recipe: Recipe, folder: Path, progress: Progress, function: Function | None = None
+) -> Dataset:
+    """What `draw` gave, its dev and test labelled by the teacher.
 
     Args:
-        recipe: says where the texts are and who labels them.
-        out: folder of the run, where what is bought is kept; by default ``runs/NAME``.
+        data: from `draw`.
+        recipe: says who labels them.
+        folder: of the run, where what is bought is kept.
         progress: audience.
         function: the teacher, where it was handed over in Python.
 
     Raises:
-        DataError: the texts cannot be read, or are too few to be split.
         TeacherError: the budget is spent before dev and test are labelled, or the teacher answers too few.
     """
-    data = draw(recipe, function)
     found = find_outside(recipe, data.task, function)
     if found is None:
         raise TeacherError("A run without labelled data needs a teacher from outside.")
-    folder = (out or Path("runs") / data.name) / "logits" / found.key[:16]
-    dev = _labelled(found, data.task, data.dev.texts, folder, progress)
-    test = _labelled(found, data.task, data.test.texts, folder, progress)
+    store = folder / "logits" / found.key[:16]
+    dev = _labelled(found, data.task, data.dev.texts, store, progress)
+    test = _labelled(found, data.task, data.test.texts, store, progress)
     lost = len(data.dev) + len(data.test) - len(dev) - len(test)
     dropped = {**data.dropped, **({"dev and test texts without an answer": lost} if lost else {})}
     return replace(data, dev=dev, test=test, dropped=dropped)
 
 
 def draw(recipe: Recipe, function: Function | None = None) -> Dataset:
-    """The same, before dev and test are labelled: nobody is asked.
+    """Texts of ``data.unlabelled``, dev and test drawn from them at random; nobody is asked yet.
 
     Raises:
         DataError: the texts cannot be read, or are too few to be split.
