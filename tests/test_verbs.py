@@ -1,5 +1,7 @@
 """The verbs of the base install, as `argparse` reads them; `test_cli.py` tests what they answer."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from understudy import verbs
@@ -57,6 +59,23 @@ def test_wrong_arguments_end_with_code_2(asked, arguments, capsys):
 def test_texts_and_file_together_are_refused(asked):
     with pytest.raises(RecipeError, match="not both"):
         verbs.predict(["folder", "a", "--file", "b"])
+
+
+def test_a_table_is_read_by_its_column_and_nothing_else_has_one(asked, tmp_path, monkeypatch):
+    file = tmp_path / "a.CSV"
+    file.write_text("id,said\n1,one\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"a\.CSV is a table\. Say which column"):
+        verbs.predict(["folder", "--file", str(file)])
+    for other in (["folder", "one"], ["folder"], ["folder", "--file", "a.txt"]):
+        with pytest.raises(RecipeError, match=r"--column is for a --file that ends in \.csv"):
+            verbs.predict([*other, "--column", "said"])
+    assert not asked
+    model = SimpleNamespace(task=SimpleNamespace(texts=1))
+    monkeypatch.setattr("understudy.runtime.load", lambda folder, threads: model, raising=False)
+    with pytest.raises(RecipeError, match="This model reads 1 text: give --column once"):
+        verbs.predict(["folder", "--file", str(file), "--column", "said", "--column", "id"])
+    verbs.predict(["folder", "--file", str(file), "--column", "said"])
+    assert list(asked[0][1]) == ["one"]
 
 
 def test_the_file_that_is_read_is_not_written(asked, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from understudy.errors import DataError, RecipeError
 from understudy.runtime.tagged import tag
 from understudy.task import Task
-from understudy.writing import read_lines, to_items, write_answers
+from understudy.writing import read_lines, read_table, to_items, write_answers
 
 LOGIT = {0.9: float(np.log(9)), 0.5: 0.0}
 
@@ -92,3 +92,51 @@ def test_tags_without_spans_mark_none():
 def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbffirst\r\nsecond\r\n\xef\xbb\xbfthird")
     assert list(read_lines(tmp_path / "a.txt")) == ["first", "second", "\ufeffthird"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", '\ufeffid,text\r\n1,"one, ""two"""\r\n\r\n2,"three\r\nlines"\r\n'),
+        ("a.csv", 'sep=;\nid;text\n1;"one, ""two"""\n2;"three\nlines"\n'),
+        ("a.csv", 'text\n"one, ""two"""\n"three\nlines"\n'),
+        ("a.jsonl", '{"text": "one, \\"two\\""}\n\n{"id": 2, "text": "three\\nlines"}\n'),
+    ],
+)
+def test_the_column_of_a_table_is_read(tmp_path, name, content):
+    file = tmp_path / name
+    file.write_bytes(content.encode())
+    assert list(read_table(file, ["text"])) == ['one, "two"', "three\nlines"]
+
+
+def test_two_columns_make_a_pair(tmp_path):
+    file = tmp_path / "a.tsv"
+    file.write_text('left\tright\nsay "one\ttwo\nthree\tfour\n', encoding="utf-8")
+    assert list(read_table(file, ["right", "left"])) == ['two\tsay "one', "four\tthree"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", "text,label\n", r"has no column 'txt'. Its first line names: text, label\."),
+        ("a.csv", "", r"has no column 'txt'"),
+        ("a.csv", 'id,txt\n1,one\n2,"two\n', "line 3: the row that begins here cannot be read"),
+        ("a.csv", "sep=,\nid,txt\n1,one\n2\n", "line 4: there is nothing in the column 'txt'"),
+        (
+            "a.jsonl",
+            '{"txt": "one"}\n{"txt": 2}\n',
+            "line 2: there is 2, which is no text, in the column 'txt'",
+        ),
+        ("a.jsonl", '{"txt": "one"}\n{\n', "line 2: this is no JSON"),
+        ("a.jsonl", "[1]\n", "line 1: a JSON list instead of an object"),
+    ],
+)
+def test_tables_that_cannot_be_read_say_where(tmp_path, name, content, said):
+    file = tmp_path / name
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        list(read_table(file, ["txt"]))
+
+
+def test_a_text_of_several_lines_is_one_line_of_text(tmp_path):
+    assert written(TEXT, ["one\nline"], "text", tmp_path) == "yes\t0.9000\tone line\n"

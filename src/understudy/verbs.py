@@ -44,7 +44,12 @@ def predict(arguments: Sequence[str]) -> None:
     parser = _parser("predict", predict.__doc__)
     parser.add_argument("folder", type=Path, help="of an exported student")
     parser.add_argument("texts", nargs="*", help="texts; none reads standard input")
-    parser.add_argument("--file", type=Path, help="file with one text a line")
+    parser.add_argument("--file", type=Path, help="file with one text a line; a table needs --column")
+    parser.add_argument(
+        "--column",
+        action="append",
+        help="column of the texts in a CSV, TSV or JSON lines file; twice for pairs",
+    )
     parser.add_argument("--output", type=Path, help="file to write [standard output]")
     parser.add_argument("--format", choices=FORMS, default="text", help="what to write [text]")
     parser.add_argument("--threads", type=int, default=1, help="threads of one call [1]")
@@ -56,14 +61,37 @@ def predict(arguments: Sequence[str]) -> None:
 
 def _predict(given: Namespace) -> None:
     from understudy.runtime import load
-    from understudy.writing import read_lines, write_answers
+    from understudy.writing import write_answers
 
     if given.texts and given.file:
         raise RecipeError("Give texts or --file, not both.")
     if _is_same(given.file, given.output):
         raise RecipeError(f"--output is the file that is read, {given.file}. Name another.")
+    _check_columns(given)
     model = load(given.folder, threads=given.threads)
-    write_answers(model, given.texts or read_lines(given.file), given.format, given.output)
+    if given.column and len(given.column) != model.task.texts:
+        said = "2 texts: give --column twice" if model.task.texts == 2 else "1 text: give --column once"
+        raise RecipeError(f"This model reads {said}.")
+    write_answers(model, given.texts or _lines(given), given.format, given.output)
+
+
+def _check_columns(given: Namespace) -> None:
+    from understudy.writing import TABLES
+
+    is_table = given.file is not None and given.file.suffix.lower() in TABLES
+    if is_table and not given.column:
+        raise RecipeError(
+            f"{given.file} is a table. Say which column holds the texts, such as --column text; or send it "
+            "to standard input to have each line answered as it stands."
+        )
+    if given.column and not is_table:
+        raise RecipeError(f"--column is for a --file that ends in {', '.join(TABLES)}.")
+
+
+def _lines(given: Namespace) -> Iterator[str]:
+    from understudy.writing import read_lines, read_table
+
+    return read_table(given.file, given.column) if given.column else read_lines(given.file)
 
 
 def _is_same(file: Path | None, output: Path | None) -> bool:

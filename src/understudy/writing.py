@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 CHUNK = 4096
 """Lines that are answered at once."""
+
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
+"""Endings of files whose rows have columns."""
+
+DELIMITERS = ",;\t|"
+"""Between the columns of CSV and TSV."""
 
 
 def read_lines(file: Path | None) -> Iterator[str]:
@@ -38,6 +44,77 @@ def read_lines(file: Path | None) -> Iterator[str]:
                     raise DataError(f"{name}, line {number}: byte 0x{byte:02x} is not UTF-8.") from error
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror}.") from error
+
+
+def read_table(file: Path, columns: Sequence[str]) -> Iterator[str]:
+    """The texts of a CSV, TSV or JSON lines file, two of a row with a tab between, as they come.
+
+    Args:
+        file: its ending says what it is.
+        columns: names of the columns of texts: one, or two for pairs.
+
+    Raises:
+        DataError: the file cannot be read, a column is not there, or a row does not hold it as text; by line.
+    """
+    rows = _objects(file) if file.suffix.lower() in (".jsonl", ".ndjson") else _cells(file, columns)
+    for number, row in rows:
+        texts = [_text(row, column, f"{file}, line {number}") for column in columns]
+        yield texts[0] if len(texts) == 1 else "\t".join(" ".join(text.split("\t")) for text in texts)
+
+
+def _text(row: Mapping[str, Any], column: str, where: str) -> str:
+    text = row.get(column)
+    if not isinstance(text, str):
+        what = "nothing" if text is None else f"{text!r}, which is no text,"
+        raise DataError(f"{where}: there is {what} in the column {column!r}.")
+    return text
+
+
+def _objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(read_lines(file), start=1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{file}, line {number}: this is no JSON: {error}.") from error
+        if not isinstance(found, dict):
+            raise DataError(f"{file}, line {number}: a JSON {type(found).__name__} instead of an object.")
+        yield number, found
+
+
+def _cells(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a file whose first line names the columns; the delimiter is one that it fits."""
+    lines = (f"{line}\n" for line in read_lines(file))
+    head = next(lines, "")
+    skipped = int(head.lower().startswith("sep=") and len(head) == len("sep=;\n"))
+    head = next(lines, "") if skipped else head
+    for delimiter in DELIMITERS:
+        names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
+        if set(columns) <= set(names):
+            break
+    else:
+        names = [name.strip() for name in next(csv.reader([head], delimiter=_usual(file)), [])]
+        missing = next(column for column in columns if column not in names)
+        raise DataError(f"{file} has no column {missing!r}. Its first line names: {', '.join(names)}.")
+    is_plain = delimiter == "\t"  # tabs stand between fields as they are, quotes and all
+    reader = csv.reader(
+        lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if is_plain else csv.QUOTE_MINIMAL, strict=True
+    )
+    number = 2 + skipped
+    try:
+        for row in reader:
+            if row:
+                yield number, dict(zip(names, row, strict=False))
+            number = reader.line_num + 2 + skipped
+    except csv.Error as error:
+        raise DataError(
+            f"{file}, line {number}: the row that begins here cannot be read: {error}."
+        ) from error
+
+
+def _usual(file: Path) -> str:
+    return "\t" if file.suffix.lower() == ".tsv" else ","
 
 
 def to_items(model: Model, lines: Iterable[str]) -> Iterator[Any]:
@@ -119,6 +196,7 @@ def _as_text(record: dict[str, Any]) -> str:
             + "\n"
         )
     item = record["text"] if isinstance(record["text"], str) else "\t".join(record["text"])
+    item = " ".join(item.splitlines())
     if "value" in record:
         return f"{record['value']:.4f}\t{item}\n"
     shares = record["probabilities"]

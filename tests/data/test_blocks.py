@@ -37,6 +37,7 @@ def quoted(cell):
 FILES = {
     "a.csv": "id,text\n" + "".join(f"{n},{quoted(t)}\n" for n, t in enumerate(TEXTS)),
     "lines.csv": 'text,n\r\n"two\r\nlines",1\r\n\r\nplain,2\r\nlast,3\r\n',
+    "promised.csv": "sep=;\r\nid;text\r\n" + "".join(f"{n};{quoted(t)}\r\n" for n, t in enumerate(TEXTS)),
     "semi.csv": "id;text\n" + "".join(f"{n};{quoted(t)}\n" for n, t in enumerate(TEXTS)),
     "none.csv": "".join(f"{n},{quoted(t)}\n" for n, t in enumerate(TEXTS)),
     "a.tsv": "id\ttext\n" + "".join(f"{n}\t{t}\n" for n, t in enumerate(TEXTS)),

@@ -23,6 +23,8 @@ def write(path, text):
         ("a.csv", 'text,label\n"one, two",x\nthree,y\n'),
         ("a.csv.gz", '\ufefftext,label\r\n"one, two",x\r\nthree,y\r\n'),
         ("a.csv", "text;label\none, two;x\nthree;y\n"),
+        ("a.csv", '\ufeffsep=;\r\ntext;label\r\n"one, two";x\r\nthree;y\r\n'),
+        ("a.csv", "SEP=\t\ntext\tlabel\none, two\tx\nthree\ty\n"),
         ("a.tsv", "text\tlabel\none, two\tx\nthree\ty\n"),
         ("a.tsv", 'text\tlabel\n"one, two"\tx\n"three"\ty\n'),
         ("a.txt", "text|label\none, two|x\nthree|y\n"),
@@ -183,6 +185,14 @@ def test_missing_and_empty_parquet_are_refused(tmp_path):
     parquet.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "empty.parquet")
     with pytest.raises(DataError, match=r"empty\.parquet is empty"):
         read_table(tmp_path / "empty.parquet")
+
+
+def test_lines_keep_their_numbers_behind_a_promised_delimiter(tmp_path):
+    table = read_table(write(tmp_path / "a.csv", "sep=;\ntext;label\none;x\ntwo;y\n"))
+    assert table.places == [3, 4]
+    assert not any("separated" in guess for guess in table.guesses)
+    with pytest.raises(DataError, match=r"line 4: 1 column instead of 2"):
+        read_table(write(tmp_path / "b.csv", "sep=;\ntext;label\none;x\ntwo\n"))
 
 
 def test_a_delimiter_for_jsonl_is_refused(tmp_path):

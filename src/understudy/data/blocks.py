@@ -131,8 +131,11 @@ def _json_blocks(path: Path) -> Iterator[Table]:
 
 
 def _delimited_blocks(path: Path, form: str, expected: Sequence[str]) -> Iterator[Table]:
-    delimiter, is_quoted = delimiter_of(_head(path), form)
+    head, promised = delimited.promised(_head(path))
+    delimiter, is_quoted = delimiter_of(head, form, promised)
     rows = _quoted(path, delimiter) if is_quoted else _plain(path, delimiter)
+    if promised:
+        next(rows)
     first = list(itertools.islice(rows, HEAD_ROWS))
     top = first[0][1] if first else []
     named = any(cell.strip() in expected for cell in top) or (

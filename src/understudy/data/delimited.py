@@ -50,6 +50,15 @@ def check_delimiter(delimiter: str) -> str:
     return character
 
 
+def promised(text: str) -> tuple[str, str | None]:
+    """A text without the line ``sep=;`` with which spreadsheets begin, and the delimiter that it names.
+
+    An empty line takes its place, so that lines keep their numbers.
+    """
+    found = re.match(r"sep=(.)(?=\r?\n)", text, re.IGNORECASE)
+    return (text[found.end() :], check_delimiter(found[1])) if found else (text, None)
+
+
 def guess_delimiter(text: str, usual: str | None = None) -> str:
     """The character that cuts most rows into as many fields as the first row has, and more than one.
 

@@ -206,7 +206,8 @@ class _Header:
 
 
 def _read_delimited(path: Path, form: str, given: str | None, header: _Header) -> Table:
-    text = read_text(path)
+    text, promised = delimited.promised(read_text(path))
+    given = given or promised
     guesses = []
     delimiter, is_quoted = delimiter_of(text, form, given)
     if given is None and delimiter != _USUAL_DELIMITER.get(form):
