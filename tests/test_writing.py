@@ -119,6 +119,7 @@ def test_two_columns_make_a_pair(tmp_path):
     ("name", "content", "said"),
     [
         ("a.csv", "text,label\n", r"has no column 'txt'. Its first line names: text, label\."),
+        ("a.csv", "sep=;\ntext;label\n", r"has no column 'txt'. Its first line names: text, label\."),
         ("a.csv", "", r"has no column 'txt'"),
         ("a.csv", 'id,txt\n1,one\n2,"two\n', "line 3: the row that begins here cannot be read"),
         ("a.csv", "sep=,\nid,txt\n1,one\n2\n", "line 4: there is nothing in the column 'txt'"),

@@ -94,7 +94,9 @@ def _cells(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
         if set(columns) <= set(names):
             break
     else:
-        names = [name.strip() for name in next(csv.reader([head], delimiter=_usual(file)), [])]
+        names = [
+            name.strip() for name in next(csv.reader([head], delimiter=max(DELIMITERS, key=head.count)), [])
+        ]
         missing = next(column for column in columns if column not in names)
         raise DataError(f"{file} has no column {missing!r}. Its first line names: {', '.join(names)}.")
     is_plain = delimiter == "\t"  # tabs stand between fields as they are, quotes and all
@@ -111,10 +113,6 @@ def _cells(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
         raise DataError(
             f"{file}, line {number}: the row that begins here cannot be read: {error}."
         ) from error
-
-
-def _usual(file: Path) -> str:
-    return "\t" if file.suffix.lower() == ".tsv" else ","
 
 
 def to_items(model: Model, lines: Iterable[str]) -> Iterator[Any]:
