@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "teachers"))
-from chat_server import Chat, serve
+from chat_server import Chat, completion, serve
 
 from understudy.data import load_dataset
 from understudy.ledger import ASIDE, LEDGER, Ledger, read_aside
@@ -60,27 +60,10 @@ class Oracle(Chat):
         right = codes[self.golds[text]]
         rest = (1 - SURE) / (len(codes) - 1)
         chances = {code: SURE if code == right else rest for code in sorted(codes.values(), key=right.__ne__)}
-        tops = [{"token": code, "logprob": math.log(p), "bytes": None} for code, p in chances.items()][
-            :LISTED
-        ]
-        content = right if mood == "well" else "{oops"
+        tops = [(code, math.log(p)) for code, p in chances.items()][:LISTED]
         if mood != "well":
-            tops = [{"token": "{", "logprob": -0.01, "bytes": None}]
-        return {
-            "id": "1",
-            "object": "chat.completion",
-            "created": 0,
-            "model": body["model"],
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": content, "refusal": None},
-                    "finish_reason": "stop",
-                    "logprobs": {"content": [{**tops[0], "top_logprobs": tops}], "refusal": None},
-                }
-            ],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101},
-        }
+            return completion("{oops", [("{", -0.01)], tokens=(100, 1))
+        return completion(right, tops, tokens=(100, 1))
 
 
 def write_recipe(folder: Path, url: str, texts: list[str], labels: tuple[str, ...]) -> Path:

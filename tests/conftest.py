@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import PreTrainedTokenizerFast
 
 from understudy.teachers.transformer import quiet
+
+from .teachers.chat_server import KEY, Chat, serve
 
 WORDS = tuple(
     "a the film was is good bad great dull room food very not and but so really quite it .".split()  # noqa: SIM905
@@ -131,6 +134,19 @@ def toy():
         return rows, labels
 
     return make
+
+
+@pytest.fixture
+def key(monkeypatch):
+    """The environment holds the key of the chat server."""
+    monkeypatch.setenv("TEST_KEY", KEY)
+
+
+@pytest.fixture
+def chat(key):
+    """Moods and options → a running chat server."""
+    with ExitStack() as stack:
+        yield lambda moods=(), **more: stack.enter_context(serve(Chat(moods, **more)))
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -24,21 +23,13 @@ from understudy.progress import Silent
 from understudy.recipe import make_recipe, to_yaml
 from understudy.task import Task
 
-from .teachers.chat_server import KEY, Chat, serve
+from .teachers.chat_server import KEY
 
 TASK = Task(("bad", "good"))
 TEXTS = [f"a {word} film {n}" for n in range(20) for word in ("good", "bad", "great", "dull")]
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch):
-    monkeypatch.setenv("TEST_KEY", KEY)
-
-
-@pytest.fixture
-def chat():
-    with ExitStack() as stack:
-        yield lambda moods=(), **more: stack.enter_context(serve(Chat(moods, **more)))
+pytestmark = pytest.mark.usefixtures("key")
 
 
 class Ears(Silent):

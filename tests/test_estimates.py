@@ -14,15 +14,13 @@ from understudy.pipeline import distill
 from understudy.progress import Silent
 from understudy.task import Task
 
-from .teachers.chat_server import KEY, Chat, serve
+from .teachers.chat_server import Chat, serve
 
 TASK = Task(("bad", "good"))
 TEXTS = [f"a {word} film {n}" for n in range(20) for word in ("good", "bad", "great", "dull")]
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch):
-    monkeypatch.setenv("TEST_KEY", KEY)
+pytestmark = pytest.mark.usefixtures("key")
 
 
 @pytest.fixture

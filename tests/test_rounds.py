@@ -1,7 +1,6 @@
 """Labels in rounds: each batch chosen by the student of the last, and a curve of what they were worth."""
 
 import json
-from contextlib import ExitStack
 
 import pytest
 from typer.testing import CliRunner
@@ -12,20 +11,10 @@ from understudy.pipeline import distill
 from understudy.recipe import make_recipe, to_yaml
 from understudy.rounds import buy_in_rounds
 
-from .teachers.chat_server import KEY, Chat, serve
-
 SETTINGS = {"training.epochs": 4, "training.vocabulary_size": 60, "students": ["cbow.v1:width=8"]}
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch):
-    monkeypatch.setenv("TEST_KEY", KEY)
-
-
-@pytest.fixture
-def chat():
-    with ExitStack() as stack:
-        yield lambda moods=(), **more: stack.enter_context(serve(Chat(moods, **more)))
+pytestmark = pytest.mark.usefixtures("key")
 
 
 @pytest.fixture(scope="session")

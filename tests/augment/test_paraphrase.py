@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -19,22 +18,13 @@ from understudy.augment.sieve import DUPLICATE, HELD_OUT
 from understudy.errors import MissingExtraError, RecipeError, TeacherError
 from understudy.progress import Silent
 
-from ..teachers.chat_server import KEY, Chat, serve  # noqa: TID252 -- tests are no package
+from ..teachers.chat_server import KEY  # noqa: TID252 -- tests are no package
 
 TEXTS = [f"a {word} film {n}" for n in range(10) for word in ("good", "bad")]
 LABELS = {"good": "the film is worth it"}
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch):
-    monkeypatch.setenv("TEST_KEY", KEY)
-
-
-@pytest.fixture
-def chat():
-    """Moods and options → a running server."""
-    with ExitStack() as stack:
-        yield lambda moods=(), **more: stack.enter_context(serve(Chat(moods, **more)))
+pytestmark = pytest.mark.usefixtures("key")
 
 
 class Ears(Silent):

@@ -47,6 +47,26 @@ def judge(text):
     return ("good" if good > 0 else "bad"), 0.5 + 0.45 * min(1, abs(good))
 
 
+def completion(content, tops, *, finish="stop", tokens=(100, 10)):
+    """The JSON of an answer; ``tops`` are the tokens that may stand first and their log-probabilities."""
+    listed = [{"token": token, "logprob": value, "bytes": None} for token, value in tops]
+    prompt, answer = tokens
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": content, "refusal": None},
+        "finish_reason": finish,
+        "logprobs": {"content": [{**listed[0], "top_logprobs": listed}], "refusal": None} if listed else None,
+    }
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "tiny-chat",
+        "choices": [choice],
+        "usage": {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer},
+    }
+
+
 class Chat:
     """What the server does, and what it was asked.
 
@@ -107,29 +127,16 @@ class Chat:
         }.get(mood, answer)
         if '"variants"' in system:
             answer = self.vary(text, mood)
-        logprobs = None
+        tops = []
         if body.get("logprobs") and self.has_logprobs and mood != "bare":
             others = [code for code in codes.values() if code != codes[label]]
             tops = [(str(answer)[:1] if mood != "well" else f" {codes[label]}", math.log(sure))]
             tops += [(code, math.log((1 - sure) / len(others) * 0.98)) for code in others]
             tops = [*tops, ("</s>", -9999.0)]
-            listed = [{"token": token, "logprob": value, "bytes": None} for token, value in tops]
-            logprobs = {"content": [{**listed[0], "top_logprobs": listed}], "refusal": None}
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": answer, "refusal": None},
-            "finish_reason": "length" if mood == "cut off" else "stop" if answer else "content_filter",
-            "logprobs": logprobs,
-        }
-        done = {
-            "id": "1",
-            "object": "chat.completion",
-            "created": 0,
-            "model": "tiny-chat",
-            "choices": [choice],
-        }
-        if mood != "unbilled":
-            done["usage"] = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+        finish = "length" if mood == "cut off" else "stop" if answer else "content_filter"
+        done = completion(answer, tops, finish=finish)
+        if mood == "unbilled":
+            del done["usage"]
         for path, value in ODD.get(mood, ()):
             *way, last = path
             place = done

@@ -10,24 +10,13 @@ from understudy.errors import TeacherError
 from understudy.task import Predictor, Task
 from understudy.teachers.endpoint import Endpoint, opened
 
-from .chat_server import KEY, Chat, judge, serve
+from .chat_server import KEY, Chat, judge
 
 TASK = Task(("bad", "good"))
 TEXTS = ["a good film", "a bad film", "a great room", "the food was dull"]
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch):
-    monkeypatch.setenv("TEST_KEY", KEY)
-
-
-@pytest.fixture
-def chat():
-    """Moods and options → a running server."""
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
-        yield lambda moods=(), **more: stack.enter_context(serve(Chat(moods, **more)))
+pytestmark = pytest.mark.usefixtures("key")
 
 
 def ask(server, texts=TEXTS, task=TASK, **more):

@@ -1,7 +1,6 @@
 """Servers that do worse than the protocol foresees: nothing breaks, nothing is lost, and no key is shown."""
 
 import traceback
-from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -10,21 +9,13 @@ from understudy.errors import TeacherError
 from understudy.task import Task
 from understudy.teachers.endpoint import opened
 
-from .chat_server import KEY, Chat, judge, serve
+from .chat_server import KEY, Chat, judge
 
 TASK = Task(("bad", "good"))
 TEXTS = ["a good film", "a bad film", "a great room", "the food was dull"]
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch):
-    monkeypatch.setenv("TEST_KEY", KEY)
-
-
-@pytest.fixture
-def chat():
-    with ExitStack() as stack:
-        yield lambda moods=(), **more: stack.enter_context(serve(Chat(moods, **more)))
+pytestmark = pytest.mark.usefixtures("key")
 
 
 def ask(server, texts=TEXTS, **more):
