@@ -132,7 +132,7 @@ def _ask_again(run: Run, steps: Sequence[Step]) -> None:
         left_out = set((read_manifest(run.pool_folder) or {}).get(LEFT_OUT, ()))
     except ArtifactError:
         return  # the stage says so, and makes it again
-    if left_out.difference(*(answers.aside for _, answers in _bought(run, steps))):
+    if left_out and left_out.difference(*(answers.aside for _, answers in _bought(run, steps))):
         run.stages.progress.say("augment: a text that was set aside is asked for again")
         (run.pool_folder / MANIFEST).unlink()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy.data import Dataset
-from understudy.data.dataset import Split
 from understudy.errors import TeacherError
 from understudy.folders import digest, read_json, write_json
 from understudy.ledger import ASIDE, LEDGER, Ledger, read_aside
@@ -224,9 +223,8 @@ def _answered(data: Dataset, folder: Path, facts: dict[str, Any]) -> Dataset:
     data = replace(data, notes=(*data.notes, *facts["notes"]))
     if not missing:
         return data
-    kept = [row for row, text in enumerate(data.test.texts) if text not in missing]
-    test = Split(tuple(data.test.texts[row] for row in kept), data.test.labels[kept])
-    dropped = {**data.dropped, "test texts without an answer of the teacher": len(data.test) - len(kept)}
+    test = data.test.without(missing)
+    dropped = {**data.dropped, "test texts without an answer of the teacher": len(data.test) - len(test)}
     return replace(data, test=test, dropped=dropped)
 
 

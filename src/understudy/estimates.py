@@ -84,7 +84,8 @@ def _opened(recipe: Recipe, out: Path | None) -> Run:
     folder = out or Path("runs") / dataset.name
     run = Run(folder, recipe, Stages(folder, Silent()), dataset)
     if recipe.data.source is None:
-        run.dataset = unlabelled.without(dataset, read_aside(run.store_folder / ASIDE))
+        aside = read_aside(run.store_folder / ASIDE)
+        run.dataset = replace(dataset, dev=dataset.dev.without(aside), test=dataset.test.without(aside))
     return run
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,16 +88,6 @@ def task_of(recipe: Recipe, function: Function | None = None) -> Task:
     """The task that the teacher's label names make."""
     kind = recipe.data.kind or "classification"
     return Task(label_names(recipe, function), kind, recipe.data.metric or "")
-
-
-def without(data: Dataset, aside: Container[Item]) -> Dataset:
-    """The data without dev and test texts that the teacher has no usable answer to."""
-
-    def kept(split: Split) -> Split:
-        rows = [row for row, text in enumerate(split.texts) if text not in aside]
-        return Split(tuple(split.texts[row] for row in rows), split.labels[rows])
-
-    return replace(data, dev=kept(data.dev), test=kept(data.test))
 
 
 def _drawn(

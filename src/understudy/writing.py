@@ -23,9 +23,6 @@ CHUNK = 4096
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 """Endings of files whose rows have columns."""
 
-DELIMITERS = ",;\t|"
-"""Between the columns of CSV and TSV."""
-
 
 def read_lines(file: Path | None) -> Iterator[str]:
     """The lines of a file, or of standard input, without their ends and without a byte order mark.
@@ -85,18 +82,16 @@ def _objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _cells(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Rows of a file whose first line names the columns; the delimiter is one that it fits."""
+    from understudy.data.delimited import DELIMITERS, promised  # numpy comes with it
+
     lines = (f"{line}\n" for line in read_lines(file))
     head = next(lines, "")
-    skipped = int(head.lower().startswith("sep=") and len(head) == len("sep=;\n"))
+    skipped = int(promised(head)[1] is not None)
     head = next(lines, "") if skipped else head
-    for delimiter in DELIMITERS:
-        names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
-        if set(columns) <= set(names):
-            break
-    else:
-        names = [
-            name.strip() for name in next(csv.reader([head], delimiter=max(DELIMITERS, key=head.count)), [])
-        ]
+    usual = max(DELIMITERS, key=head.count)
+    delimiter = next((each for each in DELIMITERS if set(columns) <= set(_names(head, each))), usual)
+    names = _names(head, delimiter)
+    if not set(columns) <= set(names):
         missing = next(column for column in columns if column not in names)
         raise DataError(f"{file} has no column {missing!r}. Its first line names: {', '.join(names)}.")
     is_plain = delimiter == "\t"  # tabs stand between fields as they are, quotes and all
@@ -113,6 +108,10 @@ def _cells(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
         raise DataError(
             f"{file}, line {number}: the row that begins here cannot be read: {error}."
         ) from error
+
+
+def _names(head: str, delimiter: str) -> list[str]:
+    return [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
 
 
 def to_items(model: Model, lines: Iterable[str]) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def without(self, items: Container[Item]) -> Split:
+        """The split without these items; each has one row."""
+        kept = [row for row, text in enumerate(self.texts) if text not in items]
+        return Split(tuple(self.texts[row] for row in kept), self.labels[kept])
 
 
 @dataclass(frozen=True)

@@ -123,11 +123,12 @@ class Model:
             many = [
                 tuple(word for word, _, _ in tokens(item)) if isinstance(item, str) else item for item in many
             ]
-        # what is neither a text nor several is left for `encode`, which says where it stands
-        return [
-            tuple(item) if isinstance(item, Iterable) and not isinstance(item, str | bytes) else item
-            for item in many
-        ]
+        return [_as_asked(item) for item in many]
+
+
+def _as_asked(item: Any) -> Any:
+    """Several texts as a tuple; a text as it is, and what is neither: `encode` says where it stands."""
+    return item if isinstance(item, str | bytes) or not isinstance(item, Iterable) else tuple(item)
 
 
 def load(folder: str | Path, *, threads: int = 1) -> Model:
