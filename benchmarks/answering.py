@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from understudy.configs import TrainingConfig
+from understudy.core.configs import TrainingConfig
+from understudy.core.task import Gold, Task
 from understudy.data import load_dataset
-from understudy.export import export
-from understudy.layout import Layout
+from understudy.export.folder import export
 from understudy.runtime import load
+from understudy.runtime.layout import Layout
 from understudy.students.bert import checkpoint_vocabulary
-from understudy.task import Gold, Task
-from understudy.training.baseline import fit_baseline
+from understudy.training.baseline.model import fit_baseline
 from understudy.training.fit import fit
-from understudy.training.transfer import TransferSet
+from understudy.training.transfer_set import TransferSet
 
 SEED = 0
 

@@ -28,9 +28,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "teachers"))
 from chat_server import Chat, completion, serve
 
+from understudy.core.task import Item
 from understudy.data import load_dataset
-from understudy.ledger import ASIDE, LEDGER, Ledger, read_aside
-from understudy.task import Item
+from understudy.targets.ledger import ASIDE, LEDGER, Ledger, read_aside
 
 KEY = "UNDERSTUDY_BENCHMARK_KEY"
 PRICE_IN, PRICE_OUT = 0.15, 0.60

@@ -19,10 +19,10 @@ import numpy as np
 import onnxruntime
 import torch
 
-from understudy.encoding import INPUTS
 from understudy.errors import RecipeError
 from understudy.evaluation.machine import describe_machine
 from understudy.students import STUDENTS, Ragged, build
+from understudy.tokenization.encoding import INPUTS
 
 WORDS = 5_000
 LENGTHS = (1, 2, 19, 63, 200, 511)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from understudy.evaluation.machine import describe_machine
 from understudy.students import Ragged, build
-from understudy.students.matrix import PREFIXES, PRODUCTS, prefix_products, product
+from understudy.students.layers.matrix import PREFIXES, PRODUCTS, prefix_products, product
 
 TOLERANCE = 1e-5
 """Largest difference from the loop, relative to the largest entry (which is about 1, or more)."""

@@ -28,9 +28,9 @@ import pyarrow.parquet as pq
 import torch
 
 from understudy.evaluation.machine import describe_machine
-from understudy.logits import LogitStore, chunks
-from understudy.pipeline import distill
-from understudy.words import SPECIALS, WordVocabulary
+from understudy.pipeline.distillation import distill
+from understudy.targets.store import LogitStore, chunks
+from understudy.tokenization.words import SPECIALS, WordVocabulary
 
 LABELS = ("minus", "plus")
 SPLITS = {"train": 2_000, "dev": 2_000, "test": 5_000}

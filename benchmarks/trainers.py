@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from understudy.configs import LossConfig, TrainingConfig
+from understudy.core.configs import LossConfig, TrainingConfig
+from understudy.core.manifest import read_json
 from understudy.data import Dataset, load_dataset
 from understudy.evaluation.machine import describe_machine
-from understudy.folders import read_json
-from understudy.logits import LogitStore
-from understudy.training.bag import LEARNING_RATES
+from understudy.targets.store import LogitStore
 from understudy.training.fit import fit
-from understudy.training.transfer import TransferSet, labelled_only, with_soft_targets
+from understudy.training.native.fit import LEARNING_RATES
+from understudy.training.transfer_set import TransferSet, labelled_only, with_soft_targets
 
 TRAINERS = ("torch", "native")
 RESAMPLES = 10_000

@@ -12,13 +12,14 @@ import torch.nn.functional as F  # noqa: N812
 from contest import Block, rows, turns
 from torch.utils.data import DataLoader
 
-from understudy.batching import bucketed_batches
 from understudy.data import load_dataset
-from understudy.loop import LoopConfig, optimise
-from understudy.losses import mse
+from understudy.optim.loop import LoopConfig, optimise
+from understudy.optim.losses import mse
 from understudy.students import RaggedTexts, build
-from understudy.training import bag, native
-from understudy.words import build_vocabulary
+from understudy.tokenization.batching import bucketed_batches
+from understudy.tokenization.words import build_vocabulary
+from understudy.training.native import fit as bag
+from understudy.training.native import trainer as native
 
 WORDS = 19
 """Words of an average SST-2 sentence."""

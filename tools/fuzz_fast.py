@@ -22,14 +22,14 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from understudy._fast import Student
+from understudy.core.task import Task
 from understudy.data.load import load_dataset
-from understudy.export import export
+from understudy.export.folder import export
 from understudy.runtime import Model, load
 from understudy.students import build
-from understudy.subwords import SubwordVocabulary, Vocabulary, train_wordpiece
-from understudy.task import Task
-from understudy.training.student import TorchStudent
-from understudy.words import build_vocabulary
+from understudy.tokenization.wordpiece import SubwordVocabulary, Vocabulary, train_wordpiece
+from understudy.tokenization.words import build_vocabulary
+from understudy.training.torch_student import TorchStudent
 
 CHUNK = 5_000
 TOLERANCE = 1e-5

@@ -29,13 +29,13 @@ from torch.nn.functional import cross_entropy
 from understudy.augment.configs import SentencesConfig
 from understudy.augment.neural.loading import IGNORED, Ids, pad, sizes
 from understudy.augment.sentences import sentences
-from understudy.batching import bucketed_batches, budgeted_batches
+from understudy.core.task import Item
 from understudy.data import load_dataset
-from understudy.data.leaks import drop_known
-from understudy.data.pools import read_pool
-from understudy.task import Item
+from understudy.data.leakage import drop_known
+from understudy.data.unlabelled import read_pool
 from understudy.teachers.source import DEFAULT, SHORT_NAMES, resolve
 from understudy.teachers.transformer import quiet
+from understudy.tokenization.batching import bucketed_batches, budgeted_batches
 
 Loss = Callable[[Ids, np.random.Generator], tuple[Tensor, int]]
 """Token ids of texts, generator → the sum of the losses of tokens, and how many tokens these are."""

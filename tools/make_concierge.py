@@ -24,7 +24,7 @@ from pathlib import Path
 import yaml
 
 from understudy.errors import DataError
-from understudy.words import split
+from understudy.tokenization.words import split
 
 PHRASES = Path(__file__).parent / "concierge"
 PACKAGED = Path(__file__).parents[1] / "src" / "understudy" / "data" / "bundled" / "concierge"

@@ -20,7 +20,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from understudy.words import SINGLE, SPACE  # noqa: E402
+from understudy.tokenization.words import SINGLE, SPACE  # noqa: E402
 
 SURROGATES = range(0xD800, 0xE000)
 HANGUL = range(0xAC00, 0xD7A4)

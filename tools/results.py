@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from understudy.report.markdown import ranking, training
-from understudy.report.rows import rank, stretch
+from understudy.report.numbers import stretch
+from understudy.report.rows import rank
 
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 START, END = "<!-- tables -->", "<!-- /tables -->"

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from understudy.report import rows as rows_of_report
+from understudy.report import numbers
 from understudy.report.markdown import grid
 
 PAGE = Path(__file__).parents[1] / "docs" / "transfer.md"
@@ -47,7 +47,7 @@ def section(folders: list[Path]) -> str:
     students = list(dict.fromkeys(bare(row) for report in reports for row in named(report, "student")))
     body = [line(folder, report, students) for folder, report in zip(folders, reports, strict=True)]
     header = ["Recipe", "Labelled", "Pool", "Teacher", *students, "Linear"]
-    metrics = dict.fromkeys(rows_of_report.metric_name(report["task"]["metric"]) for report in reports)
+    metrics = dict.fromkeys(numbers.metric_name(report["task"]["metric"]) for report in reports)
     return f"{grid(header, body)}\n\nMeasured by {' and '.join(metrics)}.\n"
 
 
@@ -82,12 +82,12 @@ def of(rows: list[dict[str, Any]], student: str) -> list[dict[str, Any]]:
 
 def cell(alone: list[dict[str, Any]], taught: list[dict[str, Any]]) -> str:
     """A student's scores on gold labels alone and taught, or a dash for one that was not asked for."""
-    return f"{score(alone)} → {score(taught)}" if taught else rows_of_report.NONE
+    return f"{score(alone)} → {score(taught)}" if taught else numbers.NONE
 
 
 def score(rows: list[dict[str, Any]]) -> str:
     """The first row's score, or a dash."""
-    return rows_of_report.score(rows[0]["metric"], rows[0]["score"]) if rows else rows_of_report.NONE
+    return numbers.score(rows[0]["metric"], rows[0]["score"]) if rows else numbers.NONE
 
 
 if __name__ == "__main__":

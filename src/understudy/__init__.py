@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 from understudy._version import __version__
 
 if TYPE_CHECKING:
-    from understudy.pipeline import distill
-    from understudy.result import Result
+    from understudy.pipeline.distillation import distill
+    from understudy.pipeline.result import Result
     from understudy.runtime import Model, load
 
 __all__ = ["Model", "Result", "__version__", "distill", "load"]
 
 _HOMES = {
     "Model": "understudy.runtime",
-    "Result": "understudy.result",
-    "distill": "understudy.pipeline",
+    "Result": "understudy.pipeline.result",
+    "distill": "understudy.pipeline.distillation",
     "load": "understudy.runtime",
 }
 

@@ -5,29 +5,30 @@ import sys
 
 def main() -> None:
     """Answer at once where that is all there is to do; else parse the command line."""
-    from understudy.quick import answer
+    from understudy.cli.quick import answer
 
     try:
         if answer(sys.argv[1:]):
             sys.stdout.flush()
             return
     except (OSError, UnicodeEncodeError, KeyboardInterrupt):
-        from understudy import verbs
+        from understudy.cli.errors import told
 
-        with verbs.told():
+        with told():
             raise
-    from understudy import verbs
+    from understudy.cli import predict as verbs
+    from understudy.cli.errors import told
 
-    with verbs.told():
+    with told():
         if not verbs.main(sys.argv[1:]):
             _train(sys.argv[1:])
 
 
 def _train(arguments: list[str]) -> None:
-    from understudy import verbs
+    from understudy.cli import predict as verbs
 
     try:
-        from understudy.cli import main as parse
+        from understudy.cli.app import main as parse
     except ModuleNotFoundError as error:
         if error.name not in verbs.TRAINING:
             raise

@@ -2,8 +2,8 @@ import numpy as np
 
 from understudy.augment.configs import MergeConfig
 from understudy.augment.merge import dataset_texts, merge
+from understudy.core.task import Task
 from understudy.data import Dataset, Split, load_dataset
-from understudy.task import Task
 
 
 def test_the_named_parts_are_taken():

@@ -11,12 +11,12 @@ from dataclasses import replace
 import pytest
 
 from understudy.augment import Tools, build_pool, held_out_forms, step
-from understudy.augment.answers import ASIDE, LEDGER, Answers
 from understudy.augment.configs import ParaphraseConfig
+from understudy.augment.dedup import DUPLICATE, HELD_OUT
 from understudy.augment.paraphrase import Paraphraser, messages, response_format
-from understudy.augment.sieve import DUPLICATE, HELD_OUT
+from understudy.augment.paraphrase_ledger import ASIDE, LEDGER, Answers
+from understudy.core.progress import Silent
 from understudy.errors import MissingExtraError, RecipeError, TeacherError
-from understudy.progress import Silent
 
 from ..teachers.chat_server import KEY  # noqa: TID252 -- tests are no package
 

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from understudy.augment import Tools, build_pool, held_out_forms, read_steps
-from understudy.augment.items import normalise_item
+from understudy.augment.dedup import DUPLICATE, HELD_OUT, normalise_item
 from understudy.augment.pool import GIVEN
-from understudy.augment.sieve import DUPLICATE, HELD_OUT
 from understudy.errors import DataError, RecipeError
 
 TABLE = {"good": ["fine", "nice"], "room": ["chamber"], "bad": ["poor"], "film": ["movie"]}

@@ -1,7 +1,7 @@
 """On public data, where it is: what the rules make of SST-2."""
 
 from understudy.augment import build_pool, held_out_forms, read_steps
-from understudy.augment.items import normalise_item
+from understudy.augment.dedup import normalise_item
 from understudy.data import load_dataset
 
 

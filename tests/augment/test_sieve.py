@@ -2,8 +2,7 @@ import json
 
 import numpy as np
 
-from understudy.augment.items import Seen, item_keys
-from understudy.augment.sieve import DUPLICATE, HELD_OUT, SHOWN, Sieve
+from understudy.augment.dedup import DUPLICATE, HELD_OUT, SHOWN, Seen, Sieve, item_keys
 
 
 def sieve(*held_out):

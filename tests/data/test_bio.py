@@ -1,5 +1,5 @@
-from understudy.data.bio import rewrite
 from understudy.data.labels import Labelled
+from understudy.data.parse import rewrite
 
 
 def split(*tags):

@@ -1,10 +1,9 @@
 import pytest
 
-from understudy import items
+from understudy.core import items
+from understudy.core.task import KINDS, METRICS
 from understudy.data import load_dataset
-from understudy.data.catalogue import CATALOGUE
-from understudy.data.entries import SHARED
-from understudy.task import KINDS, METRICS
+from understudy.data.catalogue import CATALOGUE, SHARED
 
 GO_EMOTIONS = tuple(CATALOGUE["goemotions"].labels.values())
 UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT",

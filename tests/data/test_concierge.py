@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from understudy.errors import DataError
-from understudy.words import split
+from understudy.tokenization.words import split
 
 TOOL = Path(__file__).parents[2] / "tools" / "make_concierge.py"
 COUNTS = {"train": 200, "dev": 40, "test": 70}

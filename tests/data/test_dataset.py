@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from understudy.core.task import Task
 from understudy.data import Dataset, Split, load_saved_dataset, save_dataset
 from understudy.errors import ArtifactError
-from understudy.task import Task
 
 
 @pytest.fixture

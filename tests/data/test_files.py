@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from understudy.data import blocks, files, load_dataset, load_saved_dataset, save_dataset
-from understudy.data.files import ItemFiles
-from understudy.data.pools import read_pool
+from understudy.data import files, load_dataset, load_saved_dataset, save_dataset
+from understudy.data.readers import blocks
+from understudy.data.unlabelled import ItemFiles, read_pool
 from understudy.errors import DataError
 
 

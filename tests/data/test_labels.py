@@ -3,8 +3,8 @@ import math
 import pytest
 
 from understudy.data.labels import check_seen, order_labels, read_labelled
-from understudy.data.roles import Roles
-from understudy.data.table import Table
+from understudy.data.readers.table import Table
+from understudy.data.schema import Roles
 from understudy.errors import DataError
 
 ROLES = Roles(("text",), "label")

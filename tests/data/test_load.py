@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from understudy.data import load_dataset
-from understudy.data.leaks import normalise
+from understudy.data.leakage import normalise
 from understudy.errors import DataError, RecipeError
 
 HEADER_GUESS = "the first line names the columns (guessed; use --header / --no-header)."

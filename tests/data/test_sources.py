@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from understudy.data import sources
-from understudy.data.entries import SHARED
+from understudy.data.catalogue import SHARED
 from understudy.data.sources import Reading, find, find_folder
 from understudy.errors import DataError, RecipeError
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.data.labels import Labelled
-from understudy.data.leaks import normalise, normalise_pair
+from understudy.data.leakage import normalise, normalise_pair
 from understudy.data.splits import check_fractions, split_rows
 from understudy.errors import DataError, RecipeError
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from understudy.core.task import Task
 from understudy.errors import DataError
 from understudy.evaluation.agreement import agreement, disagreements
-from understudy.task import Task
 
 TASK = Task(("bad", "fair", "good"))
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from understudy.core.task import Task
 from understudy.errors import DataError, RecipeError
 from understudy.evaluation.calibration import calibrate, calibration, reliability
-from understudy.task import Task
 
 
 def rows(*confidences):

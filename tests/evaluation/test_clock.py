@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
+from understudy.core.task import Task
 from understudy.errors import DataError
 from understudy.evaluation.clock import measure, peak_memory_bytes, race
-from understudy.task import Task
 
 TEXTS = ["one", "two", "three"]
 QUICK = {

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from understudy.core.task import METRICS, Task
 from understudy.errors import DataError, RecipeError
 from understudy.evaluation import intervals
 from understudy.evaluation.intervals import bootstrap_interval, paired_bootstrap
-from understudy.metrics import Margins, score, score_margins
-from understudy.task import METRICS, Task
+from understudy.evaluation.metrics import Margins, score, score_margins
 
 # True cell probabilities of an unbalanced task with three labels; rows gold, columns predicted.
 TRUTH = np.array([[0.50, 0.06, 0.04], [0.05, 0.18, 0.02], [0.03, 0.02, 0.10]])

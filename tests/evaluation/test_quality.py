@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from understudy.core.task import Task
 from understudy.errors import DataError, TeacherError
 from understudy.evaluation.intervals import bootstrap_interval
+from understudy.evaluation.metrics import scores
 from understudy.evaluation.quality import assess, retention
-from understudy.metrics import scores
-from understudy.task import Task
 
 TASK = Task(("bad", "fair", "good"), metric="mcc")
 

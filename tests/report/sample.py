@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any
 
-from understudy.task import METRICS
+from understudy.core.task import METRICS
 
 LABELS = (
     "breakfast",

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from understudy.report import rows
+from understudy.report import numbers, rows
 
 
 def row(score, p50, role="student", name="m"):
@@ -50,50 +50,50 @@ def test_rank_puts_roles_in_order_and_scores_from_the_best_down():
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (rows.percent(0.871), "87.1 %"),
-        (rows.percent(0.871, 0), "87 %"),
-        (rows.percent(None), "–"),
-        (rows.percent(math.nan), "–"),
-        (rows.score("mcc", 0.8714), "0.871"),
-        (rows.score("accuracy", None), "–"),
-        (rows.score_with_interval("accuracy", 0.871, [0.852, 0.889]), "87.1 % (85.2–88.9)"),
-        (rows.score_with_interval("mcc", 0.5, [0.4, 0.6]), "0.500 (0.400–0.600)"),
-        (rows.score_with_interval("accuracy", 0.871, None), "87.1 %"),
-        (rows.bounds("accuracy", None), "–"),
-        (rows.bounds("pearson", [-0.1, 0.2]), "-0.100 to 0.200"),
-        (rows.score("spearman", 0.8714), "0.871"),
-        (rows.score("span_f1", 0.8714), "87.1 %"),
-        (rows.signed("span_f1", -0.0614), "−6.1"),
-        (rows.signed("pearson", 0.0614), "+0.061"),
-        (rows.heading("span F1"), "Span F1"),
-        (rows.metric_name("pearson"), "Pearson correlation"),
-        (rows.difference("accuracy", -0.061), "6.1 points"),
-        (rows.difference("mcc", 0.061), "0.061"),
-        (rows.duration(11.84), "11.8 µs"),
-        (rows.duration(999.7), "1 ms"),
-        (rows.duration(7450), "7.45 ms"),
-        (rows.duration(2.5e6), "2.5 s"),
-        (rows.duration(5e9), "5,000 s"),
-        (rows.size(700_000), "700 KB"),
-        (rows.size(90_900_000), "90.9 MB"),
-        (rows.size(None), "–"),
-        (rows.count(80_610), "80.6 k"),
-        (rows.count(22_700_000), "22.7 M"),
-        (rows.count(10), "10"),
-        (rows.whole(12_345), "12,345"),
-        (rows.times(312.4), "×312"),
-        (rows.times(2.44), "×2.4"),
-        (rows.times(9.97), "×10"),
-        (rows.times(None), "–"),
-        (rows.stretch(4.2), "4.2 s"),
-        (rows.stretch(81.2), "1 min 21 s"),
-        (rows.stretch(59.97), "1 min 0 s"),
-        (rows.stretch(7500), "2 h 5 min"),
-        (rows.stretch(None), "–"),
-        (rows.moment("2026-11-20T08:00:00+00:00"), "2026-11-20 08:00 UTC"),
-        (rows.moment("yesterday"), "yesterday"),
-        (rows.metric_name("macro_f1"), "macro F1"),
-        (rows.metric_name("some_other"), "some other"),
+        (numbers.percent(0.871), "87.1 %"),
+        (numbers.percent(0.871, 0), "87 %"),
+        (numbers.percent(None), "–"),
+        (numbers.percent(math.nan), "–"),
+        (numbers.score("mcc", 0.8714), "0.871"),
+        (numbers.score("accuracy", None), "–"),
+        (numbers.score_with_interval("accuracy", 0.871, [0.852, 0.889]), "87.1 % (85.2–88.9)"),
+        (numbers.score_with_interval("mcc", 0.5, [0.4, 0.6]), "0.500 (0.400–0.600)"),
+        (numbers.score_with_interval("accuracy", 0.871, None), "87.1 %"),
+        (numbers.bounds("accuracy", None), "–"),
+        (numbers.bounds("pearson", [-0.1, 0.2]), "-0.100 to 0.200"),
+        (numbers.score("spearman", 0.8714), "0.871"),
+        (numbers.score("span_f1", 0.8714), "87.1 %"),
+        (numbers.signed("span_f1", -0.0614), "−6.1"),
+        (numbers.signed("pearson", 0.0614), "+0.061"),
+        (numbers.heading("span F1"), "Span F1"),
+        (numbers.metric_name("pearson"), "Pearson correlation"),
+        (numbers.difference("accuracy", -0.061), "6.1 points"),
+        (numbers.difference("mcc", 0.061), "0.061"),
+        (numbers.duration(11.84), "11.8 µs"),
+        (numbers.duration(999.7), "1 ms"),
+        (numbers.duration(7450), "7.45 ms"),
+        (numbers.duration(2.5e6), "2.5 s"),
+        (numbers.duration(5e9), "5,000 s"),
+        (numbers.size(700_000), "700 KB"),
+        (numbers.size(90_900_000), "90.9 MB"),
+        (numbers.size(None), "–"),
+        (numbers.count(80_610), "80.6 k"),
+        (numbers.count(22_700_000), "22.7 M"),
+        (numbers.count(10), "10"),
+        (numbers.whole(12_345), "12,345"),
+        (numbers.times(312.4), "×312"),
+        (numbers.times(2.44), "×2.4"),
+        (numbers.times(9.97), "×10"),
+        (numbers.times(None), "–"),
+        (numbers.stretch(4.2), "4.2 s"),
+        (numbers.stretch(81.2), "1 min 21 s"),
+        (numbers.stretch(59.97), "1 min 0 s"),
+        (numbers.stretch(7500), "2 h 5 min"),
+        (numbers.stretch(None), "–"),
+        (numbers.moment("2026-11-20T08:00:00+00:00"), "2026-11-20 08:00 UTC"),
+        (numbers.moment("yesterday"), "yesterday"),
+        (numbers.metric_name("macro_f1"), "macro F1"),
+        (numbers.metric_name("some_other"), "some other"),
     ],
 )
 def test_numbers_read_as_people_write_them(shown, expected):
@@ -101,12 +101,12 @@ def test_numbers_read_as_people_write_them(shown, expected):
 
 
 def test_clean_leaves_one_line_without_controls_or_surrogates():
-    assert rows.clean(" a\n\tb\x00c\x1b[31m \ud800") == "a b c [31m �"
+    assert numbers.clean(" a\n\tb\x00c\x1b[31m \ud800") == "a b c [31m �"
 
 
 def test_shorten_keeps_to_the_width():
-    assert rows.shorten("abcdef", 6) == "abcdef"
-    assert rows.shorten("abcdefg", 6) == "abcde…"
+    assert numbers.shorten("abcdef", 6) == "abcdef"
+    assert numbers.shorten("abcdefg", 6) == "abcde…"
 
 
 def scored(metric, metrics, **more):

@@ -13,15 +13,15 @@ import pytest
 import torch
 from fast_cases import LABELS, TEXTS, refuse, weights
 
+from understudy.core.manifest import file_digest
+from understudy.core.task import Task
 from understudy.errors import ArtifactError
-from understudy.export import export
-from understudy.flat import pack, rule_of
-from understudy.folders import file_digest
+from understudy.export.folder import export
 from understudy.runtime import load
 from understudy.runtime.fast import FastStudent, open_fast, status
+from understudy.runtime.fast_format import pack, rule_of
 from understudy.students import build
-from understudy.task import Task
-from understudy.training.student import TorchStudent
+from understudy.training.torch_student import TorchStudent
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
 vocabularies = fast_cases.vocabularies  # fixtures

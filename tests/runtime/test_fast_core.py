@@ -9,10 +9,10 @@ import pytest
 from fast_cases import LABELS, LEVELS, STRINGS, TEXTS, refuse, weights
 from hypothesis import given, settings
 
-from understudy.flat import BERT, PIECES, WORDS, Weights, pack, round_rows, rule_of
 from understudy.runtime import fast
-from understudy.training import native
-from understudy.words import SPECIALS, WordVocabulary
+from understudy.runtime.fast_format import BERT, PIECES, WORDS, Weights, pack, round_rows, rule_of
+from understudy.tokenization.words import SPECIALS, WordVocabulary
+from understudy.training.native import trainer as native
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
 vocabularies, file = fast_cases.vocabularies, fast_cases.file  # fixtures

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from fast_cases import LABELS, refuse, weights
 
-from understudy.flat import HEADER, HEADER_BYTES, checksum, pack, rule_of
-from understudy.words import SPECIALS, WordVocabulary
+from understudy.runtime.fast_format import HEADER, HEADER_BYTES, checksum, pack, rule_of
+from understudy.tokenization.words import SPECIALS, WordVocabulary
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
 file = fast_cases.file  # fixtures

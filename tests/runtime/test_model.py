@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from understudy.core.manifest import MANIFEST, file_digest, publish, write_json
+from understudy.core.task import Predictor, Task
 from understudy.errors import ArtifactError, DataError
-from understudy.export import export
-from understudy.folders import MANIFEST, file_digest, publish, write_json
-from understudy.layout import FORMAT
+from understudy.export.folder import export
 from understudy.runtime import Model, load
+from understudy.runtime.layout import FORMAT
 from understudy.students import build
-from understudy.task import Predictor, Task
-from understudy.training.student import TorchStudent, Trained, save_trained
-from understudy.words import WordVocabulary
+from understudy.tokenization.words import WordVocabulary
+from understudy.training.torch_student import TorchStudent, Trained, save_trained
 
 NAMES = ["bilstm.v1", "cbow.v1"]
 """One student that reads order and one that does not; the contract test has all of them."""

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from understudy.export import export
+from understudy.core.task import Task
+from understudy.export.folder import export
 from understudy.runtime import load
 from understudy.runtime.fast import status
 from understudy.students import build
-from understudy.subwords import SubwordVocabulary, train_wordpiece
-from understudy.task import Task
-from understudy.training.student import TorchStudent
-from understudy.words import WordVocabulary
+from understudy.tokenization.wordpiece import SubwordVocabulary, train_wordpiece
+from understudy.tokenization.words import WordVocabulary
+from understudy.training.torch_student import TorchStudent
 
 TASK = Task(("bad", "good"))
 NAMES = ["bilstm.v1", "cbow.v1", "bilstm.v1-pieces", "cbow.v1-pieces"]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from understudy.flat import Weights, pack, rule_of
-from understudy.subwords import SubwordVocabulary, train_wordpiece
-from understudy.words import SPECIALS, WordVocabulary, build_vocabulary
+from understudy.runtime.fast_format import Weights, pack, rule_of
+from understudy.tokenization.wordpiece import SubwordVocabulary, train_wordpiece
+from understudy.tokenization.words import SPECIALS, WordVocabulary, build_vocabulary
 
 LABELS = ("bad", "fair", "good")
 LEVELS = (0, 1, 2)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from understudy.encoding import INPUTS
 from understudy.students import STUDENTS, Ragged, build
+from understudy.tokenization.encoding import INPUTS
 
 LARGER = 3.0
 """Fresh weights are small, and so are their logits; larger ones let differences show."""

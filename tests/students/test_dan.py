@@ -9,7 +9,7 @@ from torch import nn
 from understudy.errors import RecipeError
 from understudy.students import Ragged, build, spec
 from understudy.students.dan import MULTIPLIER, NO_GRAM, PRIME, DANConfig
-from understudy.students.graph import IR_VERSION, OPSET, Graph
+from understudy.students.layers.onnx_graph import IR_VERSION, OPSET, Graph
 from understudy.students.registry import count_parameters
 
 NAME = "dan.v1"

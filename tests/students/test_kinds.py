@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 
 import understudy
-from understudy.configs import LossConfig, TrainingConfig
-from understudy.encoding import form_of
+from understudy.core.configs import LossConfig, TrainingConfig
+from understudy.core.task import Task
 from understudy.errors import RecipeError
-from understudy.export import TOLERANCE, export
-from understudy.metrics import score
+from understudy.evaluation.metrics import score
+from understudy.export.folder import export
+from understudy.export.parity import TOLERANCE
 from understudy.students import STUDENTS, spec
 from understudy.students.registry import count_parameters
-from understudy.task import Task
+from understudy.tokenization.encoding import form_of
 from understudy.training.fit import fit
-from understudy.training.student import load_trained, save_trained
-from understudy.training.transfer import TransferSet
+from understudy.training.torch_student import load_trained, save_trained
+from understudy.training.transfer_set import TransferSet
 
 WORDS = [f"w{number}" for number in range(30)]
 TEXTS = 24

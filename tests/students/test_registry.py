@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from understudy.core.task import KINDS
 from understudy.errors import RecipeError
 from understudy.students import STUDENTS, build, registry, spec
 from understudy.students.registry import (
@@ -15,7 +16,6 @@ from understudy.students.registry import (
     rebuild,
     register,
 )
-from understudy.task import KINDS
 
 
 @dataclass(frozen=True)

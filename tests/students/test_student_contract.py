@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from understudy.configs import LossConfig, TrainingConfig
+from understudy.core.configs import LossConfig, TrainingConfig
+from understudy.core.task import Predictor, Task
 from understudy.errors import RecipeError
 from understudy.students import STUDENTS, Ragged, build, rebuild, spec
 from understudy.students.registry import count_parameters, describe
-from understudy.task import Predictor, Task
+from understudy.tokenization.words import PAD_ID, SPECIALS, UNK_ID, WordVocabulary
 from understudy.training.fit import fit
-from understudy.training.student import TorchStudent, load_trained, save_trained
-from understudy.training.transfer import TransferSet
-from understudy.words import PAD_ID, SPECIALS, UNK_ID, WordVocabulary
+from understudy.training.torch_student import TorchStudent, load_trained, save_trained
+from understudy.training.transfer_set import TransferSet
 
 SIZE = 60
 TASK = Task(("bad", "fair", "good"))

@@ -88,7 +88,7 @@ class Chat:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def config(self, **more):
-        from understudy.teachers.settings import EndpointConfig
+        from understudy.teachers.configs import EndpointConfig
 
         facts = {
             "base_url": self.url,

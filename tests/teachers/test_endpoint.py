@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
+from understudy.core.task import Predictor, Task
 from understudy.errors import TeacherError
-from understudy.task import Predictor, Task
 from understudy.teachers.endpoint import Endpoint, opened
 
 from .chat_server import KEY, Chat, judge

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from understudy.core.task import Predictor, Task
 from understudy.errors import RecipeError, TeacherError
-from understudy.task import Predictor, Task
 from understudy.teachers.ensemble import Ensemble
 from understudy.teachers.transformer import Teacher
 

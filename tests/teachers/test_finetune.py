@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from understudy.configs import FinetuneConfig
+from understudy.core.configs import FinetuneConfig
+from understudy.core.task import Task
 from understudy.errors import RecipeError
-from understudy.loop import threads
-from understudy.task import Task
+from understudy.optim.loop import threads
 from understudy.teachers import finetune as room
 from understudy.teachers.finetune import finetune, new_module
 from understudy.teachers.source import Source, is_mean_pooled, resolve

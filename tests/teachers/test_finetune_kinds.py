@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from understudy import loop
-from understudy.configs import FinetuneConfig
+from understudy.core.configs import FinetuneConfig
+from understudy.core.task import Task
 from understudy.errors import RecipeError
-from understudy.loop import threads
-from understudy.metrics import score
-from understudy.task import Task
+from understudy.evaluation.metrics import score
+from understudy.optim import loop
+from understudy.optim.loop import threads
 from understudy.teachers import finetune as room
 from understudy.teachers.finetune import finetune, new_module
 from understudy.teachers.modules import Headed, MeanPooled

@@ -9,11 +9,11 @@ import pytest
 import torch
 import transformers
 
+from understudy.core.task import Predictor, Task
 from understudy.errors import DataError, TeacherError
-from understudy.task import Predictor, Task
 from understudy.teachers.loading import FACTS_FILE, quiet
 from understudy.teachers.transformer import Teacher
-from understudy.windows import windows
+from understudy.tokenization.windows import windows
 
 POSITIONS = 40  # tokens that each model reads
 TASKS = {

@@ -6,8 +6,8 @@ import pytest
 import torch
 import transformers
 
+from understudy.core.task import Predictor, Task
 from understudy.errors import TeacherError
-from understudy.task import Predictor, Task
 from understudy.teachers import transformer
 from understudy.teachers.source import Source
 from understudy.teachers.transformer import (

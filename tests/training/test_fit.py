@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from understudy.configs import LossConfig, TrainingConfig
+from understudy.core.configs import LossConfig, TrainingConfig
+from understudy.core.task import Task
 from understudy.errors import RecipeError, UnderstudyError
-from understudy.loop import threads
-from understudy.losses import combined
+from understudy.optim.loop import threads
+from understudy.optim.losses import combined
 from understudy.students import STUDENTS
-from understudy.subwords import train_wordpiece
-from understudy.task import Task
+from understudy.tokenization.wordpiece import train_wordpiece
+from understudy.tokenization.words import build_vocabulary
 from understudy.training import fit as room
 from understudy.training.fit import fit
-from understudy.training.transfer import TransferSet, labelled_only
-from understudy.words import build_vocabulary
+from understudy.training.transfer_set import TransferSet, labelled_only
 
 NAMES = ["bilstm.v1", "cbow.v1"]
 """One student that reads order and one that does not; the contract test has all of them."""
@@ -321,7 +321,7 @@ def test_a_killed_run_resumes_to_the_same_weights(name, monkeypatch, tmp_path):
         say = staticmethod(sentences.append)
 
         def bar(self, what, total, unit):
-            from understudy.progress import Silent
+            from understudy.core.progress import Silent
 
             return Silent().bar(what, total, unit)
 

@@ -2,7 +2,7 @@
 
 from understudy.augment.pool import Pool, build_pool, held_out_forms
 from understudy.augment.registry import STEPS, Step, Tools, read_steps, step
-from understudy.augment.stream import PoolTexts, Streamed, stream_pool
+from understudy.augment.streamed_pool import PoolTexts, Streamed, stream_pool
 
 __all__ = [
     "STEPS",

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from understudy.configs import PRECISIONS, check_choice, check_positive
+from understudy.core.checks import STRICT, check_choice, check_positive
+from understudy.core.configs import PRECISIONS
 from understudy.errors import RecipeError
-from understudy.teachers.settings import ServerConfig
+from understudy.teachers.chat.config import ServerConfig
 
 MASK = "[MASK]"
 """What stands for a masked word, unless a config says otherwise (RoBERTa's tokenisers know ``<mask>``)."""
 
 OPERATIONS = ("synonyms", "insertion", "swap", "deletion")
 """What `eda` does, a pass each in turn."""
-
-_STRICT: dict[str, Any] = {"extra": "forbid"}
 
 
 def _check_shares(**values: float) -> None:
@@ -35,12 +34,12 @@ class RulesConfig:
         longest: n is drawn from 1 to ``longest``.
         passes: variants made of each text, before duplicates are dropped.
         mask: what stands for a masked word.
-        tags: file of words with their parts of speech (see `understudy.augment.classes.read_tags`); ``None``
+        tags: file of words with their parts of speech (`augment.rules.parts_of_speech.read_tags`); ``None``
             learns classes of words from the texts themselves.
         classes: number of these classes.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     p_mask: float = 0.1
     p_swap: float = 0.1
@@ -63,7 +62,7 @@ class RulesConfig:
 class MaskingConfig:
     """Each word becomes ``mask`` with chance ``p``, ``passes`` times."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     p: float = 0.1
     passes: int = 20
@@ -82,7 +81,7 @@ class MaskingConfig:
 class PosSwapConfig:
     """Each word gives way with chance ``p`` to one of its part of speech, drawn by corpus frequency."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     p: float = 0.1
     passes: int = 20
@@ -102,7 +101,7 @@ class PosSwapConfig:
 class NgramConfig:
     """Each text is cut with chance ``p`` to an n-gram of 1 to ``longest`` words."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     p: float = 0.25
     longest: int = 5
@@ -132,7 +131,7 @@ class EdaConfig:
         stop_words: as many of the most frequent words are never replaced, nor inserted after.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     share: float = 0.1
     passes: int = 8
@@ -178,7 +177,7 @@ class MlmConfig:
         precision: ``float32``, or ``bfloat16``, which is faster where the machine has it.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     model: str
     p: float = 0.4
@@ -219,7 +218,7 @@ class GenerateConfig:
         precision: ``float32``, or ``bfloat16``, which is faster where the machine has it.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     model: str
     texts: int = 10_000
@@ -265,7 +264,7 @@ class BackTranslateConfig:
         token_budget: padded tokens a batch.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     there: str
     back: str
@@ -292,7 +291,7 @@ class ParaphraseConfig(ServerConfig):
         max_tokens: most tokens of an answer: of all variants together.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     variants: int = 3
     labels: dict[str, str] = field(default_factory=dict, hash=False)
@@ -319,7 +318,7 @@ class SentencesConfig:
             Treebank's tokeniser.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     fewest: int = 3
     most: int = 60
@@ -340,7 +339,7 @@ class MergeConfig:
         parts: which of each one's ``train``, ``dev``, ``test`` and ``unlabelled``.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     sources: tuple[str, ...]
     parts: tuple[str, ...] = ("train", "unlabelled")

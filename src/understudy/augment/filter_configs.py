@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from understudy.configs import check_choice, check_positive
+from understudy.core.checks import STRICT, check_choice, check_positive
 from understudy.errors import RecipeError
-
-_STRICT: dict[str, Any] = {"extra": "forbid"}
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ class LengthConfig:
         by: ``min-max`` of the labelled texts' words, or their ``quartiles`` (Q1 to Q3).
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     by: str = "min-max"
 
@@ -36,7 +34,7 @@ class BalanceConfig:
         oversample: whether texts of labels with fewer are repeated up to that size; ``None``: with the mean.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     by: str = "median"
     oversample: bool | None = None
@@ -60,7 +58,7 @@ class NearDuplicatesConfig:
         permutations: length of a MinHash signature, at least 8: longer is slower and more exact.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     threshold: float = 0.8
     shingle: int = 2
@@ -78,7 +76,7 @@ class NearDuplicatesConfig:
 class ConfidenceConfig:
     """Keep texts whose likeliest label has a probability in ``[low, high]``, by the teacher."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     low: float = 0.0
     high: float = 1.0
@@ -99,7 +97,7 @@ class DomainConfig:
         most_vectors: how many of its lines are read.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     top: int
     by: str = "tfidf"

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from understudy.augment.filters import word_counts
-from understudy.augment.items import pick
+from understudy.augment.dedup import SHOWN, Victim, pick
+from understudy.augment.filters.basic import word_counts
 from understudy.augment.pool import GIVEN, Pool, StepReport
-from understudy.augment.sieve import SHOWN, Victim
-from understudy.augment.stream import PoolTexts
-from understudy.task import FloatArray, IntArray, Item
+from understudy.augment.streamed_pool import PoolTexts
+from understudy.core.task import FloatArray, IntArray, Item
 
 MOST_WORDS = 60
 """Longer texts share the last bin of a histogram."""

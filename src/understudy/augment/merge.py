@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from understudy.augment.configs import MergeConfig
+from understudy.core.task import Item
 from understudy.data import Dataset, load_dataset
-from understudy.task import Item
 
 
 def merge(config: MergeConfig) -> Iterator[list[Item]]:

@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from understudy.augment.answers import Answers
 from understudy.augment.configs import ParaphraseConfig
-from understudy.augment.items import pick
+from understudy.augment.dedup import pick
+from understudy.augment.paraphrase_ledger import Answers
 from understudy.augment.registry import Tools
+from understudy.core.manifest import digest
+from understudy.core.task import Item
 from understudy.errors import RecipeError, TeacherError
-from understudy.folders import digest
-from understudy.task import Item
-from understudy.teachers.answering import MalformedError, json_objects, quoted
-from understudy.teachers.asking import Asker, Question
-from understudy.teachers.completions import Reply
-from understudy.teachers.prompting import PER_MESSAGE, content_of, token_counter
-from understudy.teachers.purse import Bill
+from understudy.teachers.chat.budget import Bill
+from understudy.teachers.chat.completion import Reply
+from understudy.teachers.chat.dispatch import Asker, Question
+from understudy.teachers.chat.parsing import MalformedError, json_objects, quoted
+from understudy.teachers.chat.tokens import PER_MESSAGE, content_of, token_counter
 
 VERSION = 1
 """Of the wording; it is a part of the key of an answer."""

@@ -9,14 +9,23 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from understudy.augment import steps as _steps  # noqa: F401 -- registers them
-from understudy.augment.filters import Filtered, word_counts
-from understudy.augment.items import Seen, hash_keys, item_keys, judged_form, not_held_out, pick
+from understudy.augment.dedup import (
+    SHOWN,
+    Seen,
+    Sieve,
+    Victim,
+    hash_keys,
+    item_keys,
+    judged_form,
+    not_held_out,
+    pick,
+)
+from understudy.augment.filters.basic import Filtered, word_counts
 from understudy.augment.registry import FILTER, OF_ALL, OF_GIVEN, OF_LABELLED, ORIGINALS, RULES, Step, Tools
-from understudy.augment.sieve import SHOWN, Sieve, Victim
-from understudy.augment.variants import sides, step_seed, variants
+from understudy.augment.rules.passes import sides, step_seed, variants
+from understudy.core.progress import Progress, Silent
+from understudy.core.task import IntArray, Item
 from understudy.errors import DataError
-from understudy.progress import Progress, Silent
-from understudy.task import IntArray, Item
 
 GIVEN = -1
 """Origin of a text that was given; the others have the number of their step."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from understudy.augment.classes import Tagger
-from understudy.augment.synonyms import Synonyms
-from understudy.configs import check_choice
+from understudy.augment.rules.parts_of_speech import Tagger
+from understudy.augment.rules.synonyms import Synonyms
+from understudy.core.checks import check_choice
+from understudy.core.progress import Progress, Silent
+from understudy.core.task import FloatArray, Item
 from understudy.errors import RecipeError, nearest
-from understudy.progress import Progress, Silent
-from understudy.task import FloatArray, Item
 
 RULES, MODEL, FILTER = "rules", "model", "filter"
 """Kinds: makes texts by rules and streams; makes texts by other means; removes texts."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from understudy.augment.configs import SentencesConfig
+from understudy.core.task import Item
 from understudy.errors import DataError
-from understudy.task import Item
-from understudy.words import split
+from understudy.tokenization.words import split
 
 _BREAK = re.compile(r"<br\s*/?>|[\r\n]+", re.IGNORECASE)
 """Where a sentence ends in any case."""

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from understudy.augment import filters, likeness
 from understudy.augment import merge as merging
 from understudy.augment import sentences as cutting
-from understudy.augment.classes import PartsOfSpeech, Tagged, learn_classes, read_tags
 from understudy.augment.configs import (
     BackTranslateConfig,
     EdaConfig,
@@ -24,7 +22,6 @@ from understudy.augment.configs import (
     RulesConfig,
     SentencesConfig,
 )
-from understudy.augment.eda import eda_rule
 from understudy.augment.filter_configs import (
     BalanceConfig,
     ConfidenceConfig,
@@ -32,14 +29,18 @@ from understudy.augment.filter_configs import (
     LengthConfig,
     NearDuplicatesConfig,
 )
-from understudy.augment.filters import Filtered
+from understudy.augment.filters import basic as filters
+from understudy.augment.filters import similarity as likeness
+from understudy.augment.filters.basic import Filtered
 from understudy.augment.paraphrase import Paraphraser
 from understudy.augment.registry import FILTER, MODEL, RULES, Tools, register
-from understudy.augment.rules import tang_rule
-from understudy.augment.synonyms import read_vectors
-from understudy.augment.variants import Rule
+from understudy.augment.rules.eda import eda_rule
+from understudy.augment.rules.mask_swap_ngram import tang_rule
+from understudy.augment.rules.parts_of_speech import PartsOfSpeech, Tagged, learn_classes, read_tags
+from understudy.augment.rules.passes import Rule
+from understudy.augment.rules.synonyms import read_vectors
+from understudy.core.task import FloatArray, Item
 from understudy.errors import RecipeError
-from understudy.task import FloatArray, Item
 
 _TANG = "Tang et al. 2019, section 3.2"
 _NITYASYA = "Nityasya et al. 2022, section "
@@ -107,7 +108,7 @@ def generate(config: GenerateConfig, items: Sequence[Item], tools: Tools) -> Ite
 @register("back-translate", MODEL, config=BackTranslateConfig, source=_NITYASYA + "6.2")
 def back_translate(config: BackTranslateConfig, items: Sequence[Item], tools: Tools) -> Iterator[list[Item]]:
     """Texts translated there and back."""
-    from understudy.augment.neural.translate import back_translate as translate
+    from understudy.augment.neural.back_translation import back_translate as translate
 
     return translate(config, items, seed=tools.seed, progress=tools.progress)
 

@@ -3,8 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from understudy.data.entries import Entry, Layout
+
+@dataclass(frozen=True)
+class FileLayout:
+    """How a set's files lie on disk, exactly as its source publishes them.
+
+    Attributes:
+        files: split (``train``, ``dev``, ``test``) → path within the set's folder.
+        columns: names of the columns, in order.
+        delimiter: the character between them; quotes are taken as they stand unless ``is_quoted``.
+        header: whether the first line is skipped.
+        from_right: whether rows are cut from their end, because the first column may hold the delimiter.
+        is_quoted: whether fields are quoted, as RFC 4180 says.
+        is_sentences: whether files are CoNLL columns, or CoNLL-U where their name says so.
+        rows: split → first row and the row after its last, where it is not the whole file.
+        text: the text column, or the two of a pair.
+        label: the label column.
+    """
+
+    files: Mapping[str, str]
+    columns: tuple[str, ...]
+    delimiter: str = "\t"
+    header: bool = False
+    from_right: bool = False
+    is_quoted: bool = False
+    is_sentences: bool = False
+    rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    text: str | tuple[str, str] = "text"
+    label: str = "label"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A named data set.
+
+    Attributes:
+        about: one line on what it is.
+        hub: its name on the hub, ``owner/name`` or ``owner/name:config``.
+        labels: raw label → name, in the order of the logits; empty where the data says it.
+        layout: its files on disk.
+        folder: its folder on disk; empty where that has the set's name.
+        text: the text column on the hub, or the two of a pair.
+        label: the label column on the hub.
+        hub_splits: our split name → the hub's, where they are not the usual ones.
+        kind: kind of task.
+        metric: metric in which results on it are reported.
+        note: a sentence for the user on what is special about its splits.
+    """
+
+    about: str
+    hub: str
+    labels: Mapping[str, str]
+    layout: FileLayout
+    folder: str = ""
+    text: str | tuple[str, str] = "text"
+    label: str = "label"
+    hub_splits: Mapping[str, str] | None = None
+    kind: str = "classification"
+    metric: str = "accuracy"
+    note: str = ""
+
 
 _PAIR = ("sentence1", "sentence2")
 _ON_DEV = {"train": "train", "test": "validation"}
@@ -26,7 +86,7 @@ def _glue(about: str, name: str, columns: tuple[str, ...], labels: Mapping[str, 
         about=f"{about}; its dev set is the test split",
         hub=f"nyu-mll/glue:{name.lower()}",
         labels=labels,
-        layout=Layout({"train": "train.tsv", "test": "dev.tsv"}, columns, header=True, text=_PAIR),
+        layout=FileLayout({"train": "train.tsv", "test": "dev.tsv"}, columns, header=True, text=_PAIR),
         folder=f"glue/{name}",
         text=_PAIR,
         hub_splits=_ON_DEV,
@@ -36,7 +96,7 @@ def _glue(about: str, name: str, columns: tuple[str, ...], labels: Mapping[str, 
 
 
 def _tags(
-    about: str, hub: str, *, layout: Layout, label: str, folder: str = "", metric: str = "span_f1"
+    about: str, hub: str, *, layout: FileLayout, label: str, folder: str = "", metric: str = "span_f1"
 ) -> Entry:
     """Sentences with a tag for each word."""
     return Entry(
@@ -50,13 +110,13 @@ CATALOGUE: Mapping[str, Entry] = {
         about="sentiment of sentences from film reviews, 2 labels",
         hub="SetFit/sst2",
         labels={"0": "negative", "1": "positive"},
-        layout=Layout({"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"}, ("text", "label")),
+        layout=FileLayout({"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"}, ("text", "label")),
     ),
     "emotion": Entry(
         about="emotion of short messages, 6 labels",
         hub="dair-ai/emotion:split",
         labels={name: name for name in _EMOTIONS},
-        layout=Layout(
+        layout=FileLayout(
             {"train": "train.txt", "dev": "val.txt", "test": "test.txt"},
             ("text", "label"),
             delimiter=";",
@@ -68,7 +128,7 @@ CATALOGUE: Mapping[str, Entry] = {
         about="grammatical acceptability of sentences, 2 labels; out-of-domain dev is the test split on disk",
         hub="nyu-mll/glue:cola",
         labels={"0": "unacceptable", "1": "acceptable"},
-        layout=Layout(
+        layout=FileLayout(
             {"train": "in_domain_train.tsv", "dev": "in_domain_dev.tsv", "test": "out_of_domain_dev.tsv"},
             ("source", "label", "mark", "text"),
         ),
@@ -79,7 +139,7 @@ CATALOGUE: Mapping[str, Entry] = {
         about="emotion of Indonesian messages, 5 labels",
         hub="indonlp/indonlu:emot",
         labels={name: name for name in ("sadness", "anger", "love", "fear", "happy")},
-        layout=Layout(
+        layout=FileLayout(
             {"train": "train_preprocess.csv", "dev": "valid_preprocess.csv", "test": "test_preprocess.csv"},
             ("label", "tweet"),
             delimiter=",",
@@ -95,7 +155,7 @@ CATALOGUE: Mapping[str, Entry] = {
         about="emotions of comments, 28 labels of which several may hold",
         hub="google-research-datasets/go_emotions:simplified",
         labels={str(number): name for number, name in enumerate(_GO_EMOTIONS)},
-        layout=Layout(
+        layout=FileLayout(
             {"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"},
             ("text", "labels", "id"),
             label="labels",
@@ -126,7 +186,7 @@ CATALOGUE: Mapping[str, Entry] = {
         about="similarity of two sentences, 0 to 5; its dev set is the test split",
         hub="nyu-mll/glue:stsb",
         labels={},
-        layout=Layout(
+        layout=FileLayout(
             {"train": "train.tsv", "test": "dev.tsv"},
             ("index", "genre", "file", "year", "old_index", "source1", "source2", *_PAIR, "score"),
             header=True,
@@ -144,7 +204,7 @@ CATALOGUE: Mapping[str, Entry] = {
         "named entities in Indonesian sentences, 3 types",
         "indonlp/indonlu:nergrit",
         folder="indonlu/nergrit_ner-grit",
-        layout=Layout(
+        layout=FileLayout(
             {"train": "train_preprocess.txt", "dev": "valid_preprocess.txt", "test": "test_preprocess.txt"},
             ("words", "tags"),
             is_sentences=True,
@@ -156,7 +216,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "terma": _tags(
         "aspects and opinions in Indonesian hotel reviews, 2 types; dev is sentences 3000 to 3999 of train",
         "indonlp/indonlu:terma",
-        layout=Layout(
+        layout=FileLayout(
             {"train": "train.txt", "dev": "train.txt", "test": "test.txt"},
             ("words", "tags"),
             is_sentences=True,
@@ -170,7 +230,7 @@ CATALOGUE: Mapping[str, Entry] = {
         "parts of speech in English web texts, 17 tags",
         "universal-dependencies/universal_dependencies:en_ewt",
         folder="ud_english_ewt",
-        layout=Layout(
+        layout=FileLayout(
             {"train": "train.conllu.gz", "dev": "dev.conllu.gz", "test": "test.conllu.gz"},
             ("form", "upos"),
             is_sentences=True,
@@ -182,3 +242,7 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
 }
 """Name → entry."""
+
+
+SHARED = "UNDERSTUDY_DATA"
+"""Environment variable that names a folder with local copies of the sets of the catalogue."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from understudy.data.files import ItemFiles
-from understudy.data.golds import count, decode, encode
+from understudy.core.items import from_json
+from understudy.core.manifest import digest, publish, read_json, verify
+from understudy.core.task import Gold, Item, Task
+from understudy.data.gold import count, decode, encode
 from understudy.data.labels import Label
-from understudy.folders import digest, publish, read_json, verify
-from understudy.items import from_json
-from understudy.task import Gold, Item, Task
+from understudy.data.unlabelled import ItemFiles
 
 GOLD_KEYS = {"multilabel": "labels", "regression": "value", "tagging": "tags"}
 """Under which key each kind of task keeps its gold labels on disk; the others keep one ``label``."""
@@ -25,7 +25,8 @@ class Split:
 
     Attributes:
         texts: ``n`` texts, pairs of texts, or (tagging) sentences as tuples of words.
-        labels: gold labels of their rows, in the form that the kind of task has: see `understudy.task.Gold`.
+        labels: gold labels of their rows, in the form that the kind of task has: see
+            `understudy.core.task.Gold`.
     """
 
     texts: tuple[Item, ...]

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from understudy.core.task import OUTSIDE, Item
+from understudy.data.cells import read_items
 from understudy.data.columns import require_column
-from understudy.data.problems import bad_rows, listed
-from understudy.data.roles import Roles
-from understudy.data.table import Table
-from understudy.data.texts import read_items
+from understudy.data.readers.problems import bad_rows, listed
+from understudy.data.readers.table import Table
+from understudy.data.schema import Roles
 from understudy.errors import DataError, nearest
-from understudy.task import OUTSIDE, Item
 
 Label = str | float | tuple[str, ...]
 """A label name; a value (regression); the names that hold (multilabel); or a name for each word (tagging)."""

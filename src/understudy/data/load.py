@@ -7,20 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from understudy.configs import check_choice
-from understudy.data.content import Content, read_content
+from understudy.core.checks import check_choice
+from understudy.core.task import KINDS, IntArray, Item, Task
 from understudy.data.dataset import Dataset, Split
-from understudy.data.files import ItemFiles
-from understudy.data.golds import bins_of, bounds_of, encode
+from understudy.data.gold import bins_of, bounds_of, encode
 from understudy.data.labels import Label, Labelled
-from understudy.data.leaks import Fold, conflict_note, drop_known, drop_leaks, fold_of
-from understudy.data.pools import expand, read_pool
-from understudy.data.problems import listed
+from understudy.data.leakage import Fold, conflict_note, drop_known, drop_leaks, fold_of
+from understudy.data.parse import Content, read_content
+from understudy.data.readers.problems import listed
+from understudy.data.readers.table import Table
 from understudy.data.sources import Found, Reading, find
 from understudy.data.splits import check_fractions, split_rows
-from understudy.data.table import Table
+from understudy.data.unlabelled import ItemFiles, expand, read_pool
 from understudy.errors import RecipeError, nearest
-from understudy.task import KINDS, IntArray, Item, Task
 
 
 def load_dataset(
@@ -49,7 +48,7 @@ def load_dataset(
     Args:
         source: a folder with train, dev and test files; one file; ``hub:owner/name[:config]``;
             ``bundled:concierge``; or a set of the catalogue, such as ``sst2``.
-        kind: kind of task, one of `understudy.task.KINDS`; ``None`` infers it (but never a regression).
+        kind: kind of task, one of `understudy.core.task.KINDS`; ``None`` infers it (but never a regression).
         unlabelled: paths or glob patterns of further texts without labels.
         text_column: the text column, or the two of a pair; ``None`` guesses.
         label_column: the column of labels, values or tags; in CoNLL columns its number too; ``None`` guesses.

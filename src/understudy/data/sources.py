@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from understudy.data.catalogue import CATALOGUE
-from understudy.data.entries import SHARED, Entry, Layout
-from understudy.data.hub import read_hub
-from understudy.data.plain import read_text, split_lines
-from understudy.data.problems import listed
-from understudy.data.table import Table, form_of, read_layout, read_sentences, read_table
+from understudy.data.catalogue import CATALOGUE, SHARED, Entry, FileLayout
+from understudy.data.readers.hub import read_hub
+from understudy.data.readers.problems import listed
+from understudy.data.readers.table import Table, form_of, read_layout, read_sentences, read_table
+from understudy.data.readers.text import read_text, split_lines
 from understudy.errors import DataError, RecipeError, nearest
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -221,7 +220,7 @@ def _find_named(name: str, entry: Entry, reading: Reading) -> Found:
     return Found(name, tables, wanted, notes=tuple(notes), metric=entry.metric)
 
 
-def _read_part(folder: Path, layout: Layout, part: str) -> Table:
+def _read_part(folder: Path, layout: FileLayout, part: str) -> Table:
     """The rows of one split of a set whose layout is known."""
     path = folder / layout.files[part]
     if layout.is_sentences:

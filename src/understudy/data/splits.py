@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from understudy.data.labels import Labelled
-from understudy.data.leaks import Fold, normalise
+from understudy.data.leakage import Fold, normalise
 from understudy.errors import DataError, RecipeError
 
 

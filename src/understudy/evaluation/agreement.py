@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from understudy.core.items import shown
+from understudy.core.spans import spans
+from understudy.core.task import FloatArray, Gold, IntArray, Item, Task
 from understudy.errors import DataError
-from understudy.items import shown
-from understudy.metrics import Doubles, pearson
-from understudy.spans import spans
-from understudy.task import FloatArray, Gold, IntArray, Item, Task
+from understudy.evaluation.metrics import Doubles, pearson
 
 Answered = tuple[Task, FloatArray]
 """A predictor's task, whose thresholds decide its answers, and its logits ``(rows, labels)``."""
@@ -82,7 +82,7 @@ def disagreements(
 
     Args:
         items: ``n`` items.
-        gold: their gold labels, in the form of `understudy.task.Gold`.
+        gold: their gold labels, in the form of `understudy.core.task.Gold`.
         teacher: the teacher's task and logits.
         student: the student's task and logits.
         limit: how many to return at most.

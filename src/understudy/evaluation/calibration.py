@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from understudy.core.task import FloatArray, Task
 from understudy.errors import DataError, RecipeError
-from understudy.task import FloatArray, Task
 
 
 class Bin(NamedTuple):
@@ -42,7 +42,7 @@ def calibrate(task: Task, gold: npt.ArrayLike, logits: FloatArray, bins: int = 1
 
     Args:
         task: kind, labels and thresholds.
-        gold: gold labels in the form of `understudy.task.Gold`.
+        gold: gold labels in the form of `understudy.core.task.Gold`.
         logits: ``(rows, labels)``.
         bins: number of bins.
 

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from understudy.core.task import Item, Predictor
 from understudy.errors import DataError
 from understudy.evaluation.machine import cpu_name
-from understudy.task import Item, Predictor
 
 _FIRST_CHUNK = 32  # items that tell how many fit into the time for a batch
 

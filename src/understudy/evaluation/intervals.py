@@ -4,7 +4,8 @@ A resample draws ``n`` items with replacement from ``n``: texts, pairs, or whole
 the words of a sentence are no independent draws. Items with the same gold label and the same answers are
 interchangeable to every metric, so it is enough to draw **how many** items of each such cell a resample
 holds: a multinomial over the cells. That is the same distribution as drawing items, not an approximation.
-A score is then a function of the draws times what each cell adds to it (`understudy.metrics.Tally`).
+A score is then a function of the draws times what each cell adds to it
+(`understudy.evaluation.metrics.Tally`).
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from understudy.core.task import Gold, IntArray, Task
 from understudy.errors import RecipeError
-from understudy.metrics import Doubles, Tally, check_answers, score, tally
-from understudy.task import Gold, IntArray, Task
+from understudy.evaluation.metrics import Doubles, Tally, check_answers, score, tally
 
 _DRAWS_AT_ONCE = 4_000_000  # cells x resamples held in memory together, about 32 MB an array
 
@@ -70,7 +71,7 @@ def bootstrap_interval(
 
     Args:
         task: kind, labels and metric.
-        gold: gold labels in the form of `understudy.task.Gold`.
+        gold: gold labels in the form of `understudy.core.task.Gold`.
         decisions: `Task.decisions` of the predictor.
         lengths: ``(items,)`` words of each sentence; tagging needs it.
         seed: the same seed gives the same interval.
@@ -80,7 +81,7 @@ def bootstrap_interval(
 
     Raises:
         RecipeError: unknown metric, no resamples, or a level outside (0, 1).
-        DataError: as in `understudy.metrics.score`.
+        DataError: as in `understudy.evaluation.metrics.score`.
     """
     (scores,) = _resampled_scores(
         task, [gold, decisions], lengths, metric=metric, seed=seed, resamples=resamples
@@ -104,7 +105,7 @@ def paired_bootstrap(
 
     Args:
         task: kind, labels and metric.
-        gold: gold labels in the form of `understudy.task.Gold`.
+        gold: gold labels in the form of `understudy.core.task.Gold`.
         a: `Task.decisions` of the first predictor.
         b: those of the second.
         lengths: ``(items,)`` words of each sentence; tagging needs it.
@@ -115,7 +116,7 @@ def paired_bootstrap(
 
     Raises:
         RecipeError: unknown metric, no resamples, or a level outside (0, 1).
-        DataError: as in `understudy.metrics.score`.
+        DataError: as in `understudy.evaluation.metrics.score`.
     """
     scores_a, scores_b = _resampled_scores(
         task, [gold, a, b], lengths, metric=metric, seed=seed, resamples=resamples

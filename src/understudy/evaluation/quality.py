@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.errors import DataError, TeacherError
 from understudy.evaluation.agreement import Disagreement, agreement, disagreements
 from understudy.evaluation.calibration import Calibration, calibrate
 from understudy.evaluation.intervals import Interval, bootstrap_interval
-from understudy.metrics import confusion, metrics_of, per_label, scores
-from understudy.task import FloatArray, IntArray, Item, Task
+from understudy.evaluation.metrics import confusion, metrics_of, per_label, scores
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def assess(
     Args:
         task: the predictor's own task: its thresholds decide its answers (multilabel).
         items: the ``n`` items that were answered.
-        gold: their gold labels, in the form of `understudy.task.Gold`.
+        gold: their gold labels, in the form of `understudy.core.task.Gold`.
         logits: ``(rows, labels)`` of the predictor.
         seed: of the bootstrap; the same seed gives the same numbers.
         teacher_logits: ``(rows, labels)`` of the teacher, columns in the same order.

@@ -8,17 +8,12 @@ from typing import Any
 import yaml
 
 from understudy.report.markdown import describe_data, escape, grid, lines
-from understudy.report.prose import PAIRED
-from understudy.report.rows import (
-    Row,
-    agreed,
+from understudy.report.numbers import (
     clean,
     count,
     duration,
     heading,
     metric_name,
-    other_metrics,
-    other_score,
     percent,
     score_with_interval,
     shorten,
@@ -28,6 +23,8 @@ from understudy.report.rows import (
     unit,
     whole,
 )
+from understudy.report.prose import PAIRED
+from understudy.report.rows import Row, agreed, other_metrics, other_score
 from understudy.report.verdict import UNJUDGED, is_judged_by_teacher, judge, on_test, overlap, span
 from understudy.report.wording import Wording, wording
 

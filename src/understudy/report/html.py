@@ -10,7 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from understudy.report import pictures, prose, rows, verdict
+from understudy.report import charts as pictures
+from understudy.report import numbers, prose, rows, verdict
 from understudy.report.rows import Row
 from understudy.report.wording import labels_of, wording
 
@@ -50,7 +51,7 @@ def _context(report: Mapping[str, Any]) -> dict[str, Any]:
         "report": report,
         "words": words,
         "rows": ranked,
-        "metric": rows.metric_name(report["task"]["metric"]),
+        "metric": numbers.metric_name(report["task"]["metric"]),
         "others": rows.other_metrics(ranked),
         "gains": verdict.find_gains(ranked),
         "verdict": verdict.give_verdict(report),
@@ -108,29 +109,29 @@ def _key_figures(
     if student is None:
         return []
     metric = student["metric"]
-    interval = f"95 % interval {rows.bounds(metric, student['ci95'])}"
-    figures = [(rows.score(metric, student["score"]), rows.metric_name(metric), interval)]
+    interval = f"95 % interval {numbers.bounds(metric, student['ci95'])}"
+    figures = [(numbers.score(metric, student["score"]), numbers.metric_name(metric), interval)]
     if student["retention"] is not None and teacher is not None:
-        scored = rows.score(metric, teacher["score"])
+        scored = numbers.score(metric, teacher["score"])
         figures.append(
-            (rows.percent(student["retention"]), "of the teacher kept", f"the teacher has {scored}")
+            (numbers.percent(student["retention"]), "of the teacher kept", f"the teacher has {scored}")
         )
     if student["speedup"] is not None:
-        pace = rows.duration(rows.latency(student))
+        pace = numbers.duration(rows.latency(student))
         figures.append(
-            (rows.times(student["speedup"]), "the teacher's speed", f"{pace} for one {item} (p50)")
+            (numbers.times(student["speedup"]), "the teacher's speed", f"{pace} for one {item} (p50)")
         )
     if student["size_bytes"] is not None:
-        small = f"{rows.count(student['parameters'])} parameters"
+        small = f"{numbers.count(student['parameters'])} parameters"
         if student["compression"] is not None:
-            small += f" (compression {rows.times(student['compression'])})"
-        figures.append((rows.size(student["size_bytes"]), "on disk", small))
+            small += f" (compression {numbers.times(student['compression'])})"
+        figures.append((numbers.size(student["size_bytes"]), "on disk", small))
     other = verdict.twin(student, all_rows)
     if other is not None:
         gain = student["score"] - other["score"]
         sign = "+" if gain >= 0 else "−"
-        note = f"{rows.score(metric, other['score'])} on labels only; {_sure(student, other)}"
-        figures.append((f"{sign}{rows.difference(metric, gain)}", "from distillation", note))
+        note = f"{numbers.score(metric, other['score'])} on labels only; {_sure(student, other)}"
+        figures.append((f"{sign}{numbers.difference(metric, gain)}", "from distillation", note))
     return figures
 
 
@@ -209,20 +210,20 @@ def _recipe(recipe: Any) -> str:
 
 
 _FILTERS = {
-    "percent": rows.percent,
-    "scored": rows.score_with_interval,
-    "duration": rows.duration,
-    "bytes": rows.size,
-    "params": rows.count,
-    "whole": rows.whole,
-    "times": rows.times,
+    "percent": numbers.percent,
+    "scored": numbers.score_with_interval,
+    "duration": numbers.duration,
+    "bytes": numbers.size,
+    "params": numbers.count,
+    "whole": numbers.whole,
+    "times": numbers.times,
     "agreed": rows.agreed,
-    "named": lambda metric: rows.heading(rows.metric_name(metric)),
-    "heading": rows.heading,
+    "named": lambda metric: numbers.heading(numbers.metric_name(metric)),
+    "heading": numbers.heading,
     "other": rows.other_score,
-    "stretch": rows.stretch,
-    "moment": rows.moment,
-    "clean": rows.clean,
-    "short": partial(rows.shorten, width=TEXT_WIDTH),
-    "full": partial(rows.shorten, width=FULL_WIDTH),
+    "stretch": numbers.stretch,
+    "moment": numbers.moment,
+    "clean": numbers.clean,
+    "short": partial(numbers.shorten, width=TEXT_WIDTH),
+    "full": partial(numbers.shorten, width=FULL_WIDTH),
 }

@@ -6,27 +6,22 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from understudy.report.prose import CONVERGED, PAIRED, conditions, graphs, limits, machine_facts, reading
-from understudy.report.rows import (
-    Row,
-    agreed,
+from understudy.report.numbers import (
     clean,
     count,
     duration,
     heading,
     metric_name,
     moment,
-    other_metrics,
-    other_score,
     percent,
-    rank,
     score_with_interval,
     size,
     stretch,
     times,
     whole,
-    with_steps,
 )
+from understudy.report.prose import CONVERGED, PAIRED, conditions, graphs, limits, machine_facts, reading
+from understudy.report.rows import Row, agreed, other_metrics, other_score, rank, with_steps
 from understudy.report.verdict import best, find_gains, find_gaps, give_verdict, name_gaps
 from understudy.report.wording import Wording, wording
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from understudy.report.rows import clean, heading, metric_name
+from understudy.report.numbers import clean, heading, metric_name
 from understudy.report.verdict import UNJUDGED, is_judged_by_teacher
 from understudy.report.wording import wording
 

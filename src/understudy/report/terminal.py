@@ -8,19 +8,17 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from understudy.report.rows import (
-    Row,
-    agreed,
+from understudy.report.numbers import (
     count,
     duration,
     metric_name,
     percent,
-    rank,
     score_with_interval,
     shorten,
     size,
     times,
 )
+from understudy.report.rows import Row, agreed, rank
 from understudy.report.verdict import is_judged_by_teacher
 from understudy.report.wording import wording
 

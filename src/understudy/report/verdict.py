@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from understudy.report.rows import (
-    Row,
+from understudy.report.numbers import (
     clean,
     difference,
-    latency,
     metric_name,
     ratio_digits,
     score,
@@ -21,6 +19,7 @@ from understudy.report.rows import (
     unit,
     whole,
 )
+from understudy.report.rows import Row, latency
 from understudy.report.wording import Wording, wording
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from understudy.metrics import classes
-from understudy.report.rows import Row, whole
-from understudy.task import Task
+from understudy.core.task import Task
+from understudy.evaluation.metrics import classes
+from understudy.report.numbers import whole
+from understudy.report.rows import Row
 
 _NAMES = {"pair": "classification of pairs", "multilabel": "multilabel classification"}
 

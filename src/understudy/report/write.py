@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from understudy.folders import write_bytes
-from understudy.report.check import check_report
+from understudy.core.manifest import write_bytes
 from understudy.report.html import render_html
 from understudy.report.markdown import render_markdown
+from understudy.report.schema import check_report
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from understudy.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from understudy.task import FloatArray, IntArray
+    from understudy.core.task import FloatArray, IntArray
 
 SWITCH = "UNDERSTUDY_FAST"
 """Environment variable that turns the fast path off where it is ``0``."""

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from understudy.core.manifest import digest, read_manifest, verify
+from understudy.core.task import FloatArray, Item, Task
 from understudy.errors import ArtifactError
-from understudy.folders import digest, read_manifest, verify
-from understudy.layout import Layout
+from understudy.runtime.artifact import open_folder, read_vocabulary
 from understudy.runtime.fast import FastStudent
-from understudy.runtime.opening import open_folder, read_vocabulary
-from understudy.runtime.reference import Reference
-from understudy.runtime.session import open_session
-from understudy.runtime.tagged import tag
-from understudy.subwords import Vocabulary
-from understudy.task import FloatArray, Item, Task
-from understudy.words import tokens
+from understudy.runtime.layout import Layout
+from understudy.runtime.onnx_predictor import Reference
+from understudy.runtime.onnx_session import open_session
+from understudy.runtime.tagging import tag
+from understudy.tokenization.wordpiece import Vocabulary
+from understudy.tokenization.words import tokens
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Model:
 
     @cached_property
     def form(self) -> str:
-        """How it reads: one of `understudy.encoding.INPUTS`."""
+        """How it reads: one of `understudy.tokenization.encoding.INPUTS`."""
         return str(self.config["student"]["form"])
 
     def logits(self, items: Any) -> FloatArray:

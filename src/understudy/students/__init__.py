@@ -1,8 +1,8 @@
 """Student architectures: modules from frozen configs, a registry of versioned names, their ONNX form."""
 
 from understudy.students import attn_bilstm, bert, bilstm, cbow, cmow, cnn, dan, hybrid, kim_cnn
+from understudy.students.layers.ragged import Ragged, RaggedTexts
 from understudy.students.network import Network
-from understudy.students.ragged import Ragged, RaggedTexts
 from understudy.students.registry import STUDENTS, Spec, build, rebuild, spec
 
 __all__ = [

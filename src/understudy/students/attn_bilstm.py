@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from understudy.errors import RecipeError
 from understudy.students.bilstm import BiLSTM, BiLSTMConfig
 from understudy.students.bilstm import parameters as bilstm_parameters
-from understudy.students.graph import Graph
-from understudy.students.heads import LinearHead
-from understudy.students.padding import real
-from understudy.students.ragged import Ragged
+from understudy.students.layers.heads import LinearHead
+from understudy.students.layers.onnx_graph import Graph
+from understudy.students.layers.ragged import Ragged, real
+from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
-from understudy.students.tables import WordTable
 
 
 @dataclass(frozen=True)

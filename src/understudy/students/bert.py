@@ -13,15 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from understudy.configs import check_choice
+from understudy.core.checks import check_choice
 from understudy.errors import ArtifactError, RecipeError
-from understudy.students.graph import Graph
-from understudy.students.padding import mean, real
-from understudy.students.ragged import Ragged
+from understudy.students.layers.onnx_graph import Graph
+from understudy.students.layers.ragged import Ragged, mean, real
+from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
-from understudy.students.tables import WordTable
-from understudy.subwords import SubwordVocabulary, teacher_vocabulary
-from understudy.words import PAD_ID
+from understudy.tokenization.wordpiece import SubwordVocabulary, teacher_vocabulary
+from understudy.tokenization.words import PAD_ID
 
 POSITIONS = 512
 """Rows of the position table, as in every published BERT: no longer text can be read."""

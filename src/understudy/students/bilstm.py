@@ -7,20 +7,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from understudy.students.graph import Graph
-from understudy.students.heads import LinearHead
-from understudy.students.padding import real
-from understudy.students.ragged import Ragged
-from understudy.students.recurrent import (
+from understudy.students.layers.heads import LinearHead
+from understudy.students.layers.lstm import (
     count,
     every_state,
     every_state_graph,
     last_states,
     last_states_graph,
 )
+from understudy.students.layers.onnx_graph import Graph
+from understudy.students.layers.ragged import Ragged, real
+from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
-from understudy.students.tables import WordTable
-from understudy.words import PAD_ID
+from understudy.tokenization.words import PAD_ID
 
 
 @dataclass(frozen=True)

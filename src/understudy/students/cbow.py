@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from understudy.students.graph import Graph
-from understudy.students.heads import HiddenHead
-from understudy.students.ragged import Ragged
+from understudy.students.layers.heads import HiddenHead
+from understudy.students.layers.onnx_graph import Graph
+from understudy.students.layers.ragged import Ragged
+from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
-from understudy.students.tables import WordTable
-from understudy.words import PAD_ID
+from understudy.tokenization.words import PAD_ID
 
 
 @dataclass(frozen=True)

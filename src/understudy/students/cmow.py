@@ -9,23 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from understudy.configs import check_choice, check_positive
+from understudy.core.checks import check_choice, check_positive
 from understudy.errors import RecipeError
-from understudy.students.graph import Graph
-from understudy.students.heads import MatrixConvolutionHead, NormHead, NormHiddenHead
-from understudy.students.matrix import prefix_graph, prefix_products, product, product_graph
-from understudy.students.padding import real
-from understudy.students.ragged import Ragged
-from understudy.students.recurrent import (
+from understudy.students.layers.heads import MatrixConvolutionHead, NormHead, NormHiddenHead
+from understudy.students.layers.lstm import (
     count,
     every_state,
     every_state_graph,
     last_states,
     last_states_graph,
 )
+from understudy.students.layers.matrix import prefix_graph, prefix_products, product, product_graph
+from understudy.students.layers.onnx_graph import Graph
+from understudy.students.layers.ragged import Ragged, real
+from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
-from understudy.students.tables import WordTable
-from understudy.words import PAD_ID
+from understudy.tokenization.words import PAD_ID
 
 HEADS = ("linear", "mlp", "cnn", "bilstm")
 """What a config can call its head."""

@@ -10,14 +10,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from understudy.students.graph import Graph
-from understudy.students.heads import LinearHead
-from understudy.students.padding import mean, real
-from understudy.students.ragged import Ragged
+from understudy.core.task import FloatArray
+from understudy.students.layers.heads import LinearHead
+from understudy.students.layers.onnx_graph import Graph
+from understudy.students.layers.ragged import Ragged, mean, real
+from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
-from understudy.students.tables import WordTable
-from understudy.task import FloatArray
-from understudy.words import PAD_ID
+from understudy.tokenization.words import PAD_ID
 
 
 @dataclass(frozen=True)

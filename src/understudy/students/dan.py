@@ -10,12 +10,12 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from understudy.errors import RecipeError
-from understudy.students.graph import Graph
-from understudy.students.heads import HiddenHead
-from understudy.students.ragged import Ragged
+from understudy.students.layers.heads import HiddenHead
+from understudy.students.layers.onnx_graph import Graph
+from understudy.students.layers.ragged import Ragged
+from understudy.students.layers.word_table import WordTable, sif_weights
 from understudy.students.registry import TrainingDefaults, register
-from understudy.students.tables import WordTable, sif_weights
-from understudy.words import PAD_ID
+from understudy.tokenization.words import PAD_ID
 
 PRIME = 2**31 - 1
 MULTIPLIER = 1_103_515_245

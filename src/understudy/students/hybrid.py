@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from understudy.configs import check_positive
+from understudy.core.checks import check_positive
 from understudy.students.cmow import CMOW, SOURCE, CMOWConfig, head, parameters
 from understudy.students.registry import TrainingDefaults, register
 

@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from understudy.students.graph import Graph
-from understudy.students.heads import LinearHead
-from understudy.students.ragged import Ragged
+from understudy.students.layers.heads import LinearHead
+from understudy.students.layers.onnx_graph import Graph
+from understudy.students.layers.ragged import Ragged
+from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
-from understudy.students.tables import WordTable
-from understudy.words import PAD_ID
+from understudy.tokenization.words import PAD_ID
 
 KERNELS = (3, 4, 5)
 """Words that a filter sees, by group of filters."""

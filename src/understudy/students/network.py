@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from understudy.encoding import INPUTS
-from understudy.students.graph import Graph
-from understudy.students.ragged import Ragged
+from understudy.students.layers.onnx_graph import Graph
+from understudy.students.layers.ragged import Ragged
+from understudy.tokenization.encoding import INPUTS
 
 if TYPE_CHECKING:
     import onnx
 
 FEATURES = {"text": 1, "diffcat": 3, "tokens": 1}
-"""How many times the encoder's width a head reads, by form: see `understudy.encoding.INPUTS`."""
+"""How many times the encoder's width a head reads, by form: see `understudy.tokenization.encoding.INPUTS`."""
 
 FORMS = tuple(FEATURES)
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import nn
 
-from understudy.configs import TrainingConfig
+from understudy.core.configs import TrainingConfig
+from understudy.core.task import KINDS
 from understudy.errors import RecipeError, nearest
 from understudy.students.network import FEATURES, Network
-from understudy.task import KINDS
 
 OPTIONS = frozenset(field.name for field in fields(TrainingConfig))
 """What can be said of a student's training behind its name."""
@@ -138,7 +138,7 @@ class Parsed(NamedTuple):
     Attributes:
         student: its registered name.
         sizes: those of a preset, and single ones.
-        options: fields of `understudy.configs.TrainingConfig` for this student alone.
+        options: fields of `understudy.core.configs.TrainingConfig` for this student alone.
     """
 
     student: str

@@ -9,21 +9,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from understudy.core.task import FloatArray, Item, Task
 from understudy.errors import TeacherError
-from understudy.task import FloatArray, Item, Task
-from understudy.teachers.answering import (
-    Lookup,
-    MalformedError,
-    hard_row,
-    read_columns,
-    soft_row,
-    votes_row,
-)
-from understudy.teachers.asking import Asker, Question
-from understudy.teachers.completions import Reply
-from understudy.teachers.prompting import Prompt
-from understudy.teachers.purse import Bill
-from understudy.teachers.settings import EndpointConfig
+from understudy.teachers.answers import Lookup, hard_row, read_columns, soft_row, votes_row
+from understudy.teachers.chat.budget import Bill
+from understudy.teachers.chat.completion import Reply
+from understudy.teachers.chat.dispatch import Asker, Question
+from understudy.teachers.chat.parsing import MalformedError
+from understudy.teachers.configs import EndpointConfig
+from understudy.teachers.prompt import Prompt
 
 Answered = tuple[FloatArray, str]
 """Logits ``(labels,)``, and how they came: ``soft``, ``hard`` or ``votes``."""

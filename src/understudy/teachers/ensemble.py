@@ -7,9 +7,9 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from understudy.core.manifest import digest
+from understudy.core.task import FloatArray, Item, Predictor, Task
 from understudy.errors import RecipeError, TeacherError, nearest
-from understudy.folders import digest
-from understudy.task import FloatArray, Item, Predictor, Task
 
 MEANS = ("logits", "probabilities")
 

@@ -13,19 +13,19 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-from understudy.batching import bucketed_batches
-from understudy.configs import FinetuneConfig
+from understudy.core.configs import FinetuneConfig
+from understudy.core.progress import Progress
+from understudy.core.task import Gold, IntArray, Item, Task
 from understudy.errors import RecipeError
-from understudy.loop import Epoch, LoopConfig, dev_score, optimise
-from understudy.losses import balanced_weights, base_logits, gold, start_at
-from understudy.progress import Progress
-from understudy.task import Gold, IntArray, Item, Task
+from understudy.evaluation.thresholds import tuned
+from understudy.optim.loop import Epoch, LoopConfig, dev_score, optimise
+from understudy.optim.losses import balanced_weights, base_logits, gold, start_at
 from understudy.teachers import loading
-from understudy.teachers.encoding import Encoded
+from understudy.teachers.inputs import Encoded
 from understudy.teachers.modules import Headed, MeanPooled, body_of, last_layer
 from understudy.teachers.source import Source, is_mean_pooled
 from understudy.teachers.transformer import Teacher
-from understudy.thresholds import tuned
+from understudy.tokenization.batching import bucketed_batches
 
 PROBLEMS = {"multilabel": "multi_label_classification", "tagging": None}
 """How the library's configs call a kind of task; others are a regression, or a choice of one label."""
@@ -56,7 +56,7 @@ def finetune(
     Args:
         source: the encoder; a head it may have is replaced.
         task: kind, label names and metric.
-        train: the task's items, and `understudy.task.Gold` of their rows.
+        train: the task's items, and `understudy.core.task.Gold` of their rows.
         dev: the same.
         config: how.
         seed: of the head's first weights, shuffling and dropout.

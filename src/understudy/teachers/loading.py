@@ -21,8 +21,8 @@ from transformers import (
     AutoTokenizer,
 )
 
+from understudy.core.task import Task
 from understudy.errors import TeacherError
-from understudy.task import Task
 from understudy.teachers.modules import Headed, MeanPooled
 from understudy.teachers.source import Source, read_optional_json
 

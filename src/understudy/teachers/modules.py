@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from understudy.imitation import States
+from understudy.optim.layer_losses import States
 
 
 class MeanPooled(nn.Module):

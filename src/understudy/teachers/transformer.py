@@ -14,13 +14,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from understudy.batching import budgeted_batches
-from understudy.configs import PRECISIONS
+from understudy.core.configs import PRECISIONS
+from understudy.core.manifest import digest
+from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.errors import TeacherError
-from understudy.folders import digest
-from understudy.imitation import States
-from understudy.task import FloatArray, IntArray, Item, Task
-from understudy.teachers.encoding import Encoded, check_items, encode, encode_words, longest_input
+from understudy.optim.layer_losses import States
+from understudy.teachers.bfloat16 import SAFETY, largest_move, near_ties, probe, rounded
+from understudy.teachers.inputs import Encoded, check_items, encode, encode_words, longest_input
 from understudy.teachers.loading import (
     FACTS_FILE,
     HEAD_FILE,
@@ -34,8 +34,8 @@ from understudy.teachers.loading import (
     read_ability,
 )
 from understudy.teachers.modules import Headed, MeanPooled, states_of
-from understudy.teachers.precision import SAFETY, largest_move, near_ties, probe, rounded
 from understudy.teachers.source import resolve
+from understudy.tokenization.batching import budgeted_batches
 
 __all__ = [
     "FACTS_FILE",

@@ -12,26 +12,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from understudy.batching import bucketed_batches, shuffled
-from understudy.configs import LossConfig, TrainingConfig, check_loss
-from understudy.encoding import form_of
+from understudy.core.configs import LossConfig, TrainingConfig, check_loss
+from understudy.core.items import parts
+from understudy.core.progress import Progress
+from understudy.core.task import Gold, IntArray, Item, Task
 from understudy.errors import DataError, RecipeError
-from understudy.items import parts
-from understudy.loop import LoopConfig, Score, dev_score, optimise
-from understudy.losses import balanced_weights, base_logits, combined, start_at
-from understudy.progress import Progress
+from understudy.evaluation.thresholds import tuned
+from understudy.optim.loop import LoopConfig, Score, convergence_step, dev_score, optimise
+from understudy.optim.losses import balanced_weights, base_logits, combined, start_at
 from understudy.students import Network, build, spec
-from understudy.students.ragged import tensor_of
+from understudy.students.layers.ragged import tensor_of
 from understudy.students.registry import Spec, parse
-from understudy.subwords import Vocabulary, train_wordpiece
-from understudy.task import Gold, IntArray, Item, Task
-from understudy.thresholds import tuned
-from understudy.training import bag
-from understudy.training.embeddings import apply, convergence_step, make_start
-from understudy.training.layers import LayerLearner
-from understudy.training.student import Inputs, TorchStudent, Trained
-from understudy.training.transfer import Transfer
-from understudy.words import build_vocabulary
+from understudy.tokenization.batching import bucketed_batches, shuffled
+from understudy.tokenization.encoding import form_of
+from understudy.tokenization.wordpiece import Vocabulary, train_wordpiece
+from understudy.tokenization.words import build_vocabulary
+from understudy.training.embeddings.warm_start import apply, make_start
+from understudy.training.layer_learner import LayerLearner
+from understudy.training.native import fit as bag
+from understudy.training.torch_student import Inputs, TorchStudent, Trained
+from understudy.training.transfer_set import Transfer
 
 SEEN = 100_000
 """Items whose words are counted, and rows of soft targets whose mean a head may start with."""

@@ -8,7 +8,7 @@ from understudy.augment.configs import MlmConfig
 from understudy.augment.neural.loading import load
 from understudy.augment.neural.mlm import Filler, Word, refill, substitute, substitute_with, whole_words
 from understudy.errors import RecipeError
-from understudy.words import split
+from understudy.tokenization.words import split
 
 
 @pytest.fixture

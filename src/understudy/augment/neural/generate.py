@@ -12,12 +12,12 @@ from torch.nn.functional import cross_entropy
 
 from understudy.augment.configs import GenerateConfig
 from understudy.augment.neural.loading import IGNORED, Ids, load, longest, pad, sizes
-from understudy.batching import bucketed_batches
+from understudy.core.manifest import digest
+from understudy.core.progress import Progress, Silent
+from understudy.core.task import IntArray, Item
 from understudy.errors import DataError
-from understudy.folders import digest
-from understudy.loop import Epoch, LoopConfig, optimise
-from understudy.progress import Progress, Silent
-from understudy.task import IntArray, Item
+from understudy.optim.loop import Epoch, LoopConfig, optimise
+from understudy.tokenization.batching import bucketed_batches
 
 TOGETHER = 128
 """Texts that are sampled together."""

@@ -11,8 +11,8 @@ import transformers
 from safetensors import SafetensorError
 from torch import Tensor
 
+from understudy.core.task import IntArray
 from understudy.errors import RecipeError
-from understudy.task import IntArray
 from understudy.teachers.transformer import quiet
 
 Ids = Sequence[Sequence[int]]

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from understudy.augment.configs import MlmConfig
 from understudy.augment.neural.loading import TEXTS, load, pad, sizes
-from understudy.augment.synonyms import Neighbours, read_vectors
-from understudy.augment.variants import sides
-from understudy.batching import budgeted_batches
+from understudy.augment.rules.passes import sides
+from understudy.augment.rules.synonyms import Neighbours, read_vectors
+from understudy.core.progress import Progress, Silent
+from understudy.core.task import FloatArray, IntArray, Item
 from understudy.errors import RecipeError
-from understudy.progress import Progress, Silent
-from understudy.task import FloatArray, IntArray, Item
-from understudy.teachers.encoding import longest_input
+from understudy.teachers.inputs import longest_input
+from understudy.tokenization.batching import budgeted_batches
 
 _APOSTROPHES = frozenset("'’")
 

@@ -1,0 +1,25 @@
+/* The same functions for several kinds of processors; `best_engine` picks one when the module is loaded. */
+#ifndef UNDERSTUDY_ENGINES_H
+#define UNDERSTUDY_ENGINES_H
+
+#include "split.h"
+#include "lesson.h"
+
+typedef struct {
+    /* Ids of a text (at least one) into the scratch, which fits it; NOT_MINE for the reference path. */
+    long (*ids_of)(const Student *, const char *text, size_t bytes, Scratch *);
+    /* PADDED(labels) logits of at least one id. */
+    void (*logits_of)(const Student *, const int32_t *ids, long count, float *logits);
+    /* One pass over a lesson that was checked; the sum of the losses. */
+    double (*learn)(const Trainable *, const Lesson *);
+} Engine;
+
+extern const Engine engine_any;
+#if defined(__x86_64__)
+extern const Engine engine_avx2, engine_avx512;
+#endif
+
+/* The fastest that this processor has, up to a level (0, 1, 2); its name goes to `name`. */
+const Engine *best_engine(int most, const char **name);
+
+#endif

@@ -1,0 +1,41 @@
+/* `understudy._fast`: what Python sees. Written against the stable ABI of Python 3.11. */
+#include "python_api.h"
+
+static int describe(PyObject *module) {
+    const char *name;
+    best_engine(2, &name);
+    return PyModule_AddStringConstant(module, "ENGINE", name);
+}
+
+static int fill_module(PyObject *module) {
+    PyObject *type = PyType_FromModuleAndSpec(module, &student_spec, NULL);
+    if (!type) return -1;
+    int failed = PyModule_AddObjectRef(module, "Student", type);
+    Py_DECREF(type);
+    return failed ? failed : describe(module);
+}
+
+static PyMethodDef functions[] = {
+    {"learn", learn, METH_VARARGS,
+     "learn(arrays, (vocabulary, width, hidden, labels), is_mse, temperature, alpha, rate, level) -> float:\n"
+     "one pass of training, and the sum of the losses. `training/native.py` says what the arrays are."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)fill_module},
+#if defined(Py_mod_gil) && !defined(Py_LIMITED_API)
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_fast",
+    .m_doc = "From a string to the answer of a bag-of-words student, in one call.",
+    .m_methods = functions,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__fast(void) { return PyModuleDef_Init(&module); }

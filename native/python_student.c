@@ -1,0 +1,469 @@
+/* The type `Student`: immutable once made, so threads may share one. */
+#include "python_api.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+    PyObject_HEAD
+    Student *student;
+    const Engine *engine;
+    Py_buffer file;
+    PyObject *labels;    /* tuple of str, in the order of the logits */
+    PyObject *reference; /* callable: text -> list of ids, for texts that are not for this splitter */
+} StudentObject;
+
+/* -------------------------------------------------------------------------------------------- from and to Python */
+
+/* The UTF-8 that a str holds, or that it makes once and keeps; of lone surrogates a copy, into `kept`. */
+static int text_of(PyObject *str, Text *text, PyObject **kept) {
+    if (!PyUnicode_Check(str)) {
+        PyErr_Format(PyExc_TypeError, "A text is a str, not %R.", (PyObject *)Py_TYPE(str));
+        return -1;
+    }
+    Py_ssize_t bytes;
+    *kept = NULL;
+    text->text = PyUnicode_AsUTF8AndSize(str, &bytes);
+    if (!text->text) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) return -1;
+        PyErr_Clear();
+        char *copy;
+        *kept = PyUnicode_AsEncodedString(str, "utf-8", "surrogatepass");
+        if (!*kept || PyBytes_AsStringAndSize(*kept, &copy, &bytes)) return -1;
+        text->text = copy;
+    }
+    text->bytes = (size_t)bytes;
+    return 0;
+}
+
+/* Ids from the reference path, checked: a new array, or NULL with an error set. */
+static int32_t *ids_by_reference(StudentObject *self, PyObject *text, long *count) {
+    PyObject *found = PyObject_CallFunctionObjArgs(self->reference, text, NULL);
+    PyObject *list = found ? PySequence_List(found) : NULL;
+    Py_XDECREF(found);
+    if (!list) return NULL;
+    Py_ssize_t n = PyList_Size(list);
+    int32_t *ids = n > 0 ? malloc((size_t)n * sizeof *ids) : NULL;
+    if (!ids) PyErr_SetString(n ? PyExc_MemoryError : PyExc_ValueError, "The reference gave no ids.");
+    for (Py_ssize_t i = 0; ids && i < n; i++) {
+        long id = PyLong_AsLong(PyList_GetItem(list, i));
+        if (id < 0 || id >= (long)self->student->head.vocabulary) {
+            if (!PyErr_Occurred()) PyErr_Format(PyExc_ValueError, "The id %ld is none of the vocabulary.", id);
+            free(ids);
+            ids = NULL;
+        } else {
+            ids[i] = (int32_t)id;
+        }
+    }
+    Py_DECREF(list);
+    *count = (long)n;
+    return ids;
+}
+
+static int answer_by_reference(StudentObject *self, PyObject *text, float *logits) {
+    long count;
+    int32_t *ids = ids_by_reference(self, text, &count);
+    if (!ids) return -1;
+    self->engine->logits_of(self->student, ids, count, logits);
+    free(ids);
+    return 0;
+}
+
+/* MOST_LABELS floats of one text. */
+static int answer(StudentObject *self, PyObject *str, float *logits) {
+    Text text;
+    PyObject *kept;
+    if (text_of(str, &text, &kept)) return -1;
+    StackScratch stack;
+    Scratch scratch = scratch_on(&stack);
+    long count = NOT_MINE;
+    int failed = 0;
+    if (text.bytes <= UINT32_MAX / 4) {
+        if (scratch_fit(&scratch, text.bytes)) {
+            PyErr_NoMemory();
+            failed = -1;
+        } else {
+            count = self->engine->ids_of(self->student, text.text, text.bytes, &scratch);
+        }
+    }
+    if (count != NOT_MINE) {
+        self->engine->logits_of(self->student, scratch.ids, count, logits);
+    } else if (!failed) {
+        failed = answer_by_reference(self, str, logits);
+    }
+    scratch_free(&scratch);
+    Py_XDECREF(kept);
+    return failed;
+}
+
+static PyObject *list_of(const float *numbers, uint32_t count) {
+    PyObject *list = PyList_New(count);
+    for (uint32_t i = 0; list && i < count; i++) {
+        PyObject *number = PyFloat_FromDouble(numbers[i]);
+        if (!number || PyList_SetItem(list, i, number)) Py_CLEAR(list);
+    }
+    return list;
+}
+
+/* ---------------------------------------------------------------------------------------------------- one text */
+
+static PyObject *student_label(PyObject *object, PyObject *text) {
+    StudentObject *self = (StudentObject *)object;
+    float logits[MOST_LABELS];
+    if (answer(self, text, logits)) return NULL;
+    PyObject *label = PyTuple_GetItem(self->labels, highest(logits, self->student->head.labels));
+    Py_XINCREF(label);
+    return label;
+}
+
+static PyObject *student_column(PyObject *object, PyObject *text) {
+    StudentObject *self = (StudentObject *)object;
+    float logits[MOST_LABELS];
+    if (answer(self, text, logits)) return NULL;
+    return PyLong_FromLong(highest(logits, self->student->head.labels));
+}
+
+static PyObject *student_logits(PyObject *object, PyObject *text) {
+    StudentObject *self = (StudentObject *)object;
+    float logits[MOST_LABELS];
+    return answer(self, text, logits) ? NULL : list_of(logits, self->student->head.labels);
+}
+
+static PyObject *student_probabilities(PyObject *object, PyObject *text) {
+    StudentObject *self = (StudentObject *)object;
+    uint32_t labels = self->student->head.labels;
+    float logits[MOST_LABELS], sum = 0;
+    if (answer(self, text, logits)) return NULL;
+    float most = logits[highest(logits, labels)];
+    for (uint32_t i = 0; i < labels; i++) sum += logits[i] = expf(logits[i] - most);
+    for (uint32_t i = 0; i < labels; i++) logits[i] /= sum;
+    return list_of(logits, labels);
+}
+
+static PyObject *student_encode(PyObject *object, PyObject *str) {
+    StudentObject *self = (StudentObject *)object;
+    Text text;
+    PyObject *kept, *list = NULL;
+    if (text_of(str, &text, &kept)) return NULL;
+    StackScratch stack;
+    Scratch scratch = scratch_on(&stack);
+    if (text.bytes > UINT32_MAX / 4) {
+        list = PyObject_CallFunctionObjArgs(self->reference, str, NULL);
+    } else if (scratch_fit(&scratch, text.bytes)) {
+        PyErr_NoMemory();
+    } else {
+        long count = self->engine->ids_of(self->student, text.text, text.bytes, &scratch);
+        list = count == NOT_MINE ? PyObject_CallFunctionObjArgs(self->reference, str, NULL) : PyList_New(count);
+        for (long i = 0; list && i < count; i++) {
+            PyObject *number = PyLong_FromLong(scratch.ids[i]);
+            if (!number || PyList_SetItem(list, i, number)) Py_CLEAR(list);
+        }
+    }
+    scratch_free(&scratch);
+    Py_XDECREF(kept);
+    return list;
+}
+
+/* -------------------------------------------------------------------------------------------------- many texts */
+
+/* The texts of a batch: borrowed from a tuple of our own, so that nobody takes them away meanwhile. */
+typedef struct {
+    PyObject *tuple, *kept;
+    Text *texts;
+    unsigned char *is_left;
+    int32_t *columns;
+    size_t count;
+} Texts;
+
+static void texts_free(Texts *texts) {
+    Py_XDECREF(texts->tuple);
+    Py_XDECREF(texts->kept);
+    free(texts->texts);
+    free(texts->is_left);
+    free(texts->columns);
+}
+
+static int texts_read(Texts *texts, PyObject *sequence) {
+    memset(texts, 0, sizeof *texts);
+    if (PyUnicode_Check(sequence)) {
+        PyErr_SetString(PyExc_TypeError, "Give a list of texts, not one text.");
+        return -1;
+    }
+    texts->tuple = PySequence_Tuple(sequence);
+    texts->kept = PyList_New(0);
+    if (!texts->tuple || !texts->kept) return -1;
+    texts->count = (size_t)PyTuple_Size(texts->tuple);
+    texts->texts = malloc((texts->count + 1) * sizeof *texts->texts);
+    texts->is_left = calloc(texts->count + 1, 1);
+    texts->columns = malloc((texts->count + 1) * sizeof *texts->columns);
+    if (!texts->texts || !texts->is_left || !texts->columns) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t i = 0; i < texts->count; i++) {
+        PyObject *kept;
+        if (text_of(PyTuple_GetItem(texts->tuple, (Py_ssize_t)i), &texts->texts[i], &kept)) return -1;
+        if (!kept) continue;
+        int failed = PyList_Append(texts->kept, kept);
+        Py_DECREF(kept);
+        if (failed) return -1;
+    }
+    return 0;
+}
+
+/* Answer all texts: logits (count, labels) where they are wanted, and the columns of the highest ones. */
+static int texts_answer(StudentObject *self, Texts *texts, float *logits, int threads) {
+    const Student *student = self->student;
+    Batch batch = {student, self->engine, texts->texts, texts->count, logits, texts->columns, texts->is_left, 0, 0};
+    int failed;
+    Py_BEGIN_ALLOW_THREADS
+    failed = batch_run(&batch, threads);
+    Py_END_ALLOW_THREADS
+    if (failed) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    uint32_t labels = student->head.labels;
+    for (size_t i = 0; i < texts->count; i++) {
+        if (!texts->is_left[i]) continue;
+        float row[MOST_LABELS];
+        if (answer_by_reference(self, PyTuple_GetItem(texts->tuple, (Py_ssize_t)i), row)) return -1;
+        texts->columns[i] = highest(row, labels);
+        if (logits) memcpy(logits + i * labels, row, labels * sizeof *row);
+    }
+    return 0;
+}
+
+static PyObject *student_labels(PyObject *object, PyObject *arguments) {
+    StudentObject *self = (StudentObject *)object;
+    PyObject *sequence, *list = NULL;
+    int threads = 1;
+    if (!PyArg_ParseTuple(arguments, "O|i:labels", &sequence, &threads)) return NULL;
+    Texts texts;
+    if (!texts_read(&texts, sequence) && !texts_answer(self, &texts, NULL, threads)) {
+        list = PyList_New((Py_ssize_t)texts.count);
+        for (size_t i = 0; list && i < texts.count; i++) {
+            PyObject *label = PyTuple_GetItem(self->labels, texts.columns[i]);
+            Py_XINCREF(label);
+            if (!label || PyList_SetItem(list, (Py_ssize_t)i, label)) Py_CLEAR(list);
+        }
+    }
+    texts_free(&texts);
+    return list;
+}
+
+static PyObject *student_fill(PyObject *object, PyObject *arguments) {
+    StudentObject *self = (StudentObject *)object;
+    PyObject *sequence, *target, *done = NULL;
+    int threads = 1;
+    if (!PyArg_ParseTuple(arguments, "OO|i:fill", &sequence, &target, &threads)) return NULL;
+    Texts texts;
+    Py_buffer out;
+    if (!texts_read(&texts, sequence) && !PyObject_GetBuffer(target, &out, PyBUF_WRITABLE)) {
+        size_t bytes = texts.count * self->student->head.labels * sizeof(float);
+        if ((size_t)out.len != bytes || (uintptr_t)out.buf % sizeof(float)) {
+            PyErr_Format(PyExc_ValueError, "The logits of these texts take %zu bytes, but there are %zd.", bytes,
+                         out.len);
+        } else if (!texts_answer(self, &texts, out.buf, threads)) {
+            done = Py_None;
+            Py_INCREF(done);
+        }
+        PyBuffer_Release(&out);
+    }
+    texts_free(&texts);
+    return done;
+}
+
+/* --------------------------------------------------------------------------------------------------- ids alone */
+
+/* Ids of all texts end to end, and the number of each text's, in two growing arrays. */
+typedef struct {
+    int64_t *ids;
+    size_t count, room;
+} Ids;
+
+static int ids_add(Ids *ids, const int32_t *more, long count) {
+    if (ids->room - ids->count < (size_t)count) {
+        size_t room = 2 * (ids->count + (size_t)count) + 1024;
+        int64_t *larger = realloc(ids->ids, room * sizeof *larger);
+        if (!larger) return -1;
+        ids->ids = larger;
+        ids->room = room;
+    }
+    for (long i = 0; i < count; i++) ids->ids[ids->count++] = more[i];
+    return 0;
+}
+
+static int encode_one(StudentObject *self, Texts *texts, size_t row, Scratch *scratch, Ids *ids, int64_t *length) {
+    const Text *text = &texts->texts[row];
+    long count = NOT_MINE;
+    if (text->bytes <= UINT32_MAX / 4) {
+        if (scratch_fit(scratch, text->bytes)) return -1;
+        count = self->engine->ids_of(self->student, text->text, text->bytes, scratch);
+    }
+    if (count != NOT_MINE) {
+        *length = count;
+        return ids_add(ids, scratch->ids, count);
+    }
+    int32_t *found = ids_by_reference(self, PyTuple_GetItem(texts->tuple, (Py_ssize_t)row), &count);
+    if (!found) return -1;
+    int failed = ids_add(ids, found, count);
+    free(found);
+    *length = count;
+    return failed;
+}
+
+static PyObject *student_encode_batch(PyObject *object, PyObject *sequence) {
+    StudentObject *self = (StudentObject *)object;
+    Texts texts;
+    Ids ids = {NULL, 0, 0};
+    PyObject *pair = NULL;
+    if (!texts_read(&texts, sequence)) {
+        int64_t *lengths = malloc((texts.count + 1) * sizeof *lengths);
+        StackScratch stack;
+        Scratch scratch = scratch_on(&stack);
+        int failed = lengths ? 0 : -1;
+        for (size_t i = 0; !failed && i < texts.count; i++)
+            failed = encode_one(self, &texts, i, &scratch, &ids, &lengths[i]);
+        if (failed) {
+            if (!PyErr_Occurred()) PyErr_NoMemory();
+        } else {
+            PyObject *flat = PyByteArray_FromStringAndSize((const char *)ids.ids, (Py_ssize_t)(ids.count * 8));
+            PyObject *each = PyByteArray_FromStringAndSize((const char *)lengths, (Py_ssize_t)(texts.count * 8));
+            if (flat && each) pair = PyTuple_Pack(2, flat, each);
+            Py_XDECREF(flat);
+            Py_XDECREF(each);
+        }
+        scratch_free(&scratch);
+        free(lengths);
+    }
+    texts_free(&texts);
+    free(ids.ids);
+    return pair;
+}
+
+static PyObject *student_logits_of_ids(PyObject *object, PyObject *sequence) {
+    StudentObject *self = (StudentObject *)object;
+    PyObject *list = PySequence_List(sequence);
+    if (!list) return NULL;
+    Py_ssize_t n = PyList_Size(list);
+    int32_t *ids = malloc(((size_t)n + 1) * sizeof *ids);
+    float logits[MOST_LABELS];
+    PyObject *found = NULL;
+    if (!ids) PyErr_NoMemory();
+    else if (!n) PyErr_SetString(PyExc_ValueError, "A text has at least one id.");
+    for (Py_ssize_t i = 0; i < n && !PyErr_Occurred(); i++) {
+        long id = PyLong_AsLong(PyList_GetItem(list, i));
+        if (id == -1 && PyErr_Occurred()) break;
+        if (id < 0 || id >= (long)self->student->head.vocabulary)
+            PyErr_Format(PyExc_ValueError, "The id %ld is none of the vocabulary.", id);
+        ids[i] = (int32_t)id;
+    }
+    if (!PyErr_Occurred()) {
+        self->engine->logits_of(self->student, ids, (long)n, logits);
+        found = list_of(logits, self->student->head.labels);
+    }
+    free(ids);
+    Py_DECREF(list);
+    return found;
+}
+
+/* ------------------------------------------------------------------------------------------------ life and death */
+
+static int open_file(StudentObject *self, PyObject *file) {
+    Refusal refusal;
+    if (PyObject_GetBuffer(file, &self->file, PyBUF_SIMPLE)) {
+        self->file.obj = NULL;
+        return -1;
+    }
+    self->student = student_open(self->file.buf, (uint64_t)self->file.len, &refusal);
+    if (self->student) return 0;
+    if (refusal.is_memory) PyErr_NoMemory();
+    else PyErr_SetString(PyExc_ValueError, refusal.what);
+    return -1;
+}
+
+static int check_labels(const StudentObject *self) {
+    Py_ssize_t count = PyTuple_Size(self->labels);
+    if (count == (Py_ssize_t)self->student->head.labels) return 0;
+    PyErr_Format(PyExc_ValueError, "it has %u labels, but the task names %zd", self->student->head.labels, count);
+    return -1;
+}
+
+static PyObject *student_new(PyTypeObject *type, PyObject *arguments, PyObject *words) {
+    PyObject *file, *labels, *reference;
+    static char *names[] = {"file", "labels", "reference", "level", NULL};
+    int level = 2;
+    if (!PyArg_ParseTupleAndKeywords(arguments, words, "OOO|i:Student", names, &file, &labels, &reference, &level))
+        return NULL;
+    allocfunc make = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    StudentObject *self = (StudentObject *)make(type, 0);
+    if (!self) return NULL;
+    const char *name;
+    self->engine = best_engine(level, &name);
+    Py_INCREF(reference);
+    self->reference = reference;
+    self->labels = PySequence_Tuple(labels);
+    if (self->labels && !open_file(self, file) && !check_labels(self)) return (PyObject *)self;
+    Py_DECREF(self);
+    return NULL;
+}
+
+static int student_traverse(PyObject *object, visitproc visit, void *arg) {
+    StudentObject *self = (StudentObject *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->labels);
+    Py_VISIT(self->reference);
+    return 0;
+}
+
+static int student_clear(PyObject *object) {
+    Py_CLEAR(((StudentObject *)object)->reference);
+    return 0;
+}
+
+static void student_dealloc(PyObject *object) {
+    StudentObject *self = (StudentObject *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    student_close(self->student);
+    if (self->file.obj) PyBuffer_Release(&self->file);
+    Py_CLEAR(self->labels);
+    Py_CLEAR(self->reference);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(object);
+    Py_DECREF(type);
+}
+
+static PyMethodDef methods[] = {
+    {"label", student_label, METH_O, "label(text) -> str: the label of the highest logit."},
+    {"column", student_column, METH_O, "column(text) -> int: of the highest logit."},
+    {"logits", student_logits, METH_O, "logits(text) -> list of float, in the order of the labels."},
+    {"probabilities", student_probabilities, METH_O, "probabilities(text) -> list of float: their softmax."},
+    {"encode", student_encode, METH_O, "encode(text) -> list of int: ids, at least one."},
+    {"logits_of_ids", student_logits_of_ids, METH_O, "logits_of_ids(ids) -> list of float."},
+    {"labels", student_labels, METH_VARARGS, "labels(texts, threads=1) -> list of str."},
+    {"fill", student_fill, METH_VARARGS, "fill(texts, out, threads=1): logits into a float32 buffer (n, labels)."},
+    {"encode_batch", student_encode_batch, METH_O,
+     "encode_batch(texts) -> (ids, lengths): of all texts end to end, as int64 in two bytearrays."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "Student(file, labels, reference, level=2): a `model.fast` in memory that answers texts.\n\n"
+                "`reference(text)` gives the ids of a text that this splitter leaves to the reference path.\n"
+                "Raises ValueError where the file is damaged; may be shared between threads."},
+    {Py_tp_new, (void *)student_new},
+    {Py_tp_dealloc, (void *)student_dealloc},
+    {Py_tp_traverse, (void *)student_traverse},
+    {Py_tp_clear, (void *)student_clear},
+    {Py_tp_methods, methods},
+    {0, NULL},
+};
+
+PyType_Spec student_spec = {
+    .name = "understudy._fast.Student",
+    .basicsize = sizeof(StudentObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = slots,
+};

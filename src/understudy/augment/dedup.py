@@ -1,0 +1,202 @@
+"""How texts and pairs of texts are compared, and the set of those that were seen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.core.task import IntArray, Item
+from understudy.data.leakage import fold_of, normalise
+
+Keys = npt.NDArray[np.uint64]
+"""64-bit hashes of normalised items ``(n,)``."""
+
+T = TypeVar("T")
+
+_BETWEEN = "\x1f"  # between the two texts of a pair; `normalise` turns it into a space inside a text
+
+
+def judged_form(item: Item) -> str:
+    """The form in which items are compared with dev and test: of pairs, the order does not matter.
+
+    It is that of the leak guard (`understudy.data.leakage`), so nothing enters by augmentation that it
+    dropped.
+
+    >>> judged_form(("Any  Rooms?", "None.")) == judged_form(("none.", "any rooms?"))
+    True
+    """
+    return fold_of(1 if isinstance(item, str) else 2)(item)
+
+
+def normalise_item(item: Item) -> str:
+    r"""The form in which items of a pool are compared: case folded, white space made one space, pairs joined.
+
+    A pair turned round is another item here: it may well have another answer.
+
+    >>> normalise_item(("Any  Rooms?", "None."))
+    'any rooms?\x1fnone.'
+    """
+    if isinstance(item, str):
+        return normalise(item)
+    return _BETWEEN.join(map(normalise, item))
+
+
+def hash_keys(forms: Iterable[str]) -> Keys:
+    """64-bit hashes of normalised items ``(n,)``; the same in every process and on every machine."""
+    digest = hashlib.blake2b
+    raw = b"".join([digest(form.encode("utf-8", "surrogatepass"), digest_size=8).digest() for form in forms])
+    return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
+
+
+def item_keys(items: Iterable[Item]) -> Keys:
+    """`hash_keys` of items as they are."""
+    return hash_keys(map(normalise_item, items))
+
+
+def judged_keys(items: Sequence[Item], keys: Keys) -> Keys:
+    """`hash_keys` of items in their `judged_form`; ``keys`` are their `item_keys`, which texts share."""
+    return keys if not items or isinstance(items[0], str) else hash_keys(map(judged_form, items))
+
+
+def not_held_out(items: Sequence[Item], held_out: Seen) -> list[Item]:
+    """The items whose `judged_form` is not among those of dev and test, in order."""
+    is_out = held_out.contains(judged_keys(items, item_keys(items)))
+    return [item for item, out in zip(items, is_out.tolist(), strict=True) if not out]
+
+
+def pick(items: Sequence[T], rows: npt.NDArray[np.int64], most: int, seed: int) -> tuple[T, ...]:
+    """At most ``most`` of the items in ``rows``, drawn at random, in their order."""
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    return tuple(items[row] for row in rows.tolist())
+
+
+class Seen:
+    """A growing set of 64-bit keys in sorted runs of numpy arrays: 8 bytes a key, no Python object for any.
+
+    Runs of like size are merged, so that there are few of them. Among a hundred million distinct texts, one
+    is taken for another with a chance of about 1 in 4,000; it is then left out, and nothing else happens.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[Keys] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._runs))
+
+    def contains(self, keys: Keys) -> npt.NDArray[np.bool_]:
+        """Which of the keys are in the set: ``(n,)``."""
+        distinct, back = np.unique(keys, return_inverse=True)
+        return self._contains(distinct)[back]
+
+    def add(self, keys: Keys) -> npt.NDArray[np.bool_]:
+        """Add keys ``(n,)``; True for each that was not there before, nor stands earlier in ``keys``."""
+        distinct, first = np.unique(keys, return_index=True)
+        is_fresh = ~self._contains(distinct)
+        is_new = np.zeros(len(keys), dtype=np.bool_)
+        is_new[first[is_fresh]] = True
+        if is_fresh.any():
+            self._runs.append(distinct[is_fresh])
+            self._merge()
+        return is_new
+
+    def _contains(self, ordered: Keys) -> npt.NDArray[np.bool_]:
+        """Which of the keys, in rising order, are in the set."""
+        found = np.zeros(len(ordered), dtype=np.bool_)
+        for run in self._runs:
+            place = np.searchsorted(run, ordered)
+            place[place == len(run)] = 0
+            found |= run[place] == ordered
+        return found
+
+    def _merge(self) -> None:
+        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
+            merged = np.concatenate([self._runs.pop(), self._runs.pop()])
+            merged.sort(kind="stable")  # two sorted runs: a merge, not a sort
+            self._runs.append(merged)
+
+
+SHOWN = 10
+"""Survivors and victims that a step shows."""
+
+
+DUPLICATE, HELD_OUT = "stands in the pool or among the labelled texts", "stands in dev or test"
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A text that was removed, and why."""
+
+    item: Item
+    reason: str
+
+
+@dataclass
+class Sieve:
+    """The sieve of one step; steps share what was seen.
+
+    Of each reason, the `SHOWN` removed texts with the smallest keys are remembered. Keys are hashes, so these
+    are a random sample of the distinct ones, however many there were and however they came.
+
+    Args:
+        seen: keys of what is there; grows.
+        held_out: keys of dev and test.
+    """
+
+    seen: Seen
+    held_out: Seen
+    made: int = 0
+    removed: Counter[str] = field(default_factory=Counter)
+    shown: dict[str, dict[int, Item]] = field(default_factory=dict)
+
+    @property
+    def victims(self) -> tuple[Victim, ...]:
+        """Some of what was removed, at most `SHOWN`, and as many of each reason as there is room for."""
+        ranked = sorted(
+            (rank, reason, item)
+            for reason, items in self.shown.items()
+            for rank, item in enumerate(items.values())
+        )
+        return tuple(Victim(item, reason) for _, reason, item in ranked[:SHOWN])
+
+    def pass_through(self, items: Sequence[Item]) -> tuple[list[Item], Keys]:
+        """The items that are new, in order, and their keys."""
+        keys = item_keys(items)
+        is_leak = self.held_out.contains(judged_keys(items, keys))
+        is_new = np.zeros(len(items), dtype=np.bool_)
+        is_new[~is_leak] = self.seen.add(keys[~is_leak])
+        self.made += len(items)
+        self._remove(HELD_OUT, np.flatnonzero(is_leak), keys, items)
+        self._remove(DUPLICATE, np.flatnonzero(~is_leak & ~is_new), keys, items)
+        return [items[row] for row in np.flatnonzero(is_new).tolist()], keys[is_new]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts and victims, JSON-ready; `from_dict` is the inverse."""
+        shown = {reason: list(map(list, items.items())) for reason, items in self.shown.items()}
+        return {"made": self.made, "removed": dict(self.removed), "shown": shown}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], seen: Seen, held_out: Seen) -> Sieve:
+        """A sieve that goes on where another one stopped."""
+        shown = {
+            reason: {key: item if isinstance(item, str) else tuple(item) for key, item in items}
+            for reason, items in data["shown"].items()
+        }
+        return cls(seen, held_out, data["made"], Counter(data["removed"]), shown)
+
+    def _remove(self, reason: str, rows: IntArray, keys: Keys, items: Sequence[Item]) -> None:
+        if not len(rows):
+            return
+        self.removed[reason] += len(rows)
+        shown = self.shown.setdefault(reason, {})
+        if len(shown) == SHOWN:
+            rows = rows[keys[rows] < max(shown)]
+        smallest, first = np.unique(keys[rows], return_index=True)
+        shown.update({int(key): items[rows[at]] for key, at in zip(smallest[:SHOWN], first, strict=False)})
+        self.shown[reason] = dict(sorted(shown.items())[:SHOWN])

@@ -1,0 +1,1 @@
+"""Steps that make texts by rules: no model, seeded."""

@@ -1,0 +1,51 @@
+"""The verb ``buy``: labels in rounds, each batch chosen by the student of the last."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Way(StrEnum):
+    """How the next batch is chosen."""
+
+    uncertainty = "uncertainty"
+    diversity = "diversity"
+    random = "random"
+
+
+def buy(  # noqa: PLR0917
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="YAML file, or the folder of an earlier run.")
+    ],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run. [runs/NAME]")] = None,
+    select: Annotated[Way, typer.Option("--select", help="How the next batch is chosen.")] = Way.uncertainty,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Texts a round.")] = 200,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds, at most.")] = 5,
+    assign: Annotated[list[str] | None, typer.Option("--set", help="Any key of the recipe.")] = None,
+) -> None:
+    """Buy labels from an expensive teacher in rounds, those first that the student needs most.
+
+    After each round the first student of the recipe is fitted on all labels so far, and its score on dev is
+    drawn against the labels bought: rounds/curve.png and rounds/curve.json in the run's folder.
+    """
+    from understudy.cli.extras import _need_training
+
+    _need_training()
+    from understudy.cli.progress_bar import Terminal
+    from understudy.pipeline.active_learning import buy_in_rounds
+    from understudy.pipeline.recipe_file import make_recipe
+
+    is_run = recipe.is_dir()
+    made = make_recipe(recipe / "recipe.yaml" if is_run else recipe, None, assign or ())
+    folder = out or (recipe if is_run else None)
+    done = buy_in_rounds(made, folder, how=select.value, batch=batch, rounds=rounds, progress=Terminal())
+    for point in done.points:
+        typer.echo(f"{point.labels:>8,} labels  {point.score:.4f}  {point.how}")
+    typer.echo(f"Scores on {done.on}.")
+    typer.echo(f"{done.why} {done.remaining:,} texts are not labelled.")
+    typer.echo(f"Curve: {done.folder / 'rounds' / 'curve.png'}")
+    typer.echo(f"Next:  understudy distill {done.folder}   (labels the rest as far as the budget goes)")

@@ -1,0 +1,127 @@
+"""Turn a table's cells into items: texts, pairs of texts, or the words of sentences, every cell checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from understudy.core.task import Item
+from understudy.data.columns import require_column
+from understudy.data.readers.problems import bad_rows
+from understudy.data.readers.table import Table
+
+_EMPTY_TEXT = "the text is empty"
+_NO_WORDS = "a sentence without words"
+
+
+def read_items(table: Table, columns: Sequence[str], kind: str) -> list[Item]:
+    """The items of a table.
+
+    Args:
+        table: where from.
+        columns: one column of texts, or of lists of words; or two columns of texts.
+        kind: kind of task.
+
+    Raises:
+        DataError: a column is missing; a text, a word or a sentence is empty, or of the wrong type; by place.
+    """
+    for column in columns:
+        require_column(table.columns, column, table.where)
+    if kind == "tagging":
+        return list(read_sentences(table, columns[0]))
+    if len(columns) == 2:
+        return list(read_pairs(table, columns))
+    return list(read_texts(table, columns[0]))
+
+
+def read_texts(table: Table, column: str, *, skip_blank: bool = False) -> list[str]:
+    """The texts of a column, exactly as they stand.
+
+    Args:
+        table: where from.
+        column: the text column.
+        skip_blank: leave blank texts out instead of refusing them.
+
+    Raises:
+        DataError: a text is empty (unless skipped), is not text, or is not valid Unicode; by place.
+    """
+    values = table.columns[column]
+    advice = f"Give column {column!r} a text in these rows, or delete them."
+    kept = _check(table, values, _text_fault, advice, {_EMPTY_TEXT} if skip_blank else set())
+    return [values[row] for row in kept]
+
+
+def read_pairs(table: Table, columns: Sequence[str], *, skip_blank: bool = False) -> list[tuple[str, ...]]:
+    """The pairs of texts of two columns, exactly as they stand.
+
+    Args:
+        table: where from.
+        columns: the two text columns.
+        skip_blank: leave pairs out of which a text is blank, instead of refusing them.
+
+    Raises:
+        DataError: a text is empty (unless skipped), is not text, or is not valid Unicode; by place.
+    """
+    values = list(zip(*(table.columns[column] for column in columns), strict=True))
+    advice = f"Give columns {columns[0]!r} and {columns[1]!r} a text in these rows, or delete them."
+    kept = _check(table, values, _pair_fault, advice, {_EMPTY_TEXT} if skip_blank else set())
+    return [values[row] for row in kept]
+
+
+def read_sentences(table: Table, column: str, *, skip_blank: bool = False) -> list[tuple[str, ...]]:
+    """The sentences of a column, each the tuple of its words, exactly as they stand.
+
+    Args:
+        table: where from.
+        column: a column of lists of words.
+        skip_blank: leave sentences without words out instead of refusing them.
+
+    Raises:
+        DataError: a cell is no list, a sentence or a word is empty or no text; by place.
+    """
+    values = table.columns[column]
+    advice = f"A sentence in column {column!r} is a list of words; mend or delete these rows."
+    kept = _check(table, values, _sentence_fault, advice, {_NO_WORDS} if skip_blank else set())
+    return [tuple(values[row]) for row in kept]
+
+
+def _check(
+    table: Table, values: Sequence[Any], fault_of: Callable[[Any], str | None], advice: str, skipped: set[str]
+) -> list[int]:
+    """The rows without faults; those whose fault is to be skipped are left out, others are an error."""
+    faults = list(map(fault_of, values))
+    problems = [
+        f"{table.place(row)}: {fault}"
+        for row, fault in enumerate(faults)
+        if fault is not None and fault not in skipped
+    ]
+    if problems:
+        raise bad_rows(table.where, problems, advice)
+    return [row for row, fault in enumerate(faults) if fault is None]
+
+
+def _text_fault(value: Any) -> str | None:
+    if value is None:
+        return _EMPTY_TEXT
+    if not isinstance(value, str):
+        return f"the text is a {type(value).__name__}, {value!r}, instead of a string"
+    if not value.strip():
+        return _EMPTY_TEXT
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        return "the text holds half a surrogate pair, which is no valid Unicode"
+    return None
+
+
+def _pair_fault(values: Sequence[Any]) -> str | None:
+    return next((fault for value in values if (fault := _text_fault(value))), None)
+
+
+def _sentence_fault(value: Any) -> str | None:
+    if value is None or (isinstance(value, list | tuple) and not value):
+        return _NO_WORDS
+    if not isinstance(value, list | tuple):
+        return f"the words are a {type(value).__name__}, {value!r}, instead of a list"
+    for number, word in enumerate(value, start=1):
+        if fault := _text_fault(word):
+            return f"word {number}: {fault.replace('the text', 'the word')}"
+    return None

@@ -1,0 +1,153 @@
+"""Read the tables of a source as a task: its kind, the splits with their labels, the names of the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from understudy.core.spans import to_bio
+from understudy.core.task import OUTSIDE
+from understudy.data.gold import VALUE
+from understudy.data.labels import (
+    SEPARATORS,
+    Labelled,
+    check_seen,
+    guess_separator,
+    names_in,
+    order_labels,
+    order_tags,
+    read_labelled,
+)
+from understudy.data.readers.problems import listed
+from understudy.data.schema import Roles, choose_roles, infer_kind
+from understudy.data.sources import Found
+from understudy.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the tables of a source hold.
+
+    Attributes:
+        kind: kind of task.
+        roles: the columns that were read.
+        splits: ``train`` and any of ``dev`` and ``test``.
+        names: label names in the order of the logits.
+        notes: sentences on what was guessed.
+    """
+
+    kind: str
+    roles: Roles
+    splits: dict[str, Labelled]
+    names: tuple[str, ...]
+    notes: list[str]
+
+
+def read_content(found: Found, bins: float | None = None, separator: str | None = None) -> Content:
+    """Read every split.
+
+    Args:
+        found: the source.
+        bins: regression: width of the bins.
+        separator: multilabel: what stands between the labels of a cell; ``None`` guesses.
+
+    Raises:
+        DataError: no column looks like what is needed, a cell cannot be read, or a label does not occur in
+            train.
+        RecipeError: an option that this kind of task does not have.
+    """
+    train, wish = found.tables["train"], found.reading
+    kind, inferred = wish.kind, None
+    if kind is None:
+        kind, inferred = infer_kind(train, wish.texts, wish.label_column)
+    _check_options(kind, {"bins": bins, "label_separator": separator, "labels": wish.labels})
+    roles, guessed = choose_roles(train, kind, wish.texts, wish.label_column)
+    notes = [note for note in (inferred, guessed) if note]
+    if kind == "multilabel" and separator is None:
+        separator = guess_separator(train.columns[roles.label])
+        if separator != SEPARATORS[0]:
+            notes.append(f"Labels are separated by {separator!r} (guessed; use --label-separator).")
+    splits = {
+        part: read_labelled(table, roles, kind, wish.labels, separator or SEPARATORS[0])
+        for part, table in found.tables.items()
+    }
+    if kind == "tagging":
+        splits, remarks = _in_bio(splits)
+        notes += remarks
+    names, remarks = _name_labels(found, kind, roles, splits)
+    return Content(kind, roles, splits, names, notes + remarks)
+
+
+def _check_options(kind: str, options: Mapping[str, object]) -> None:
+    """Options that only some kinds of task have are given for no other."""
+    owners = {
+        "bins": ("regression",),
+        "label_separator": ("multilabel",),
+        "labels": ("classification", "pair", "multilabel", "tagging"),
+    }
+    for option, kinds in owners.items():
+        if options[option] is not None and kind not in kinds:
+            flag = "--" + option.replace("_", "-")
+            raise RecipeError(
+                f"{flag} belongs to {' or '.join(kinds)}, but the task is {kind}. Leave it out."
+            )
+    bins = options["bins"]
+    if isinstance(bins, int | float) and not 0 < bins < float("inf"):
+        raise RecipeError(f"The width of the bins must be more than 0, but is {bins}.")
+
+
+def _in_bio(splits: Mapping[str, Labelled]) -> tuple[dict[str, Labelled], list[str]]:
+    """The splits with IOB1 tags rewritten in BIO."""
+    kept, notes = {}, []
+    for part, split in splits.items():
+        kept[part], count = rewrite(split)
+        if count:
+            sentences = "sentence" if count == 1 else "sentences"
+            notes.append(
+                f"Rewrote {count:,} {part} {sentences} in BIO: an I-X begins a span there, as in IOB1."
+            )
+    return kept, notes
+
+
+def _name_labels(
+    found: Found, kind: str, roles: Roles, splits: Mapping[str, Labelled]
+) -> tuple[tuple[str, ...], list[str]]:
+    """The label names in order, checked against dev and test, and notes."""
+    train, wish = found.tables["train"], found.reading
+    if kind == "regression":
+        return (VALUE,), []
+    others = [label for part, split in splits.items() if part != "train" for label in split.labels]
+    unused: list[str] = []
+    if kind == "tagging":
+        names = order_tags(splits["train"].labels, others, train.where)
+    else:
+        given = wish.labels.values() if wish.labels is not None else train.class_names.get(roles.label)
+        names, unused = order_labels(
+            splits["train"].labels, None if given is None else list(given), train.where
+        )
+    for part, table in found.tables.items():
+        if part != "train":
+            check_seen(table, splits[part].labels, names, train.where)
+    return names, [f"Left out labels that no train text has: {listed(unused)}."] if unused else []
+
+
+def rewrite(split: Labelled) -> tuple[Labelled, int]:
+    """The split in BIO, and how many sentences were rewritten; tags of other schemes stay as they are."""
+    tags = {tag for label in split.labels for tag in names_in(label)}
+    if not any(tag.startswith("I-") for tag in tags):
+        return split, 0
+    if not all(tag == OUTSIDE or tag[:2] in ("B-", "I-") for tag in tags):
+        return split, 0
+    rows = [row for row, label in enumerate(split.labels) if _is_iob1(names_in(label))]
+    labels = list(split.labels)
+    for row in rows:
+        labels[row] = tuple(to_bio(names_in(labels[row])))
+    return Labelled(split.texts, labels), len(rows)
+
+
+def _is_iob1(tags: tuple[str, ...]) -> bool:
+    """Whether an ``I-X`` does not follow a tag of its type."""
+    return any(
+        tag.startswith("I-") and before[2:] != tag[2:]
+        for before, tag in zip((OUTSIDE, *tags), tags, strict=False)
+    )

@@ -1,0 +1,1 @@
+"""File formats: each file reads one and knows nothing of columns' meaning."""

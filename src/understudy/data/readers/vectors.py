@@ -1,0 +1,163 @@
+"""Files of word vectors: GloVe, fastText and word2vec as text, gzipped or not.
+
+A line is a word and its numbers, with single spaces or tabs between them; word2vec and fastText begin with a
+line of two whole numbers, how many words there are and how wide they are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.core.task import FloatArray
+from understudy.errors import DataError
+
+BoolArray = npt.NDArray[np.bool_]
+
+EXACT, LOWERED = 2, 1
+"""How well a word of a file meets a wanted one: a better meeting replaces a worse, never an equal."""
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """A vector for some rows of a vocabulary.
+
+    Attributes:
+        rows: ``(v, w)`` float32, zeros where there is none.
+        is_found: ``(v,)``.
+    """
+
+    rows: FloatArray
+    is_found: BoolArray
+
+
+def read_vectors(path: Path, words: Sequence[str]) -> Vectors:
+    """Read the vectors of the wanted words; no other line of the file is kept in memory.
+
+    A word that the file has in capitals alone is found by its lower-case form. Of several lines of one word
+    the first counts.
+
+    Args:
+        path: of the file.
+        words: ``v`` wanted words; an empty one wants nothing.
+
+    Raises:
+        DataError: the file cannot be read, a line has too few numbers or what is none, or no word is found.
+    """
+    wanted: dict[str, list[int]] = {}
+    for row, word in enumerate(words):
+        if word:
+            wanted.setdefault(word, []).append(row)
+    rows, met = np.zeros((len(words), 0), dtype=np.float32), np.zeros(len(words), dtype=np.int8)
+    for line in _lines(path):
+        if rows.shape[1] == 0:
+            rows = np.zeros((len(words), line.width), dtype=np.float32)
+        numbers = None
+        for meeting, places in _meetings(line.word, wanted):
+            if any(met[place] < meeting for place in places):
+                numbers = line.numbers() if numbers is None else numbers
+                better = [place for place in places if met[place] < meeting]
+                rows[better], met[better] = numbers, meeting
+    if not met.any():
+        raise DataError(
+            f"{path} has a vector for none of the {len(wanted):,} words of the vocabulary. Is it of another "
+            "language, or is the vocabulary made of pieces of words?"
+        )
+    return Vectors(rows, met > 0)
+
+
+def _meetings(word: str, wanted: Mapping[str, list[int]]) -> Iterator[tuple[int, list[int]]]:
+    """Rows that want a file's word as it stands, and rows that want its lower-case form."""
+    if word in wanted:
+        yield EXACT, wanted[word]
+    lowered = word.lower()
+    if lowered != word and lowered in wanted:
+        yield LOWERED, wanted[lowered]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A word and its numbers as they stand in a file; the numbers are read when asked for."""
+
+    path: Path
+    number: int
+    raw: bytes
+    separator: bytes
+    width: int
+
+    @property
+    def word(self) -> str:
+        if self.raw.count(self.separator) == self.width:
+            word = self.raw.partition(self.separator)[0]
+        else:  # GloVe's largest file has words with spaces inside
+            word = self.raw.rsplit(self.separator, self.width)[0]
+        return word.decode("utf-8", "replace")
+
+    def numbers(self) -> FloatArray:
+        """``(width,)``.
+
+        Raises:
+            DataError: a field is no finite number.
+        """
+        fields = self.raw.rsplit(self.separator, self.width)[1:]
+        values = [self._number(place, each) for place, each in enumerate(fields, start=2)]
+        return np.array(values, dtype=np.float32)
+
+    def _number(self, place: int, text: bytes) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not abs(value) <= LARGEST:
+            shown = text[:40].decode("utf-8", "replace")
+            raise DataError(
+                f"{self.path}, line {self.number}, column {place}: {shown!r} is no finite number."
+            )
+        return value
+
+
+def _lines(path: Path) -> Iterator[_Line]:
+    """The file's lines with a vector, the first of which says how wide all are."""
+    width, separator = 0, b" "
+    for number, read in enumerate(_raw_lines(path), start=1):
+        raw = read.rstrip(b"\r\n \t")
+        if number == 1:
+            separator = b"\t" if b"\t" in raw else b" "
+            fields = raw.split(separator)
+            if len(fields) == 2 and all(field.isdigit() for field in fields):
+                width = int(fields[1])
+                continue
+            width = len(fields) - 1
+        if not raw:
+            continue
+        if width < 1 or raw.count(separator) < width:
+            raise DataError(
+                f"{path}, line {number}: a word and {max(width, 1)} numbers are expected, but there are "
+                f"{raw.count(separator)} numbers. Give vectors in the text format of GloVe, fastText or "
+                "word2vec; the binary one is not read."
+            )
+        yield _Line(path, number, raw, separator, width)
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as start:
+            is_packed = start.read(2) == GZIP_MAGIC
+        opener: Any = gzip.open if is_packed else open
+        stream: IO[bytes]
+        with opener(path, "rb") as stream:
+            yield from stream
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error

@@ -1,0 +1,252 @@
+"""Unlabelled items: lines, sentences or columns of tables, from any number of files, each item once."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from understudy.core.manifest import digest, file_digest
+from understudy.core.task import Item
+from understudy.data.cells import read_pairs, read_sentences, read_texts
+from understudy.data.columns import by_name, choose_pair, choose_text_column
+from understudy.data.readers import conll
+from understudy.data.readers.blocks import BLOCK_ROWS, count_rows, read_blocks, read_lines
+from understudy.data.readers.problems import bad_rows
+from understudy.data.readers.table import Table, form_of, read_table
+from understudy.data.readers.text import read_text, split_lines
+from understudy.errors import DataError
+from understudy.tokenization import words
+
+Content = tuple[Sequence[Item], int, str]
+"""The items of a file, the number of blank ones left out, and a remark on its columns."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Unlabelled items.
+
+    Attributes:
+        texts: distinct items, in the order in which they were read.
+        notes: a sentence for each file.
+    """
+
+    texts: tuple[Item, ...]
+    notes: tuple[str, ...]
+
+
+def read_pool(
+    patterns: Sequence[str | Path],
+    text_columns: str | Sequence[str] | None = None,
+    *,
+    kind: str = "classification",
+    texts: int = 1,
+) -> Pool:
+    r"""Read unlabelled items.
+
+    Of a ``.txt`` file each line is a text, or a pair with a tab between its texts, or (tagging) a text that
+    is cut into words as `understudy.tokenization.words.tokens` does; of any other file the text columns are
+    taken. Files of CoNLL columns are read as well (tagging).
+
+    Args:
+        patterns: paths or glob patterns.
+        text_columns: the text columns of tables that have some of these names; in others they are guessed.
+        kind: kind of task.
+        texts: how many texts an item has.
+
+    Raises:
+        DataError: a pattern matches no file, or a file cannot be read.
+    """
+    named = (text_columns,) if isinstance(text_columns, str) else tuple(text_columns or ())
+    read: Callable[[Path, Sequence[str]], Content] = _read_texts
+    if kind == "tagging":
+        read = _read_sentences
+    elif texts == 2:
+        read = _read_pairs
+    items: dict[Item, None] = {}
+    notes = []
+    for path in expand(patterns):
+        found, blank, remark = read(path, named)
+        before = len(items)
+        items.update(dict.fromkeys(found))
+        notes.append(_note(path, len(items) - before, len(found) - (len(items) - before), blank, remark))
+    return Pool(tuple(items), tuple(notes))
+
+
+def expand(patterns: Sequence[str | Path]) -> list[Path]:
+    """The files that paths and glob patterns name, each once.
+
+    Raises:
+        DataError: a pattern matches no file.
+    """
+    paths: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern).expanduser()
+        if path.is_dir():
+            raise DataError(
+                f"{path} is a folder. Name the unlabelled files in it, for example '{path}/*.txt'."
+            )
+        matches = [path] if path.is_file() else map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
+        files = [match for match in matches if match.is_file()]
+        if not files:
+            raise DataError(f"No unlabelled file matches {str(pattern)!r}. Check the path.")
+        paths.update(dict.fromkeys(files))
+    return list(paths)
+
+
+def _read_texts(path: Path, named: Sequence[str]) -> Content:
+    if form_of(path) == "txt":
+        lines = split_lines(read_text(path))
+        texts = [line for line in lines if line.strip()]
+        if not texts:
+            raise DataError(f"{path} holds no text. Leave it out, or put one text on each line.")
+        return texts, len(lines) - len(texts), ""
+    table = read_table(path, expected=named, kind="classification")
+    column, guessed = choose_text_column(table.columns, table.where, named[0] if named else None)
+    texts = read_texts(table, column, skip_blank=True)
+    return texts, len(table) - len(texts), f", column {column!r}" + (" (guessed)" if guessed else "")
+
+
+def _read_pairs(path: Path, named: Sequence[str]) -> Content:
+    if form_of(path) == "txt":
+        return _split_pairs(path)
+    table = read_table(path, expected=named, kind="pair")
+    there = named if all(name in table.columns for name in named) else ()
+    columns, is_guessed = choose_pair(table.columns, table.where, there)
+    pairs = read_pairs(table, columns, skip_blank=True)
+    remark = f", columns {columns[0]!r} and {columns[1]!r}" + (" (guessed)" if is_guessed else "")
+    return pairs, len(table) - len(pairs), remark
+
+
+def _split_pairs(path: Path) -> Content:
+    lines = split_lines(read_text(path))
+    pairs = pairs_of([(number, line) for number, line in enumerate(lines, start=1) if line.strip()], path)
+    if not pairs:
+        raise DataError(
+            f"{path} holds no pair. Leave it out, or put two texts, a tab between them, on a line."
+        )
+    return pairs, len(lines) - len(pairs), ""
+
+
+def pairs_of(lines: Sequence[tuple[int, str]], path: Path) -> list[tuple[str, ...]]:
+    """The pairs of numbered lines, a tab between their texts.
+
+    Raises:
+        DataError: a line is no pair; by line.
+    """
+    rows = [(number, tuple(line.split("\t"))) for number, line in lines]
+    problems = [
+        f"line {number}: {len(row)} text{'s' if len(row) != 1 else ''} instead of a pair"
+        for number, row in rows
+        if len(row) != 2 or not all(text.strip() for text in row)
+    ]
+    if problems:
+        raise bad_rows(str(path), problems, "Each line holds two texts, with a tab between them.")
+    return [row for _, row in rows]
+
+
+def _read_sentences(path: Path, named: Sequence[str]) -> Content:
+    form = form_of(path)
+    if form == "txt":
+        text = read_text(path)
+        if conll.looks_like_conll(text):
+            sentences = conll.read_columns(text, str(path))
+            return next(iter(sentences.columns.values())), 0, ", its words"
+        return _cut(split_lines(text), path, "")
+    table = read_table(path, expected=named)
+    if table.kind == "tagging":
+        column = by_name(table.columns, conll.TOKEN_NAMES) or next(iter(table.columns))
+        return read_sentences(table, column), 0, ", its words"
+    column = (
+        next((name for name in named if name in table.columns), "")
+        or by_name(table.columns, conll.TOKEN_NAMES)
+        or ""
+    )
+    if column and isinstance(table.columns[column][0], list | tuple):
+        found = read_sentences(table, column, skip_blank=True)
+        return found, len(table) - len(found), f", column {column!r}"
+    column, guessed = choose_text_column(table.columns, table.where, column or None)
+    texts = read_texts(table, column, skip_blank=True)
+    remark = f", column {column!r}" + (" (guessed)" if guessed else "")
+    items, blank, remark = _cut(texts, path, remark)
+    return items, blank + len(table) - len(texts), remark
+
+
+def _cut(texts: Sequence[str], path: Path, remark: str) -> Content:
+    """Texts cut into words as they stand; those without words are left out."""
+    sentences = [tuple(word for word, _, _ in words.tokens(text)) for text in texts]
+    kept = [sentence for sentence in sentences if sentence]
+    if not kept:
+        raise DataError(f"{path} holds no words. Leave it out, or put one text on each line.")
+    return kept, len(sentences) - len(kept), f"{remark}, cut into words"
+
+
+def _note(path: Path, new: int, repeats: int, blank: int, remark: str) -> str:
+    counts = [f"{new:,} unlabelled texts"]
+    if repeats:
+        counts.append(f"{repeats:,} repeated ones left out")
+    if blank:
+        counts.append(f"{blank:,} blank ones left out")
+    return f"Read {', '.join(counts)} from {path.name}{remark}."
+
+
+@dataclass(frozen=True)
+class ItemFiles:
+    """Texts, or pairs of texts, in files of any form that `understudy.data.unlabelled.read_pool` knows.
+
+    Blank items are left out; repeated ones are not, for that is the work of who reads them.
+
+    Attributes:
+        paths: the files, in order.
+        text_columns: the text columns of tables that have some of these names; in others they are guessed,
+            from the first block.
+        is_pair: whether an item is a pair.
+    """
+
+    paths: tuple[Path, ...]
+    text_columns: tuple[str, ...] = ()
+    is_pair: bool = False
+
+    def __iter__(self) -> Iterator[Item]:
+        for path in self.paths:
+            yield from self._lines(path) if form_of(path) == "txt" else self._rows(path)
+
+    @cached_property
+    def rows(self) -> int:
+        """About how many rows the files have, blank and repeated ones counted."""
+        return sum(map(count_rows, self.paths))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the files' bytes, their order, and the columns that are read."""
+        return digest([list(map(file_digest, self.paths)), list(self.text_columns), self.is_pair])
+
+    def _lines(self, path: Path) -> Iterator[Item]:
+        lines = (each for each in read_lines(path) if each[1].strip())
+        if not self.is_pair:
+            yield from (line for _, line in lines)
+            return
+        while block := list(itertools.islice(lines, BLOCK_ROWS)):
+            yield from pairs_of(block, path)
+
+    def _rows(self, path: Path) -> Iterator[Item]:
+        columns: tuple[str, ...] = ()
+        for table in read_blocks(path, self.text_columns):
+            columns = columns or self._choose(table)
+            if all(column in table.columns for column in columns):  # in JSON lines, a block may lack one
+                yield from self._items(table, columns)
+
+    def _choose(self, table: Table) -> tuple[str, ...]:
+        named = self.text_columns
+        if self.is_pair:
+            there = named if all(name in table.columns for name in named) else ()
+            return choose_pair(table.columns, table.where, there)[0]
+        return (choose_text_column(table.columns, table.where, named[0] if named else None)[0],)
+
+    def _items(self, table: Table, columns: tuple[str, ...]) -> Iterable[Item]:
+        if self.is_pair:
+            return read_pairs(table, columns, skip_blank=True)
+        return read_texts(table, columns[0], skip_blank=True)

@@ -1,0 +1,143 @@
+"""Write a trained student as a folder that answers without torch. The last room that imports torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from understudy._version import __version__
+from understudy.core.manifest import publish, verify
+from understudy.core.task import Gold, Item
+from understudy.export.int8 import quantise
+from understudy.export.parity import parity
+from understudy.export.table_precision import choose_table
+from understudy.runtime.fast_format import SERVED, Weights, fingerprint, pack, rule_of
+from understudy.runtime.layout import FORMAT, Layout
+from understudy.students.registry import describe
+from understudy.tokenization.encoding import INPUTS
+from understudy.training.torch_student import TorchStudent
+
+
+def export(
+    student: TorchStudent,
+    folder: Path,
+    *,
+    teacher: dict[str, Any],
+    about: dict[str, Any],
+    quantize: str = "none",
+    table: str = "float32",
+    dev: tuple[Sequence[Item], Gold] | None = None,
+) -> float:
+    """Write a student as config, vocabulary, weights and graph, and compare the graph with torch first.
+
+    ``model.onnx`` is the graph that serves. Where that is the int8 one, the float graph is not kept: the
+    weights in ``model.safetensors`` are, and it was the float graph that was compared with torch.
+
+    Args:
+        student: a trained one.
+        folder: where to; replaced as a whole, or left as it was where anything fails.
+        teacher: ``name`` and ``fingerprint`` of the teacher, empty for a student that had none.
+        about: facts for the manifest.
+        quantize: whether an int8 graph may serve: ``none``, ``auto`` or ``int8`` (`understudy.export.int8`).
+        table: form of the rows in ``model.fast``: ``auto`` or one of `understudy.runtime.fast_format.TABLES`.
+        dev: items and gold labels, on which both are decided.
+
+    Returns:
+        The largest difference found, in logits.
+
+    Raises:
+        RecipeError: ``quantize`` or ``table`` is unknown, does not fit the student, or needs dev items that
+            are missing.
+        ExportError: the graph's logits differ from torch's by more than `TOLERANCE`.
+    """
+    is_fast = flat_file(student) is not None
+    student, choice = choose_table(student, table, dev, is_fast=is_fast and quantize != "int8")
+    module: Any = student.module
+    with publish(folder, about) as aside:
+        layout = Layout(aside)
+        graph = module.to_onnx().SerializeToString()
+        difference = parity(student, graph)
+        graph, decision = quantise(student, graph, quantize, dev, is_fast=is_fast)
+        layout.onnx.write_bytes(graph)
+        save_file(dict(module.state_dict()), layout.weights)
+        student.vocabulary.save(layout.tokenizer)
+        fast = None if decision.is_int8 else flat_file(student, choice.form)
+        if fast is not None:
+            layout.fast.write_bytes(fast)
+        config = {
+            "format": FORMAT,
+            "task": student.task.to_dict(),
+            "student": describe(student.name, module),
+            "parameters": student.parameters,
+            "vocabulary": {"kind": student.vocabulary.kind, "size": len(student.vocabulary)},
+            "teacher": teacher,
+            "onnx": {
+                "inputs": sum(INPUTS[module.form], ()),
+                "output": "logits",
+                "largest_difference": difference,
+                "precision": decision.precision,
+            },
+            "quantisation": {**decision.to_dict(), "table": asdict(choice)},
+            **({} if fast is None else {"fast": {"fingerprint": fingerprint(fast)}}),
+            "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
+            | {"understudy": __version__},
+        }
+        _write(layout.config, config)
+        _write(layout.report, {"note": "This student was exported, but not evaluated yet."})
+        layout.card.write_text(f"# {student.name}\n\nNot evaluated yet.\n", encoding="utf-8")
+    return difference
+
+
+def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
+    """`model.fast` of a student that the C extension can serve; ``None`` for every other."""
+    rule = rule_of(student.vocabulary)
+    reads_one_text = student.module.form == "text" and student.task.texts == 1
+    if student.name not in SERVED or not reads_one_text or rule is None:
+        return None
+    state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
+    config = student.module.config
+    return pack(
+        rule,
+        Weights(
+            embedding=state["encoder.embedding.weight"],
+            hidden=state["head.hidden.weight"],
+            hidden_bias=state["head.hidden.bias"],
+            output=state["head.output.weight"],
+            output_bias=state["head.output.bias"],
+            grams=state.get("encoder.grams.weight"),
+            longest=getattr(config, "longest", 0),
+            gram_weight=getattr(config, "gram_weight", 0.0),
+        ),
+        table,
+    )
+
+
+def annotate(folder: Path, *, report: dict[str, Any], card: str) -> bool:
+    """Put a student's report and model card into its folder, replacing it as a whole.
+
+    Returns:
+        Whether anything changed.
+    """
+    about = {key: value for key, value in verify(folder).items() if key != "files"}
+    old = Layout(folder)
+    new_report = json.dumps(report, indent=2) + "\n"
+    if old.report.read_text(encoding="utf-8") == new_report and old.card.read_text(encoding="utf-8") == card:
+        return False
+    with publish(folder, about) as aside:
+        new = Layout(aside)
+        for path in (old.config, old.tokenizer, old.weights, old.onnx, old.fast):
+            if path.exists():
+                (aside / path.name).write_bytes(path.read_bytes())
+        new.report.write_text(new_report, encoding="utf-8")
+        new.card.write_text(card, encoding="utf-8")
+    return True
+
+
+def _write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,85 @@
+"""Rows of a word table in fewer bits: chosen on dev."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from understudy.core.checks import check_choice
+from understudy.core.task import Gold, Item
+from understudy.errors import RecipeError
+from understudy.export.int8 import MOST_LOST, _score
+from understudy.runtime.fast_format import TABLES, round_rows
+from understudy.training.torch_student import TorchStudent
+
+
+@dataclass(frozen=True)
+class TableChoice:
+    """In which form `model.fast` has the rows of words and n-grams, and why.
+
+    Attributes:
+        wanted: ``auto`` or one of `understudy.runtime.fast_format.TABLES`.
+        form: one of `understudy.runtime.fast_format.TABLES`.
+        why: a sentence with the scores on dev; empty where float32 was asked for.
+    """
+
+    wanted: str
+    form: str = "float32"
+    why: str = ""
+
+
+def choose_table(
+    student: TorchStudent, wanted: str, dev: tuple[Sequence[Item], Gold] | None, *, is_fast: bool
+) -> tuple[TorchStudent, TableChoice]:
+    """Round a student's rows to what a table of fewer bits can hold.
+
+    ``auto`` takes the smallest form that is within `MOST_LOST` of float32 on dev. All files are written from
+    the rounded student, so the C extension, the graph and torch go on giving one answer.
+
+    Args:
+        student: a trained one; left as it is.
+        wanted: ``auto`` or one of `understudy.runtime.fast_format.TABLES`.
+        dev: items and gold labels; needed unless float32 is wanted.
+        is_fast: whether a `model.fast` will be written. Where not, ``auto`` is float32.
+
+    Returns:
+        The student as it will answer, and the choice.
+
+    Raises:
+        RecipeError: an unknown form; one that this student has no table for; or no dev items.
+    """
+    check_choice("table", wanted, ("auto", *TABLES))
+    if wanted == "float32" or (wanted == "auto" and not is_fast):
+        return student, TableChoice(wanted)
+    if not is_fast:
+        raise RecipeError(
+            f"table: {wanted} is a form of model.fast, but none is written for {student.name} here: the C "
+            "extension serves cbow.v1 and dan.v1 on single texts, with float32 graphs. Use auto, or drop it."
+        )
+    if dev is None or len(dev[0]) == 0:
+        raise RecipeError(f"table: {wanted} is decided on dev items, but there are none. Give some.")
+    items, gold = list(dev[0]), dev[1]
+    before = _score(student, items, gold, student.logits(items))
+    for form in ("int8", "float16") if wanted == "auto" else (wanted,):
+        small = rounded(student, form)
+        after = _score(small, items, gold, small.logits(items))
+        said = f"{student.task.metric} on dev is {after:.4f} against {before:.4f} in float32"
+        if wanted == form or after >= before - MOST_LOST - 1e-9:
+            return small, TableChoice(wanted, form, f"the rows of words are in {form}: {said}")
+    return student, TableChoice(wanted, "float32", f"the rows of words are in float32; in float16 {said}")
+
+
+def rounded(student: TorchStudent, form: str) -> TorchStudent:
+    """A copy of a bag-of-words student whose rows a table of this form can hold."""
+    module = copy.deepcopy(student.module)
+    state = module.state_dict()
+    weight = float(getattr(module.config, "gram_weight", 0.0))
+    for name, times in (("encoder.embedding.weight", 1.0), ("encoder.grams.weight", weight)):
+        if name in state and times > 0.0:
+            rows = round_rows(state[name].numpy() * np.float32(times), form) / np.float32(times)
+            state[name].copy_(torch.from_numpy(rows))
+    return replace(student, module=module)

@@ -1,0 +1,1 @@
+"""Losses, and the one training loop, shared by teachers, students and language models."""

@@ -1,0 +1,279 @@
+"""The one training loop. Teachers are fine-tuned and students are trained by it; it knows neither."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from understudy.core.checks import check_positive
+from understudy.core.manifest import digest, publish, read_json, read_manifest, verify
+from understudy.core.progress import Progress, Silent
+from understudy.core.task import FloatArray, Gold, IntArray, Task
+from understudy.errors import DataError, RecipeError
+from understudy.evaluation.metrics import score
+from understudy.evaluation.thresholds import tuned
+from understudy.optim.losses import gold
+
+SAVING_SHARE = 0.05
+"""Share of a training's time that may go into checkpoints."""
+
+Score = tuple[float, float]
+"""What is maximised on dev: the task's metric, then (to break ties) minus the dev loss."""
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How to optimise.
+
+    Attributes:
+        epochs: passes over the data, at most.
+        learning_rate: peak rate of AdamW.
+        weight_decay: of AdamW, on matrices only.
+        decay: ``linear`` to zero over all steps, or ``constant``.
+        patience: epochs without a better dev score before stopping; ``None`` never stops early.
+        clip: largest gradient norm; ``None`` clips nothing.
+    """
+
+    epochs: int
+    learning_rate: float
+    weight_decay: float = 0.01
+    decay: str = "linear"
+    patience: int | None = None
+    clip: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        if self.decay not in ("linear", "constant"):
+            raise RecipeError(f"Unknown decay {self.decay!r}. Known: 'constant', 'linear'.")
+        check_positive(
+            epochs=self.epochs, learning_rate=self.learning_rate, patience=self.patience, clip=self.clip
+        )
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a training curve; ``seconds`` includes scoring dev."""
+
+    epoch: int
+    train_loss: float
+    dev_score: float
+    dev_loss: float
+    seconds: float
+
+
+def optimise(
+    module: nn.Module,
+    *,
+    batches: Callable[[np.random.Generator], Sequence[Any]],
+    loss: Callable[[Any], Tensor],
+    score: Callable[[], Score],
+    config: LoopConfig,
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+    what: str = "training",
+) -> list[Epoch]:
+    """Train ``module`` in place, leave it with the weights of its best epoch on dev, and return the curve.
+
+    Args:
+        module: what is trained.
+        batches: generator → the batches of one epoch, shuffled by that generator.
+        loss: batch → mean loss, a scalar; called with the module in training mode.
+        score: → score on dev; called with the module in evaluation mode, without gradients.
+        config: how to optimise.
+        seed: of shuffling and dropout. Each epoch has its own, so a resumed run equals a whole one.
+        checkpoint: folder that is written after each epoch and read at the start, if given.
+        progress: audience.
+        what: a word for the audience.
+    """
+    progress = progress or Silent()
+    run = _Run(module, _optimiser(module, config), batches, loss, score, config, seed, best=_copy(module))
+    if checkpoint is not None and _resume(checkpoint, run):
+        progress.say(f"  {what}: resumed after epoch {len(run.curve)}")
+    with progress.bar(what, config.epochs, "epochs") as advance, torch.random.fork_rng(devices=[]):
+        advance(len(run.curve))
+        while len(run.curve) < config.epochs and not run.is_patience_over:
+            _train_one_epoch(run)
+            advance(1)
+            if checkpoint is not None and run.is_saving_due:
+                _save(checkpoint, run)
+    module.load_state_dict(run.best)
+    module.eval()
+    return run.curve
+
+
+def dev_score(task: Task, logits: FloatArray, labels: Gold, lengths: IntArray | None = None) -> Score:
+    """What selects an epoch: the task's metric on dev, and minus the gold loss where that is equal.
+
+    Args:
+        task: whose metric, of any kind. In multilabel its thresholds are tuned on these logits first.
+        logits: ``(rows, c)``.
+        labels: `understudy.core.task.Gold` of these rows.
+        lengths: ``(items,)`` rows of each item, for metrics of spans; `Task.rows` gives them.
+    """
+    reached = score(task, labels, tuned(task, logits, labels).decisions(logits), lengths)
+    loss = gold(torch.from_numpy(logits), torch.from_numpy(task.targets(labels))).mean()
+    return reached, -float(loss)
+
+
+@dataclass
+class _Run:
+    module: nn.Module
+    optimiser: torch.optim.AdamW
+    batches: Callable[[np.random.Generator], Sequence[Any]]
+    loss: Callable[[Any], Tensor]
+    score: Callable[[], Score]
+    config: LoopConfig
+    seed: int
+    best: dict[str, Tensor]
+    best_score: Score = (-float("inf"), -float("inf"))
+    best_epoch: int = 0
+    curve: list[Epoch] = field(default_factory=list)
+    saved_at: float = -float("inf")
+    saving_seconds: float = 0.0
+
+    @property
+    def is_saving_due(self) -> bool:
+        """Whether training went on long enough since the last checkpoint for another to cost little."""
+        return time.perf_counter() - self.saved_at >= self.saving_seconds / SAVING_SHARE
+
+    @property
+    def is_patience_over(self) -> bool:
+        patience = self.config.patience
+        return patience is not None and len(self.curve) - self.best_epoch >= patience
+
+    @property
+    def identity(self) -> str:
+        """What a checkpoint must share with a run that resumes from it."""
+        shapes = [[name, list(value.shape)] for name, value in self.module.named_parameters()]
+        return digest([asdict(self.config), self.seed, shapes])
+
+
+def _optimiser(module: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
+    trained = [p for p in module.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def _train_one_epoch(run: _Run) -> None:
+    started = time.perf_counter()
+    number = len(run.curve) + 1
+    torch.manual_seed(int(digest([run.seed, number])[:12], 16))
+    todo = run.batches(np.random.default_rng([run.seed, number]))
+    total = torch.zeros(())
+    run.module.train()
+    for step, batch in enumerate(todo):
+        done = (number - 1 + step / len(todo)) / run.config.epochs
+        total += _step(run, batch, 1.0 - done if run.config.decay == "linear" else 1.0)
+    if not torch.isfinite(total):
+        raise RecipeError(
+            f"Training diverged in epoch {number}: the loss is {float(total)}. Choose a lower learning rate "
+            f"than {run.config.learning_rate}."
+        )
+    run.module.eval()
+    with torch.inference_mode():
+        reached = run.score()
+    if reached > run.best_score:
+        run.best, run.best_score, run.best_epoch = _copy(run.module), reached, number
+    seconds = time.perf_counter() - started
+    run.curve.append(Epoch(number, float(total) / max(len(todo), 1), reached[0], -reached[1], seconds))
+
+
+def _step(run: _Run, batch: Any, rate: float) -> Tensor:
+    for group in run.optimiser.param_groups:
+        group["lr"] = run.config.learning_rate * rate
+    value = run.loss(batch)
+    run.optimiser.zero_grad(set_to_none=True)
+    value.backward()  # type: ignore[no-untyped-call]
+    if run.config.clip is not None:
+        nn.utils.clip_grad_norm_(run.module.parameters(), run.config.clip)
+    run.optimiser.step()
+    return value.detach()
+
+
+def _copy(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+def _save(folder: Path, run: _Run) -> None:
+    started = time.perf_counter()
+    moments = {
+        f"{number}.{name}": value
+        for number, values in run.optimiser.state_dict()["state"].items()
+        for name, value in values.items()
+    }
+    facts = {
+        "best_score": list(run.best_score),
+        "best_epoch": run.best_epoch,
+        "curve": [asdict(epoch) for epoch in run.curve],
+    }
+    with publish(folder, {"identity": run.identity}) as aside:
+        save_file({k: v.contiguous() for k, v in _copy(run.module).items()}, aside / "now.safetensors")
+        save_file({k: v.contiguous() for k, v in run.best.items()}, aside / "best.safetensors")
+        save_file(moments, aside / "moments.safetensors")
+        (aside / "state.json").write_text(json.dumps(facts), encoding="utf-8")
+    run.saved_at = time.perf_counter()
+    run.saving_seconds = run.saved_at - started
+
+
+def _resume(folder: Path, run: _Run) -> bool:
+    manifest = read_manifest(folder)
+    if manifest is None or manifest["identity"] != run.identity:
+        return False
+    verify(folder)
+    facts = read_json(folder / "state.json")
+    run.module.load_state_dict(load_file(folder / "now.safetensors"))
+    restored: dict[int, dict[str, Tensor]] = {}
+    for key, value in load_file(folder / "moments.safetensors").items():
+        number, name = key.split(".", 1)
+        restored.setdefault(int(number), {})[name] = value
+    run.optimiser.load_state_dict({**run.optimiser.state_dict(), "state": restored})
+    run.best = load_file(folder / "best.safetensors")
+    run.best_score = (facts["best_score"][0], facts["best_score"][1])
+    run.best_epoch = facts["best_epoch"]
+    run.curve = [Epoch(**epoch) for epoch in facts["curve"]]
+    return True
+
+
+@contextlib.contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Run torch with ``count`` threads inside the block; ``None`` changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def convergence_epoch(curve: Sequence[Epoch], tolerance: float = 0.005) -> int:
+    """The first epoch whose dev score is within ``tolerance`` of the best.
+
+    Args:
+        curve: at least one epoch, as training returns it.
+        tolerance: in units of the score.
+
+    Raises:
+        DataError: the curve is empty.
+    """
+    if not curve:
+        raise DataError("A training curve without an epoch does not say when it converged.")
+    enough = max(epoch.dev_score for epoch in curve) - tolerance
+    return next(epoch.epoch for epoch in curve if epoch.dev_score >= enough)
+
+
+def convergence_step(curve: Sequence[Epoch], steps_per_epoch: int, tolerance: float = 0.005) -> int:
+    """Steps of training until the end of `convergence_epoch` (Nityasya et al. 2022, Figure 2)."""
+    return convergence_epoch(curve, tolerance) * steps_per_epoch

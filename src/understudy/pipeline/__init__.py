@@ -1,0 +1,1 @@
+"""Recipe, run and its teacher; `stages` are named like the verbs."""

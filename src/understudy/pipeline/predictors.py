@@ -1,0 +1,163 @@
+"""Open any predictor by what is written down of it: a teacher, several, an exported student, a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from understudy.core.manifest import digest, verify
+from understudy.core.task import THRESHOLD, FloatArray, Predictor, Task
+from understudy.errors import TeacherError
+
+if TYPE_CHECKING:
+    from understudy.runtime.model import Model
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which predictor to open.
+
+    Attributes:
+        kind: ``teacher``, ``ensemble``, ``student`` (an exported one), ``baseline``, ``callable`` (a
+            function) or ``store`` (what a teacher once answered).
+        location: folder, or a teacher's hub id, or ``module:function``.
+        precision: of a teacher.
+        teacher_labels: names of a teacher's columns, where it does not say them itself.
+        members: of an ensemble.
+        mean: of an ensemble: of its members' ``logits`` or ``probabilities``.
+    """
+
+    kind: str
+    location: str
+    precision: str = "float32"
+    teacher_labels: tuple[str, ...] | None = None
+    members: tuple[Order, ...] = ()
+    mean: str = "logits"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Order:
+        """Rebuild an order from `dataclasses.asdict`."""
+        return cls(**{**data, "members": tuple(cls.from_dict(member) for member in data["members"])})
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A predictor with its size (``None``: unknown), and a fingerprint of all that decides its answers."""
+
+    predictor: Predictor
+    parameters: int | None
+    size_bytes: int | None
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """An exported student with its columns in the order of another task that has the same label names.
+
+    Attributes:
+        predictor: the student.
+        task: the other task.
+    """
+
+    predictor: Model
+    task: Task
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the answers may change, or their order."""
+        return digest([self.predictor.fingerprint, list(self.task.labels)])
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return self.predictor.parameters
+
+    def __post_init__(self) -> None:
+        own = self.predictor.task
+        if own.kind != self.task.kind or sorted(own.labels) != sorted(self.task.labels):
+            raise TeacherError(
+                f"This student does not answer the task. It answers a {own.kind} task with the labels "
+                f"{list(own.labels)}; asked for is a {self.task.kind} task with {list(self.task.labels)}."
+            )
+
+    def logits(self, texts: Sequence[Any]) -> FloatArray:
+        """Logits ``(rows, c)`` in the order of ``task.labels``."""
+        own = self.predictor.task.index
+        return self.predictor.logits(texts)[:, [own[label] for label in self.task.labels]]
+
+
+def open_predictor(order: Order, task: Task, threads: int = 1) -> Opened:
+    """Open a predictor. Only what its kind needs is imported.
+
+    Raises:
+        UnderstudyError: it cannot be opened, or does not answer this task.
+    """
+    kinds: Mapping[str, Callable[[Order, Task, int], Opened]] = {
+        "student": _open_student,
+        "baseline": _open_baseline,
+        "teacher": _open_teacher,
+        "ensemble": _open_ensemble,
+        "callable": _open_callable,
+        "store": _open_store,
+    }
+    return kinds[order.kind](order, task, threads)
+
+
+def _open_student(order: Order, task: Task, threads: int) -> Opened:
+    from understudy.runtime import load
+    from understudy.runtime.layout import Layout
+
+    layout = Layout(Path(order.location))
+    model = load(layout.folder, threads=threads)
+    portable = (layout.config, layout.tokenizer, layout.onnx)
+    needed = portable if model.fast is None else (layout.config, layout.fast)
+    size = sum(path.stat().st_size for path in needed)
+    is_same = (model.task.labels, model.task.kind) == (task.labels, task.kind)
+    predictor = model if is_same else Arranged(model, task)
+    return Opened(predictor, predictor.parameters, size, predictor.fingerprint)
+
+
+def _open_baseline(order: Order, _: Task, __: int) -> Opened:
+    from understudy.training.baseline.model import folder_bytes, load_baseline
+
+    folder = Path(order.location)
+    baseline = load_baseline(folder)
+    key = digest(verify(folder)["files"])
+    return Opened(baseline, baseline.parameters, folder_bytes(folder), key)
+
+
+def _open_teacher(order: Order, task: Task, _: int) -> Opened:
+    from understudy.teachers.transformer import Teacher
+
+    teacher = Teacher.from_pretrained(
+        order.location, task=task, labels=order.teacher_labels, precision=order.precision
+    )
+    return Opened(teacher, teacher.parameters, teacher.parameters * 4, teacher.fingerprint)
+
+
+def _open_ensemble(order: Order, task: Task, threads: int) -> Opened:
+    from understudy.teachers.ensemble import Ensemble
+
+    opened = [open_predictor(member, task, threads) for member in order.members]
+    members: list[Any] = [each.predictor for each in opened]
+    ensemble = Ensemble(members, order.mean)
+    size = sum(each.size_bytes or 0 for each in opened)
+    return Opened(ensemble, ensemble.parameters, size, ensemble.fingerprint)
+
+
+def _open_callable(order: Order, task: Task, _: int) -> Opened:
+    from understudy.teachers.function import FunctionTeacher, find_function
+
+    teacher = FunctionTeacher(find_function(order.location), task, order.teacher_labels)
+    return Opened(teacher, None, None, teacher.fingerprint)
+
+
+def _open_store(order: Order, task: Task, _: int) -> Opened:
+    from understudy.targets.stored_predictor import Stored
+
+    if task.kind == "multilabel" and task.thresholds is None:  # it said yes or no: nothing is to be tuned
+        task = replace(task, thresholds=(THRESHOLD,) * len(task.labels))
+    stored = Stored.open(Path(order.location), task)
+    return Opened(stored, None, None, stored.fingerprint)

@@ -1,0 +1,142 @@
+"""Data for a run without gold labels: the teacher's own answers stand in their place, and reports say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from understudy.core.progress import Progress
+from understudy.core.task import FloatArray, IntArray, Item, Task
+from understudy.data import Dataset
+from understudy.data.dataset import Split
+from understudy.data.leakage import drop_known, fold_of
+from understudy.data.unlabelled import read_pool
+from understudy.errors import DataError, TeacherError
+from understudy.pipeline.recipe import Recipe
+from understudy.pipeline.teacher import Outside, find_outside, label_names
+from understudy.targets.buying import buy
+from understudy.targets.labelling import label
+from understudy.targets.store import LogitStore
+from understudy.teachers.function import Function
+
+NOTE = (
+    "There are no gold labels: dev and test were labelled by the teacher, so every score is agreement with "
+    "the teacher, and says nothing of how often the teacher is right."
+)
+"""Among the notes of such a run."""
+
+SOURCE = "texts without labels"
+
+
+def judged(
+    data: Dataset, recipe: Recipe, folder: Path, progress: Progress, function: Function | None = None
+) -> Dataset:
+    """What `draw` gave, its dev and test labelled by the teacher.
+
+    Args:
+        data: from `draw`.
+        recipe: says who labels them.
+        folder: of the run, where what is bought is kept.
+        progress: audience.
+        function: the teacher, where it was handed over in Python.
+
+    Raises:
+        TeacherError: the budget is spent before dev and test are labelled, or the teacher answers too few.
+    """
+    found = find_outside(recipe, data.task, function)
+    if found is None:
+        raise TeacherError("A run without labelled data needs a teacher from outside.")
+    store = folder / "logits" / found.key[:16]
+    dev = _labelled(found, data.task, data.dev.texts, store, progress)
+    test = _labelled(found, data.task, data.test.texts, store, progress)
+    lost = len(data.dev) + len(data.test) - len(dev) - len(test)
+    dropped = {**data.dropped, **({"dev and test texts without an answer": lost} if lost else {})}
+    return replace(data, dev=dev, test=test, dropped=dropped)
+
+
+def draw(recipe: Recipe, function: Function | None = None) -> Dataset:
+    """Texts of ``data.unlabelled``, dev and test drawn from them at random; nobody is asked yet.
+
+    Raises:
+        DataError: the texts cannot be read, or are too few to be split.
+    """
+    task = task_of(recipe, function)
+    pool = read_pool(recipe.data.unlabelled, recipe.data.text_column, kind=task.kind, texts=task.texts)
+    dev, test, rest, notes = _drawn(pool.texts, recipe)
+    fold = fold_of(task.texts)
+    known = set(map(fold, test))
+    apart = [item for item in dev if fold(item) not in known]
+    kept, dropped = drop_known(rest, (), (*dev, *test), fold)
+    if len(apart) < len(dev):
+        dropped = {**dropped, "dev texts also in test": len(dev) - len(apart)}
+    return Dataset(
+        name=Path(recipe.data.unlabelled[0]).name.split(".")[0].strip("*") or "texts",
+        task=task,
+        train=Split((), task.no_gold(0)),
+        dev=Split(tuple(apart), task.no_gold(len(apart))),
+        test=Split(tuple(test), task.no_gold(len(test))),
+        unlabelled=kept,
+        notes=(NOTE, *pool.notes, *notes),
+        dropped=dropped,
+        source=SOURCE,
+    )
+
+
+def task_of(recipe: Recipe, function: Function | None = None) -> Task:
+    """The task that the teacher's label names make."""
+    kind = recipe.data.kind or "classification"
+    return Task(label_names(recipe, function), kind, recipe.data.metric or "")
+
+
+def _drawn(
+    texts: Sequence[Item], recipe: Recipe
+) -> tuple[list[Item], list[Item], list[Item], tuple[str, ...]]:
+    """Dev, test and as much of the rest as is wanted, each in its order; and what was left out."""
+    shares = (recipe.data.dev_fraction, recipe.data.test_fraction)
+    sizes = [max(1, round(share * len(texts))) for share in shares]
+    if sum(sizes) >= len(texts):
+        raise DataError(
+            f"There are {len(texts):,} texts, too few for {sizes[0]:,} of dev, {sizes[1]:,} of test and any "
+            "to learn from. Bring more with data.unlabelled."
+        )
+    order = np.random.default_rng(recipe.seed).permutation(len(texts))
+    cuts = np.split(order, np.cumsum(sizes))
+
+    def picked(rows: IntArray) -> list[Item]:
+        return [texts[row] for row in np.sort(rows)]
+
+    dev, test, rest = cuts
+    chosen = rest[: recipe.data.sample]
+    said = f"Kept {len(chosen):,} of {len(rest):,} texts to learn from: drawn at random, seed {recipe.seed}"
+    notes = () if len(chosen) == len(rest) else (f"{said} (data.sample).",)
+    return picked(dev), picked(test), picked(chosen), notes
+
+
+def _labelled(outside: Outside, task: Task, items: Sequence[Item], folder: Path, progress: Progress) -> Split:
+    """Items with the teacher's decisions as their labels."""
+    if outside.endpoint is None:
+        teacher = outside.teacher
+        if teacher is None:
+            raise TeacherError("This teacher cannot be asked.")
+        store = LogitStore(folder, teacher=outside.fingerprint, labels=task.labels)
+        label(teacher, items, store, progress=progress)
+        return _split(items, store.look_up(items), task)
+    bought = buy(outside.endpoint, task, items, folder, progress)
+    if bought.remaining:
+        raise TeacherError(
+            f"{bought.remaining:,} texts of dev or test are not labelled yet, and without them nothing can "
+            f"be judged. {bought.why} What was bought is kept: raise the budget and run again."
+        )
+    store = LogitStore(folder, teacher=bought.fingerprint, labels=task.labels)
+    missing = set(store.missing(items))
+    kept = [item for item in items if item not in missing]
+    if not kept:
+        raise TeacherError("The teacher gave no usable answer to any text of dev or test.")
+    return _split(kept, store.look_up(kept), task)
+
+
+def _split(items: Sequence[Item], logits: FloatArray, task: Task) -> Split:
+    return Split(tuple(items), task.decisions(logits))

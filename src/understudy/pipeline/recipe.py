@@ -1,0 +1,281 @@
+"""The one configuration of a run. A file, flags and ``--set`` say the same, and are checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from understudy.core.checks import check_choice
+from understudy.core.configs import PRECISIONS, FinetuneConfig, LossConfig, TrainingConfig
+from understudy.core.task import KINDS, METRICS
+from understudy.errors import RecipeError, UnderstudyError
+from understudy.runtime.fast_format import SERVED
+from understudy.teachers.chat.config import ServerConfig
+from understudy.teachers.configs import EndpointConfig, TableConfig
+from understudy.teachers.source import DEFAULT, resolve_all
+
+OUTSIDE = ("endpoint", "callable", "table")
+"""Keys of teachers that are no local model."""
+
+LABELLED = ("label_column", "labels", "label_separator", "delimiter", "header", "bins", "rest")
+"""Options of `DataRecipe` that only labelled data can honour."""
+
+ASKS = "paraphrase"
+"""The step that asks a chat server."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataRecipe(_Part):
+    """Where the texts come from; the fields are the parameters of `understudy.data.load_dataset`.
+
+    ``stream`` says whether unlabelled and made texts stay on disk: ``true``, ``false``, or ``auto``: where
+    they are many, and the recipe allows it (`Recipe.why_not_streamed`).
+    """
+
+    source: str | None = None
+    kind: str | None = None
+    unlabelled: tuple[str, ...] = ()
+    text_column: str | tuple[str, ...] | None = None
+    label_column: str | None = None
+    labels: dict[str, str] | None = None
+    label_separator: str | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+    dev_fraction: float = Field(0.1, gt=0, lt=1)
+    test_fraction: float = Field(0.1, gt=0, lt=1)
+    metric: str | None = None
+    bins: float | None = Field(None, gt=0)
+    sample: int | None = Field(None, gt=0)
+    rest: Literal["drop", "unlabelled"] = "drop"
+    stream: bool | Literal["auto"] = "auto"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The parameters of `understudy.data.load_dataset` but the source."""
+        return self.model_dump(exclude={"source", "stream"})
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _has_text_keys(cls, labels: Any) -> Any:
+        return {str(raw): name for raw, name in labels.items()} if isinstance(labels, dict) else labels
+
+    @field_validator("metric")
+    @classmethod
+    def _is_known(cls, metric: str | None) -> str | None:
+        if metric is not None:
+            check_choice("metric", metric, sorted({name for names in METRICS.values() for name in names}))
+        return metric
+
+    @field_validator("kind")
+    @classmethod
+    def _is_a_kind(cls, kind: str | None) -> str | None:
+        if kind is not None:
+            check_choice("kind of task", kind, KINDS)
+        return kind
+
+
+class TeacherRecipe(_Part):
+    """The big model.
+
+    Attributes:
+        model: folder, hub id or short name; several in a list, or with ``+`` between, are an ensemble.
+        endpoint: a chat endpoint, in the place of a model.
+        callable: ``module:function`` from texts to logits, in the place of a model.
+        table: a file with answers by text, in the place of a model.
+        mean: what an ensemble answers with: the mean of its members' ``logits`` or ``probabilities``.
+        labels: names of the columns of a fine-tuned model, or a function, that does not say them itself.
+        precision: in which it labels: ``float32`` or ``bfloat16``.
+        finetune: how a bare encoder is fine-tuned first.
+    """
+
+    model: str | tuple[str, ...] | None = DEFAULT
+    endpoint: EndpointConfig | None = None
+    callable: str | None = None
+    table: TableConfig | None = None
+    mean: Literal["logits", "probabilities"] = "logits"
+    labels: tuple[str, ...] | None = None
+    precision: str = "float32"
+    finetune: FinetuneConfig = FinetuneConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_one_teacher(cls, tree: Any) -> Any:
+        if not isinstance(tree, dict):
+            return tree
+        if isinstance(tree.get("table"), str):
+            tree = {**tree, "table": {"path": tree["table"]}}
+        named = [name for name in ("model", *OUTSIDE) if tree.get(name) is not None]
+        if len(named) > 1:
+            raise ValueError(f"name one teacher, not {len(named)}: {', '.join(named)}.")
+        return {**tree, "model": None} if named and named != ["model"] else tree
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_teacher(cls, model: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        try:
+            resolve_all(DEFAULT if model is None else model)
+        except UnderstudyError as error:
+            raise ValueError(str(error)) from error
+        return model
+
+    @field_validator("precision")
+    @classmethod
+    def _is_known(cls, precision: str) -> str:
+        check_choice("precision", precision, PRECISIONS)
+        return precision
+
+
+class Recipe(_Part):
+    """Everything that decides what a run computes.
+
+    Attributes:
+        data: texts and labels.
+        teacher: the big model.
+        students: versioned names; the report ranks them. A preset, sizes and options of training may stand
+            behind a name: ``bilstm.v1:tang``, ``cbow.v1:width=32,pair=joint``.
+        augment: steps that make and filter texts, in order: names, or a name with its options.
+        loss: what the students minimise.
+        training: how they are trained.
+        quantize: whether int8 graphs may serve: ``none``; ``auto``, where one is both faster on this machine
+            and as good on dev; ``int8``, in any case.
+        table: how ``model.fast`` keeps the rows of words: ``float32``, ``float16``, ``int8``; ``auto``, the
+            smallest of these that is as good on dev.
+        seed: of every random choice.
+    """
+
+    data: DataRecipe = Field(default_factory=lambda: DataRecipe.model_validate({}))
+    teacher: TeacherRecipe = TeacherRecipe()
+    students: tuple[str, ...] = Field(("cbow.v1",), min_length=1)
+    augment: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
+    loss: LossConfig = LossConfig()
+    training: TrainingConfig = TrainingConfig()
+    quantize: Literal["none", "auto", "int8"] = "none"
+    table: Literal["float32", "float16", "int8", "auto"] = "float32"
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lends_its_endpoint(cls, tree: Any) -> Any:
+        """A step that asks a server, but names none, asks the one that teaches."""
+        teacher = tree.get("teacher") if isinstance(tree, dict) else None
+        lent = teacher.get("endpoint") if isinstance(teacher, dict) else None
+        if isinstance(lent, EndpointConfig):
+            lent = asdict(lent)
+        steps = tree.get("augment") if isinstance(tree, dict) else None
+        if not isinstance(lent, dict) or not isinstance(steps, list | tuple):
+            return tree
+        return {**tree, "augment": tuple(_lent(step, lent) for step in steps)}
+
+    @field_validator("students")
+    @classmethod
+    def _are_students(cls, students: tuple[str, ...]) -> tuple[str, ...]:
+        from understudy.students.registry import parse  # imports torch
+
+        for name in students:
+            TrainingConfig(**parse(name).options)
+        return tuple(dict.fromkeys(students))
+
+    @field_validator("augment")
+    @classmethod
+    def _are_steps(cls, augment: tuple[Any, ...]) -> tuple[Any, ...]:
+        from understudy.augment import read_steps
+
+        read_steps(augment)
+        return augment
+
+    @model_validator(mode="after")
+    def _have_tables(self) -> Recipe:
+        if self.table in ("float32", "auto"):
+            return self
+        from understudy.students.registry import parse
+
+        others = [name for name in self.students if parse(name).student not in SERVED]
+        if others:
+            raise RecipeError(
+                f"table: {self.table} is a form of model.fast, which {' and '.join(SERVED)} have, but not "
+                f"{', '.join(others)}. Use auto: it leaves them as they are."
+            )
+        if self.quantize == "int8":
+            raise RecipeError("quantize: int8 leaves out model.fast, so that table has no meaning. Drop one.")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_honoured(self) -> Recipe:
+        if not self.loss.needs_teacher:
+            raise RecipeError(
+                "The loss 'gold' learns nothing from the teacher. Every run trains on gold labels too, "
+                "for comparison; choose one of 'mse', 'kl', 'bce', 'hard'."
+            )
+        if self.loss.layers > 0.0 and not isinstance(self.teacher.model, str):
+            raise RecipeError("loss.layers needs a single transformer as the teacher, not an ensemble.")
+        self._check_outside()
+        if self.data.stream is True and self.why_not_streamed:
+            raise RecipeError(f"data.stream: this pool cannot stream, for {self.why_not_streamed}.")
+        if self.training.class_weights and self.loss.alpha == 0.0:
+            raise RecipeError(
+                "training.class_weights weigh gold labels, but the loss has no gold part. Set loss.alpha, "
+                "or weigh the teacher's labels: teacher.finetune.class_weights."
+            )
+        return self
+
+    @property
+    def why_not_streamed(self) -> str:
+        """Why the pool must be in memory, or nothing where it may stay on disk."""
+        from understudy.augment import read_steps
+        from understudy.augment.registry import OF_ALL, RULES
+
+        steps = read_steps(self.augment)
+        others = [step.name for step in steps if step.spec.kind != RULES]
+        reasons = {
+            "a step starts from some of the texts alone (of)": any(step.of != OF_ALL for step in steps),
+            "the rest of a sample is kept in memory (data.rest)": self.data.rest == "unlabelled",
+            f"the step {' and '.join(others)} needs all texts at once": bool(others),
+            "the answers of an endpoint are bought with all texts at hand": self.teacher.endpoint is not None,
+            "dev and test are drawn from all texts where there is no data.source": self.data.source is None,
+            "sentences of words are tagged in memory": self.data.kind == "tagging",
+        }
+        return next((reason for reason, is_so in reasons.items() if is_so), "")
+
+    def _check_outside(self) -> None:
+        """What only a transformer of ours can give; what a run without labelled data needs."""
+        is_outside = self.teacher.model is None
+        if is_outside and self.training.vocabulary == "teacher":
+            raise RecipeError(
+                "training.vocabulary: this teacher has none to give. Choose words or wordpiece."
+            )
+        if is_outside and self.training.embeddings in ("teacher", "teacher-static"):
+            raise RecipeError("training.embeddings: this teacher has no word vectors to give.")
+        if is_outside and self.teacher.finetune.class_weights:
+            raise RecipeError("teacher.finetune: this teacher is not fine-tuned.")
+        if self.data.source is not None:
+            return
+        if not is_outside:
+            raise RecipeError(
+                "data: is missing. Give data.source. Only an endpoint, a function or a table can teach "
+                "without labelled data, from data.unlabelled."
+            )
+        if not self.data.unlabelled:
+            raise RecipeError("data: there are no texts. Give data.source, or data.unlabelled, or both.")
+        vain = [
+            name for name in LABELLED if getattr(self.data, name) != DataRecipe.model_fields[name].default
+        ]
+        if vain:
+            raise RecipeError(f"data.{vain[0]} is about labelled data, but there is no data.source. Drop it.")
+        if self.loss.alpha > 0.0:
+            raise RecipeError("loss.alpha weighs gold labels, but a run without labelled data has none.")
+
+
+def _lent(step: Any, endpoint: Mapping[str, Any]) -> Any:
+    """The step with the endpoint's server, price, budget and labels, if it asks one and names none."""
+    (name, options), *others = step.items() if isinstance(step, dict) and step else [(step, None)]
+    options = {} if options is None else options
+    if name != ASKS or others or not isinstance(options, dict) or {"base_url", "model"} & options.keys():
+        return step
+    usual = {field.name for field in fields(ServerConfig)} - {"max_tokens"} | {"labels"}
+    return {name: {key: value for key, value in endpoint.items() if key in usual} | options}

@@ -1,0 +1,1 @@
+"""One stage of a run a file, named like the verb that runs it."""

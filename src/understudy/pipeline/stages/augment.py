@@ -1,0 +1,258 @@
+"""The stage that builds the pool: the texts that students learn from beside the labelled ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from understudy.augment import PoolTexts, held_out_forms, read_steps, stream_pool
+from understudy.augment.charts import NUMBERS, save_inspection
+from understudy.augment.dedup import DUPLICATE, HELD_OUT
+from understudy.augment.fingerprint import digests
+from understudy.augment.inspection import inspect_streamed
+from understudy.core.manifest import MANIFEST, discard, publish, read_json, read_manifest
+from understudy.core.task import Item, Task
+from understudy.data import Dataset
+from understudy.data.unlabelled import ItemFiles
+from understudy.errors import ArtifactError, DataError, RecipeError, nearest
+from understudy.pipeline.recipe import Recipe
+from understudy.pipeline.run import POOL, Run
+from understudy.pipeline.stage_cache import wanted_digest
+from understudy.pipeline.stages.label import _asking
+
+if TYPE_CHECKING:
+    from understudy.augment import Step, Tools
+    from understudy.augment.inspection import Inspection
+    from understudy.augment.paraphrase_ledger import Answers
+
+LEFT_OUT = "set_aside"
+"""Key of the pool's manifest: the texts for which a server that was asked had no usable answer."""
+
+
+def asks_teacher(recipe: Recipe) -> bool:
+    """Whether a step of the recipe asks the teacher."""
+    if not recipe.augment:
+        return False
+    from understudy.augment import read_steps
+
+    return any(step.spec.needs_teacher for step in read_steps(recipe.augment))
+
+
+def augment(run: Run) -> None:
+    """Make and filter the texts that the recipe asks for; without steps, leave the unlabelled ones alone."""
+    if isinstance(run.dataset.unlabelled, ItemFiles):
+        grow(run, run.dataset.unlabelled)
+        return
+    if not run.recipe.augment:
+        return
+    from understudy.augment import read_steps
+
+    steps, data = read_steps(run.recipe.augment), run.dataset
+    _ask_again(run, steps)
+    run.stages.run("augment", run.pool_folder, _inputs(run, steps), lambda about: _build(run, steps, about))
+    notes = [
+        f"Variants bought from {step.config.model}: {answers.bill.sentence(step.config)}."
+        for step, answers in _bought(run, steps)
+    ]
+    run.dataset = replace(data, notes=(*data.notes, *notes))
+
+
+def made_pool(run: Run) -> Iterable[Item] | None:
+    """The texts without gold labels, as the recipe wants them; ``None``: steps must make them first."""
+    if run.recipe.augment:
+        from understudy.augment import read_steps
+
+        wanted = wanted_digest("augment", _inputs(run, read_steps(run.recipe.augment)))
+        if not run.stages.is_current("augment", run.pool_folder, wanted):
+            return None
+    return run.pool
+
+
+def check_steps(recipe: Recipe, task: Task) -> None:
+    """Refuse what steps cannot do for this task, before any work is done.
+
+    Raises:
+        RecipeError: sentences to be tagged, a filter by the one label of texts that have not one, or a
+            description of a label that the task does not have.
+    """
+    if not recipe.augment:
+        return
+    from understudy.augment import read_steps
+
+    if task.kind == "tagging":
+        raise RecipeError("Sentences to be tagged cannot be augmented: their words change, tags do not.")
+    for step in read_steps(recipe.augment):
+        if step.spec.needs_teacher and not (task.is_exclusive or task.is_binned):
+            raise RecipeError(
+                f"The filter {step.name!r} reads the one label that the teacher gives to each text, but this "
+                f"is a {task.kind} task. Leave it out."
+            )
+        if step.spec.needs_labels:
+            for name in step.config.labels:
+                if name not in task.index:
+                    raise RecipeError(f"{step.name}.labels describes {name!r}. {nearest(name, task.labels)}")
+
+
+def tools_of(run: Run) -> Tools:
+    """What a run lends to the steps: its teacher, the labels of train, a folder for what is bought."""
+    from understudy.augment import Tools
+
+    return Tools(predict=_asking(run), labels=label_names(run.dataset), kept=run.folder)
+
+
+def label_names(dataset: Dataset) -> dict[Item, tuple[str, ...]]:
+    """Labelled texts → the names of their gold labels; values have none, nor have texts without any label."""
+    task, gold = dataset.task, dataset.train.labels
+    if task.kind in ("regression", "tagging"):
+        return {}
+    columns: list[list[int]] = [[] for _ in range(len(gold))]
+    if task.is_exclusive:
+        columns = [[column] if column >= 0 else [] for column in gold.tolist()]
+    else:
+        for row, column in np.argwhere(gold == 1).tolist():
+            columns[row].append(column)
+    found: dict[Item, tuple[str, ...]] = {}
+    for item, held in zip(dataset.train.texts, columns, strict=True):
+        found.setdefault(item, tuple(task.labels[column] for column in held))
+    return found
+
+
+def _bought(run: Run, steps: Sequence[Step]) -> list[tuple[Step, Answers]]:
+    """Steps that ask a server, and its answers so far; steps that ask the same one are one."""
+    from understudy.augment.paraphrase import Paraphraser
+
+    asking = {(step.config.base_url, step.config.model): step for step in steps if step.spec.needs_labels}
+    return [(step, Paraphraser(step.config, tools_of(run)).answers) for step in asking.values()]
+
+
+def _ask_again(run: Run, steps: Sequence[Step]) -> None:
+    """Forget a pool that left texts out, if one of them is no longer set aside: somebody deleted its line."""
+    try:
+        left_out = set((read_manifest(run.pool_folder) or {}).get(LEFT_OUT, ()))
+    except ArtifactError:
+        return  # the stage says so, and makes it again
+    if left_out and left_out.difference(*(answers.aside for _, answers in _bought(run, steps))):
+        run.stages.progress.say("augment: a text that was set aside is asked for again")
+        (run.pool_folder / MANIFEST).unlink()
+
+
+def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, Any]:
+    """Everything that decides the pool."""
+    from understudy.augment.fingerprint import digests
+
+    data, files = run.dataset, digests(steps)
+    return {
+        **({"files": files} if files else {}),
+        "steps": [[step.name, asdict(step.config), step.of] for step in steps],
+        "texts": [list(data.train.texts), list(data.unlabelled)],
+        "held out": [list(data.dev.texts), list(data.test.texts)],
+        "labels": run.labelled_key
+        if any(step.spec.needs_labels for step in steps) and len(data.train)
+        else None,
+        "teacher": run.teacher_key if asks_teacher(run.recipe) else None,
+        "seed": run.recipe.seed,
+    }
+
+
+def _build(run: Run, steps: Sequence[Step], about: dict[str, Any]) -> None:
+    from understudy.augment import build_pool, held_out_forms
+    from understudy.augment.charts import save_inspection
+    from understudy.augment.inspection import inspect_pool
+
+    data = run.dataset
+    pool = build_pool(
+        data.train.texts,
+        data.given,
+        steps,
+        seed=run.recipe.seed,
+        held_out=held_out_forms([*data.dev.texts, *data.test.texts]),
+        tools=tools_of(run),
+        progress=run.stages.progress,
+    )
+    asks = data.task.is_exclusive and any(step.spec.needs_teacher for step in steps)
+    found = inspect_pool(
+        pool,
+        data.train.texts,
+        labels=data.task.labels,
+        gold=data.train.labels if data.task.is_exclusive else None,
+        logits=_asking(run)(pool.items) if asks else None,
+    )
+    run.stages.progress.say(f"augment: {len(pool):,} texts beside {len(data.train):,} labelled ones")
+    left_out = sorted(frozenset[str]().union(*(answers.aside for _, answers in _bought(run, steps))))
+    with publish(run.pool_folder, {**about, LEFT_OUT: left_out} if left_out else about) as aside:
+        with (aside / POOL).open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"text": item}) + "\n" for item in pool.items)
+        save_inspection(found, aside)
+
+
+def inspect(folder: Path) -> Inspection:
+    """What a run's pool looks like.
+
+    Raises:
+        DataError: the run has no pool.
+    """
+    from understudy.augment.charts import NUMBERS
+    from understudy.augment.inspection import Inspection
+
+    numbers = folder / "augment" / NUMBERS
+    if not numbers.is_file():
+        raise DataError(
+            f"{folder} has no pool. Build one: understudy augment DATA --augment rules --out {folder}"
+        )
+    return Inspection.from_dict(read_json(numbers))
+
+
+def grow(run: Run, files: ItemFiles) -> None:
+    """The stage ``augment``: given texts and what rules make of them, each once, as Parquet shards."""
+    steps, data = read_steps(run.recipe.augment), run.dataset
+    judges, named = [*data.dev.texts, *data.test.texts], digests(steps)
+    inputs = {
+        **({"files": named} if named else {}),
+        "steps": [[step.name, asdict(step.config)] for step in steps],
+        "texts": [list(data.train.texts), files.fingerprint],
+        "held out": judges,
+        "seed": run.recipe.seed,
+    }
+
+    def work(about: dict[str, Any]) -> None:
+        if any((run.pool_folder / name).is_file() for name in (MANIFEST, POOL)):
+            discard(run.pool_folder)  # of other inputs, of a run in memory, or damaged
+        stream_pool(
+            files,
+            steps,
+            run.pool_folder,
+            source=about["inputs"],
+            labelled=data.train.texts,
+            seed=run.recipe.seed,
+            held_out=held_out_forms(judges),
+            progress=run.stages.progress,
+            total=len(data.train) + files.rows,
+            about=about,
+        )
+
+    run.stages.run("augment", run.pool_folder, inputs, work)
+    _tell(run, files)
+
+
+def _tell(run: Run, files: ItemFiles) -> None:
+    """Say what became of the given texts, in the run's data as a run in memory does, and on a page."""
+    pool, data = PoolTexts(run.pool_folder), run.dataset
+    if not (run.pool_folder / NUMBERS).is_file():
+        gold = data.train.labels if data.task.is_exclusive else None
+        found = inspect_streamed(pool, data.train.texts, labels=data.task.labels, gold=gold)
+        save_inspection(found, run.pool_folder)
+    run.stages.progress.say(f"augment: {len(pool):,} texts on disk beside {len(data.train):,} labelled ones")
+    names = ", ".join(path.name for path in files.paths)
+    given = pool.counts[0]
+    note = f"Read {given.made:,} unlabelled texts from {names}, block by block."
+    reasons = {
+        HELD_OUT: "unlabelled texts also in dev or test",
+        DUPLICATE: "unlabelled texts that are repeated or also in train",
+    }
+    dropped = {reasons[reason]: count for reason, count in given.removed.items()}
+    run.dataset = replace(data, notes=(*data.notes, note), dropped={**data.dropped, **dropped})

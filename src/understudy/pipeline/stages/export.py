@@ -1,0 +1,44 @@
+"""The stage `export`: every student as a folder that answers without torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from understudy.core.manifest import read_json, read_manifest
+from understudy.pipeline.run import Run, stage_name
+
+
+def export(run: Run) -> None:
+    """Write every student as a folder that answers without torch, its graph compared with torch."""
+    for name in run.recipe.students:
+        for is_gold in run.forms:
+            _export(run, name, is_gold=is_gold)
+
+
+def _export(run: Run, name: str, *, is_gold: bool) -> None:
+    trained_folder = run.train_folder(name, is_gold=is_gold)
+    files = (read_manifest(trained_folder) or {}).get("files", {})
+    weights = {
+        file: files[file]["sha256"] for file in ("model.safetensors", "tokenizer.json") if file in files
+    }
+    folder = run.model_folder(name, is_gold=is_gold)
+    smaller = run.smaller(name, is_gold=is_gold)
+
+    def work(about: dict[str, Any]) -> None:
+        from understudy.export.folder import export as write
+        from understudy.training.torch_student import load_trained
+
+        record = read_json(run.folder / "logits" / "label.json")
+        teacher = {"name": run.teacher_name, "fingerprint": record["fingerprint"]}
+        student = load_trained(trained_folder).student
+        write(
+            student,
+            folder,
+            teacher={} if is_gold else teacher,
+            about={**about, "name": name},
+            **smaller,
+            dev=(run.dataset.dev.texts, run.dataset.dev.labels),
+        )
+
+    inputs = {**weights, **run.measured_on(smaller)}
+    run.stages.run(stage_name("export", name, is_gold=is_gold), folder, inputs, work)

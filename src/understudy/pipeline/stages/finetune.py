@@ -1,0 +1,50 @@
+"""The stage `finetune`: make a teacher of every bare encoder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from understudy.core.manifest import publish
+from understudy.pipeline.run import Member, Run
+
+
+def finetune(run: Run) -> None:
+    """Make a teacher of every bare encoder; a fine-tuned one is used as it is."""
+    for number, member in enumerate(run.members, start=1):
+        stage = "finetune" if len(run.members) == 1 else f"finetune {number}"
+        if member.is_finetuned:
+            run.stages.skip(stage, f"{member.source.name} is fine-tuned already")
+        else:
+            _finetune(run, member, stage)
+
+
+def _finetune(run: Run, member: Member, stage: str) -> None:
+    config, data = run.recipe.teacher.finetune, run.dataset
+    inputs = {
+        "source": member.source_key,
+        "data": run.labelled_key,
+        "config": asdict(config),
+        "seed": run.recipe.seed,
+    }
+
+    def work(about: dict[str, Any]) -> None:
+        from understudy.teachers.finetune import finetune as train_teacher
+
+        done = train_teacher(
+            member.source,
+            data.task,
+            (data.train.texts, data.train.labels),
+            (data.dev.texts, data.dev.labels),
+            config=config,
+            seed=run.recipe.seed,
+            checkpoint=run.checkpoint(member.name, about["inputs"]),
+            progress=run.stages.progress,
+        )
+        with publish(run.folder / member.name, about) as aside:
+            done.teacher.save(aside)
+            facts = {"curve": [asdict(epoch) for epoch in done.curve], "seconds": done.seconds}
+            (aside / "finetuning.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
+
+    run.stages.run(stage, run.folder / member.name, inputs, work)

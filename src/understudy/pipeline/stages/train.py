@@ -1,0 +1,146 @@
+"""The stage `train`: students, their twins on gold labels, and the linear baseline."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from understudy.augment import PoolTexts
+from understudy.core.configs import LossConfig, TrainingConfig
+from understudy.core.manifest import file_digest, read_json
+from understudy.core.task import Item
+from understudy.pipeline.predictors import open_predictor
+from understudy.pipeline.run import Run, stage_name
+from understudy.runtime.layout import Layout
+from understudy.targets.store import LogitStore
+from understudy.tokenization.wordpiece import Vocabulary, load_vocabulary, teacher_vocabulary
+from understudy.training.transfer_set import Transfer
+
+
+def train(run: Run) -> None:
+    """Train every student on soft targets and, for comparison, on gold labels; and the baseline."""
+    for name in run.recipe.students:
+        for is_gold in run.forms:
+            _train(run, name, LossConfig("gold") if is_gold else run.recipe.loss)
+    data = run.dataset
+    if not len(data.train):
+        return
+
+    def work(about: dict[str, Any]) -> None:
+        from understudy.training.baseline.model import fit_baseline
+
+        split = (data.train.texts, data.train.labels, data.dev.texts, data.dev.labels)
+        fit_baseline(data.task, *split, seed=run.recipe.seed).save(run.baseline_folder, about)
+
+    inputs = {"data": run.labelled_key, "seed": run.recipe.seed}
+    run.stages.run("train baseline", run.baseline_folder, inputs, work)
+
+
+def _train(run: Run, name: str, loss: LossConfig) -> None:
+    data, is_gold = run.dataset, not loss.needs_teacher
+    folder = run.train_folder(name, is_gold=is_gold)
+    inputs = {
+        "data": [run.labelled_key, run.pool_key],
+        "teacher": None if is_gold else run.soft_key,
+        "loss": asdict(loss),
+        "config": asdict(run.recipe.training),
+        "student": name,
+        "seed": run.recipe.seed,
+        **_borrowed(run, name),
+    }
+
+    def work(about: dict[str, Any]) -> None:
+        from understudy.training.fit import fit
+        from understudy.training.torch_student import save_trained
+
+        trained = fit(
+            name,
+            data.task,
+            transfer_set(run, is_gold=is_gold),
+            (data.dev.texts, data.dev.labels),
+            seed=run.recipe.seed,
+            loss=loss,
+            config=run.recipe.training,
+            vocabulary_items=vocabulary_items(run),
+            teacher_vocabulary=_teacher_vocabulary(run, name),
+            teacher=_needed_teacher(run, name, loss),
+            checkpoint=run.checkpoint(folder.name, about["inputs"]),
+            progress=run.stages.progress,
+            what=stage_name("training", name, is_gold=is_gold),
+        )
+        save_trained(trained, folder, about)
+
+    run.stages.run(stage_name("train", name, is_gold=is_gold), folder, inputs, work)
+
+
+def _borrowed(run: Run, name: str) -> dict[str, str]:
+    """What a student takes from a teacher or a file before it learns: gold labels do not tell of it."""
+    options = _options(run, name)
+    if "teacher" in (options.vocabulary, options.embeddings) or options.embeddings == "teacher-static":
+        return {"borrowed": run.teacher_key}
+    file = Path(options.embeddings) if options.embeddings else None
+    return {"borrowed": file_digest(file)} if file and file.is_file() else {}
+
+
+def _options(run: Run, name: str) -> TrainingConfig:
+    from understudy.students.registry import parse
+
+    return replace(run.recipe.training, **parse(name).options)
+
+
+def _needed_teacher(run: Run, name: str, loss: LossConfig) -> Any:
+    """The first teacher itself, where a student starts from its word vectors or learns its layers."""
+    wants_vectors = _options(run, name).embeddings in ("teacher", "teacher-static")
+    if not wants_vectors and loss.layers == 0.0:
+        return None
+    return open_predictor(run.members[0].order, run.dataset.task).predictor
+
+
+def _teacher_vocabulary(run: Run, name: str) -> Vocabulary | None:
+    if _options(run, name).vocabulary != "teacher":
+        return None
+    first = run.members[0]
+    if first.source.is_student:
+        return load_vocabulary(Layout(Path(first.source.location)).tokenizer)
+    from understudy.teachers.source import Source
+    from understudy.teachers.transformer import load_tokenizer
+
+    tokenizer = load_tokenizer(Source(first.source.name, first.order.location))
+    return teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
+
+
+VOCABULARY_TEXTS = 1_000_000
+"""Texts of a streamed pool whose words make a vocabulary, taken at even distances."""
+
+
+TRANSFER = "transfer"
+"""Folder of targets and ids among the checkpoints; it goes with them when the run is done."""
+
+
+def transfer_set(run: Run, *, is_gold: bool) -> Transfer:
+    """What students learn from: the labelled texts, and with soft targets also the pool."""
+    from understudy.training.streamed_set import with_streamed_targets
+    from understudy.training.transfer_set import labelled_only, with_soft_targets
+
+    data, pool = run.dataset, run.pool
+    if is_gold:
+        return labelled_only(data.task, data.train.texts, data.train.labels)
+    fingerprint = read_json(run.folder / "logits" / "label.json")["fingerprint"]
+    store = LogitStore(run.store_folder, teacher=fingerprint, labels=data.task.labels)
+    texts = (data.train.texts, data.train.labels)
+    if isinstance(pool, PoolTexts):
+        folder = run.folder / ".checkpoints" / TRANSFER
+        return with_streamed_targets(
+            data.task, *texts, pool, store, folder=folder, progress=run.stages.progress
+        )
+    return with_soft_targets(data.task, *texts, pool, store, is_partial=run.outside is not None)
+
+
+def vocabulary_items(run: Run) -> Iterator[Item]:
+    """The items whose words make a student's vocabulary: all, or of a streamed pool at most a million."""
+    apart = -(-len(run.pool) // VOCABULARY_TEXTS) if run.is_streamed else 1
+    return itertools.chain(run.dataset.train.texts, itertools.islice(run.pool, 0, None, max(1, apart)))

@@ -1,0 +1,117 @@
+"""Open the folder of an exported student: what there is to check, and the fast path where it serves.
+
+Nothing here needs numpy, so that the command line's first answer comes soon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from understudy.core.manifest import read_json, verify
+from understudy.errors import ArtifactError, MissingExtraError
+from understudy.runtime.fast import HEADER_BYTES, FastStudent, open_fast, reads_like_bert, status
+from understudy.runtime.layout import FORMAT, Layout
+
+if TYPE_CHECKING:
+    from understudy.tokenization.wordpiece import Vocabulary
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A folder that was checked.
+
+    Attributes:
+        layout: its files.
+        config: what ``config.json`` says.
+        fast: the fast path, where it serves this student.
+    """
+
+    layout: Layout
+    config: dict[str, Any]
+    fast: FastStudent | None
+
+
+def open_folder(folder: Path, threads: int = 1) -> Opened:
+    """Check a folder and read its config.
+
+    Every file must be there in its size. Of a student that the fast path serves only the content of the files
+    that are read is checked, and that of others when they are read; else that of all.
+
+    Raises:
+        ArtifactError: a file is missing, truncated or altered (by name), or of a later version.
+    """
+    layout = Layout(folder)
+    if (folder / "models").is_dir() and not layout.config.is_file():
+        names = ", ".join(sorted(str(path.parent) for path in folder.glob("models/*/config.json")))
+        raise ArtifactError(f"{folder} is a run, not a student. Its students are in: {names or 'none yet'}.")
+    is_fast = layout.fast.is_file() and status().is_active
+    manifest = verify(folder, read=(layout.config.name,) if is_fast else None)
+    for path in (layout.config, layout.tokenizer, layout.onnx):
+        if path.name not in manifest["files"]:
+            raise ArtifactError(f"{folder} is no exported student: its manifest names no {path.name}.")
+    config = _config(layout)
+    if not is_fast or "fast" not in config:
+        return Opened(layout, config, None)
+    try:
+        labels, fingerprint = config["task"]["labels"], config["fast"]["fingerprint"]
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"{layout.config} is damaged: it lacks {error}.") from error
+    _check_library(config, layout.fast)
+    fast = open_fast(
+        layout.fast, labels=labels, fingerprint=fingerprint, reference=_reference(layout), threads=threads
+    )
+    return Opened(layout, config, fast)
+
+
+def read_vocabulary(layout: Layout) -> Vocabulary:
+    """The vocabulary of the reference path, after checking its file.
+
+    Raises:
+        ArtifactError: ``tokenizer.json`` is altered or damaged.
+    """
+    from understudy.tokenization.wordpiece import load_vocabulary
+
+    verify(layout.folder, read=(layout.tokenizer.name,))
+    return load_vocabulary(layout.tokenizer)
+
+
+def _config(layout: Layout) -> dict[str, Any]:
+    config = read_json(layout.config)
+    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
+        raise ArtifactError(f"{layout.config} is not that of an exported student: it names no format.")
+    if config["format"] > FORMAT:
+        raise ArtifactError(
+            f"{layout.folder} has format {config['format']}, but this version reads up to {FORMAT}. "
+            "Upgrade understudy."
+        )
+    return config
+
+
+def _check_library(config: dict[str, Any], fast: Path) -> None:
+    """A teacher's own tokeniser leaves a few texts to the library: better refused now than at such a text."""
+    if config.get("vocabulary", {}).get("kind") != "pieces" or find_spec("tokenizers") is not None:
+        return
+    with fast.open("rb") as file:
+        if reads_like_bert(file.read(HEADER_BYTES)):
+            raise MissingExtraError(
+                f"The student in {fast.parent} reads its teacher's own word pieces, a few texts by the "
+                "tokenizers library. Install it with: pip install 'understudy[pieces]'"
+            )
+
+
+def _reference(layout: Layout) -> Callable[[str], list[int]]:
+    """Text → ids by the reference path, whose vocabulary is read when the first text needs it."""
+
+    @cache
+    def vocabulary() -> Vocabulary:
+        return read_vocabulary(layout)
+
+    def encode(text: str) -> list[int]:
+        return vocabulary().encode(text)
+
+    return encode

@@ -1,0 +1,273 @@
+"""`model.fast`: a bag-of-words student as one flat file, which the C extension maps into memory.
+
+=========  ======  ==================================================================================
+byte       type    what (all little-endian)
+=========  ======  ==================================================================================
+0          8 s     ``UNDRSTDY``
+8, 12      u32     version, 1; bytes of this header, 128
+16         u64     bytes of the file, a multiple of 8
+24, 32     u64     Fletcher's sums modulo 2^64 of the 64-bit numbers from byte 40 on: of all of them, and of
+                   all partial sums
+40, 44     u32     student: 1 `cbow`, 2 `dan`; rule of splitting: 1 words, 2 pieces, 3 BERT's pieces
+48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets, longest n-gram
+76         f32     weight of an n-gram in the mean
+80 … 92    i32     ids: of an unknown word, of a text without words, before and after every text (-1: none)
+96, 100    u32     letters of the longest word that is taken to pieces; form of the rows: 0 float32,
+                   1 float16, 2 int8
+104, 112   u64     where the vocabulary lies, and its bytes: the end of each entry as u32, then their UTF-8
+120        u64     where the weights lie: the embedding's rows, the n-grams' rows (times their weight), then
+                   weights (in, out) and bias of the hidden and of the output layer; float32, every row padded
+                   with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; behind those
+                   of int8 stands what a step of each row is worth (float32, padded to a multiple of 16)
+=========  ======  ==================================================================================
+
+Rows in float16 or int8 make the file half or a quarter as large. What they cannot say exactly is rounded
+before anything else is written (`round_rows`), so that all files of a folder hold one student.
+
+Hash tables are made when the file is opened: they need no place in it, and nothing in it can mislead them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.core.task import FloatArray
+from understudy.tokenization.wordpiece import PREFIX, SubwordVocabulary, Vocabulary, is_own
+from understudy.tokenization.words import UNK_ID, WordVocabulary
+
+MAGIC, VERSION, HEADER_BYTES = b"UNDRSTDY", 1, 128
+HEADER = struct.Struct("<8sIIQQQ 9If4iII QQQ")
+SUMMED_FROM = 40
+LANES = 16
+"""Floats that a row is padded to a multiple of."""
+
+TABLES = ("float32", "float16", "int8")
+"""Forms of the rows, by their number in the header."""
+
+STEPS = 127
+"""Largest number in a row of int8."""
+
+MOST_HALF = 65504.0
+"""Largest float16."""
+
+SERVED = ("cbow.v1", "dan.v1")
+"""Students that the C extension can serve."""
+
+WORDS, PIECES, BERT = 1, 2, 3
+CBOW, DAN = 1, 2
+
+BERT_NORMALIZER = {
+    "type": "BertNormalizer",
+    "clean_text": True,
+    "handle_chinese_chars": True,
+    "strip_accents": None,
+    "lowercase": True,
+}
+BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How text becomes ids, as far as the flat file can say it.
+
+    Attributes:
+        kind: `WORDS`, `PIECES` or `BERT`.
+        words: of the vocabulary, by id; a piece that continues a word begins with ``##``.
+        max_words: ids that are read of a text, those around it included; 0 reads all.
+        unknown: id of a word that cannot be spelled.
+        before: id in front of every text, or -1.
+        after: id behind every text, or -1.
+        longest_word: letters of the longest word that is taken to pieces.
+    """
+
+    kind: int
+    words: Sequence[str]
+    max_words: int
+    unknown: int
+    before: int = -1
+    after: int = -1
+    longest_word: int = 0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a student multiplies with; the layers' matrices are ``(out, in)``, as torch has them.
+
+    Attributes:
+        embedding: ``(v, d)``.
+        hidden, hidden_bias: ``(h, d)`` and ``(h,)``.
+        output, output_bias: ``(c, h)`` and ``(c,)``.
+        grams: ``(B, d)``, not yet times their weight; ``None`` for a student without n-grams.
+        longest: words in the longest n-grams.
+        gram_weight: of an n-gram in the mean.
+    """
+
+    embedding: FloatArray
+    hidden: FloatArray
+    hidden_bias: FloatArray
+    output: FloatArray
+    output_bias: FloatArray
+    grams: FloatArray | None = None
+    longest: int = 0
+    gram_weight: float = 0.0
+
+
+def rule_of(vocabulary: Vocabulary) -> Rule | None:
+    """The rule of a vocabulary, or ``None`` where only the reference path can follow it."""
+    if isinstance(vocabulary, WordVocabulary):
+        rule: Rule | None = Rule(WORDS, vocabulary.words, vocabulary.max_words or 0, UNK_ID)
+    else:
+        rule = _pieces(vocabulary)
+    if rule is None or not all(map(_is_text, rule.words)):
+        return None
+    return rule
+
+
+def round_rows(rows: FloatArray, table: str) -> FloatArray:
+    """Rows ``(n, d)`` as a table of this form gives them back; rounding them again changes nothing more."""
+    if table == "float32":
+        return rows
+    if table == "float16":
+        return _halves(rows).astype(np.float32)
+    numbers, steps = _numbers(rows)
+    return numbers.astype(np.float32) * steps[:, None]
+
+
+def pack(rule: Rule, weights: Weights, table: str = "float32") -> bytes:
+    """The file's bytes, the rows of words and n-grams in one of `TABLES`."""
+    n, width = weights.embedding.shape
+    hidden, labels = len(weights.hidden), len(weights.output)
+    grams = np.zeros((0, width), np.float32) if weights.grams is None else weights.grams
+    encoded = [word.encode() for word in rule.words]
+    ends = np.cumsum([len(word) for word in encoded], dtype="<u4")
+    texts = ends.tobytes() + b"".join(encoded)
+    tables = (weights.embedding, grams * np.float32(weights.gram_weight))
+    layers = (
+        weights.hidden.T,
+        weights.hidden_bias[None],
+        weights.output.T,
+        weights.output_bias[None],
+    )
+    floats = b"".join((*(_table(rows, table) for rows in tables), *map(_padded, layers)))
+    floats_at = -(-(HEADER_BYTES + len(texts)) // 64) * 64
+    size = floats_at + len(floats)
+    facts = (
+        *(CBOW if weights.grams is None else DAN, rule.kind, n, width, hidden, labels, rule.max_words),
+        *(len(grams), weights.longest, weights.gram_weight),
+        *(rule.unknown, UNK_ID, rule.before, rule.after, rule.longest_word, TABLES.index(table)),
+        *(HEADER_BYTES, len(texts), floats_at),
+    )
+    parts = (texts, bytes(floats_at - HEADER_BYTES - len(texts)), floats)
+    head = HEADER.pack(MAGIC, VERSION, HEADER_BYTES, size, 0, 0, *facts)
+    sums = checksum(b"".join((head, *parts)))
+    return b"".join((HEADER.pack(MAGIC, VERSION, HEADER_BYTES, size, *sums, *facts), *parts))
+
+
+def checksum(file: bytes) -> tuple[int, int]:
+    """Fletcher's two sums of a whole file, modulo 2^64."""
+    numbers = np.frombuffer(file, dtype="<u8", offset=SUMMED_FROM)
+    times = np.arange(len(numbers), 0, -1, dtype=np.uint64)
+    return int(numbers.sum(dtype=np.uint64)), int((numbers * times).sum(dtype=np.uint64))
+
+
+def fingerprint(file: Any) -> str:
+    """The sums that stand in the header of a file's bytes, in hexadecimal: `config.json` names it by them."""
+    return bytes(file[24:SUMMED_FROM]).hex()
+
+
+def _table(rows: FloatArray, table: str) -> bytes:
+    if table == "float32":
+        return _padded(rows)
+    if table == "float16":
+        return _padded(_halves(rows), "<f2")
+    numbers, steps = _numbers(rows)
+    return _padded(numbers, "i1") + _padded(steps[None])
+
+
+def _halves(rows: FloatArray) -> npt.NDArray[np.float16]:
+    return np.clip(rows, -MOST_HALF, MOST_HALF).astype(np.float16)
+
+
+def _numbers(rows: FloatArray) -> tuple[npt.NDArray[np.int8], FloatArray]:
+    """Rows in steps of their own: numbers of steps ``(n, d)``, and what one is worth ``(n,)``."""
+    steps = np.abs(rows).max(axis=1, initial=0.0).astype(np.float32) / np.float32(STEPS)
+    numbers = np.rint(rows / np.where(steps > 0, steps, 1)[:, None])
+    return np.clip(numbers, -STEPS, STEPS).astype(np.int8), steps
+
+
+def _padded(rows: npt.NDArray[Any], dtype: str = "<f4") -> bytes:
+    height, width = rows.shape
+    wide = np.zeros((height, -(-width // LANES) * LANES), dtype=dtype)
+    wide[:, :width] = rows
+    return wide.tobytes()
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _pieces(vocabulary: SubwordVocabulary) -> Rule | None:
+    """The rule of a WordPiece vocabulary: one of ours, or one like BERT's."""
+    document = vocabulary.document
+    model = document["model"]
+    if (
+        model.get("type") != "WordPiece"
+        or model.get("continuing_subword_prefix") != PREFIX
+        or sorted(model["vocab"].values()) != list(range(len(model["vocab"])))
+        or len(vocabulary) != len(model["vocab"])
+        or model["unk_token"] not in model["vocab"]
+    ):
+        return None
+    ids, is_ours = model["vocab"], is_own(document)
+    around = (-1, -1) if is_ours else _bert_around(document, ids)
+    if around is None or 0 < (vocabulary.max_words or 0) <= sum(i >= 0 for i in around):
+        return None
+    return Rule(
+        PIECES if is_ours else BERT,
+        sorted(ids, key=ids.__getitem__),
+        vocabulary.max_words or 0,
+        ids[model["unk_token"]],
+        *around,
+        longest_word=int(model["max_input_chars_per_word"]),
+    )
+
+
+def _bert_around(document: Mapping[str, Any], ids: Mapping[str, int]) -> tuple[int, int] | None:
+    """Ids before and after a text, where a tokeniser is exactly uncased BERT's; else ``None``."""
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    for token in document["added_tokens"]:
+        if (
+            token["content"] not in BERT_SPECIALS
+            or ids.get(token["content"]) != token["id"]
+            or any(token[key] is not value for key, value in plain.items())
+        ):
+            return None
+    if document["normalizer"] != BERT_NORMALIZER or document["pre_tokenizer"] != {"type": "BertPreTokenizer"}:
+        return None
+    return _around(document["post_processor"], ids)
+
+
+def _around(processor: Mapping[str, Any] | None, ids: Mapping[str, int]) -> tuple[int, int] | None:
+    if processor is None:
+        return -1, -1
+    if processor["type"] == "BertProcessing":
+        before, after = (processor[key] for key in ("cls", "sep"))
+        return (before[1], after[1]) if all(ids.get(word) == n for word, n in (before, after)) else None
+    if processor["type"] != "TemplateProcessing":
+        return None
+    single = [next(iter(part.items())) for part in processor["single"]]
+    if [kind for kind, _ in single] != ["SpecialToken", "Sequence", "SpecialToken"]:
+        return None
+    names = [single[0][1]["id"], single[2][1]["id"]]
+    found = [processor["special_tokens"][name]["ids"] for name in names]
+    return (found[0][0], found[1][0]) if all(len(each) == 1 for each in found) else None

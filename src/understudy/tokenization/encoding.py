@@ -1,0 +1,135 @@
+"""How a student reads a task's items: which ids, which of them are answered; in training and at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import numpy as np
+
+from understudy.core.items import rows_of
+from understudy.core.task import IntArray, Item, Task
+from understudy.errors import DataError
+from understudy.tokenization.windows import windows
+from understudy.tokenization.wordpiece import Vocabulary
+from understudy.tokenization.words import PAD_ID
+
+INPUTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "text": (("ids", "lengths"),),
+    "diffcat": (("ids", "lengths"), ("ids_2", "lengths_2")),
+    "tokens": (("ids", "lengths"),),
+}
+"""Form → names of a graph's inputs for each text that is read.
+
+A student reads one text (or two in one, with a separator), two texts apart, or every token of a text.
+"""
+
+
+def form_of(task: Task, pair: str) -> str:
+    """The form in which a task is read; ``pair`` is ``joint`` or ``diffcat``, for tasks with two texts."""
+    if task.kind == "tagging":
+        return "tokens"
+    return "diffcat" if task.texts == 2 and pair == "diffcat" else "text"
+
+
+class Side(NamedTuple):
+    """Ids end to end ``(sum of lengths,)``, and the lengths ``(units,)``."""
+
+    ids: IntArray
+    lengths: IntArray
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Items as ids, in units that are read at once: an item, or a window of a long sentence.
+
+    Attributes:
+        sides: one, or one for each of two texts that are read apart.
+        counts: ``(units,)`` rows that each unit answers.
+        places: ``(rows,)`` in tagging: the place within its unit of each answered word's first id.
+    """
+
+    sides: tuple[Side, ...]
+    counts: IntArray
+    places: IntArray | None = None
+
+    @property
+    def lengths(self) -> IntArray:
+        """Ids of each unit, both sides together: ``(units,)``."""
+        return self.sides[0].lengths + (self.sides[1].lengths if len(self.sides) == 2 else 0)
+
+    def rows(self, units: IntArray) -> IntArray:
+        """Numbers of the rows that the given units answer, in order."""
+        return units if self.places is None else rows_of(units, self.counts)
+
+    def feeds(self, form: str, units: IntArray) -> dict[str, IntArray]:
+        """The graph's inputs for some units: for each side, ids ``(b, t)`` and lengths ``(b,)``."""
+        made: dict[str, IntArray] = {}
+        for names, side in zip(INPUTS[form], self.sides, strict=True):
+            made.update(zip(names, _padded(side, units), strict=True))
+        return made
+
+    def answered(self, units: IntArray) -> tuple[IntArray, IntArray]:
+        """Tagging: row and column, in a padded batch of these units, of each answered word."""
+        places = cast("IntArray", self.places)[self.rows(units)]
+        return np.repeat(np.arange(len(units)), self.counts[units]), places
+
+
+def encode(task: Task, form: str, vocabulary: Vocabulary, items: Sequence[Item]) -> Encoded:
+    """Items as a student of this form reads them.
+
+    Raises:
+        DataError: an item is not of the task's form; by its number.
+    """
+    _check(task, items)
+    if task.kind == "tagging":
+        return _encode_words(vocabulary, cast("Sequence[tuple[str, ...]]", items))
+    counts = np.ones(len(items), dtype=np.int64)
+    if task.texts == 1:
+        return Encoded((Side(*vocabulary.encode_batch(cast("Sequence[str]", items))),), counts)
+    first, second = ([item[side] for item in items] for side in (0, 1))
+    if form == "diffcat":
+        sides = tuple(Side(*vocabulary.encode_batch(texts)) for texts in (first, second))
+        return Encoded(sides, counts)
+    return Encoded((Side(*vocabulary.encode_pairs(first, second)),), counts)
+
+
+def _check(task: Task, items: Sequence[Item]) -> None:
+    is_text = task.kind != "tagging" and task.texts == 1
+    for number, item in enumerate(items, start=1):
+        fits = isinstance(item, str) if is_text else isinstance(item, list | tuple)
+        if not fits or (task.kind != "tagging" and not is_text and len(item) != 2):
+            wanted = "a text" if is_text else ("words" if task.kind == "tagging" else "two texts")
+            raise DataError(f"Item {number} must be {wanted} for this {task.kind} task, but is {item!r:.80}.")
+
+
+def _encode_words(vocabulary: Vocabulary, items: Sequence[tuple[str, ...]]) -> Encoded:
+    """Each word by itself: its first id answers for it. Long sentences become several units."""
+    flat, sizes = vocabulary.encode_words([word for words in items for word in words])
+    starts = np.cumsum(sizes) - sizes
+    parts, lengths, counts, places = [], [], [], []
+    at = 0
+    for words in items:
+        own = sizes[at : at + len(words)]
+        for window in windows(own, vocabulary.max_words) if len(own) else ():
+            begin = starts[at + window.start]
+            length = int(own[window.start : window.stop].sum())
+            parts.append(flat[begin : begin + length])
+            lengths.append(length)
+            counts.append(window.last - window.first)
+            places.append(starts[at + window.first : at + window.last] - begin)
+        at += len(words)
+    none = [np.zeros(0, dtype=np.int64)]
+    side = Side(np.concatenate(parts or none), np.array(lengths, dtype=np.int64))
+    return Encoded((side,), np.array(counts, dtype=np.int64), np.concatenate(places or none))
+
+
+def _padded(side: Side, units: IntArray) -> tuple[IntArray, IntArray]:
+    lengths = side.lengths[units]
+    starts = (np.cumsum(side.lengths) - side.lengths)[units]
+    columns = np.arange(int(lengths.max()))
+    inside = columns < lengths[:, None]
+    block = np.full(inside.shape, PAD_ID, dtype=np.int64)
+    block[inside] = side.ids[(starts[:, None] + columns)[inside]]
+    return block, lengths

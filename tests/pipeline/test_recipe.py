@@ -1,0 +1,183 @@
+import pytest
+
+from understudy.augment import read_steps
+from understudy.errors import RecipeError
+from understudy.pipeline.recipe import Recipe
+from understudy.pipeline.recipe_file import make_recipe, to_yaml
+from understudy.teachers.configs import EndpointConfig
+
+
+def made(*assignments, **flags):
+    return make_recipe(None, {"data.source": "sst2", **flags}, assignments)
+
+
+def test_defaults_are_those_of_the_papers():
+    recipe = made()
+    assert recipe.students == ("cbow.v1",)
+    assert recipe.loss.name == "mse"
+    assert recipe.teacher.finetune.learning_rate == 5e-5
+    assert recipe.teacher.finetune.passes(6920) == 3
+    assert recipe.training.vocabulary_size == 5000
+
+
+def test_few_labels_get_enough_steps():
+    config = made().teacher.finetune
+    assert config.passes(200) == 20  # 13 steps an epoch: 20 epochs make 260
+    assert config.passes(1) == 250
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    recipe = made("loss={name: kl, temperature: 2, alpha: 0.5}", "data.labels={0: bad, 1: good}")
+    file = tmp_path / "recipe.yaml"
+    file.write_text(to_yaml(recipe), encoding="utf-8")
+    assert make_recipe(file) == recipe
+
+
+def test_flags_go_over_the_file_and_assignments_over_both(tmp_path):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(
+        "data: {source: sst2, metric: macro_f1}\nseed: 1\ntraining: {epochs: 5}\n", encoding="utf-8"
+    )
+    recipe = make_recipe(file, {"seed": 2, "data.metric": None}, ["training.epochs=7"])
+    assert (recipe.seed, recipe.data.metric, recipe.training.epochs) == (2, "macro_f1", 7)
+
+
+def test_all_problems_are_named_at_once():
+    with pytest.raises(RecipeError) as error:
+        made(
+            "training.epoch=3",
+            "loss.name=ms",
+            "teacher.model=minlm",
+            "students=[cbow]",
+            "data.dev_fraction=2",
+            "data.metric=f1",
+            "teacher.finetune.poolin=cls",
+            "teacher.precision=float16",
+            "seed=-1",
+            "extra=1",
+        )
+    said = str(error.value)
+    assert "10 problems" in said
+    for place in (
+        "training.epoch: unknown key. Did you mean 'epochs'?",
+        "Unknown loss 'ms'. Did you mean 'mse'?",
+        "Did you mean 'minilm'?",
+        "Did you mean 'cbow.v1'?",
+        "data.dev_fraction",
+        "Unknown metric 'f1'. Known: 'accuracy'",
+        "Did you mean 'pooling'?",
+        "Unknown precision 'float16'. Did you mean 'bfloat16'?",
+        "seed",
+        "extra: unknown key.",
+    ):
+        assert place in said
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("loss.temperature=2", "has no temperature"),
+        ("loss.name=gold", "learns nothing from the teacher"),
+        ("training.class_weights=true", "no gold part"),
+        ("training.epochs=0", "must be greater than 0"),
+        ("training.vocabulary_size=2", "must be at least 10"),
+        ("students=[]", "at least 1"),
+        ("nonsense", "key=value"),
+        ("data.source.x=1", "cannot be set"),
+        ("seed=[", "no YAML"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(assignment, said):
+    with pytest.raises(RecipeError, match=said):
+        made(assignment)
+
+
+def test_a_student_named_twice_is_trained_once():
+    assert made("students=[cbow.v1, bilstm.v1, cbow.v1]").students == ("cbow.v1", "bilstm.v1")
+
+
+def test_a_missing_source_is_said():
+    with pytest.raises(RecipeError, match=r"data: is missing"):
+        make_recipe()
+
+
+@pytest.mark.parametrize("content", [b"- a\n- b\n", b"\xff", b"a: ["])
+def test_a_file_that_is_no_recipe_is_refused(tmp_path, content):
+    file = tmp_path / "recipe.yaml"
+    file.write_bytes(content)
+    with pytest.raises(RecipeError, match=r"recipe\.yaml"):
+        make_recipe(file)
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(RecipeError, match="cannot be read"):
+        make_recipe(tmp_path / "none.yaml")
+
+
+def test_no_key_of_a_recipe_can_hold_a_test_split():
+    keys = {*Recipe.model_fields, *Recipe.model_fields["data"].annotation.model_fields}
+    assert not {key for key in keys if "test" in key} - {"test_fraction"}
+
+
+def test_a_table_is_refused_where_a_student_has_none():
+    flags = {"data.source": "sst2", "students": ["cbow.v1:width=8", "bilstm.v1"]}
+    assert make_recipe(flags={**flags, "table": "auto"}).table == "auto"
+    assert make_recipe(flags={**flags, "students": ["dan.v1"], "table": "int8"}).table == "int8"
+    with pytest.raises(RecipeError, match=r"table: int8 .* but not bilstm\.v1\. Use auto"):
+        make_recipe(flags={**flags, "table": "int8"})
+    with pytest.raises(RecipeError, match="Drop one"):
+        make_recipe(flags={**flags, "students": ["dan.v1"], "table": "float16", "quantize": "int8"})
+    with pytest.raises(RecipeError, match=r"(?s)quantize.*table"):
+        make_recipe(flags={**flags, "table": "int9", "quantize": "often"})
+
+
+ENDPOINT = {
+    "base_url": "http://host/v1",
+    "model": "chat",
+    "key_env": "A_KEY",
+    "labels": {"bad": "no", "good": "yes"},
+    "price_in": 1.0,
+    "price_out": 2.0,
+    "budget": 3.0,
+    "targets": "hard",
+    "max_tokens": 9,
+}
+
+
+def test_paraphrase_asks_the_endpoint_that_teaches_where_it_names_none(tmp_path):
+    for bare in (("paraphrase",), [{"paraphrase": None}], [{"paraphrase": {}}]):
+        recipe = make_recipe(None, {"data.source": "x.csv", "teacher.endpoint": ENDPOINT, "augment": bare})
+        (step,) = read_steps(recipe.augment)
+        usual = {key: value for key, value in ENDPOINT.items() if key not in ("targets", "max_tokens")}
+        assert {key: getattr(step.config, key) for key in usual} == usual
+        assert step.config.max_tokens == 1024
+        file = tmp_path / "recipe.yaml"
+        file.write_text(to_yaml(recipe), encoding="utf-8")
+        assert make_recipe(file) == recipe
+        config = EndpointConfig(**ENDPOINT)
+        assert read_steps(make_recipe(file, {"teacher.endpoint": config, "augment": bare}).augment) == (step,)
+    own = {"paraphrase": {"variants": 2, "budget": 1.0, "labels": {}, "of": "labelled"}}
+    recipe = make_recipe(
+        None, {"data.source": "x.csv", "teacher.endpoint": ENDPOINT, "augment": [own, "eda"]}
+    )
+    step, other = read_steps(recipe.augment)
+    assert (step.config.model, step.config.budget, step.config.labels, step.of) == (
+        "chat",
+        1.0,
+        {},
+        "labelled",
+    )
+    assert (step.config.variants, other.name) == (2, "eda")
+
+
+def test_another_server_is_lent_nothing():
+    other = {"base_url": "http://other/v1", "model": "small", "key_env": None}
+    flags = {"data.source": "x.csv", "teacher.endpoint": ENDPOINT, "augment": [{"paraphrase": other}]}
+    (step,) = read_steps(make_recipe(None, flags).augment)
+    assert (step.config.key_env, step.config.budget, step.config.labels) == (None, None, {})
+    with pytest.raises(
+        RecipeError, match=r"paraphrase needs base_url. Say so .* paraphrase: \{base_url: …\}"
+    ):
+        make_recipe(None, {**flags, "augment": [{"paraphrase": {"model": "small"}}]})
+    with pytest.raises(RecipeError, match="paraphrase needs base_url and model"):
+        made(augment=["paraphrase"])

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from understudy.core.task import Task
+from understudy.teachers.bfloat16 import largest_move, near_ties, probe, rounded
+from understudy.teachers.inputs import check_items
+
+TASK = Task(("a", "b", "c"))
+
+
+class Two(nn.Module):
+    """Two layers that remember in what type they answered."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.head = nn.Linear(8, 8), nn.Linear(8, 3)
+        self.types = []
+
+    def forward(self, x):
+        states = self.body(x)
+        logits = self.head(states)
+        self.types.append((states.dtype, logits.dtype))
+        return logits
+
+
+def test_products_are_rounded_and_the_last_layer_is_not():
+    module, x = Two(), torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        with rounded(module, 3):
+            low = module(x)
+            states = module.body(x).float()
+        expected = nn.functional.linear(states, module.head.weight, module.head.bias)
+        full = module(x)
+    assert module.types == [(torch.bfloat16, torch.float32), (torch.float32, torch.float32)]
+    torch.testing.assert_close(low, expected, rtol=0, atol=0)
+    assert 0 < float((low - full).abs().max()) < 0.05
+
+
+def test_nothing_is_left_behind_by_an_error():
+    module = Two()
+    with pytest.raises(RuntimeError), rounded(module, 3):
+        module(torch.zeros(1, 7))
+    assert not module.head._forward_hooks
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_near_ties_are_those_whose_two_best_labels_are_close():
+    logits = np.array([[3, 1, 2.9], [3, 3.1, -9], [0, 1, 2], [0, 0.25, -1]], np.float32)
+    assert near_ties(logits, np.ones(4, np.int64), 0.25).tolist() == [0, 1]
+    assert len(near_ties(logits[:0], np.ones(0, np.int64), 0.25)) == 0
+
+
+def test_a_sequence_is_near_a_tie_where_one_of_its_rows_is():
+    logits = np.array([[9, 0, 0], [9, 0, 0], [1, 1.1, 0], [9, 0, 0], [1, 1, 1]], np.float32)
+    assert near_ties(logits, np.array([1, 0, 2, 1, 1]), 0.25).tolist() == [2, 4]
+
+
+def test_a_move_is_that_of_two_logits_against_each_other():
+    one = np.array([[1, 2, 3], [0, 0, 0]], np.float32)
+    assert largest_move(one, one + 5) == 0
+    assert largest_move(one, one + np.array([[0, 0, 0], [0.5, 0, -1]], np.float32)) == 1.5
+    assert largest_move(one[:0], one[:0]) == 0
+
+
+class Tokenizer:
+    """Pieces are numbers; the first ten are special."""
+
+    def __len__(self):
+        return 50
+
+    def decode(self, pieces, skip_special_tokens):
+        return " ".join(str(piece) for piece in pieces if piece >= 10 or not skip_special_tokens)
+
+
+@pytest.mark.parametrize(
+    ("task", "form"),
+    [(TASK, str), (Task(("a", "b"), kind="pair"), tuple), (Task(("O", "B-x"), kind="tagging"), tuple)],
+)
+def test_the_probe_is_of_the_tasks_form_and_always_the_same(task, form):
+    items = probe(task, Tokenizer())
+    assert items == probe(task, Tokenizer())
+    assert len(items) == 32
+    assert {type(item) for item in items} == {form}
+    check_items(task, items)
