@@ -12,14 +12,14 @@ def main() -> None:
             sys.stdout.flush()
             return
     except (OSError, UnicodeEncodeError, KeyboardInterrupt):
-        from understudy.cli.errors import told
+        from understudy.cli.errors import exit_on_error
 
-        with told():
+        with exit_on_error():
             raise
     from understudy.cli import predict as verbs
-    from understudy.cli.errors import told
+    from understudy.cli.errors import exit_on_error
 
-    with told():
+    with exit_on_error():
         if not verbs.main(sys.argv[1:]):
             _train(sys.argv[1:])
 

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from understudy.augment.dedup import Seen, item_keys, judged_form, judged_keys, normalise_item, pick
+from understudy.augment.dedup import KeySet, item_keys, judged_form, judged_keys, normalise_item, pick
 from understudy.data.leakage import normalise, normalise_pair
 
 
@@ -41,7 +41,7 @@ def test_lone_surrogates_have_keys():
 
 
 def test_a_key_is_new_once():
-    seen = Seen()
+    seen = KeySet()
     assert seen.add(keys(3, 1, 3, 2)).tolist() == [True, True, False, True]
     assert seen.add(keys(2, 4, 2**64 - 1)).tolist() == [False, True, True]
     assert seen.add(keys()).tolist() == []
@@ -52,7 +52,7 @@ def test_a_key_is_new_once():
 @pytest.mark.parametrize("seed", range(3))
 def test_many_batches_agree_with_a_set(seed):
     rng = np.random.default_rng(seed)
-    seen, known = Seen(), set()
+    seen, known = KeySet(), set()
     for size in rng.integers(0, 400, 40).tolist():
         batch = rng.integers(0, 5000, size).astype(np.uint64)
         expected = []

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from understudy.augment import Tools, build_pool, held_out_forms, step
+from understudy.augment import StepContext, build_pool, held_out_forms, step
 from understudy.augment.configs import ParaphraseConfig
 from understudy.augment.dedup import DUPLICATE, HELD_OUT
 from understudy.augment.paraphrase import Paraphraser, messages, response_format
-from understudy.augment.paraphrase_ledger import ASIDE, LEDGER, Answers
+from understudy.augment.paraphrase_ledger import ASIDE, LEDGER, ParaphraseLedger
 from understudy.core.progress import Silent
 from understudy.errors import MissingExtraError, RecipeError, TeacherError
 
@@ -42,7 +42,9 @@ def options(server, **more):
 
 
 def paraphraser(server, folder, tools=None, **more):
-    return Paraphraser(ParaphraseConfig(**options(server, **more)), replace(tools or Tools(), kept=folder))
+    return Paraphraser(
+        ParaphraseConfig(**options(server, **more)), replace(tools or StepContext(), kept=folder)
+    )
 
 
 def made(asker, items=TEXTS):
@@ -104,7 +106,7 @@ def test_nothing_is_paid_twice(chat, tmp_path, monkeypatch):
 
 def test_what_changes_the_question_is_asked_again(chat, tmp_path):
     server = chat()
-    tools = Tools(labels={TEXTS[0]: ("good",), TEXTS[1]: ("bad",)})
+    tools = StepContext(labels={TEXTS[0]: ("good",), TEXTS[1]: ("bad",)})
     assert len(paraphraser(server, tmp_path, tools).missing(TEXTS)) == len(TEXTS)
     made(paraphraser(server, tmp_path, tools))
     assert paraphraser(server, tmp_path, tools, labels=LABELS).missing(TEXTS) == [TEXTS[0]]
@@ -144,7 +146,7 @@ def test_json_is_found_in_prose_and_cleaned(chat, tmp_path):
 def test_texts_are_set_aside_with_the_reason(chat, tmp_path, mood, reason):
     server = chat(mood_of=lambda text, _: mood if "bad" in text else "well")
     ears = Ears()
-    asker = paraphraser(server, tmp_path, Tools(progress=ears), variants=1, repairs=1)
+    asker = paraphraser(server, tmp_path, StepContext(progress=ears), variants=1, repairs=1)
     assert len(made(asker)) == 10
     assert {line["text"] for line in lines(tmp_path, ASIDE)} == set(TEXTS[1::2])
     assert all(reason in line["reason"] for line in lines(tmp_path, ASIDE))
@@ -157,7 +159,7 @@ def test_texts_are_set_aside_with_the_reason(chat, tmp_path, mood, reason):
 
 def test_a_budget_stops_cleanly_and_is_continued(chat, tmp_path):
     server, ears = chat(), Ears()
-    part = made(paraphraser(server, tmp_path, Tools(progress=ears), variants=1, budget_requests=6))
+    part = made(paraphraser(server, tmp_path, StepContext(progress=ears), variants=1, budget_requests=6))
     assert len(part) == 6
     assert any("14 texts are not paraphrased. The budget of 6 requests" in said for said in ears.heard)
     rest = made(paraphraser(server, tmp_path, variants=1, budget_requests=100))
@@ -175,12 +177,12 @@ def test_a_server_that_does_not_answer_ends_the_step(chat, tmp_path):
 
 def test_so_many_texts_are_drawn(chat, tmp_path):
     server = chat()
-    asker = paraphraser(server, tmp_path, Tools(seed=3), most=5)
+    asker = paraphraser(server, tmp_path, StepContext(seed=3), most=5)
     chosen = asker.chosen(TEXTS)
     assert len(set(chosen)) == 5
     assert list(chosen) == sorted(chosen, key=TEXTS.index)
-    assert chosen == paraphraser(server, tmp_path, Tools(seed=3), most=5).chosen(TEXTS)
-    assert chosen != paraphraser(server, tmp_path, Tools(seed=4), most=5).chosen(TEXTS)
+    assert chosen == paraphraser(server, tmp_path, StepContext(seed=3), most=5).chosen(TEXTS)
+    assert chosen != paraphraser(server, tmp_path, StepContext(seed=4), most=5).chosen(TEXTS)
     assert paraphraser(server, tmp_path).missing(["", " ", "a"]) == ["a"]
 
 
@@ -189,10 +191,10 @@ def test_variants_pass_the_same_sieve(chat, tmp_path):
     judges = held_out_forms(["VARIANT 0  of a good film 0"])
     labelled = [*TEXTS, "variant 1 of a good film 0"]
     paid = step("paraphrase", options(server, variants=3))
-    pool = build_pool(labelled, (), [paid], held_out=judges, tools=Tools(kept=tmp_path))
+    pool = build_pool(labelled, (), [paid], held_out=judges, tools=StepContext(kept=tmp_path))
     assert len(pool) == 3 * len(labelled) - 2
     assert pool.reports[1].removed == {HELD_OUT: 1, DUPLICATE: 1}
-    again = build_pool(labelled, (), [paid], held_out=judges, tools=Tools(kept=tmp_path))
+    again = build_pool(labelled, (), [paid], held_out=judges, tools=StepContext(kept=tmp_path))
     assert again.items == pool.items
 
 
@@ -252,8 +254,8 @@ def test_a_killed_run_pays_nothing_twice(chat, tmp_path):
     (folder,) = (tmp_path / "paraphrases").iterdir()
     with (folder / LEDGER).open("ab") as file:
         file.write(b'{"requests": 1, "key')  # cut by the kill
-    kept = Answers(folder).bill.requests
+    kept = ParaphraseLedger(folder).bill.requests
     assert server.answered - 4 <= kept <= server.answered  # no more is lost than was in flight
     made(paraphraser(server, tmp_path))
-    assert Answers(folder).bill.requests == len(TEXTS)
+    assert ParaphraseLedger(folder).bill.requests == len(TEXTS)
     assert server.answered - len(TEXTS) <= 4

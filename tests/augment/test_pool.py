@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from understudy.augment import Tools, build_pool, held_out_forms, read_steps
+from understudy.augment import StepContext, build_pool, held_out_forms, read_steps
 from understudy.augment.dedup import DUPLICATE, HELD_OUT, normalise_item
 from understudy.augment.pool import GIVEN
 from understudy.errors import DataError, RecipeError
 
 TABLE = {"good": ["fine", "nice"], "room": ["chamber"], "bad": ["poor"], "film": ["movie"]}
-TOOLS = Tools(synonyms=lambda words: [TABLE.get(w.lower(), []) for w in words])
+TOOLS = StepContext(synonyms=lambda words: [TABLE.get(w.lower(), []) for w in words])
 RULES = read_steps(
     [
         {"masking": {"passes": 3}},
@@ -144,7 +144,7 @@ def test_the_teacher_is_asked_about_the_texts_that_are_there(sentences):
     steps = read_steps(
         [{"masking": {"passes": 2}}, {"confidence": {"low": 0.9}}, {"balance": {"by": "mean"}}]
     )
-    pool = build_pool(sentences, (), steps, tools=Tools(predict=predict))
+    pool = build_pool(sentences, (), steps, tools=StepContext(predict=predict))
     assert all("good" in item for item in pool.items)
     assert len(asked[0]) == pool.reports[1].after
     assert asked[1] == [item for item in asked[0] if "good" in item]
@@ -155,7 +155,7 @@ def test_oversampled_rows_are_counted(sentences):
         return np.eye(2, dtype=np.float32)[[int(row < 3) for row in range(len(items))]]
 
     steps = read_steps([{"balance": {"by": "mean"}}])
-    pool = build_pool([], sentences[:13], steps, tools=Tools(predict=predict))
+    pool = build_pool([], sentences[:13], steps, tools=StepContext(predict=predict))
     report = pool.reports[-1]
     assert (len(pool), report.repeated, sum(report.removed.values())) == (12, 3, 4)  # mean of 3 and 10: 6
     assert len(set(pool.items)) == 9
@@ -170,10 +170,12 @@ def test_own_taggers_and_files_of_tags_are_used(sentences, tmp_path):
     (tmp_path / "tags").write_text("room\tN\nfood\tN\n")
     words = set(" ".join(sentences).split())
     for steps, tools in (
-        ([{"pos-swap": {"tags": str(tmp_path / "tags"), "p": 1.0}}], Tools()),
+        ([{"pos-swap": {"tags": str(tmp_path / "tags"), "p": 1.0}}], StepContext()),
         (
             [{"pos-swap": {"p": 1.0}}],
-            Tools(tagger=lambda texts: [["N" if w in ("room", "food") else w for w in t] for t in texts]),
+            StepContext(
+                tagger=lambda texts: [["N" if w in ("room", "food") else w for w in t] for t in texts]
+            ),
         ),
     ):
         made = build_pool(sentences, (), read_steps(steps), tools=tools).items

@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 
-from understudy.augment.dedup import DUPLICATE, HELD_OUT, SHOWN, Seen, Sieve, item_keys
+from understudy.augment.dedup import DUPLICATE, HELD_OUT, SHOWN, Deduplicator, KeySet, item_keys
 
 
 def sieve(*held_out):
-    judges = Seen()
+    judges = KeySet()
     judges.add(item_keys(held_out))
-    return Sieve(Seen(), judges)
+    return Deduplicator(KeySet(), judges)
 
 
 def test_what_is_new_passes_and_the_rest_is_counted():
@@ -49,7 +49,7 @@ def test_a_sieve_goes_on_where_another_one_stopped():
     one = sieve()
     one.pass_through(pairs * 2)
     read = json.loads(json.dumps(one.to_dict()))
-    other = Sieve.from_dict(read, one.seen, one.held_out)
+    other = Deduplicator.from_dict(read, one.seen, one.held_out)
     assert other == one
     assert other.pass_through(pairs)[0] == []
     assert other.removed[DUPLICATE] == 4

@@ -4,7 +4,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from understudy.augment import build_pool
-from understudy.augment.dedup import Victim
+from understudy.augment.dedup import Removed
 from understudy.augment.inspection import inspect_pool
 from understudy.augment.terminal import tables
 
@@ -32,7 +32,7 @@ def test_texts_are_cut_to_a_line_and_are_no_markup(inspection):
     found = replace(
         inspection[0],
         survivors=("[bold]good[/bold] " * 20, ("one", "other")),
-        victims=(Victim("[red]bad[/red]", "[why]"),),
+        victims=(Removed("[red]bad[/red]", "[why]"),),
     )
     shown = render(found)
     assert "[bold]good[/bold]" in shown

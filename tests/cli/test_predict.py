@@ -106,7 +106,7 @@ def test_the_file_that_is_read_is_not_written(asked, tmp_path):
     ],
 )
 def test_what_is_no_defect_is_told_in_one_message(capsys, error, code, message):
-    with pytest.raises(SystemExit) as ended, errors.told():
+    with pytest.raises(SystemExit) as ended, errors.exit_on_error():
         raise error
     assert ended.value.code == code
     assert capsys.readouterr().err == message
@@ -114,7 +114,7 @@ def test_what_is_no_defect_is_told_in_one_message(capsys, error, code, message):
 
 def test_a_defect_shows_itself():
     for error in (KeyError("a"), OSError("of a library, not of the system")):
-        with pytest.raises(type(error)), errors.told():
+        with pytest.raises(type(error)), errors.exit_on_error():
             raise error
 
 
@@ -133,9 +133,9 @@ def test_without_training_says_what_there_is(capsys):
 
 
 def test_errors_are_told_once(capsys):
-    with pytest.raises(SystemExit) as ended, errors.told():
+    with pytest.raises(SystemExit) as ended, errors.exit_on_error():
         raise UnderstudyError("what is wrong")
     assert (ended.value.code, capsys.readouterr().err) == (2, "Error: what is wrong\n")
-    with pytest.raises(SystemExit) as ended, errors.told():
+    with pytest.raises(SystemExit) as ended, errors.exit_on_error():
         raise BrokenPipeError
     assert ended.value.code == 0

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from understudy.core.manifest import verify
-from understudy.core.memmap import Growing, mapped, read_rows, write_columns
+from understudy.core.memmap import NpyWriter, mapped, read_rows, write_columns
 from understudy.errors import ArtifactError
 
 
 def test_an_array_grows_and_is_an_ordinary_file(tmp_path):
     path, rng = tmp_path / "a.npy", np.random.default_rng(0)
     blocks = [rng.normal(size=(n, 3)).astype(np.float32) for n in (4, 0, 9)]
-    with Growing(path, np.float32, (3,)) as file:
+    with NpyWriter(path, np.float32, (3,)) as file:
         for block in blocks:
             file.append(block)
     np.testing.assert_array_equal(np.load(path, allow_pickle=False), np.concatenate(blocks))
@@ -20,7 +20,7 @@ def test_an_array_grows_and_is_an_ordinary_file(tmp_path):
 
 
 def test_an_empty_array_is_mapped(tmp_path):
-    with Growing(tmp_path / "a.npy", np.uint64, (2,)):
+    with NpyWriter(tmp_path / "a.npy", np.uint64, (2,)):
         pass
     array = mapped(tmp_path / "a.npy")
     assert (array.shape, array.dtype) == ((0, 2), np.uint64)
@@ -28,22 +28,22 @@ def test_an_empty_array_is_mapped(tmp_path):
 
 
 def test_rows_behind_those_that_count_are_cut(tmp_path):
-    with Growing(tmp_path / "a.npy", np.int32) as file:
+    with NpyWriter(tmp_path / "a.npy", np.int32) as file:
         file.append(np.arange(10))
-    with Growing(tmp_path / "a.npy", np.int32, rows=4) as file:
+    with NpyWriter(tmp_path / "a.npy", np.int32, rows=4) as file:
         file.append(np.array([7]))
     assert np.load(tmp_path / "a.npy").tolist() == [0, 1, 2, 3, 7]
 
 
 def test_rows_that_are_not_there_cannot_stay(tmp_path):
-    with Growing(tmp_path / "a.npy", np.int32) as file:
+    with NpyWriter(tmp_path / "a.npy", np.int32) as file:
         file.append(np.arange(3))
     with pytest.raises(ArtifactError, match="fewer than 4 rows"):
-        Growing(tmp_path / "a.npy", np.int32, rows=4)
+        NpyWriter(tmp_path / "a.npy", np.int32, rows=4)
 
 
 def test_a_mapped_array_cannot_be_written(tmp_path):
-    with Growing(tmp_path / "a.npy", np.int32) as file:
+    with NpyWriter(tmp_path / "a.npy", np.int32) as file:
         file.append(np.arange(3))
     with pytest.raises(ValueError, match="read-only"):
         mapped(tmp_path / "a.npy")[0] = 9

@@ -127,5 +127,5 @@ def test_rows_without_one_label_each_are_split_at_random():
 def test_equal_pairs_stay_together_in_either_order():
     pairs = [(str(n), "z") for n in range(30)]
     data = Labelled(pairs + [(second, first) for first, second in pairs], ["x", "y"] * 30)
-    parts = split_rows(data, FRACTIONS, 0, "f", fold=normalise_pair).rows
+    parts = split_rows(data, FRACTIONS, 0, "f", normaliser=normalise_pair).rows
     assert all({(row + 30) % 60 for row in rows} == set(rows) for rows in parts.values())

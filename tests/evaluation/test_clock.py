@@ -9,7 +9,7 @@ import pytest
 
 from understudy.core.task import Task
 from understudy.errors import DataError
-from understudy.evaluation.clock import measure, peak_memory_bytes, race
+from understudy.evaluation.clock import measure, peak_memory_bytes, time_in_turns
 
 TEXTS = ["one", "two", "three"]
 QUICK = {
@@ -153,7 +153,7 @@ def test_peak_memory_does_not_count_the_parent_and_sees_what_was_freed():
 
 
 def test_the_faster_of_two_wins_by_how_much_it_is_faster():
-    found = race(Fake(0.002), Fake(0.0005), TEXTS, rounds=7, seconds=0.1)
+    found = time_in_turns(Fake(0.002), Fake(0.0005), TEXTS, rounds=7, seconds=0.1)
     assert found.ratio > 1.5
     low, high = found.quartiles
     assert low <= found.ratio <= high
@@ -173,7 +173,7 @@ def test_both_get_the_same_single_items_and_take_turns_at_being_first():
             heard.append((self.name, items))
             return super().logits(items)
 
-    race(Named("a"), Named("b"), TEXTS, rounds=4, seconds=0.0)
+    time_in_turns(Named("a"), Named("b"), TEXTS, rounds=4, seconds=0.0)
     timed = heard[4:]  # after a call of warm-up and one that tells how long a call is, of each
     names = [name for name, _ in timed]
     assert names == ["a"] * 3 + ["b"] * 6 + ["a"] * 6 + ["b"] * 6 + ["a"] * 3
@@ -182,11 +182,11 @@ def test_both_get_the_same_single_items_and_take_turns_at_being_first():
 
 def test_a_race_needs_items():
     with pytest.raises(DataError, match="Give at least one"):
-        race(Fake(), Fake(), [])
+        time_in_turns(Fake(), Fake(), [])
 
 
 def test_no_garbage_is_collected_during_a_race():
     one, other = Fake(), Fake()
-    race(one, other, TEXTS, rounds=2, seconds=0.0)
+    time_in_turns(one, other, TEXTS, rounds=2, seconds=0.0)
     assert one.collecting == other.collecting == {False}
     assert gc.isenabled()

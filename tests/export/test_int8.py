@@ -9,7 +9,7 @@ import torch
 from understudy.core.manifest import read_json, verify
 from understudy.core.task import Task
 from understudy.errors import ExportError, RecipeError
-from understudy.evaluation.clock import Race
+from understudy.evaluation.clock import PairedTiming
 from understudy.export import int8 as room
 from understudy.export import table_precision
 from understudy.export.folder import export
@@ -77,7 +77,7 @@ def quick(monkeypatch):
     """Times as they are told; the graphs are still made, run and scored."""
 
     def tell(ratio=2.0, low=1.9, high=2.1):
-        told = Race(100.0, 100.0 / ratio, ratio, (low, high), 21)
+        told = PairedTiming(100.0, 100.0 / ratio, ratio, (low, high), 21)
         monkeypatch.setattr(room, "race", lambda *_: told)
 
     tell()
@@ -86,7 +86,7 @@ def quick(monkeypatch):
 
 def measured(race=(2.0, 1.9, 2.1), scores=(0.8, 0.8)):
     ratio, low, high = race
-    times = Race(100.0, 100.0 / ratio, ratio, (low, high), 21)
+    times = PairedTiming(100.0, 100.0 / ratio, ratio, (low, high), 21)
     return Measured(times, "accuracy", *scores, 4_000_000, 1_000_000, 0.031, 0.012, "a processor")
 
 

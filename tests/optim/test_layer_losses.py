@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from understudy.errors import RecipeError
-from understudy.optim.layer_losses import States, attention_loss, hidden_loss, imitation, layer_map, scores
+from understudy.optim.layer_losses import States, attention_loss, hidden_loss, layer_loss, layer_map, scores
 
 REAL = torch.tensor([[1, 1, 0]])
 
@@ -87,17 +87,17 @@ def test_imitation_adds_up_its_parts():
         attention_loss(scores(student.attentions[own], real), scores(teacher.attentions[other], real), real)
         for own, other in ((0, 1), (1, 3))
     )
-    torch.testing.assert_close(imitation(student, teacher, real, maps), expected)
+    torch.testing.assert_close(layer_loss(student, teacher, real, maps), expected)
 
 
 def test_a_copy_costs_nothing_and_gradients_reach_student_and_maps_alone():
     states = some_states(2, 2, 4)
-    assert imitation(states, states, torch.ones(2, 5)).tolist() == [0.0, 0.0]
+    assert layer_loss(states, states, torch.ones(2, 5)).tolist() == [0.0, 0.0]
     student, teacher = some_states(1, 2, 3, seed=2), some_states(2, 2, 4)
     for tensor in (*student.hidden, *student.attentions, *teacher.hidden, *teacher.attentions):
         tensor.requires_grad_()
     weight = torch.ones(3, 4, requires_grad=True)
-    imitation(student, teacher, torch.ones(2, 5), [weight, weight]).sum().backward()
+    layer_loss(student, teacher, torch.ones(2, 5), [weight, weight]).sum().backward()
     assert all(tensor.grad.abs().max() > 0 for tensor in (weight, *student.hidden, *student.attentions))
     assert all(tensor.grad is None for tensor in (*teacher.hidden, *teacher.attentions))
 
@@ -112,5 +112,5 @@ def test_padding_does_not_count():
         return States(hidden, tuple(one.masked_fill(real[:, None, None, :] == 0, 0.7) for one in gone))
 
     torch.testing.assert_close(
-        imitation(spoilt(student), teacher, real), imitation(student, spoilt(teacher), real)
+        layer_loss(spoilt(student), teacher, real), layer_loss(student, spoilt(teacher), real)
     )

@@ -9,7 +9,7 @@ import pytest
 
 import understudy
 from understudy.errors import RecipeError, TeacherError
-from understudy.evaluation.clock import Race
+from understudy.evaluation.clock import PairedTiming
 from understudy.pipeline.distillation import distill
 from understudy.runtime.layout import slug
 
@@ -242,8 +242,8 @@ def _precision(folder):
 
 def test_int8_is_decided_once_and_told_everywhere(pairs_run, source, bare, tmp_path, monkeypatch):
     out = Path(shutil.copytree(pairs_run, tmp_path / "run"))
-    told = Race(100.0, 50.0, 2.0, (1.9, 2.1), 21)
-    monkeypatch.setattr("understudy.export.int8.race", lambda *_: told)
+    told = PairedTiming(100.0, 50.0, 2.0, (1.9, 2.1), 21)
+    monkeypatch.setattr("understudy.export.int8.time_in_turns", lambda *_: told)
     monkeypatch.setattr("understudy.export.int8.MOST_LOST", 1.0)
     run(source, "pair", bare, out, until="export")
     name = slug("bilstm.v1:width=8,hidden=6")
@@ -262,7 +262,7 @@ def test_int8_is_decided_once_and_told_everywhere(pairs_run, source, bare, tmp_p
     for file in (model / "README.md", out / "report.md", result.html):
         assert said in file.read_text(encoding="utf-8")
 
-    monkeypatch.setattr("understudy.export.int8.race", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("understudy.export.int8.time_in_turns", lambda *_: pytest.fail("measured again"))
     again = run(source, "pair", bare, out, quantize="auto", until="export")
     assert understudy.load(again.models["bilstm.v1:width=8,hidden=6"]).predict(("a", "b")) in (
         "same",

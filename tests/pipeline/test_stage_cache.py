@@ -1,6 +1,6 @@
 from understudy.core.manifest import publish
 from understudy.core.progress import Silent
-from understudy.pipeline.stage_cache import Stages
+from understudy.pipeline.stage_cache import StageCache
 
 
 class Ears(Silent):
@@ -18,7 +18,7 @@ def stage(run, inputs, calls):
             (aside / "value").write_text(str(inputs))
 
     ears = Ears()
-    stages = Stages(run, ears)
+    stages = StageCache(run, ears)
     key = stages.run("thing", run / "out", inputs, work)
     return key, stages.done["thing"], ears.heard
 

@@ -242,12 +242,12 @@ def test_a_vocabulary_is_made_of_texts_at_even_distances(run, monkeypatch):
     monkeypatch.setattr(streaming, "VOCABULARY_TEXTS", 50)
     pool = PoolTexts(run.folder / "augment")
 
-    class Seen:
+    class KeySet:
         is_streamed = True
         dataset = type("Data", (), {"train": type("Split", (), {"texts": ("x",)})})
 
-    Seen.pool = pool
-    taken = list(streaming.vocabulary_items(Seen))
+    KeySet.pool = pool
+    taken = list(streaming.vocabulary_items(KeySet))
     apart = -(-len(pool) // 50)
     assert taken == ["x", *list(pool)[::apart]]
 

@@ -6,7 +6,7 @@ import pytest
 
 from understudy.errors import StoreError
 from understudy.targets import shards as module
-from understudy.targets.shards import Part, merge_shards, open_shard, write_shard
+from understudy.targets.shards import ShardPart, merge_shards, open_shard, write_shard
 
 
 def keys_of(rng, items, largest=2**64):
@@ -103,7 +103,7 @@ def test_keys_that_share_their_first_half_are_merged(tmp_path, monkeypatch):
 def test_parts_are_read_from_the_files(tmp_path):
     shard = made(tmp_path / "s", keys_of(np.random.default_rng(4), 20), counts=np.arange(20) % 3)
     part = shard.read(3, 9)
-    assert isinstance(part, Part)
+    assert isinstance(part, ShardPart)
     assert not any(isinstance(array, np.memmap) for array in part)
     np.testing.assert_array_equal(part.keys, shard.keys[3:9])
     np.testing.assert_array_equal(part.counts, shard.counts(np.arange(3, 9)))

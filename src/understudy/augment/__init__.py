@@ -1,7 +1,7 @@
 """Turn texts into more texts, seeded and deduplicated; filter and balance them; look at what came of it."""
 
 from understudy.augment.pool import Pool, build_pool, held_out_forms
-from understudy.augment.registry import STEPS, Step, Tools, read_steps, step
+from understudy.augment.registry import STEPS, Step, StepContext, read_steps, step
 from understudy.augment.streamed_pool import PoolTexts, Streamed, stream_pool
 
 __all__ = [
@@ -9,8 +9,8 @@ __all__ = [
     "Pool",
     "PoolTexts",
     "Step",
+    "StepContext",
     "Streamed",
-    "Tools",
     "build_pool",
     "held_out_forms",
     "read_steps",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.core.task import IntArray, Item
-from understudy.data.leakage import fold_of, normalise
+from understudy.data.leakage import normalise, normaliser_for
 
 Keys = npt.NDArray[np.uint64]
 """64-bit hashes of normalised items ``(n,)``."""
@@ -31,7 +31,7 @@ def judged_form(item: Item) -> str:
     >>> judged_form(("Any  Rooms?", "None.")) == judged_form(("none.", "any rooms?"))
     True
     """
-    return fold_of(1 if isinstance(item, str) else 2)(item)
+    return normaliser_for(1 if isinstance(item, str) else 2)(item)
 
 
 def normalise_item(item: Item) -> str:
@@ -64,7 +64,7 @@ def judged_keys(items: Sequence[Item], keys: Keys) -> Keys:
     return keys if not items or isinstance(items[0], str) else hash_keys(map(judged_form, items))
 
 
-def not_held_out(items: Sequence[Item], held_out: Seen) -> list[Item]:
+def not_held_out(items: Sequence[Item], held_out: KeySet) -> list[Item]:
     """The items whose `judged_form` is not among those of dev and test, in order."""
     is_out = held_out.contains(judged_keys(items, item_keys(items)))
     return [item for item, out in zip(items, is_out.tolist(), strict=True) if not out]
@@ -77,7 +77,7 @@ def pick(items: Sequence[T], rows: npt.NDArray[np.int64], most: int, seed: int) 
     return tuple(items[row] for row in rows.tolist())
 
 
-class Seen:
+class KeySet:
     """A growing set of 64-bit keys in sorted runs of numpy arrays: 8 bytes a key, no Python object for any.
 
     Runs of like size are merged, so that there are few of them. Among a hundred million distinct texts, one
@@ -130,7 +130,7 @@ DUPLICATE, HELD_OUT = "stands in the pool or among the labelled texts", "stands 
 
 
 @dataclass(frozen=True)
-class Victim:
+class Removed:
     """A text that was removed, and why."""
 
     item: Item
@@ -138,7 +138,7 @@ class Victim:
 
 
 @dataclass
-class Sieve:
+class Deduplicator:
     """The sieve of one step; steps share what was seen.
 
     Of each reason, the `SHOWN` removed texts with the smallest keys are remembered. Keys are hashes, so these
@@ -149,21 +149,21 @@ class Sieve:
         held_out: keys of dev and test.
     """
 
-    seen: Seen
-    held_out: Seen
+    seen: KeySet
+    held_out: KeySet
     made: int = 0
     removed: Counter[str] = field(default_factory=Counter)
     shown: dict[str, dict[int, Item]] = field(default_factory=dict)
 
     @property
-    def victims(self) -> tuple[Victim, ...]:
+    def victims(self) -> tuple[Removed, ...]:
         """Some of what was removed, at most `SHOWN`, and as many of each reason as there is room for."""
         ranked = sorted(
             (rank, reason, item)
             for reason, items in self.shown.items()
             for rank, item in enumerate(items.values())
         )
-        return tuple(Victim(item, reason) for _, reason, item in ranked[:SHOWN])
+        return tuple(Removed(item, reason) for _, reason, item in ranked[:SHOWN])
 
     def pass_through(self, items: Sequence[Item]) -> tuple[list[Item], Keys]:
         """The items that are new, in order, and their keys."""
@@ -182,7 +182,7 @@ class Sieve:
         return {"made": self.made, "removed": dict(self.removed), "shown": shown}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], seen: Seen, held_out: Seen) -> Sieve:
+    def from_dict(cls, data: Mapping[str, Any], seen: KeySet, held_out: KeySet) -> Deduplicator:
         """A sieve that goes on where another one stopped."""
         shown = {
             reason: {key: item if isinstance(item, str) else tuple(item) for key, item in items}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from understudy.augment.dedup import SHOWN, Victim, pick
+from understudy.augment.dedup import SHOWN, Removed, pick
 from understudy.augment.filters.basic import word_counts
 from understudy.augment.pool import GIVEN, Pool, StepReport
 from understudy.augment.streamed_pool import PoolTexts
@@ -63,7 +63,7 @@ class Inspection:
     balance: dict[str, int]
     labelled_balance: dict[str, int]
     survivors: tuple[Item, ...]
-    victims: tuple[Victim, ...]
+    victims: tuple[Removed, ...]
 
     @property
     def widest(self) -> Lengths:
@@ -102,9 +102,9 @@ def _items(values: Sequence[Any]) -> tuple[Item, ...]:
     return tuple(value if isinstance(value, str) else (value[0], value[1]) for value in values)
 
 
-def _victims(values: Sequence[Mapping[str, Any]]) -> tuple[Victim, ...]:
+def _victims(values: Sequence[Mapping[str, Any]]) -> tuple[Removed, ...]:
     items = _items([value["item"] for value in values])
-    return tuple(Victim(item, value["reason"]) for item, value in zip(items, values, strict=True))
+    return tuple(Removed(item, value["reason"]) for item, value in zip(items, values, strict=True))
 
 
 def _report(data: Mapping[str, Any]) -> StepReport:

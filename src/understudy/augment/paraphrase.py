@@ -17,14 +17,14 @@ import numpy as np
 
 from understudy.augment.configs import ParaphraseConfig
 from understudy.augment.dedup import pick
-from understudy.augment.paraphrase_ledger import Answers
-from understudy.augment.registry import Tools
+from understudy.augment.paraphrase_ledger import ParaphraseLedger
+from understudy.augment.registry import StepContext
 from understudy.core.manifest import digest
 from understudy.core.task import Item
 from understudy.errors import RecipeError, TeacherError
-from understudy.teachers.chat.budget import Bill
+from understudy.teachers.chat.budget import Usage
 from understudy.teachers.chat.completion import Reply
-from understudy.teachers.chat.dispatch import Asker, Question
+from understudy.teachers.chat.dispatch import Dispatcher, Question
 from understudy.teachers.chat.parsing import MalformedError, json_objects, quoted
 from understudy.teachers.chat.tokens import PER_MESSAGE, content_of, token_counter
 
@@ -54,7 +54,7 @@ class Paraphraser:
         StoreError: what was bought earlier is damaged.
     """
 
-    def __init__(self, config: ParaphraseConfig, tools: Tools) -> None:
+    def __init__(self, config: ParaphraseConfig, tools: StepContext) -> None:
         if tools.kept is None:
             raise RecipeError(
                 "paraphrase pays for its answers, and keeps them so that none is paid twice. Name a folder "
@@ -62,7 +62,7 @@ class Paraphraser:
             )
         self.config, self._tools = config, tools
         server = digest([config.base_url, config.model])[:16]
-        self.answers = Answers(tools.kept / FOLDER / server)
+        self.answers = ParaphraseLedger(tools.kept / FOLDER / server)
 
     def make(self, items: Sequence[Item]) -> Iterator[list[Item]]:
         """The variants of the items, in their order; what is missing is bought first.
@@ -103,7 +103,7 @@ class Paraphraser:
 
     def _buy(self, items: Sequence[Item]) -> None:
         say, unanswered = self._tools.progress.say, []
-        asker = Asker(
+        asker = Dispatcher(
             self.config,
             spent=self.answers.bill,
             on_lost=lambda bill, fault: self.answers.add(None, bill, None, fault),
@@ -133,7 +133,7 @@ class Paraphraser:
                 "run again to continue."
             )
 
-    def _ask(self, asker: Asker, item: Item) -> list[Item]:
+    def _ask(self, asker: Dispatcher, item: Item) -> list[Item]:
         key, is_pair = self.key(item), not isinstance(item, str)
         prompt, answer = self.tokens(item)
         body = {
@@ -148,7 +148,7 @@ class Paraphraser:
             lambda reply: read_variants(reply, self.config.variants, is_pair=is_pair),
         )
 
-        def keep(bill: Bill, variants: list[Item] | None, fault: str) -> None:
+        def keep(bill: Usage, variants: list[Item] | None, fault: str) -> None:
             self.answers.add(key, bill, variants, fault)
 
         return asker.until_read(lambda: question, keep)

@@ -10,7 +10,7 @@ from pathlib import Path
 from understudy.core.items import from_json
 from understudy.core.jsonl import append_line, read_lines
 from understudy.core.task import Item
-from understudy.teachers.chat.budget import Bill
+from understudy.teachers.chat.budget import Usage
 
 LEDGER = "ledger.jsonl"
 """Every paid request: what it cost, and the variants or the fault that came of it."""
@@ -19,7 +19,7 @@ ASIDE = "set_aside.jsonl"
 """Texts without a usable answer, each with the reason; who deletes a line has the text asked again."""
 
 
-class Answers:
+class ParaphraseLedger:
     """Variants by the key of the question, a line each, written the moment they are known.
 
     Args:
@@ -31,11 +31,11 @@ class Answers:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._lock = folder, threading.Lock()
-        self.bill = Bill()
+        self.bill = Usage()
         self._variants: dict[str, tuple[Item, ...]] = {}
         self._aside = {line["key"] for line in read_lines(folder / ASIDE)}
         for line in read_lines(folder / LEDGER):
-            self.bill += Bill(**{name: line[name] for name in asdict(Bill())})
+            self.bill += Usage(**{name: line[name] for name in asdict(Usage())})
             if "variants" in line:
                 self._variants[line["key"]] = tuple(map(from_json, line["variants"]))
 
@@ -52,7 +52,7 @@ class Answers:
         """What was bought; nothing where there is no usable answer."""
         return self._variants.get(key, ())
 
-    def add(self, key: str | None, bill: Bill, variants: Sequence[Item] | None, fault: str) -> None:
+    def add(self, key: str | None, bill: Usage, variants: Sequence[Item] | None, fault: str) -> None:
         """Book a paid request, from any thread; ``None``: its answer was lost, or could not be read."""
         facts = {"key": key, "variants": None if variants is None else list(variants), "fault": fault}
         line = {**asdict(bill), **{name: value for name, value in facts.items() if value}}

@@ -11,9 +11,9 @@ import numpy as np
 from understudy.augment import steps as _steps  # noqa: F401 -- registers them
 from understudy.augment.dedup import (
     SHOWN,
-    Seen,
-    Sieve,
-    Victim,
+    Deduplicator,
+    KeySet,
+    Removed,
     hash_keys,
     item_keys,
     judged_form,
@@ -21,7 +21,16 @@ from understudy.augment.dedup import (
     pick,
 )
 from understudy.augment.filters.basic import Filtered, word_counts
-from understudy.augment.registry import FILTER, OF_ALL, OF_GIVEN, OF_LABELLED, ORIGINALS, RULES, Step, Tools
+from understudy.augment.registry import (
+    FILTER,
+    OF_ALL,
+    OF_GIVEN,
+    OF_LABELLED,
+    ORIGINALS,
+    RULES,
+    Step,
+    StepContext,
+)
 from understudy.augment.rules.passes import sides, step_seed, variants
 from understudy.core.progress import Progress, Silent
 from understudy.core.task import IntArray, Item
@@ -57,7 +66,7 @@ class StepReport:
     lengths: IntArray
     seconds: float
     survivors: tuple[Item, ...]
-    victims: tuple[Victim, ...]
+    victims: tuple[Removed, ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ def build_pool(
     *,
     seed: int = 0,
     held_out: Iterable[str] = (),
-    tools: Tools | None = None,
+    tools: StepContext | None = None,
     progress: Progress | None = None,
 ) -> Pool:
     """Begin with ``given``, and let each step add texts to the pool or remove some from it, in order.
@@ -114,14 +123,14 @@ def build_pool(
         RecipeError: a step needs something that is not there.
     """
     _check_one_kind([*labelled, *given])
-    tools = replace(tools or Tools(), labelled=labelled, progress=progress or Silent())
-    judges = Seen()
+    tools = replace(tools or StepContext(), labelled=labelled, progress=progress or Silent())
+    judges = KeySet()
     judges.add(hash_keys(held_out))
     open_to_steps = not_held_out(labelled, judges), not_held_out(given, judges)
     building = _Building(
         sources={of: originals(of, *open_to_steps) for of in ORIGINALS},
         held_out=judges,
-        seen=Seen(),
+        seen=KeySet(),
         seed=seed,
     )
     building.seen.add(item_keys(labelled))
@@ -142,7 +151,7 @@ def originals(of: str, labelled: Sequence[Item], given: Sequence[Item]) -> tuple
     return tuple(dict.fromkeys({OF_ALL: [*labelled, *given], OF_LABELLED: labelled, OF_GIVEN: given}[of]))
 
 
-def make(step: Step, items: Sequence[Item], tools: Tools) -> Iterator[list[Item]]:
+def make(step: Step, items: Sequence[Item], tools: StepContext) -> Iterator[list[Item]]:
     """What a step makes of texts or pairs, list by list, duplicates included."""
     if step.spec.kind != RULES:
         made: Iterator[list[Item]] = step.spec.run(step.config, items, tools)
@@ -155,8 +164,8 @@ def make(step: Step, items: Sequence[Item], tools: Tools) -> Iterator[list[Item]
 @dataclass
 class _Building:
     sources: dict[str, tuple[Item, ...]]
-    held_out: Seen
-    seen: Seen
+    held_out: KeySet
+    seen: KeySet
     seed: int
     items: list[Item] = field(default_factory=list)
     origins: list[int] = field(default_factory=list)
@@ -166,7 +175,7 @@ class _Building:
 
 def _add(building: _Building, name: str, origin: int, lists: Iterable[Sequence[Item]]) -> None:
     started, before = time.perf_counter(), len(building.items)
-    sieve = Sieve(building.seen, building.held_out)
+    sieve = Deduplicator(building.seen, building.held_out)
     for items in lists:
         _check_one_kind([*building.sources[OF_ALL][:1], *items[:1]])
         building.items.extend(sieve.pass_through(items)[0])
@@ -184,7 +193,7 @@ def _add(building: _Building, name: str, origin: int, lists: Iterable[Sequence[I
     )
 
 
-def _filter(building: _Building, step: Step, tools: Tools) -> None:
+def _filter(building: _Building, step: Step, tools: StepContext) -> None:
     started, before = time.perf_counter(), len(building.items)
     decided: Filtered = step.spec.run(step.config, building.items, tools)
     gone = pick(building.items, decided.removed, SHOWN, tools.seed)
@@ -200,7 +209,7 @@ def _filter(building: _Building, step: Step, tools: Tools) -> None:
         made=0,
         removed={decided.reason: removed} if removed else {},
         shown=np.arange(len(building.items)),
-        victims=[Victim(item, decided.reason) for item in gone],
+        victims=[Removed(item, decided.reason) for item in gone],
     )
 
 
@@ -213,7 +222,7 @@ def _report(
     made: int,
     removed: dict[str, int],
     shown: IntArray,
-    victims: Sequence[Victim],
+    victims: Sequence[Removed],
 ) -> None:
     draw = step_seed(building.seed, f"shown {name}")
     seconds = time.perf_counter() - started

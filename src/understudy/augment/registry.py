@@ -23,7 +23,7 @@ ORIGINALS = (OF_ALL, OF_LABELLED, OF_GIVEN)
 
 
 @dataclass(frozen=True)
-class Tools:
+class StepContext:
     """What steps may use beside the texts.
 
     Attributes:
@@ -48,7 +48,7 @@ class Tools:
 
 
 @dataclass(frozen=True)
-class Spec:
+class StepSpec:
     """A registered step.
 
     Attributes:
@@ -66,7 +66,7 @@ class Spec:
     name: str
     kind: str
     config: type[Any]
-    run: Callable[[Any, Any, Tools], Any]
+    run: Callable[[Any, Any, StepContext], Any]
     needs_teacher: bool
     needs_labels: bool
     is_source: bool
@@ -88,12 +88,12 @@ class Step:
     of: str = OF_ALL
 
     @property
-    def spec(self) -> Spec:
+    def spec(self) -> StepSpec:
         """What is registered under the name."""
         return spec(self.name)
 
 
-STEPS: dict[str, Spec] = {}
+STEPS: dict[str, StepSpec] = {}
 """Every step by name."""
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -118,13 +118,13 @@ def register(
     def add(run: F) -> F:
         if name in STEPS:
             raise RecipeError(f"There is a step {name!r} already. Give the new one another name.")
-        STEPS[name] = Spec(name, kind, config, run, needs_teacher, needs_labels, is_source, source)
+        STEPS[name] = StepSpec(name, kind, config, run, needs_teacher, needs_labels, is_source, source)
         return run
 
     return add
 
 
-def spec(name: str) -> Spec:
+def spec(name: str) -> StepSpec:
     """The registered step of that name.
 
     Raises:

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from understudy.augment.dedup import Keys, Seen, Sieve, Victim, hash_keys, item_keys, not_held_out
+from understudy.augment.dedup import Deduplicator, Keys, KeySet, Removed, hash_keys, item_keys, not_held_out
 from understudy.augment.pool import GIVEN
-from understudy.augment.registry import OF_ALL, RULES, Step, Tools
+from understudy.augment.registry import OF_ALL, RULES, Step, StepContext
 from understudy.augment.rules.passes import BLOCK, Rule, sides, step_seed, variants
 from understudy.core.manifest import (
     MANIFEST,
@@ -60,7 +60,7 @@ class Count:
     name: str
     made: int
     removed: dict[str, int]
-    victims: tuple[Victim, ...]
+    victims: tuple[Removed, ...]
 
     @property
     def kept(self) -> int:
@@ -97,7 +97,7 @@ def stream_pool(
     labelled: Sequence[Item] = (),
     seed: int = 0,
     held_out: Iterable[str] = (),
-    tools: Tools | None = None,
+    tools: StepContext | None = None,
     progress: Progress | None = None,
     total: int = 0,
     about: Mapping[str, Any] | None = None,
@@ -137,14 +137,14 @@ def stream_pool(
         return _streamed(folder, verify(folder), started)
     names = ["given", *(step.name for step in steps)]
     state = _open(folder, identity, names)
-    seen, judges = _read_keys(folder, state["shards"]), Seen()
+    seen, judges = _read_keys(folder, state["shards"]), KeySet()
     judges.add(hash_keys(forms))
     distinct = not_held_out(list(dict.fromkeys(labelled)), judges)
     seen.add(item_keys(distinct))
     stream = itertools.chain(distinct, items)
     sample = list(itertools.islice(stream, SAMPLE))
-    rules = _prepare(steps, not_held_out(sample, judges), replace(tools or Tools(), seed=seed))
-    sieves = [Sieve.from_dict(counts, seen, judges) for counts in state["steps"]]
+    rules = _prepare(steps, not_held_out(sample, judges), replace(tools or StepContext(), seed=seed))
+    sieves = [Deduplicator.from_dict(counts, seen, judges) for counts in state["steps"]]
     done = len(state["shards"])
     with (progress or Silent()).bar("augmenting", total, "texts") as advance:
         for number, block in enumerate(_blocks(itertools.chain(sample, stream))):
@@ -271,13 +271,13 @@ def _check_rules(steps: Sequence[Step]) -> None:
             )
 
 
-def _prepare(steps: Sequence[Step], sample: Sequence[Item], tools: Tools) -> list[Made]:
+def _prepare(steps: Sequence[Step], sample: Sequence[Item], tools: StepContext) -> list[Made]:
     """For each step: block, its number → what the step makes of it."""
     texts = [text for column in sides(sample) for text in column]
     return [_made(step, texts, replace(tools, seed=step_seed(tools.seed, step.name))) for step in steps]
 
 
-def _made(step: Step, texts: Sequence[str], tools: Tools) -> Made:
+def _made(step: Step, texts: Sequence[str], tools: StepContext) -> Made:
     rule: Rule = step.spec.run(step.config, texts, tools)
     return lambda block, number: variants(
         block, rule, passes=step.config.passes, seed=tools.seed, first_block=number
@@ -315,10 +315,10 @@ def _check_ours(folder: Path) -> None:
         raise ArtifactError(f"{folder} holds files that are no streamed pool. Give another folder.")
 
 
-def _read_keys(folder: Path, shards: Sequence[dict[str, Any]]) -> Seen:
+def _read_keys(folder: Path, shards: Sequence[dict[str, Any]]) -> KeySet:
     import pyarrow.parquet as pq
 
-    seen = Seen()
+    seen = KeySet()
     for shard in shards:
         path = folder / shard["file"]
         is_whole = path.is_file() and file_digest(path) == shard["facts"]["sha256"]
@@ -338,7 +338,7 @@ def _write(
     state: dict[str, Any],
     block: Sequence[Item],
     parts: Sequence[tuple[int, tuple[list[Item], Keys]]],
-    sieves: Sequence[Sieve],
+    sieves: Sequence[Deduplicator],
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -366,5 +366,5 @@ def _streamed(folder: Path, state: dict[str, Any], started: float) -> Streamed:
 
 
 def _count(facts: Mapping[str, Any]) -> Count:
-    sieve = Sieve.from_dict(facts, Seen(), Seen())
+    sieve = Deduplicator.from_dict(facts, KeySet(), KeySet())
     return Count(facts["name"], sieve.made, dict(sieve.removed), sieve.victims)

@@ -9,7 +9,7 @@ from understudy.errors import UnderstudyError
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """What is no defect of ours becomes one message on standard error and exit code 2.
 
     That is every error of ours, and whatever the system refuses: no space, no permission, no such folder.

@@ -28,7 +28,7 @@ STATE = "state.json"
 T = TypeVar("T")
 
 
-class Growing:
+class NpyWriter:
     """An ``.npy`` file that is written block by block; a context manager.
 
     Args:
@@ -72,7 +72,7 @@ class Growing:
         about = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.rows, *self.tail)}
         np.lib.format.write_array_header_1_0(self._file, about)
 
-    def __enter__(self) -> Growing:
+    def __enter__(self) -> NpyWriter:
         return self
 
     def __exit__(
@@ -147,7 +147,7 @@ def _write_columns(
     state = _resume(folder, identity)
     with contextlib.ExitStack() as stack:
         open_ = {
-            name: stack.enter_context(Growing(folder / f"{name}.npy", dtype, tuple(tail), rows))
+            name: stack.enter_context(NpyWriter(folder / f"{name}.npy", dtype, tuple(tail), rows))
             for name, (dtype, tail, rows) in state["columns"].items()
         }
         for number, block in enumerate(blocks):
@@ -155,7 +155,7 @@ def _write_columns(
                 for name, values in make(block).items():
                     if name not in open_:
                         path = folder / f"{name}.npy"
-                        open_[name] = stack.enter_context(Growing(path, values.dtype, values.shape[1:]))
+                        open_[name] = stack.enter_context(NpyWriter(path, values.dtype, values.shape[1:]))
                     open_[name].append(values)
                     open_[name].flush()
                 state["blocks"] = number + 1

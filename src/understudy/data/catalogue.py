@@ -36,7 +36,7 @@ class FileLayout:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """A named data set.
 
     Attributes:
@@ -80,9 +80,9 @@ _GO_EMOTIONS = (
 )  # fmt: skip
 
 
-def _glue(about: str, name: str, columns: tuple[str, ...], labels: Mapping[str, str]) -> Entry:
+def _glue(about: str, name: str, columns: tuple[str, ...], labels: Mapping[str, str]) -> CatalogueEntry:
     """A pair task of GLUE that is reported on its dev set."""
-    return Entry(
+    return CatalogueEntry(
         about=f"{about}; its dev set is the test split",
         hub=f"nyu-mll/glue:{name.lower()}",
         labels=labels,
@@ -97,22 +97,22 @@ def _glue(about: str, name: str, columns: tuple[str, ...], labels: Mapping[str, 
 
 def _tags(
     about: str, hub: str, *, layout: FileLayout, label: str, folder: str = "", metric: str = "span_f1"
-) -> Entry:
+) -> CatalogueEntry:
     """Sentences with a tag for each word."""
-    return Entry(
+    return CatalogueEntry(
         about=about, hub=hub, labels={}, layout=layout, folder=folder, text="tokens", label=label,
         kind="tagging", metric=metric,
     )  # fmt: skip
 
 
-CATALOGUE: Mapping[str, Entry] = {
-    "sst2": Entry(
+CATALOGUE: Mapping[str, CatalogueEntry] = {
+    "sst2": CatalogueEntry(
         about="sentiment of sentences from film reviews, 2 labels",
         hub="SetFit/sst2",
         labels={"0": "negative", "1": "positive"},
         layout=FileLayout({"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"}, ("text", "label")),
     ),
-    "emotion": Entry(
+    "emotion": CatalogueEntry(
         about="emotion of short messages, 6 labels",
         hub="dair-ai/emotion:split",
         labels={name: name for name in _EMOTIONS},
@@ -124,7 +124,7 @@ CATALOGUE: Mapping[str, Entry] = {
             from_right=True,
         ),
     ),
-    "cola": Entry(
+    "cola": CatalogueEntry(
         about="grammatical acceptability of sentences, 2 labels; out-of-domain dev is the test split on disk",
         hub="nyu-mll/glue:cola",
         labels={"0": "unacceptable", "1": "acceptable"},
@@ -135,7 +135,7 @@ CATALOGUE: Mapping[str, Entry] = {
         text="sentence",
         metric="mcc",
     ),
-    "emot": Entry(
+    "emot": CatalogueEntry(
         about="emotion of Indonesian messages, 5 labels",
         hub="indonlp/indonlu:emot",
         labels={name: name for name in ("sadness", "anger", "love", "fear", "happy")},
@@ -151,7 +151,7 @@ CATALOGUE: Mapping[str, Entry] = {
         text="tweet",
         metric="macro_f1",
     ),
-    "goemotions": Entry(
+    "goemotions": CatalogueEntry(
         about="emotions of comments, 28 labels of which several may hold",
         hub="google-research-datasets/go_emotions:simplified",
         labels={str(number): name for number, name in enumerate(_GO_EMOTIONS)},
@@ -182,7 +182,7 @@ CATALOGUE: Mapping[str, Entry] = {
         ("index", *_PAIR, "label"),
         {"0": "not_entailment", "1": "entailment"},
     ),
-    "stsb": Entry(
+    "stsb": CatalogueEntry(
         about="similarity of two sentences, 0 to 5; its dev set is the test split",
         hub="nyu-mll/glue:stsb",
         labels={},

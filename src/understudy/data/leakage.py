@@ -10,7 +10,7 @@ from understudy.data.labels import Label, Labelled
 from understudy.data.readers.problems import listed, shorten
 from understudy.errors import DataError
 
-Fold = Callable[[Item], str]
+Normaliser = Callable[[Item], str]
 """The form in which items are compared."""
 
 
@@ -32,19 +32,19 @@ def normalise_pair(item: Item) -> str:
     return "\x1e".join(sorted(map(normalise, item)))
 
 
-def fold_of(texts: int) -> Fold:
+def normaliser_for(texts: int) -> Normaliser:
     """The form in which items of so many texts are compared wherever dev and test are guarded."""
     return normalise_pair if texts == 2 else normalise
 
 
 def drop_leaks(
-    splits: Mapping[str, Labelled], fold: Fold = normalise
+    splits: Mapping[str, Labelled], normaliser: Normaliser = normalise
 ) -> tuple[dict[str, Labelled], dict[str, int]]:
     """Drop train texts that stand in dev or test, and dev texts that stand in test.
 
     Args:
         splits: ``train`` and any of ``dev`` and ``test``.
-        fold: the form in which items are compared.
+        normaliser: the form in which items are compared.
 
     Returns:
         The splits, and how many rows were dropped by reason (reasons that dropped none are left out).
@@ -56,7 +56,7 @@ def drop_leaks(
     dropped: dict[str, int] = {}
     if len(splits) == 1:
         return kept, dropped
-    keys = {name: list(map(fold, split.texts)) for name, split in splits.items()}
+    keys = {name: list(map(normaliser, split.texts)) for name, split in splits.items()}
     seen = {name: set(found) for name, found in keys.items()}
     for name, judge in (("train", "test"), ("train", "dev"), ("dev", "test")):
         if name not in kept or judge not in kept:
@@ -74,7 +74,10 @@ def drop_leaks(
 
 
 def drop_known(
-    unlabelled: Iterable[Item], train: Sequence[Item], held_out: Iterable[Item], fold: Fold = normalise
+    unlabelled: Iterable[Item],
+    train: Sequence[Item],
+    held_out: Iterable[Item],
+    normaliser: Normaliser = normalise,
 ) -> tuple[tuple[Item, ...], dict[str, int]]:
     """Drop unlabelled texts that stand in dev or test (normalised) or in train (exactly).
 
@@ -82,16 +85,16 @@ def drop_known(
         unlabelled: distinct items.
         train: train items.
         held_out: dev and test items.
-        fold: the form in which items are compared.
+        normaliser: the form in which items are compared.
 
     Returns:
         The items that remain, in order, and how many were dropped by reason.
     """
-    seen, learnt = set(map(fold, held_out)), set(train)
+    seen, learnt = set(map(normaliser, held_out)), set(train)
     kept: list[Item] = []
     dropped = {"unlabelled texts also in dev or test": 0, "unlabelled texts also in train": 0}
     for item in unlabelled:
-        if fold(item) in seen:
+        if normaliser(item) in seen:
             dropped["unlabelled texts also in dev or test"] += 1
         elif item in learnt:
             dropped["unlabelled texts also in train"] += 1

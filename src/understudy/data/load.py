@@ -12,11 +12,11 @@ from understudy.core.task import KINDS, IntArray, Item, Task
 from understudy.data.dataset import Dataset, Split
 from understudy.data.gold import bins_of, bounds_of, encode
 from understudy.data.labels import Label, Labelled
-from understudy.data.leakage import Fold, conflict_note, drop_known, drop_leaks, fold_of
+from understudy.data.leakage import Normaliser, conflict_note, drop_known, drop_leaks, normaliser_for
 from understudy.data.parse import Content, read_content
 from understudy.data.readers.problems import listed
 from understudy.data.readers.table import Table
-from understudy.data.sources import Found, Reading, find
+from understudy.data.sources import DataSource, ReadOptions, find
 from understudy.data.splits import check_fractions, split_rows
 from understudy.data.unlabelled import ItemFiles, expand, read_pool
 from understudy.errors import RecipeError, nearest
@@ -77,12 +77,14 @@ def load_dataset(
     check_fractions(fractions)
     _check_choices(kind, sample, rest)
     mapping = None if labels is None else {str(raw): name for raw, name in labels.items()}
-    found = find(source, Reading(text_column, label_column, mapping, delimiter, header, kind))
+    found = find(source, ReadOptions(text_column, label_column, mapping, delimiter, header, kind))
     train = found.tables["train"]
     content = read_content(found, bins, label_separator)
-    fold = fold_of(len(content.roles.texts))
-    splits, dropped = drop_leaks(content.splits, fold)
-    splits, split_notes = _split_missing(splits, fractions, train, content.kind, fold=fold, seed=seed)
+    normaliser = normaliser_for(len(content.roles.texts))
+    splits, dropped = drop_leaks(content.splits, normaliser)
+    splits, split_notes = _split_missing(
+        splits, fractions, train, content.kind, normaliser=normaliser, seed=seed
+    )
     every, chosen = splits["train"], _draw(len(splits["train"]), sample, seed)
     splits["train"] = every.pick(chosen.tolist())
     unchosen = np.setdiff1d(np.arange(len(every)), chosen) if rest == "unlabelled" else np.arange(0)
@@ -97,7 +99,7 @@ def load_dataset(
     if left or not _streams(files, task, len(splits["train"]), stream_above):
         pool = read_pool(paths, columns, kind=task.kind, texts=task.texts)
         held_out = splits["dev"].texts + splits["test"].texts
-        further, also_dropped = drop_known((*left, *pool.texts), splits["train"].texts, held_out, fold)
+        further, also_dropped = drop_known((*left, *pool.texts), splits["train"].texts, held_out, normaliser)
         pool_notes = pool.notes
     conflicts = [note for part in splits if (note := conflict_note(part, splits[part]))]
     return Dataset(
@@ -121,7 +123,7 @@ def load_dataset(
     )
 
 
-def _known_columns(found: Found, content: Content) -> tuple[str, ...]:
+def _known_columns(found: DataSource, content: Content) -> tuple[str, ...]:
     """The text columns by name, as the user or the train file has them; none where neither names any."""
     return found.reading.texts or (content.roles.texts if found.tables["train"].header else ())
 
@@ -153,7 +155,7 @@ def _split_missing(
     train: Table,
     kind: str,
     *,
-    fold: Fold,
+    normaliser: Normaliser,
     seed: int,
 ) -> tuple[dict[str, Labelled], list[str]]:
     """Split dev and test off train where they are missing, stratified where each text has one label."""
@@ -161,7 +163,9 @@ def _split_missing(
     if not missing:
         return dict(splits), []
     stratified = kind in ("classification", "pair")
-    parts = split_rows(splits["train"], missing, seed, train.where, stratified=stratified, fold=fold)
+    parts = split_rows(
+        splits["train"], missing, seed, train.where, stratified=stratified, normaliser=normaliser
+    )
     made = {part: splits["train"].pick(rows) for part, rows in parts.rows.items()}
     total = len(splits["train"])
     shares = " and ".join(

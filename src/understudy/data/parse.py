@@ -20,7 +20,7 @@ from understudy.data.labels import (
 )
 from understudy.data.readers.problems import listed
 from understudy.data.schema import Roles, choose_roles, infer_kind
-from understudy.data.sources import Found
+from understudy.data.sources import DataSource
 from understudy.errors import RecipeError
 
 
@@ -43,7 +43,7 @@ class Content:
     notes: list[str]
 
 
-def read_content(found: Found, bins: float | None = None, separator: str | None = None) -> Content:
+def read_content(found: DataSource, bins: float | None = None, separator: str | None = None) -> Content:
     """Read every split.
 
     Args:
@@ -110,7 +110,7 @@ def _in_bio(splits: Mapping[str, Labelled]) -> tuple[dict[str, Labelled], list[s
 
 
 def _name_labels(
-    found: Found, kind: str, roles: Roles, splits: Mapping[str, Labelled]
+    found: DataSource, kind: str, roles: Roles, splits: Mapping[str, Labelled]
 ) -> tuple[tuple[str, ...], list[str]]:
     """The label names in order, checked against dev and test, and notes."""
     train, wish = found.tables["train"], found.reading

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from understudy.data.catalogue import CATALOGUE, SHARED, Entry, FileLayout
+from understudy.data.catalogue import CATALOGUE, SHARED, CatalogueEntry, FileLayout
 from understudy.data.readers.hub import read_hub
 from understudy.data.readers.problems import listed
 from understudy.data.readers.table import Table, form_of, read_layout, read_sentences, read_table
@@ -36,7 +36,7 @@ _FORMS = (
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How files are to be read; ``None`` is guessed.
 
     Attributes:
@@ -64,7 +64,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Found:
+class DataSource:
     """A source that was found and read, its columns not yet chosen.
 
     Attributes:
@@ -78,13 +78,13 @@ class Found:
 
     name: str
     tables: Mapping[str, Table]
-    reading: Reading
+    reading: ReadOptions
     pools: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     metric: str | None = None
 
 
-def find(source: str | Path, reading: Reading) -> Found:
+def find(source: str | Path, reading: ReadOptions) -> DataSource:
     """Find and read a source.
 
     Args:
@@ -97,7 +97,10 @@ def find(source: str | Path, reading: Reading) -> Found:
     """
     if isinstance(source, str):
         kind, _, rest = source.partition(":")
-        special: dict[str, Callable[[str, Reading], Found]] = {"hub": _find_hub, "bundled": _find_bundled}
+        special: dict[str, Callable[[str, ReadOptions], DataSource]] = {
+            "hub": _find_hub,
+            "bundled": _find_bundled,
+        }
         if rest and kind in special:
             return special[kind](rest, reading)
         if source in CATALOGUE:
@@ -107,7 +110,7 @@ def find(source: str | Path, reading: Reading) -> Found:
         return find_folder(path, reading)
     if path.is_file():
         table = _read(path, reading)
-        return Found(path.name.split(".")[0], {"train": table}, reading)
+        return DataSource(path.name.split(".")[0], {"train": table}, reading)
     raise _unknown(source, path)
 
 
@@ -122,7 +125,7 @@ def _unknown(source: str | Path, path: Path) -> DataError:
     return DataError(f"There is no file or folder {str(source)!r}.{hint} {_FORMS}")
 
 
-def find_folder(folder: Path, reading: Reading) -> Found:
+def find_folder(folder: Path, reading: ReadOptions) -> DataSource:
     """Read the train, dev and test files of a folder.
 
     Raises:
@@ -142,10 +145,10 @@ def find_folder(folder: Path, reading: Reading) -> Found:
         if path is not None:
             tables[part] = _read(path, reading, like=tables["train"])
     reading, notes = _name_labels(folder / LABEL_FILE, reading)
-    return Found(folder.resolve().name, tables, reading, pools=(pool,) if pool else (), notes=notes)
+    return DataSource(folder.resolve().name, tables, reading, pools=(pool,) if pool else (), notes=notes)
 
 
-def _name_labels(path: Path, reading: Reading) -> tuple[Reading, tuple[str, ...]]:
+def _name_labels(path: Path, reading: ReadOptions) -> tuple[ReadOptions, tuple[str, ...]]:
     """Label names from a file beside the data, where there is one and the user names none."""
     if reading.labels is not None or reading.kind in ("regression", "tagging") or not path.is_file():
         return reading, ()
@@ -154,7 +157,7 @@ def _name_labels(path: Path, reading: Reading) -> tuple[Reading, tuple[str, ...]
     return replace(reading, labels=labels), (f"Named {len(names)} labels by {path.name}, in its order.",)
 
 
-def _read(path: Path, reading: Reading, like: Table | None = None) -> Table:
+def _read(path: Path, reading: ReadOptions, like: Table | None = None) -> Table:
     return read_table(
         path,
         delimiter=reading.delimiter,
@@ -177,7 +180,7 @@ def _file_for(folder: Path, part: str) -> Path | None:
     return fitting[0] if fitting else None
 
 
-def _find_bundled(name: str, reading: Reading) -> Found:
+def _find_bundled(name: str, reading: ReadOptions) -> DataSource:
     known = [item.name for item in BUNDLED.iterdir() if item.is_dir()] if BUNDLED.is_dir() else []
     if name not in known:
         raise DataError(f"There is no bundled data set {name!r}. {nearest(name, known)}")
@@ -191,14 +194,14 @@ def _find_bundled(name: str, reading: Reading) -> Found:
     )
 
 
-def _find_hub(name: str, reading: Reading) -> Found:
+def _find_hub(name: str, reading: ReadOptions) -> DataSource:
     if reading.delimiter is not None or reading.header is not None:
         raise RecipeError(f"A delimiter or a header cannot be chosen for hub:{name}: it is no text file.")
     short = name.partition(":")[0].rpartition("/")[2]
-    return Found(short, read_hub(name, label=reading.label_column), reading)
+    return DataSource(short, read_hub(name, label=reading.label_column), reading)
 
 
-def _find_named(name: str, entry: Entry, reading: Reading) -> Found:
+def _find_named(name: str, entry: CatalogueEntry, reading: ReadOptions) -> DataSource:
     """A set of the catalogue: from the shared folder where it lies there, else from the hub."""
     _refuse_choices(name, reading, (entry.kind,))
     labels = (entry.labels or None) if reading.labels is None else reading.labels
@@ -217,7 +220,7 @@ def _find_named(name: str, entry: Entry, reading: Reading) -> Found:
     notes = [note, *([entry.note] if entry.note else [])]
     if Path(name).exists():
         notes.append(f"There is also a path {name!r} here; for that, say './{name}'.")
-    return Found(name, tables, wanted, notes=tuple(notes), metric=entry.metric)
+    return DataSource(name, tables, wanted, notes=tuple(notes), metric=entry.metric)
 
 
 def _read_part(folder: Path, layout: FileLayout, part: str) -> Table:
@@ -238,7 +241,7 @@ def _read_part(folder: Path, layout: FileLayout, part: str) -> Table:
     return table.rows(*layout.rows[part]) if part in layout.rows else table
 
 
-def _refuse_choices(source: str, reading: Reading, kinds: Sequence[str]) -> None:
+def _refuse_choices(source: str, reading: ReadOptions, kinds: Sequence[str]) -> None:
     for option in ("text_column", "label_column", "delimiter", "header"):
         if getattr(reading, option) is not None:
             flag = "--" + option.replace("_", "-")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from understudy.data.labels import Labelled
-from understudy.data.leakage import Fold, normalise
+from understudy.data.leakage import Normaliser, normalise
 from understudy.errors import DataError, RecipeError
 
 
@@ -49,11 +49,11 @@ def split_rows(
     where: str,
     *,
     stratified: bool = True,
-    fold: Fold = normalise,
+    normaliser: Normaliser = normalise,
 ) -> Parts:
     """Take a share of each label's rows for each part; what remains is ``train``.
 
-    Texts that are equal after ``fold`` stay together, so that the split makes no leak. Each label gives
+    Texts that are equal after ``normaliser`` stay together, so that the split makes no leak. Each label gives
     each part at least one text, and at most its share where that is more.
 
     Args:
@@ -62,12 +62,12 @@ def split_rows(
         seed: the same seed gives the same split.
         where: the file, for messages.
         stratified: whether shares are taken label by label; needs one label a row. Else of all rows together.
-        fold: the form in which items are compared.
+        normaliser: the form in which items are compared.
 
     Raises:
         DataError: fewer than two labels (or, not stratified, none) have a text for each part.
     """
-    by_label = _group(data, fold, stratified)
+    by_label = _group(data, normaliser, stratified)
     needed = len(fractions) + 1
     rare = tuple(label for label, groups in by_label.items() if len(groups) < needed)
     if len(by_label) - len(rare) < (2 if stratified else 1):
@@ -88,11 +88,11 @@ def split_rows(
     return Parts({part: sorted(numbers) for part, numbers in rows.items()}, rare)
 
 
-def _group(data: Labelled, fold: Fold, stratified: bool) -> dict[str, list[list[int]]]:
+def _group(data: Labelled, normaliser: Normaliser, stratified: bool) -> dict[str, list[list[int]]]:
     """Label → groups of rows whose texts are equal; a text under two labels goes with the first."""
     groups: dict[str, list[int]] = {}
     for row, text in enumerate(data.texts):
-        groups.setdefault(fold(text), []).append(row)
+        groups.setdefault(normaliser(text), []).append(row)
     strata = list(map(str, data.labels)) if stratified else [""] * len(data)
     by_label: dict[str, list[list[int]]] = {label: [] for label in sorted(set(strata))}
     for group in groups.values():

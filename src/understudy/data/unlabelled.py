@@ -26,7 +26,7 @@ Content = tuple[Sequence[Item], int, str]
 
 
 @dataclass(frozen=True)
-class Pool:
+class UnlabelledTexts:
     """Unlabelled items.
 
     Attributes:
@@ -44,7 +44,7 @@ def read_pool(
     *,
     kind: str = "classification",
     texts: int = 1,
-) -> Pool:
+) -> UnlabelledTexts:
     r"""Read unlabelled items.
 
     Of a ``.txt`` file each line is a text, or a pair with a tab between its texts, or (tagging) a text that
@@ -73,7 +73,7 @@ def read_pool(
         before = len(items)
         items.update(dict.fromkeys(found))
         notes.append(_note(path, len(items) - before, len(found) - (len(items) - before), blank, remark))
-    return Pool(tuple(items), tuple(notes))
+    return UnlabelledTexts(tuple(items), tuple(notes))
 
 
 def expand(patterns: Sequence[str | Path]) -> list[Path]:

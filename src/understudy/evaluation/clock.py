@@ -67,7 +67,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Race:
+class PairedTiming:
     """Two predictors, timed in turns on the same single items.
 
     Attributes:
@@ -85,9 +85,9 @@ class Race:
     rounds: int
 
 
-def race(
+def time_in_turns(
     one: Predictor, other: Predictor, items: Sequence[Item], *, rounds: int = 21, seconds: float = 2.0
-) -> Race:
+) -> PairedTiming:
     """Time two predictors on single items, in rounds that take turns at who comes first.
 
     Both answer the same items, one after the other as a service would, so that each finds its own weights in
@@ -121,7 +121,7 @@ def race(
     ratios = [first / second for first, second in medians]
     low, ratio, high = (float(value) for value in np.percentile(ratios, [25, 50, 75]))
     first_us, second_us = (statistics.median(times) for times in zip(*medians, strict=True))
-    return Race(first_us, second_us, ratio, (low, high), rounds)
+    return PairedTiming(first_us, second_us, ratio, (low, high), rounds)
 
 
 def measure(

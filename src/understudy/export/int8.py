@@ -20,7 +20,7 @@ import numpy as np
 from understudy.core.checks import check_choice
 from understudy.core.task import FloatArray, Gold, Item
 from understudy.errors import RecipeError
-from understudy.evaluation.clock import Race, race
+from understudy.evaluation.clock import PairedTiming, time_in_turns
 from understudy.evaluation.machine import cpu_name
 from understudy.evaluation.metrics import score
 from understudy.runtime.onnx_predictor import Reference
@@ -55,7 +55,7 @@ class Measured:
         cpu: processor model.
     """
 
-    race: Race
+    race: PairedTiming
     metric: str
     float_score: float
     int8_score: float
@@ -212,7 +212,7 @@ def measure(student: TorchStudent, graph: bytes, small: bytes, dev: tuple[Sequen
     few = items[:COMPARED_ALONE]
     alone = np.concatenate([integer.logits([item]) for item in few])
     return Measured(
-        race=race(floating, integer, items),
+        race=time_in_turns(floating, integer, items),
         metric=student.task.metric,
         float_score=_score(student, items, gold, expected),
         int8_score=_score(student, items, gold, found),

@@ -10,7 +10,7 @@ import torch
 from understudy.core.task import IntArray
 from understudy.errors import ExportError
 from understudy.runtime.onnx_session import open_session
-from understudy.tokenization.encoding import INPUTS, Encoded, Side
+from understudy.tokenization.encoding import INPUTS, ItemIds, Side
 from understudy.training.torch_student import Inputs, TorchStudent
 
 TOLERANCE = 1e-4
@@ -33,7 +33,7 @@ def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> floa
     largest, form = 0.0, student.module.form
     for lengths in (*CHECKED_LENGTHS, *drawn):
         sides = tuple(_random_side(student, np.array(shape), generator) for shape in _shapes(form, lengths))
-        encoded = Encoded(sides, np.ones(len(lengths), dtype=np.int64))
+        encoded = ItemIds(sides, np.ones(len(lengths), dtype=np.int64))
         units = np.arange(len(lengths))
         with torch.inference_mode():
             expected = student.module(*Inputs(encoded).batch(units)).numpy()

@@ -105,7 +105,7 @@ def hidden_loss(student: Tensor, teacher: Tensor, real: Tensor, weight: Tensor |
     return errors.sum(dim=1) / mask.sum(dim=1)
 
 
-def imitation(
+def layer_loss(
     student: States, teacher: States, real: Tensor, weights: Sequence[Tensor | None] | None = None
 ) -> Tensor:
     """All layers of a student against those of its teacher that `layer_map` names: ``-> (b,)``.

@@ -30,7 +30,7 @@ PICTURE = "curve.png"
 
 
 @dataclass(frozen=True)
-class Rounds:
+class ActiveLearning:
     """What buying in rounds left behind.
 
     Attributes:
@@ -48,7 +48,7 @@ class Rounds:
     why: str
 
 
-class _Teller:
+class _Oracle:
     """The teacher of a run, asked for one batch at a time."""
 
     def __init__(self, run: Run) -> None:
@@ -94,7 +94,7 @@ def buy_in_rounds(
     rounds: int = 5,
     progress: Progress | None = None,
     function: Function | None = None,
-) -> Rounds:
+) -> ActiveLearning:
     """Label a batch, fit the recipe's first student on all labels so far, let it choose the next batch.
 
     Batches are drawn from train and unlabelled texts; dev judges. The labels stand in the run's own logit
@@ -121,8 +121,8 @@ def buy_in_rounds(
         return _buy(run, how, batch, rounds)
 
 
-def _buy(run: Run, how: str, batch: int, rounds: int) -> Rounds:
-    teller = _Teller(run)
+def _buy(run: Run, how: str, batch: int, rounds: int) -> ActiveLearning:
+    teller = _Oracle(run)
     augment(run)
     pool = list(dict.fromkeys((*run.dataset.train.texts, *run.pool)))
     folder = run.folder / "rounds"
@@ -142,7 +142,7 @@ def _buy(run: Run, how: str, batch: int, rounds: int) -> Rounds:
         if not teller.ask(picked):
             why = teller.why
             break
-    return Rounds(run.folder, tuple(points), judge(run), len(teller.left(pool)), why)
+    return ActiveLearning(run.folder, tuple(points), judge(run), len(teller.left(pool)), why)
 
 
 def _known(path: Path, key: str) -> list[Point]:
@@ -151,7 +151,7 @@ def _known(path: Path, key: str) -> list[Point]:
     return [Point(**point) for point in found["points"]] if found["key"] == key else []
 
 
-def _fit(run: Run, teller: _Teller, pool: Sequence[Item], points: list[Point], how: str) -> Predictor:
+def _fit(run: Run, teller: _Oracle, pool: Sequence[Item], points: list[Point], how: str) -> Predictor:
     from understudy.optim.loop import dev_score
     from understudy.training.fit import fit
     from understudy.training.transfer_set import with_soft_targets

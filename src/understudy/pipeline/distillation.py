@@ -23,7 +23,7 @@ from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.recipe_file import make_recipe, to_yaml
 from understudy.pipeline.result import Result
 from understudy.pipeline.run import Run, alone
-from understudy.pipeline.stage_cache import Stages
+from understudy.pipeline.stage_cache import StageCache
 from understudy.pipeline.stages.augment import asks_teacher, augment, check_steps
 from understudy.pipeline.stages.evaluate import evaluate
 from understudy.pipeline.stages.export import export
@@ -119,7 +119,7 @@ def started(
             if count:
                 progress.say(f"Dropped {count:,}: {reason}.")
         write_bytes(folder / "recipe.yaml", to_yaml(recipe).encode())
-        stages = Stages(folder, progress)
+        stages = StageCache(folder, progress)
         key = {"fingerprint": dataset.fingerprint, "notes": list(dataset.notes), "name": dataset.name}
         stages.run("data", folder / "data", key, lambda about: save_dataset(dataset, folder / "data", about))
         yield Run(folder, recipe, stages, dataset, function)

@@ -15,10 +15,10 @@ from understudy.pipeline import pseudo_labels as unlabelled
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.recipe_file import make_recipe
 from understudy.pipeline.run import Run
-from understudy.pipeline.stage_cache import Stages
+from understudy.pipeline.stage_cache import StageCache
 from understudy.pipeline.stages.augment import made_pool, tools_of
 from understudy.targets.ledger import ASIDE, LEDGER, Ledger, read_aside
-from understudy.teachers.chat.budget import Bill
+from understudy.teachers.chat.budget import Usage
 from understudy.teachers.chat.config import ServerConfig
 from understudy.teachers.configs import EndpointConfig
 from understudy.teachers.prompt import Prompt
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class Estimate:
     """Texts that are counted together.
 
     Attributes:
@@ -41,7 +41,7 @@ class Part:
     name: str
     texts: int
     known: int
-    bill: Bill
+    bill: Usage
 
     def __str__(self) -> str:
         known = f" ({self.known:,} more were asked before)" if self.known else ""
@@ -84,7 +84,7 @@ def _opened(recipe: Recipe, out: Path | None) -> Run:
     else:
         dataset = load_dataset(recipe.data.source, **recipe.data.options, seed=recipe.seed)
     folder = out or Path("runs") / dataset.name
-    run = Run(folder, recipe, Stages(folder, Silent()), dataset)
+    run = Run(folder, recipe, StageCache(folder, Silent()), dataset)
     if recipe.data.source is None:
         aside = read_aside(run.store_folder / ASIDE)
         run.dataset = replace(dataset, dev=dataset.dev.without(aside), test=dataset.test.without(aside))
@@ -141,7 +141,7 @@ def estimate(
         left = {item: times - len(ledger.votes(item)) if ledger else times for item in todo}
         tokens = ((*prompt.tokens(item, by_code=by_code), count) for item, count in left.items())
         bill = _bill(config, tokens)
-        counted.append(Part(name, len(todo), len(fresh) - len(todo), bill))
+        counted.append(Estimate(name, len(todo), len(fresh) - len(todo), bill))
     return _sentences(f"Labelling with {config.model}", config, counted)
 
 
@@ -165,7 +165,7 @@ def paraphrasing(run: Run, step: Step, counted: set[str]) -> str:
     counted.update(map(paraphraser.key, todo))
     tokens = [paraphraser.tokens(item) for item in todo]
     bill = _bill(config, ((prompt, min(answer, config.max_tokens), 1) for prompt, answer in tokens))
-    part = Part("train and unlabelled", len(todo), len(chosen) - len(todo), bill)
+    part = Estimate("train and unlabelled", len(todo), len(chosen) - len(todo), bill)
     said = _sentences(f"Paraphrasing ({config.variants} variants a text) with {config.model}", config, [part])
     long = sum(answer > config.max_tokens for _, answer in tokens)
     cut = f"\n{long:,} answers may be longer than max_tokens ({config.max_tokens:,}), and be lost: raise it."
@@ -178,16 +178,16 @@ def _not_bought(items: Sequence[Item], ledger: Ledger, aside: Iterable[Item]) ->
     return [item for item in items if item not in settled]
 
 
-def _bill(config: ServerConfig, tokens: Iterable[tuple[int, int, int]]) -> Bill:
+def _bill(config: ServerConfig, tokens: Iterable[tuple[int, int, int]]) -> Usage:
     """Of so many tokens of prompt and of answer, so many times."""
     requests = prompt = answers = 0
     for one, other, times in tokens:
         requests, prompt, answers = requests + times, prompt + times * one, answers + times * other
-    return Bill(requests, prompt, answers, config.cost(prompt, answers), requests)
+    return Usage(requests, prompt, answers, config.cost(prompt, answers), requests)
 
 
-def _sentences(what: str, config: ServerConfig, parts: Sequence[Part]) -> str:
-    total = sum((part.bill for part in parts), Bill())
+def _sentences(what: str, config: ServerConfig, parts: Sequence[Estimate]) -> str:
+    total = sum((part.bill for part in parts), Usage())
     money = (
         f"about {total.cost:,.4f} {config.currency}"
         if config.has_prices

@@ -20,12 +20,14 @@ from understudy.core.items import from_json
 from understudy.core.manifest import read_json, write_json
 from understudy.core.task import Item, Task
 from understudy.errors import UnderstudyError
-from understudy.pipeline.predictors import Order, open_predictor
+from understudy.pipeline.predictors import PredictorSpec, open_predictor
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def measure_apart(order: Order, task: Task, texts: Sequence[Item], *, threads: int = 1) -> dict[str, Any]:
+def measure_apart(
+    order: PredictorSpec, task: Task, texts: Sequence[Item], *, threads: int = 1
+) -> dict[str, Any]:
     """Open and time a predictor in a new process.
 
     Returns:
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     from understudy.evaluation.clock import measure
 
     wanted = read_json(Path(arguments[0]))
-    order = Order.from_dict(wanted["order"])
+    order = PredictorSpec.from_dict(wanted["order"])
     if order.kind in ("teacher", "ensemble"):
         import torch
 

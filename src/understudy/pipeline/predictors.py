@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Order:
+class PredictorSpec:
     """Which predictor to open.
 
     Attributes:
@@ -33,17 +33,17 @@ class Order:
     location: str
     precision: str = "float32"
     teacher_labels: tuple[str, ...] | None = None
-    members: tuple[Order, ...] = ()
+    members: tuple[PredictorSpec, ...] = ()
     mean: str = "logits"
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Order:
+    def from_dict(cls, data: Mapping[str, Any]) -> PredictorSpec:
         """Rebuild an order from `dataclasses.asdict`."""
         return cls(**{**data, "members": tuple(cls.from_dict(member) for member in data["members"])})
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenPredictor:
     """A predictor with its size (``None``: unknown), and a fingerprint of all that decides its answers."""
 
     predictor: Predictor
@@ -53,7 +53,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Arranged:
+class Relabelled:
     """An exported student with its columns in the order of another task that has the same label names.
 
     Attributes:
@@ -88,13 +88,13 @@ class Arranged:
         return self.predictor.logits(texts)[:, [own[label] for label in self.task.labels]]
 
 
-def open_predictor(order: Order, task: Task, threads: int = 1) -> Opened:
+def open_predictor(order: PredictorSpec, task: Task, threads: int = 1) -> OpenPredictor:
     """Open a predictor. Only what its kind needs is imported.
 
     Raises:
         UnderstudyError: it cannot be opened, or does not answer this task.
     """
-    kinds: Mapping[str, Callable[[Order, Task, int], Opened]] = {
+    kinds: Mapping[str, Callable[[PredictorSpec, Task, int], OpenPredictor]] = {
         "student": _open_student,
         "baseline": _open_baseline,
         "teacher": _open_teacher,
@@ -105,7 +105,7 @@ def open_predictor(order: Order, task: Task, threads: int = 1) -> Opened:
     return kinds[order.kind](order, task, threads)
 
 
-def _open_student(order: Order, task: Task, threads: int) -> Opened:
+def _open_student(order: PredictorSpec, task: Task, threads: int) -> OpenPredictor:
     from understudy.runtime import load
     from understudy.runtime.layout import Layout
 
@@ -115,49 +115,49 @@ def _open_student(order: Order, task: Task, threads: int) -> Opened:
     needed = portable if model.fast is None else (layout.config, layout.fast)
     size = sum(path.stat().st_size for path in needed)
     is_same = (model.task.labels, model.task.kind) == (task.labels, task.kind)
-    predictor = model if is_same else Arranged(model, task)
-    return Opened(predictor, predictor.parameters, size, predictor.fingerprint)
+    predictor = model if is_same else Relabelled(model, task)
+    return OpenPredictor(predictor, predictor.parameters, size, predictor.fingerprint)
 
 
-def _open_baseline(order: Order, _: Task, __: int) -> Opened:
+def _open_baseline(order: PredictorSpec, _: Task, __: int) -> OpenPredictor:
     from understudy.training.baseline.model import folder_bytes, load_baseline
 
     folder = Path(order.location)
     baseline = load_baseline(folder)
     key = digest(verify(folder)["files"])
-    return Opened(baseline, baseline.parameters, folder_bytes(folder), key)
+    return OpenPredictor(baseline, baseline.parameters, folder_bytes(folder), key)
 
 
-def _open_teacher(order: Order, task: Task, _: int) -> Opened:
+def _open_teacher(order: PredictorSpec, task: Task, _: int) -> OpenPredictor:
     from understudy.teachers.transformer import Teacher
 
     teacher = Teacher.from_pretrained(
         order.location, task=task, labels=order.teacher_labels, precision=order.precision
     )
-    return Opened(teacher, teacher.parameters, teacher.parameters * 4, teacher.fingerprint)
+    return OpenPredictor(teacher, teacher.parameters, teacher.parameters * 4, teacher.fingerprint)
 
 
-def _open_ensemble(order: Order, task: Task, threads: int) -> Opened:
+def _open_ensemble(order: PredictorSpec, task: Task, threads: int) -> OpenPredictor:
     from understudy.teachers.ensemble import Ensemble
 
     opened = [open_predictor(member, task, threads) for member in order.members]
     members: list[Any] = [each.predictor for each in opened]
     ensemble = Ensemble(members, order.mean)
     size = sum(each.size_bytes or 0 for each in opened)
-    return Opened(ensemble, ensemble.parameters, size, ensemble.fingerprint)
+    return OpenPredictor(ensemble, ensemble.parameters, size, ensemble.fingerprint)
 
 
-def _open_callable(order: Order, task: Task, _: int) -> Opened:
+def _open_callable(order: PredictorSpec, task: Task, _: int) -> OpenPredictor:
     from understudy.teachers.function import FunctionTeacher, find_function
 
     teacher = FunctionTeacher(find_function(order.location), task, order.teacher_labels)
-    return Opened(teacher, None, None, teacher.fingerprint)
+    return OpenPredictor(teacher, None, None, teacher.fingerprint)
 
 
-def _open_store(order: Order, task: Task, _: int) -> Opened:
-    from understudy.targets.stored_predictor import Stored
+def _open_store(order: PredictorSpec, task: Task, _: int) -> OpenPredictor:
+    from understudy.targets.stored_predictor import StoredPredictor
 
     if task.kind == "multilabel" and task.thresholds is None:  # it said yes or no: nothing is to be tuned
         task = replace(task, thresholds=(THRESHOLD,) * len(task.labels))
-    stored = Stored.open(Path(order.location), task)
-    return Opened(stored, None, None, stored.fingerprint)
+    stored = StoredPredictor.open(Path(order.location), task)
+    return OpenPredictor(stored, None, None, stored.fingerprint)

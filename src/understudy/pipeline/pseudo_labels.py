@@ -12,11 +12,11 @@ from understudy.core.progress import Progress
 from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.data import Dataset
 from understudy.data.dataset import Split
-from understudy.data.leakage import drop_known, fold_of
+from understudy.data.leakage import drop_known, normaliser_for
 from understudy.data.unlabelled import read_pool
 from understudy.errors import DataError, TeacherError
 from understudy.pipeline.recipe import Recipe
-from understudy.pipeline.teacher import Outside, find_outside, label_names
+from understudy.pipeline.teacher import ExternalTeacher, find_outside, label_names
 from understudy.targets.buying import buy
 from understudy.targets.labelling import label
 from understudy.targets.store import LogitStore
@@ -66,10 +66,10 @@ def draw(recipe: Recipe, function: Function | None = None) -> Dataset:
     task = task_of(recipe, function)
     pool = read_pool(recipe.data.unlabelled, recipe.data.text_column, kind=task.kind, texts=task.texts)
     dev, test, rest, notes = _drawn(pool.texts, recipe)
-    fold = fold_of(task.texts)
-    known = set(map(fold, test))
-    apart = [item for item in dev if fold(item) not in known]
-    kept, dropped = drop_known(rest, (), (*dev, *test), fold)
+    normaliser = normaliser_for(task.texts)
+    known = set(map(normaliser, test))
+    apart = [item for item in dev if normaliser(item) not in known]
+    kept, dropped = drop_known(rest, (), (*dev, *test), normaliser)
     if len(apart) < len(dev):
         dropped = {**dropped, "dev texts also in test": len(dev) - len(apart)}
     return Dataset(
@@ -115,7 +115,9 @@ def _drawn(
     return picked(dev), picked(test), picked(chosen), notes
 
 
-def _labelled(outside: Outside, task: Task, items: Sequence[Item], folder: Path, progress: Progress) -> Split:
+def _labelled(
+    outside: ExternalTeacher, task: Task, items: Sequence[Item], folder: Path, progress: Progress
+) -> Split:
     """Items with the teacher's decisions as their labels."""
     if outside.endpoint is None:
         teacher = outside.teacher

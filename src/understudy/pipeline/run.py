@@ -21,10 +21,10 @@ from understudy.data import Dataset
 from understudy.data.unlabelled import ItemFiles
 from understudy.errors import RecipeError
 from understudy.evaluation.machine import cpu_name
-from understudy.pipeline.predictors import Order
+from understudy.pipeline.predictors import PredictorSpec
 from understudy.pipeline.recipe import Recipe
-from understudy.pipeline.stage_cache import Stages
-from understudy.pipeline.teacher import Outside, find_outside
+from understudy.pipeline.stage_cache import StageCache
+from understudy.pipeline.teacher import ExternalTeacher, find_outside
 from understudy.runtime.layout import Layout, slug
 from understudy.teachers.function import Function
 from understudy.teachers.source import Source, resolve_all
@@ -99,13 +99,13 @@ class Member:
         return digest([file_digest(path) for path in files])
 
     @property
-    def order(self) -> Order:
+    def order(self) -> PredictorSpec:
         """How to open it."""
         if self.source.is_student:
-            return Order("student", self.source.location)
+            return PredictorSpec("student", self.source.location)
         labels = self.recipe.teacher.labels
         location = self.source.location if self.is_finetuned else str(self.folder / self.name)
-        return Order(
+        return PredictorSpec(
             "teacher", location, self.recipe.teacher.precision, labels if self.is_finetuned else None
         )
 
@@ -128,12 +128,12 @@ class Run:
 
     folder: Path
     recipe: Recipe
-    stages: Stages
+    stages: StageCache
     dataset: Dataset
     function: Function | None = None
 
     @cached_property
-    def outside(self) -> Outside | None:
+    def outside(self) -> ExternalTeacher | None:
         """The teacher, where it is an endpoint, a function or a table."""
         return find_outside(self.recipe, self.dataset.task, self.function)
 
@@ -162,12 +162,12 @@ class Run:
         return " + ".join(member.source.name for member in self.members)
 
     @property
-    def teacher_order(self) -> Order:
+    def teacher_order(self) -> PredictorSpec:
         """How to open the teacher."""
         if len(self.members) == 1:
             return self.members[0].order
         orders = tuple(member.order for member in self.members)
-        return Order("ensemble", self.teacher_name, members=orders, mean=self.recipe.teacher.mean)
+        return PredictorSpec("ensemble", self.teacher_name, members=orders, mean=self.recipe.teacher.mean)
 
     @cached_property
     def teacher_key(self) -> str:

@@ -22,7 +22,7 @@ def wanted_digest(name: str, inputs: Mapping[str, Any]) -> str:
 
 
 @dataclass
-class Stages:
+class StageCache:
     """The stages of the run in ``folder``: what was done, what was skipped, and the seconds each took.
 
     Attributes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from understudy.core.manifest import digest, file_digest
 from understudy.core.task import Predictor, Task
 from understudy.errors import RecipeError
-from understudy.pipeline.predictors import Order
+from understudy.pipeline.predictors import PredictorSpec
 from understudy.pipeline.recipe import Recipe
 from understudy.teachers.answer_table import (
     read_table_teacher,
@@ -19,7 +19,7 @@ from understudy.teachers.prompt import Prompt
 
 
 @dataclass(frozen=True)
-class Outside:
+class ExternalTeacher:
     """The teacher of a run, where it is none of ours.
 
     Attributes:
@@ -37,10 +37,10 @@ class Outside:
     fingerprint: str
     endpoint: EndpointConfig | None = None
     teacher: Predictor | None = None
-    order: Order | None = None
+    order: PredictorSpec | None = None
 
 
-def find_outside(recipe: Recipe, task: Task, function: Function | None = None) -> Outside | None:
+def find_outside(recipe: Recipe, task: Task, function: Function | None = None) -> ExternalTeacher | None:
     """The recipe's teacher where it is an endpoint, a function or a table, else ``None``.
 
     Args:
@@ -54,17 +54,19 @@ def find_outside(recipe: Recipe, task: Task, function: Function | None = None) -
     said = recipe.teacher
     if said.endpoint is not None:
         key = Prompt(said.endpoint, task).fingerprint
-        return Outside(said.endpoint.model, key, key, endpoint=said.endpoint)
+        return ExternalTeacher(said.endpoint.model, key, key, endpoint=said.endpoint)
     if said.callable is not None:
         found = function or find_function(said.callable)
         teacher = FunctionTeacher(found, task, said.labels)
-        order = None if function else Order("callable", said.callable, teacher_labels=said.labels)
-        return Outside(said.callable, teacher.fingerprint, teacher.fingerprint, teacher=teacher, order=order)
+        order = None if function else PredictorSpec("callable", said.callable, teacher_labels=said.labels)
+        return ExternalTeacher(
+            said.callable, teacher.fingerprint, teacher.fingerprint, teacher=teacher, order=order
+        )
     if said.table is not None:
         config = said.table
         table = read_table_teacher(config, task)
         key = digest([file_digest(Path(config.path)), asdict(config), task.to_dict()])
-        return Outside(table.name, key, table.fingerprint, teacher=table)
+        return ExternalTeacher(table.name, key, table.fingerprint, teacher=table)
     return None
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenArtifact:
     """A folder that was checked.
 
     Attributes:
@@ -36,7 +36,7 @@ class Opened:
     fast: FastStudent | None
 
 
-def open_folder(folder: Path, threads: int = 1) -> Opened:
+def open_folder(folder: Path, threads: int = 1) -> OpenArtifact:
     """Check a folder and read its config.
 
     Every file must be there in its size. Of a student that the fast path serves only the content of the files
@@ -56,7 +56,7 @@ def open_folder(folder: Path, threads: int = 1) -> Opened:
             raise ArtifactError(f"{folder} is no exported student: its manifest names no {path.name}.")
     config = _config(layout)
     if not is_fast or "fast" not in config:
-        return Opened(layout, config, None)
+        return OpenArtifact(layout, config, None)
     try:
         labels, fingerprint = config["task"]["labels"], config["fast"]["fingerprint"]
     except (KeyError, TypeError) as error:
@@ -65,7 +65,7 @@ def open_folder(folder: Path, threads: int = 1) -> Opened:
     fast = open_fast(
         layout.fast, labels=labels, fingerprint=fingerprint, reference=_reference(layout), threads=threads
     )
-    return Opened(layout, config, fast)
+    return OpenArtifact(layout, config, fast)
 
 
 def read_vocabulary(layout: Layout) -> Vocabulary:

@@ -3,14 +3,14 @@
 from understudy.students import attn_bilstm, bert, bilstm, cbow, cmow, cnn, dan, hybrid, kim_cnn
 from understudy.students.layers.ragged import Ragged, RaggedTexts
 from understudy.students.network import Network
-from understudy.students.registry import STUDENTS, Spec, build, rebuild, spec
+from understudy.students.registry import STUDENTS, StudentSpec, build, rebuild, spec
 
 __all__ = [
     "STUDENTS",
     "Network",
     "Ragged",
     "RaggedTexts",
-    "Spec",
+    "StudentSpec",
     "attn_bilstm",
     "bert",
     "bilstm",

@@ -48,7 +48,7 @@ class TrainingDefaults:
 
 
 @dataclass(frozen=True)
-class Spec:
+class StudentSpec:
     """A registered student.
 
     Attributes:
@@ -96,7 +96,7 @@ class Spec:
         return ""
 
 
-STUDENTS: dict[str, Spec] = {}
+STUDENTS: dict[str, StudentSpec] = {}
 """Every student by name."""
 
 M = TypeVar("M", bound=type[nn.Module])
@@ -123,7 +123,7 @@ def register(
     def add(encoder: M) -> M:
         if name in STUDENTS:
             raise RecipeError(f"There is a student {name!r} already. Give the new one another version.")
-        made = Spec(name, encoder, config, head, parameters, training, source, presets or {})
+        made = StudentSpec(name, encoder, config, head, parameters, training, source, presets or {})
         for preset, sizes in made.presets.items():
             _check_sizes(f"{name}{PRESET_MARK}{preset}", sizes, set(made.sizes) - {"vocabulary_size"})
         STUDENTS[name] = made
@@ -191,7 +191,7 @@ def _value(text: str) -> int | float | str | bool | None:
     return text
 
 
-def spec(name: str) -> Spec:
+def spec(name: str) -> StudentSpec:
     """The registered student of that name; a preset behind it must exist, and changes nothing.
 
     Raises:

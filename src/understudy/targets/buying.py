@@ -11,7 +11,7 @@ from understudy.core.progress import Progress
 from understudy.core.task import Item, Task
 from understudy.targets.ledger import ASIDE, LEDGER, Ledger, read_aside
 from understudy.targets.store import LogitStore
-from understudy.teachers.chat.budget import Bill
+from understudy.teachers.chat.budget import Usage
 from understudy.teachers.configs import EndpointConfig
 from understudy.teachers.endpoint import Endpoint, opened
 from understudy.teachers.prompt import Prompt
@@ -40,7 +40,7 @@ class Bought:
     set_aside: int
     remaining: int
     why: str
-    bill: Bill
+    bill: Usage
     answers: dict[str, int]
     fingerprint: str
 

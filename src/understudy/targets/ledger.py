@@ -19,7 +19,7 @@ from understudy.core.items import from_json
 from understudy.core.jsonl import append_line, read_lines
 from understudy.core.task import FloatArray, Item
 from understudy.targets.store import text_keys
-from understudy.teachers.chat.budget import Bill
+from understudy.teachers.chat.budget import Usage
 from understudy.teachers.endpoint import Record, Vote
 
 LEDGER = "ledger.jsonl"
@@ -46,7 +46,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
-        self.bill = Bill()
+        self.bill = Usage()
         self.answers: Counter[str] = Counter()
         self._rows: dict[str, list[float]] = {}
         self._votes: dict[str, list[Vote]] = {}
@@ -83,7 +83,7 @@ class Ledger:
             return tuple(self._votes.get(names_of([item])[0], ()))
 
     def _book(self, line: dict[str, Any]) -> None:
-        self.bill += Bill(**{name: line[name] for name in asdict(Bill())})
+        self.bill += Usage(**{name: line[name] for name in asdict(Usage())})
         if "row" in line:
             self._rows[line["text"]] = line["row"]
             self.answers[line["how"]] += 1

@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from understudy.core.items import runs
 from understudy.core.manifest import MANIFEST, file_digest, publish, read_json
-from understudy.core.memmap import Growing, mapped, read_rows
+from understudy.core.memmap import NpyWriter, mapped, read_rows
 from understudy.core.task import FloatArray, IntArray
 from understudy.errors import ArtifactError, StoreError
 
@@ -47,7 +47,7 @@ READ_KEYS = 2**20
 """Keys that are in memory at once while an index is made again."""
 
 
-class Part(NamedTuple):
+class ShardPart(NamedTuple):
     """Keys ``(n, 2)`` in rising order, their items' rows ``(n,)``, and the logits ``(rows, c)``."""
 
     keys: Keys
@@ -110,14 +110,14 @@ class Shard:
             return np.asarray(self.logits[places])
         return np.asarray(self.logits[runs(self.starts[places], self.counts(places))])
 
-    def read(self, start: int, stop: int) -> Part:
+    def read(self, start: int, stop: int) -> ShardPart:
         """The items at ``start:stop``, read from the files."""
         if self.starts is None:
             counts, rows = np.ones(stop - start, dtype=np.int64), (start, stop)
         else:
             starts = read_rows(self.starts, start, stop + 1)
             counts, rows = np.diff(starts), (int(starts[0]), int(starts[-1]))
-        return Part(read_rows(self.keys, start, stop), counts, read_rows(self.logits, *rows))
+        return ShardPart(read_rows(self.keys, start, stop), counts, read_rows(self.logits, *rows))
 
 
 def write_shard(folder: Path, keys: Keys, counts: IntArray, logits: FloatArray) -> None:
@@ -141,7 +141,7 @@ def merge_shards(folder: Path, shards: Sequence[Shard]) -> None:
     edges = np.array([[2**64 * i // ranges, 0] for i in range(1, ranges)], dtype=np.uint64).reshape(-1, 2)
     cuts = [[0, *shard.first_from(edges).tolist(), len(shard)] for shard in shards]
 
-    def parts() -> Iterator[Part]:
+    def parts() -> Iterator[ShardPart]:
         for number in range(ranges):
             pieces = [s.read(*cut[number : number + 2]) for s, cut in zip(shards, cuts, strict=True)]
             yield _sorted(*map(np.concatenate, zip(*pieces, strict=True)))
@@ -213,10 +213,10 @@ def _below(one: Keys, other: Keys) -> npt.NDArray[np.bool_]:
     return np.asarray((first < second) | ((first == second) & (one[:, 1] < other[:, 1])))
 
 
-def _sorted(keys: Keys, counts: IntArray, logits: FloatArray) -> Part:
+def _sorted(keys: Keys, counts: IntArray, logits: FloatArray) -> ShardPart:
     order = np.lexsort((keys[:, 1], keys[:, 0]))
     starts = np.cumsum(counts) - counts
-    return Part(keys[order], counts[order], logits[runs(starts[order], counts[order])])
+    return ShardPart(keys[order], counts[order], logits[runs(starts[order], counts[order])])
 
 
 class _Tally:
@@ -241,14 +241,19 @@ class _Tally:
 
 
 def _write(
-    folder: Path, items: int, columns: int, parts: Iterator[Part] | Sequence[Part], *, has_starts: bool
+    folder: Path,
+    items: int,
+    columns: int,
+    parts: Iterator[ShardPart] | Sequence[ShardPart],
+    *,
+    has_starts: bool,
 ) -> None:
     with publish(folder, {"texts": items}) as aside:
         tally, at = _Tally(items), 0
         with contextlib.ExitStack() as files:
-            keys = files.enter_context(Growing(aside / KEYS, np.uint64, (2,)))
-            logits = files.enter_context(Growing(aside / LOGITS, np.float32, (columns,)))
-            starts = files.enter_context(Growing(aside / STARTS, np.int64)) if has_starts else None
+            keys = files.enter_context(NpyWriter(aside / KEYS, np.uint64, (2,)))
+            logits = files.enter_context(NpyWriter(aside / LOGITS, np.float32, (columns,)))
+            starts = files.enter_context(NpyWriter(aside / STARTS, np.int64)) if has_starts else None
             if starts is not None:
                 starts.append(np.zeros(1, dtype=np.int64))
             for part in parts:

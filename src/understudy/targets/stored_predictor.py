@@ -12,7 +12,7 @@ from understudy.targets.store import LogitStore
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredPredictor:
     """A Predictor that repeats what a teacher once answered.
 
     Attributes:
@@ -24,7 +24,7 @@ class Stored:
     task: Task
 
     @classmethod
-    def open(cls, folder: Path, task: Task) -> Stored:
+    def open(cls, folder: Path, task: Task) -> StoredPredictor:
         """The store in a folder, whosever it is.
 
         Raises:

@@ -12,9 +12,9 @@ import numpy as np
 from understudy.core.task import FloatArray, Item, Task
 from understudy.errors import TeacherError
 from understudy.teachers.answers import Lookup, hard_row, read_columns, soft_row, votes_row
-from understudy.teachers.chat.budget import Bill
+from understudy.teachers.chat.budget import Usage
 from understudy.teachers.chat.completion import Reply
-from understudy.teachers.chat.dispatch import Asker, Question
+from understudy.teachers.chat.dispatch import Dispatcher, Question
 from understudy.teachers.chat.parsing import MalformedError
 from understudy.teachers.configs import EndpointConfig
 from understudy.teachers.prompt import Prompt
@@ -42,7 +42,7 @@ class Record:
     """
 
     item: Item | None
-    bill: Bill
+    bill: Usage
     row: FloatArray | None = None
     how: str = ""
     fault: str = ""
@@ -92,7 +92,7 @@ class Endpoint:
         config: EndpointConfig,
         task: Task,
         *,
-        spent: Bill | None = None,
+        spent: Usage | None = None,
         record: Callable[[Record], None] | None = None,
         votes: Callable[[Item], Sequence[Vote]] | None = None,
         seed: int = 0,
@@ -101,7 +101,7 @@ class Endpoint:
         self.prompt = Prompt(config, task)
         self._record = record or (lambda _: None)
         self._earlier = votes or (lambda _: ())
-        self._asker = Asker(config, spent=spent, on_lost=self._on_lost, seed=seed)
+        self._asker = Dispatcher(config, spent=spent, on_lost=self._on_lost, seed=seed)
         self.purse, self._line = self._asker.purse, self._asker.line
         self._by_code = Lookup(task.labels, self.prompt.codes, by_code=True)
         self._by_name = Lookup(task.labels, self.prompt.codes, by_code=False)
@@ -156,7 +156,7 @@ class Endpoint:
             yield Outcome(found.item, row, how, found.fault, found.is_final)
 
     def _one(self, item: Item) -> Answered:
-        def keep(bill: Bill, found: Answered | None, fault: str) -> None:
+        def keep(bill: Usage, found: Answered | None, fault: str) -> None:
             row, how = found or (None, "")
             self._record(Record(item, bill, row, how, fault))
 
@@ -170,7 +170,7 @@ class Endpoint:
     def _votes(self, item: Item) -> Answered:
         votes = list(self._earlier(item))
 
-        def keep(bill: Bill, vote: Vote | None, fault: str) -> None:
+        def keep(bill: Usage, vote: Vote | None, fault: str) -> None:
             if vote is not None:
                 votes.append(vote)
             is_last = vote is not None and len(votes) == self.config.samples
@@ -227,7 +227,7 @@ class Endpoint:
         lookup = self._by_code if by_code else self._by_name
         return read_columns(reply.text, lookup, is_many=self.prompt.is_many)
 
-    def _on_lost(self, bill: Bill, fault: str) -> None:
+    def _on_lost(self, bill: Usage, fault: str) -> None:
         self._record(Record(None, bill, fault=fault))
 
 

@@ -14,7 +14,7 @@ from understudy.errors import RecipeError, TeacherError, nearest
 MEANS = ("logits", "probabilities")
 
 
-class Member(Predictor, Protocol):
+class EnsembleMember(Predictor, Protocol):
     """What an ensemble is made of: a `Teacher`, or another Predictor with a fingerprint and a size."""
 
     @property
@@ -46,7 +46,9 @@ class Ensemble:
         TeacherError: fewer than two members, or one that does not answer the first one's task.
     """
 
-    def __init__(self, members: Sequence[Member], mean: str = "logits", *, name: str | None = None) -> None:
+    def __init__(
+        self, members: Sequence[EnsembleMember], mean: str = "logits", *, name: str | None = None
+    ) -> None:
         if mean not in MEANS:
             raise RecipeError(f"Unknown mean {mean!r} of an ensemble. {nearest(mean, MEANS)}")
         if len(members) < 2:
@@ -104,7 +106,7 @@ class Ensemble:
         return np.asarray(logits, dtype=np.float32)
 
 
-def _arranged(member: Member, task: Task) -> Member:
+def _arranged(member: EnsembleMember, task: Task) -> EnsembleMember:
     def asked(one: Task) -> list[Any]:
         return [one.labels, one.kind, one.texts, one.bounds]
 
@@ -115,4 +117,4 @@ def _arranged(member: Member, task: Task) -> Member:
             f"A member of the ensemble answers {list(member.task.labels)} ({member.task.kind}), but the "
             f"ensemble's task is {list(task.labels)} ({task.kind})."
         )
-    return cast("Member", member.arranged(task))
+    return cast("EnsembleMember", member.arranged(task))

@@ -21,7 +21,7 @@ from understudy.evaluation.thresholds import tuned
 from understudy.optim.loop import Epoch, LoopConfig, dev_score, optimise
 from understudy.optim.losses import balanced_weights, base_logits, gold, start_at
 from understudy.teachers import loading
-from understudy.teachers.inputs import Encoded
+from understudy.teachers.inputs import TransformerInputs
 from understudy.teachers.modules import Headed, MeanPooled, body_of, last_layer
 from understudy.teachers.source import Source, is_mean_pooled
 from understudy.teachers.transformer import Teacher
@@ -96,7 +96,7 @@ def finetune(
     return Finetuned(teacher, tuple(curve), time.perf_counter() - started)
 
 
-def _batches(encoded: Encoded, batch_size: int, generator: np.random.Generator) -> list[IntArray]:
+def _batches(encoded: TransformerInputs, batch_size: int, generator: np.random.Generator) -> list[IntArray]:
     """Sequences of similar length that have rows: a sentence may have no word, and a window no answer."""
     asked = np.flatnonzero(encoded.counts)
     return [asked[batch] for batch in bucketed_batches(encoded.lengths[asked], batch_size, generator)]

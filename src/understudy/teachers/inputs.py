@@ -20,7 +20,7 @@ LONGEST = 512
 
 
 @dataclass(frozen=True)
-class Encoded:
+class TransformerInputs:
     """Sequences of token ids, s of them: one an item, or in tagging one a window of a sentence.
 
     Attributes:
@@ -66,7 +66,7 @@ class Encoded:
         return output[torch.from_numpy(lines), torch.from_numpy(self.places[self.rows(picked)])]
 
 
-def encode(tokenizer: Any, items: Sequence[Item], longest: int) -> Encoded:
+def encode(tokenizer: Any, items: Sequence[Item], longest: int) -> TransformerInputs:
     """Tokenise texts, or pairs of texts jointly, special tokens included, each cut to ``longest`` tokens.
 
     Of a pair that is too long the longer text is cut first. Token types are given where the family has them.
@@ -76,10 +76,10 @@ def encode(tokenizer: Any, items: Sequence[Item], longest: int) -> Encoded:
     columns = [first, *([second] if second else [])]
     inputs = dict(tokenizer(*columns, truncation=True, max_length=longest)) if first else {}
     lengths = np.array([len(ids) for ids in inputs.get("input_ids", [])], dtype=np.int64)
-    return Encoded(inputs, lengths, tokenizer.pad_token_id or 0, np.ones_like(lengths))
+    return TransformerInputs(inputs, lengths, tokenizer.pad_token_id or 0, np.ones_like(lengths))
 
 
-def encode_words(tokenizer: Any, sentences: Sequence[Item], longest: int) -> Encoded:
+def encode_words(tokenizer: Any, sentences: Sequence[Item], longest: int) -> TransformerInputs:
     """Tokenise sentences that are split into words; a longer one is read in windows that overlap.
 
     No word is left out: one without any piece becomes the unknown piece. Of a word with more pieces than the
@@ -108,7 +108,7 @@ def encode_words(tokenizer: Any, sentences: Sequence[Item], longest: int) -> Enc
         "attention_mask": [np.ones(length, dtype=np.int64) for length in lengths],
         "token_type_ids": [np.zeros(length, dtype=np.int64) for length in lengths],
     }
-    return Encoded(
+    return TransformerInputs(
         {name: rows for name, rows in inputs.items() if name in tokenizer.model_input_names},
         lengths,
         tokenizer.pad_token_id or 0,

@@ -20,7 +20,7 @@ from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.errors import TeacherError
 from understudy.optim.layer_losses import States
 from understudy.teachers.bfloat16 import SAFETY, largest_move, near_ties, probe, rounded
-from understudy.teachers.inputs import Encoded, check_items, encode, encode_words, longest_input
+from understudy.teachers.inputs import TransformerInputs, check_items, encode, encode_words, longest_input
 from understudy.teachers.loading import (
     FACTS_FILE,
     HEAD_FILE,
@@ -194,7 +194,7 @@ class Teacher:
         total.update(digest([*rest, rule]).encode())
         return total.hexdigest()
 
-    def encode(self, items: Sequence[Item]) -> Encoded:
+    def encode(self, items: Sequence[Item]) -> TransformerInputs:
         """Tokenise items: texts and pairs are cut to ``longest`` tokens, sentences are read in windows.
 
         Raises:
@@ -209,7 +209,7 @@ class Teacher:
         """Logits ``(rows, c)`` float32 of the task's items, batched by length under a budget of tokens."""
         return self.logits_of(self.encode(texts))
 
-    def logits_of(self, encoded: Encoded) -> FloatArray:
+    def logits_of(self, encoded: TransformerInputs) -> FloatArray:
         """Logits ``(rows, c)`` of items that are tokenised already."""
         everything = np.arange(len(encoded.lengths))
         answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
@@ -233,7 +233,7 @@ class Teacher:
             self._answer(encoded, everything, low)
         return SAFETY * largest_move(low, full)
 
-    def _answer(self, encoded: Encoded, asked: IntArray, answers: FloatArray) -> None:
+    def _answer(self, encoded: TransformerInputs, asked: IntArray, answers: FloatArray) -> None:
         """Write the rows of the sequences with these numbers."""
         with torch.inference_mode():
             for chosen in budgeted_batches(encoded.lengths[asked], TOKEN_BUDGET):
@@ -250,7 +250,7 @@ class Teacher:
         return np.asarray((values - low) / (high - low), dtype=np.float32)
 
     def states(self, inputs: dict[str, Tensor]) -> States:
-        """Hidden states and attentions of a batch, as `Encoded.batch` gives it; no gradients.
+        """Hidden states and attentions of a batch, as `TransformerInputs.batch` gives it; no gradients.
 
         Returns:
             The embeddings' output and that of each layer, ``(b, t, d)``; attentions, ``(b, h, t, t)``.

@@ -41,7 +41,7 @@ class Side(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Encoded:
+class ItemIds:
     """Items as ids, in units that are read at once: an item, or a window of a long sentence.
 
     Attributes:
@@ -76,7 +76,7 @@ class Encoded:
         return np.repeat(np.arange(len(units)), self.counts[units]), places
 
 
-def encode(task: Task, form: str, vocabulary: Vocabulary, items: Sequence[Item]) -> Encoded:
+def encode(task: Task, form: str, vocabulary: Vocabulary, items: Sequence[Item]) -> ItemIds:
     """Items as a student of this form reads them.
 
     Raises:
@@ -87,12 +87,12 @@ def encode(task: Task, form: str, vocabulary: Vocabulary, items: Sequence[Item])
         return _encode_words(vocabulary, cast("Sequence[tuple[str, ...]]", items))
     counts = np.ones(len(items), dtype=np.int64)
     if task.texts == 1:
-        return Encoded((Side(*vocabulary.encode_batch(cast("Sequence[str]", items))),), counts)
+        return ItemIds((Side(*vocabulary.encode_batch(cast("Sequence[str]", items))),), counts)
     first, second = ([item[side] for item in items] for side in (0, 1))
     if form == "diffcat":
         sides = tuple(Side(*vocabulary.encode_batch(texts)) for texts in (first, second))
-        return Encoded(sides, counts)
-    return Encoded((Side(*vocabulary.encode_pairs(first, second)),), counts)
+        return ItemIds(sides, counts)
+    return ItemIds((Side(*vocabulary.encode_pairs(first, second)),), counts)
 
 
 def _check(task: Task, items: Sequence[Item]) -> None:
@@ -104,7 +104,7 @@ def _check(task: Task, items: Sequence[Item]) -> None:
             raise DataError(f"Item {number} must be {wanted} for this {task.kind} task, but is {item!r:.80}.")
 
 
-def _encode_words(vocabulary: Vocabulary, items: Sequence[tuple[str, ...]]) -> Encoded:
+def _encode_words(vocabulary: Vocabulary, items: Sequence[tuple[str, ...]]) -> ItemIds:
     """Each word by itself: its first id answers for it. Long sentences become several units."""
     flat, sizes = vocabulary.encode_words([word for words in items for word in words])
     starts = np.cumsum(sizes) - sizes
@@ -122,7 +122,7 @@ def _encode_words(vocabulary: Vocabulary, items: Sequence[tuple[str, ...]]) -> E
         at += len(words)
     none = [np.zeros(0, dtype=np.int64)]
     side = Side(np.concatenate(parts or none), np.array(lengths, dtype=np.int64))
-    return Encoded((side,), np.array(counts, dtype=np.int64), np.concatenate(places or none))
+    return ItemIds((side,), np.array(counts, dtype=np.int64), np.concatenate(places or none))
 
 
 def _padded(side: Side, units: IntArray) -> tuple[IntArray, IntArray]:

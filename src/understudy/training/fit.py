@@ -22,12 +22,12 @@ from understudy.optim.loop import LoopConfig, Score, convergence_step, dev_score
 from understudy.optim.losses import balanced_weights, base_logits, combined, start_at
 from understudy.students import Network, build, spec
 from understudy.students.layers.ragged import tensor_of
-from understudy.students.registry import Spec, parse
+from understudy.students.registry import StudentSpec, parse
 from understudy.tokenization.batching import bucketed_batches, shuffled
 from understudy.tokenization.encoding import form_of
 from understudy.tokenization.wordpiece import Vocabulary, train_wordpiece
 from understudy.tokenization.words import build_vocabulary
-from understudy.training.embeddings.warm_start import apply, make_start
+from understudy.training.embeddings.warm_start import apply, warm_start
 from understudy.training.layer_learner import LayerLearner
 from understudy.training.native import fit as bag
 from understudy.training.torch_student import Inputs, TorchStudent, Trained
@@ -182,7 +182,7 @@ def _start(
         return None
     sides = [side.ids for side in inputs.encoded.sides]
     ids = sides[0] if len(sides) == 1 else np.concatenate(sides)
-    start = make_start(config.embeddings, student.module, student.vocabulary, ids, teacher)
+    start = warm_start(config.embeddings, student.module, student.vocabulary, ids, teacher)
     apply(student.module, start, is_frozen=config.is_embedding_frozen)
     return {**start.facts(), "is_frozen": config.is_embedding_frozen}
 
@@ -230,7 +230,9 @@ class _Targets:
         return combined(logits, soft, self.gold[picked], self.config, self.task, weights=self.weights)
 
 
-def _batches(found: Spec, inputs: Inputs, batch_size: int, generator: np.random.Generator) -> list[IntArray]:
+def _batches(
+    found: StudentSpec, inputs: Inputs, batch_size: int, generator: np.random.Generator
+) -> list[IntArray]:
     if found.training.is_bucketed:
         return bucketed_batches(inputs.lengths, batch_size, generator)
     order = shuffled(len(inputs), generator)

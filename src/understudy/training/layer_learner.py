@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from understudy.core.configs import TrainingConfig
 from understudy.errors import RecipeError
-from understudy.optim.layer_losses import States, imitation, layer_map
+from understudy.optim.layer_losses import States, layer_loss, layer_map
 from understudy.students import Network, Ragged
 from understudy.students.layers.ragged import real
 from understudy.teachers.modules import body_of
@@ -51,7 +51,7 @@ class LayerLearner(nn.Module):
         shown = self.teacher[0].states(_inputs(batch, mask, self.teacher[0].tokenizer))
         embedded, deeper = self.maps
         maps = [embedded, *[deeper] * (len(hidden) - 1)]
-        loss = imitation(States(hidden, attentions), shown, mask, maps)
+        loss = layer_loss(States(hidden, attentions), shown, mask, maps)
         return self.student.head(features), loss
 
 

@@ -23,7 +23,7 @@ from understudy.core.progress import Progress, Silent
 from understudy.core.task import FloatArray, Gold, Item, Task
 from understudy.errors import DataError
 from understudy.targets.store import LogitStore, chunks
-from understudy.tokenization.encoding import Encoded, Side, encode
+from understudy.tokenization.encoding import ItemIds, Side, encode
 from understudy.tokenization.wordpiece import Vocabulary
 from understudy.training.torch_student import Inputs, TorchStudent
 from understudy.training.transfer_set import check_gold
@@ -151,7 +151,7 @@ def _blocks(task: Task, texts: Sequence[Item], labels: Gold, further: PoolTexts)
         yield block, task.no_gold(int(task.rows(block).sum()))
 
 
-def _columns(encoded: Encoded) -> dict[str, Array]:
+def _columns(encoded: ItemIds) -> dict[str, Array]:
     made = {}
     for number, side in enumerate(encoded.sides):
         made[f"ids-{number}"] = side.ids.astype(np.int32)
@@ -162,11 +162,11 @@ def _columns(encoded: Encoded) -> dict[str, Array]:
     return made
 
 
-def _encoded(columns: Mapping[str, Array]) -> Encoded:
+def _encoded(columns: Mapping[str, Array]) -> ItemIds:
     numbers = sorted(name.removeprefix("ids-") for name in columns if name.startswith("ids-"))
     sides = tuple(Side(columns[f"ids-{number}"], columns[f"lengths-{number}"]) for number in numbers)
     one = np.broadcast_to(np.int64(1), sides[0].lengths.shape)
-    return Encoded(sides, columns.get("counts", one), columns.get("places"))
+    return ItemIds(sides, columns.get("counts", one), columns.get("places"))
 
 
 def _vocabulary_digest(vocabulary: Vocabulary) -> str:

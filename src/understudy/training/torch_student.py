@@ -18,7 +18,7 @@ from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.optim.loop import Epoch
 from understudy.students import Network, Ragged, RaggedTexts, rebuild
 from understudy.students.registry import count_parameters, describe
-from understudy.tokenization.encoding import Encoded, encode
+from understudy.tokenization.encoding import ItemIds, encode
 from understudy.tokenization.wordpiece import Vocabulary, load_vocabulary
 
 ANSWER_BATCH = 256
@@ -33,7 +33,7 @@ class Inputs:
         encoded: the items' ids.
     """
 
-    def __init__(self, encoded: Encoded) -> None:
+    def __init__(self, encoded: ItemIds) -> None:
         self.encoded = encoded
         self.sides = [RaggedTexts(*side) for side in encoded.sides]
         self.lengths = encoded.lengths

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from understudy.augment.rules.parts_of_speech import NO_TAG, TagDictionary, Tagged, learn_classes, read_tags
+from understudy.augment.rules.parts_of_speech import (
+    NO_TAG,
+    TagDictionary,
+    TaggedByCallable,
+    learn_classes,
+    read_tags,
+)
 from understudy.augment.rules.word_arrays import read_sentences
 from understudy.errors import DataError
 
@@ -40,7 +46,7 @@ def test_a_dictionary_looks_words_up_as_written_then_in_lower_case():
 
 
 def test_a_tagger_says_a_tag_for_each_word_where_it_stands():
-    parts = Tagged(
+    parts = TaggedByCallable(
         lambda texts: [["first", *["later"] * (len(words) - 1)] if words else [] for words in texts]
     )
     assert parts.tags(read_sentences(["a b a", "", "b"])).tolist() == [0, 1, 1, 0]
@@ -49,7 +55,7 @@ def test_a_tagger_says_a_tag_for_each_word_where_it_stands():
 
 def test_a_tagger_that_loses_words_is_refused():
     with pytest.raises(DataError, match=r"gave 1 tags to the 2 words \['a', 'b'\]"):
-        Tagged(lambda texts: [["x"] for _ in texts]).tags(read_sentences(["a b"]))
+        TaggedByCallable(lambda texts: [["x"] for _ in texts]).tags(read_sentences(["a b"]))
 
 
 def test_a_tagged_corpus_gives_each_word_its_most_frequent_tag(tmp_path):

@@ -5,18 +5,18 @@ import time
 
 import pytest
 
-from understudy.teachers.chat.budget import DEAR, Bill, BudgetSpentError, Purse
+from understudy.teachers.chat.budget import DEAR, Budget, BudgetSpentError, Usage
 from understudy.teachers.chat.config import ServerConfig
 
 
 def purse(spent=None, **more):
     prices = {"price_in": 1e6, "price_out": 0.0}  # a token of prompt costs 1
     config = ServerConfig(base_url="http://host/v1", model="m", max_tokens=1, **{**prices, **more})
-    return Purse(config, spent)
+    return Budget(config, spent)
 
 
 def paid(tokens):
-    return Bill(1, tokens, 1, float(tokens))
+    return Usage(1, tokens, 1, float(tokens))
 
 
 def test_prompts_are_taken_to_be_as_much_longer_as_any_was():
@@ -28,7 +28,7 @@ def test_prompts_are_taken_to_be_as_much_longer_as_any_was():
     assert one.reserve(100, 1).bill.prompt_tokens == 150  # not 1.5 to the power of 8
     one.settle(one.reserve(100, 1), paid(20))
     assert one.reserve(100, 1).bill.prompt_tokens == 150
-    assert one.spent == Bill(9, 1220, 9, 1220.0)
+    assert one.spent == Usage(9, 1220, 9, 1220.0)
 
 
 def test_an_estimate_teaches_nothing_and_a_refusal_costs_nothing():
@@ -37,7 +37,7 @@ def test_an_estimate_teaches_nothing_and_a_refusal_costs_nothing():
     one.settle(reserved, reserved.bill)
     one.settle(one.reserve(10, 1), None)
     assert one.reserve(10, 1).bill.prompt_tokens == 10 * DEAR
-    assert one.spent == Bill(1, 40, 1, 40.0, 1)
+    assert one.spent == Usage(1, 40, 1, 40.0, 1)
 
 
 def test_who_does_not_fit_beside_others_waits_for_them():
@@ -57,7 +57,7 @@ def test_who_does_not_fit_beside_others_waits_for_them():
 
 def test_earlier_runs_count():
     with pytest.raises(BudgetSpentError, match="5 requests"):
-        purse(Bill(5, 1, 1, 1.0), budget_requests=5).reserve(1, 1)
+        purse(Usage(5, 1, 1, 1.0), budget_requests=5).reserve(1, 1)
 
 
 def test_many_threads_never_pass_a_budget():

@@ -8,7 +8,7 @@ import pytest
 from understudy.errors import TeacherError
 from understudy.teachers.chat.budget import BudgetSpentError
 from understudy.teachers.chat.client import RefusedError, UnansweredError
-from understudy.teachers.chat.dispatch import Asker, Question
+from understudy.teachers.chat.dispatch import Dispatcher, Question
 from understudy.teachers.chat.parsing import MalformedError
 
 from .chat_server import KEY, Chat, serve
@@ -18,7 +18,7 @@ from .chat_server import KEY, Chat, serve
 def asker(monkeypatch):
     """Options → an asker that nobody need answer."""
     monkeypatch.setenv("TEST_KEY", KEY)
-    return lambda **more: Asker(Chat().config(**more), on_lost=lambda bill, fault: None)
+    return lambda **more: Dispatcher(Chat().config(**more), on_lost=lambda bill, fault: None)
 
 
 def test_each_distinct_item_is_asked_once_several_at_a_time(asker):
@@ -84,12 +84,15 @@ def test_every_paid_answer_is_kept_until_one_can_be_read(monkeypatch):
     def keep(bill, found, fault):
         kept.append((bill.requests, found, fault))
 
-    with serve(Chat()) as server, closing(Asker(server.config(), on_lost=lambda *_: None)) as one:
+    with serve(Chat()) as server, closing(Dispatcher(server.config(), on_lost=lambda *_: None)) as one:
         assert one.until_read(question, keep) == '{"label": "good"}'
         assert kept == [(1, None, "unreadable")] * 2 + [(1, '{"label": "good"}', "")]
         assert len(sent) == len(server.requests) == 3
         kept.clear()
-    with serve(Chat()) as server, closing(Asker(server.config(repairs=1), on_lost=lambda *_: None)) as one:
+    with (
+        serve(Chat()) as server,
+        closing(Dispatcher(server.config(repairs=1), on_lost=lambda *_: None)) as one,
+    ):
         with pytest.raises(MalformedError, match="unreadable"):
             one.until_read(question, keep)
         assert len(kept) == 2

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from understudy.teachers.chat.rate_limit import Pace, retry_after
+from understudy.teachers.chat.rate_limit import RateLimiter, retry_after
 
 
 @pytest.mark.parametrize(
@@ -35,14 +35,14 @@ def test_a_date_ahead():
 
 
 def test_turns_are_spaced():
-    pace = Pace(600)
+    pace = RateLimiter(600)
     started = time.monotonic()
     assert all(pace.wait() for _ in range(3))
     assert 0.2 <= time.monotonic() - started < 1
 
 
 def test_who_waits_for_a_turn_is_held_too():
-    pace, turns = Pace(1200), []
+    pace, turns = RateLimiter(1200), []
 
     def ask():
         pace.wait()
@@ -61,7 +61,7 @@ def test_who_waits_for_a_turn_is_held_too():
 
 
 def test_pauses_grow_to_a_limit_and_are_drawn():
-    pace, slept = Pace(None, seed=1), []
+    pace, slept = RateLimiter(None, seed=1), []
     pace.stopped.wait = slept.append
     for attempt in range(200):
         pace.pause(attempt, 1.0, 8.0)
@@ -72,7 +72,7 @@ def test_pauses_grow_to_a_limit_and_are_drawn():
 
 
 def test_who_is_told_to_stop_waits_no_more():
-    pace = Pace(None)
+    pace = RateLimiter(None)
     pace.hold(60)
     pace.stopped.set()
     assert not pace.wait()

@@ -9,7 +9,7 @@ from understudy.students import RaggedTexts, build
 from understudy.teachers.transformer import Teacher
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 from understudy.training.embeddings.teacher import input_vectors, output_vectors
-from understudy.training.embeddings.warm_start import STARTS, apply, fit_width, make_start
+from understudy.training.embeddings.warm_start import STARTS, apply, fit_width, warm_start
 
 VOCABULARY = WordVocabulary((*SPECIALS, "film", "zebra", "good", "bad", "room", "the", "was"))
 TEXTS = ("the film was good", "the the zebra", "bad room")
@@ -47,7 +47,7 @@ def rms(rows):
 def test_a_file_fills_the_rows_it_knows_and_leaves_the_others_random(student, file):
     module = student(width=2)
     own = module.encoder.word_table().vectors.numpy().copy()
-    start = make_start(file, module, VOCABULARY, IDS)
+    start = warm_start(file, module, VOCABULARY, IDS)
     np.testing.assert_array_equal(module.encoder.word_table().vectors.numpy(), own)
     others = [row for row in range(len(VOCABULARY)) if row not in KNOWN]
     np.testing.assert_array_equal(start.table[others], own[others])
@@ -63,7 +63,7 @@ def test_a_file_fills_the_rows_it_knows_and_leaves_the_others_random(student, fi
 @pytest.mark.parametrize("width", [1, 2, 5])
 def test_files_fit_any_width(student, file, width):
     module = student(width=width)
-    start = make_start(str(file), module, VOCABULARY, IDS)
+    start = warm_start(str(file), module, VOCABULARY, IDS)
     assert start.table.shape[1] == width
     assert not start.table[KNOWN, 2:].any()
     own = module.encoder.word_table().vectors.numpy()[1:]
@@ -72,7 +72,7 @@ def test_files_fit_any_width(student, file, width):
 
 
 def test_a_teachers_table_starts_a_student_of_its_width(student, teacher):
-    start = make_start("teacher", student(width=32), VOCABULARY, IDS, teacher)
+    start = warm_start("teacher", student(width=32), VOCABULARY, IDS, teacher)
     given = input_vectors(teacher, VOCABULARY)
     scale = start.table[3, 0] / given.rows[3, 0]
     np.testing.assert_allclose(start.table[given.is_found], scale * given.rows[given.is_found], rtol=1e-4)
@@ -83,7 +83,7 @@ def test_a_teachers_table_starts_a_student_of_its_width(student, teacher):
 
 
 def test_a_wider_teacher_keeps_its_principal_components(student, teacher):
-    start = make_start("teacher", student(width=3), VOCABULARY, IDS, teacher)
+    start = warm_start("teacher", student(width=3), VOCABULARY, IDS, teacher)
     given = input_vectors(teacher, VOCABULARY)
     rows = given.rows[given.is_found].astype(np.float64)
     _, sizes, directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
@@ -95,7 +95,7 @@ def test_a_wider_teacher_keeps_its_principal_components(student, teacher):
 
 @pytest.mark.parametrize("width", [3, 40])
 def test_a_static_start_weighs_words_by_their_share(student, teacher, width):
-    start = make_start("teacher-static", student(width=width), VOCABULARY, IDS, teacher)
+    start = warm_start("teacher-static", student(width=width), VOCABULARY, IDS, teacher)
     given = output_vectors(teacher, VOCABULARY)
     expected, _ = fit_width(given, width, is_centred=True)
     counts = np.bincount(IDS, minlength=len(VOCABULARY))
@@ -113,7 +113,7 @@ def test_other_students_start_alike(student, teacher, name, source):
     module = student(name)
     before = module.encoder.word_table()
     own, rest = before.vectors.clone(), before.weight.detach()[:, : before.first].clone()
-    start = make_start(source, module, VOCABULARY, IDS, teacher)
+    start = warm_start(source, module, VOCABULARY, IDS, teacher)
     apply(module, start)
     after = module.encoder.word_table()
     np.testing.assert_array_equal(after.vectors.numpy(), start.table)
@@ -124,7 +124,7 @@ def test_other_students_start_alike(student, teacher, name, source):
 
 def test_a_frozen_start_survives_training(student, teacher):
     module, texts = student(), RaggedTexts(IDS, LENGTHS)
-    start = make_start("teacher", module, VOCABULARY, IDS, teacher)
+    start = warm_start("teacher", module, VOCABULARY, IDS, teacher)
     apply(module, start, is_frozen=True)
     head = module.head.output.weight.detach().clone()
     optimise(
@@ -141,13 +141,13 @@ def test_a_frozen_start_survives_training(student, teacher):
 
 def test_what_cannot_be_had_is_refused(student, teacher, tmp_path):
     with pytest.raises(RecipeError, match="a word vector has no place"):
-        make_start("teacher", student("cmow.v1"), VOCABULARY, IDS, teacher)
+        warm_start("teacher", student("cmow.v1"), VOCABULARY, IDS, teacher)
     with pytest.raises(TeacherError, match=r"'teacher-static'.*there is none here"):
-        make_start("teacher-static", student(), VOCABULARY, IDS)
+        warm_start("teacher-static", student(), VOCABULARY, IDS)
     with pytest.raises(DataError, match=r"no file 'teacher_static' of word vectors.*or 'teacher-static'"):
-        make_start("teacher_static", student(), VOCABULARY, IDS, teacher)
+        warm_start("teacher_static", student(), VOCABULARY, IDS, teacher)
     hybrid = student("hybrid.v1")
-    start = make_start("teacher", hybrid, VOCABULARY, IDS, teacher)
+    start = warm_start("teacher", hybrid, VOCABULARY, IDS, teacher)
     with pytest.raises(RecipeError, match="cannot be frozen"):
         apply(hybrid, start, is_frozen=True)
 
@@ -157,7 +157,7 @@ def test_vectors_with_nothing_in_them_are_refused(student, tmp_path, lines):
     path = tmp_path / "empty.txt"
     path.write_text(lines, encoding="utf-8")
     with pytest.raises(DataError, match="all zero, or all alike"):
-        make_start(path, student(width=2), VOCABULARY, IDS)
+        warm_start(path, student(width=2), VOCABULARY, IDS)
 
 
 def test_fewer_words_than_columns_still_fit():

@@ -72,7 +72,7 @@ def test_n_grams_are_found_in_parts_as_in_one(monkeypatch):
     module = build("dan.v1", 2, seed=0, vocabulary_size=20)
     lengths = np.random.default_rng(0).integers(1, 9, 10)
     ids = np.random.default_rng(1).integers(2, 20, lengths.sum()).astype(np.int32)
-    texts = native.Encoded(ids, np.cumsum(lengths))
+    texts = native.TextIds(ids, np.cumsum(lengths))
     whole = bag.with_grams(module, texts)
     for at_once in (1, 3, 5, 10):
         monkeypatch.setattr(bag, "AT_ONCE", at_once)

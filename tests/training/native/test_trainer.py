@@ -17,7 +17,7 @@ from understudy.students import Ragged, build
 from understudy.tokenization.words import SPECIALS, WordVocabulary, build_vocabulary
 from understudy.training.native import fit as bag
 from understudy.training.native import trainer as native
-from understudy.training.native.trainer import Encoded, Targets, encode, first_weights, train
+from understudy.training.native.trainer import Targets, TextIds, encode, first_weights, train
 
 pytest.importorskip("understudy._fast", reason="the C extension was not built")
 
@@ -27,7 +27,7 @@ SIZES = [(16, 32, 2), (5, 7, 3), (20, 40, 18)]
 
 def encoded(lengths, vocabulary=9, seed=0):
     rng = np.random.default_rng(seed)
-    return Encoded(rng.integers(1, vocabulary, sum(lengths)).astype(np.int32), np.cumsum(lengths))
+    return TextIds(rng.integers(1, vocabulary, sum(lengths)).astype(np.int32), np.cumsum(lengths))
 
 
 def module_of(weights):
@@ -86,7 +86,7 @@ def test_the_first_step_is_adagrads_with_torchs_gradients(weights, kind, level, 
     The first squares are so large that a step is as long as its gradient, but for a factor.
     """
     monkeypatch.setattr(native, "FIRST_SQUARE", 1e4)
-    texts = Encoded(np.array([3, 5, 8], np.int32), np.array([3]))
+    texts = TextIds(np.array([3, 5, 8], np.int32), np.array([3]))
     targets, config = targets_of(kind, len(weights.output))
     seen = []
     after = train(
@@ -124,7 +124,7 @@ def test_losses_and_gradients_of_probabilities_are_torchs_to_a_hundred_thousandt
     first = first_weights(9, 16, 32, labels, np.random.default_rng(3))
     first = Weights(*arrays(first)[:-1], np.random.default_rng(4).normal(0, spread, labels).astype("f4"))
     soft = np.random.default_rng(5).normal(0, spread, (1, labels)).astype(np.float32)
-    texts, seen = Encoded(np.array([3, 5, 8], np.int32), np.array([3])), []
+    texts, seen = TextIds(np.array([3, 5, 8], np.int32), np.array([3])), []
     after = train(
         first, texts, Targets("kl", soft, temperature=2.0), epochs=1, learning_rate=1e10, seed=0, level=level,
         after_epoch=lambda *facts: seen.append(facts) or True,
@@ -142,7 +142,7 @@ def test_losses_and_gradients_of_probabilities_are_torchs_to_a_hundred_thousandt
 
 
 def test_class_weights_weigh_the_gold_loss(weights):
-    texts = Encoded(np.array([3, 5, 8], np.int32), np.array([3]))
+    texts = TextIds(np.array([3, 5, 8], np.int32), np.array([3]))
     found = []
     for factor in (1.0, 2.5):
         shares = np.full(len(weights.output), factor, np.float32)
@@ -160,7 +160,7 @@ def test_class_weights_weigh_the_gold_loss(weights):
 
 
 def test_n_grams_follow_the_words_of_their_text():
-    texts = Encoded(np.array([3, 4, 5, 6], np.int32), np.array([3, 4]))
+    texts = TextIds(np.array([3, 4, 5, 6], np.int32), np.array([3, 4]))
     made = texts.with_grams(np.array([[2, 7], [1, 0], [0, 0], [0, 0]]), 10)
     assert made.ids.tolist() == [3, 4, 5, 12, 17, 11, 6]
     assert made.ends.tolist() == [6, 7]
@@ -178,7 +178,7 @@ def test_the_first_step_with_n_grams_is_adagrads_with_torchs_gradients(sizes, le
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.mul_(10)
-    first, words = bag.weights_of(module), Encoded(np.array([3, 5, 8, 4], np.int32), np.array([4]))
+    first, words = bag.weights_of(module), TextIds(np.array([3, 5, 8, 4], np.int32), np.array([4]))
     first = replace(first, **{part: getattr(first, part).copy() for part in bag.PLACES})
     texts, soft = bag.with_grams(module, words), np.array([[1.0, -1.0, 0.5]], np.float32)
     assert len(set(texts.ids.tolist())) == len(texts.ids) == 4 + 3 + 2
@@ -195,7 +195,7 @@ def test_the_first_step_with_n_grams_is_adagrads_with_torchs_gradients(sizes, le
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_what_is_not_there_is_not_changed(weights, level):
-    texts = Encoded(np.array([3, 5, 3, 3], np.int32), np.array([2, 4]))
+    texts = TextIds(np.array([3, 5, 3, 3], np.int32), np.array([2, 4]))
     goal = Targets("gold", gold=np.array([0, -1]))
     after = train(weights, texts, goal, epochs=2, learning_rate=0.1, seed=0, level=level)
     changed = np.abs(after.embedding - weights.embedding).max(axis=1) > 0
@@ -293,14 +293,14 @@ def test_texts_are_encoded_as_the_vocabulary_does(monkeypatch):
 @pytest.mark.parametrize(
     ("texts", "goal", "what"),
     [
-        (Encoded(np.array([9], np.int32), np.array([1])), {}, "none of the vocabulary"),
-        (Encoded(np.array([-1], np.int32), np.array([1])), {}, "none of the vocabulary"),
-        (Encoded(np.array([1], np.int32), np.array([2])), {}, "behind all ids"),
-        (Encoded(np.array([1], np.int32), np.array([0])), {}, "ends before it begins"),
-        (Encoded(np.array([1], np.int32), np.array([1])), {"gold": np.array([2])}, "none of the labels"),
-        (Encoded(np.array([1], np.int32), np.array([1])), {"gold": np.array([-2])}, "none of the labels"),
-        (Encoded(np.array([1], np.int32), np.array([1])), {"gold": np.array([0, 1])}, "16 bytes, but 8"),
-        (Encoded(np.array([1], np.int32), np.array([1])), {"class_weights": np.ones(3)}, "12 bytes, but 8"),
+        (TextIds(np.array([9], np.int32), np.array([1])), {}, "none of the vocabulary"),
+        (TextIds(np.array([-1], np.int32), np.array([1])), {}, "none of the vocabulary"),
+        (TextIds(np.array([1], np.int32), np.array([2])), {}, "behind all ids"),
+        (TextIds(np.array([1], np.int32), np.array([0])), {}, "ends before it begins"),
+        (TextIds(np.array([1], np.int32), np.array([1])), {"gold": np.array([2])}, "none of the labels"),
+        (TextIds(np.array([1], np.int32), np.array([1])), {"gold": np.array([-2])}, "none of the labels"),
+        (TextIds(np.array([1], np.int32), np.array([1])), {"gold": np.array([0, 1])}, "16 bytes, but 8"),
+        (TextIds(np.array([1], np.int32), np.array([1])), {"class_weights": np.ones(3)}, "12 bytes, but 8"),
     ],
 )
 def test_what_lies_outside_is_refused(texts, goal, what):
@@ -324,7 +324,7 @@ def test_what_it_cannot_do_is_said(weights, monkeypatch):
         with pytest.raises(RecipeError, match="n-grams"):
             train(some, words, goal, epochs=1, learning_rate=0.1, seed=0)
     for counts in ([0], [4]):
-        wrong = Encoded(followed.ids, followed.ends, np.array(counts))
+        wrong = TextIds(followed.ids, followed.ends, np.array(counts))
         with pytest.raises(RecipeError, match="no word, or more words than ids"):
             train(grams, wrong, goal, epochs=1, learning_rate=0.1, seed=0)
     assert native.is_available()

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from understudy.augment.configs import EdaConfig
 from understudy.augment.rules.passes import Change, Rule
 from understudy.augment.rules.synonyms import Neighbours, Synonyms, read_synonyms, read_vectors
-from understudy.augment.rules.word_arrays import BoolArray, Sentences, read_sentences
+from understudy.augment.rules.word_arrays import BoolArray, WordArrays, read_sentences
 from understudy.core.task import IntArray
 from understudy.errors import RecipeError
 
@@ -72,11 +72,11 @@ def eda_rule(config: EdaConfig, texts: Sequence[str], synonyms: Synonyms | None 
         )
     stop_words = frequent_words(texts, config.stop_words) if needed else frozenset()
 
-    def rule(sentences: Sentences) -> Change:
+    def rule(sentences: WordArrays) -> Change:
         wide, choices = _with_synonyms(sentences, source if needed else None, stop_words)
         sizes = np.maximum(1, np.rint(config.share * wide.lengths)).astype(np.int64)
 
-        def change(generator: np.random.Generator, number: int) -> tuple[Sentences, BoolArray]:
+        def change(generator: np.random.Generator, number: int) -> tuple[WordArrays, BoolArray]:
             operation = config.operations[number % len(config.operations)]
             if operation == "synonyms":
                 return replace_words(wide, choices, sizes, generator)
@@ -102,8 +102,8 @@ def frequent_words(texts: Sequence[str], most: int) -> frozenset[str]:
 
 
 def _with_synonyms(
-    sentences: Sentences, source: Synonyms | None, stop_words: frozenset[str]
-) -> tuple[Sentences, Choices]:
+    sentences: WordArrays, source: Synonyms | None, stop_words: frozenset[str]
+) -> tuple[WordArrays, Choices]:
     words = sentences.words
     open_ = [word for word in words if any(map(str.isalpha, word)) and word.lower() not in stop_words]
     found = dict(zip(open_, source(open_), strict=True)) if source else {}
@@ -116,8 +116,8 @@ def _with_synonyms(
 
 
 def replace_words(
-    sentences: Sentences, choices: Choices, sizes: IntArray, generator: np.random.Generator
-) -> tuple[Sentences, BoolArray]:
+    sentences: WordArrays, choices: Choices, sizes: IntArray, generator: np.random.Generator
+) -> tuple[WordArrays, BoolArray]:
     """Replace ``sizes`` ``(n,)`` words of each text, or all that have synonyms, by a synonym of each."""
     places = _some(choices.counts[sentences.flat] > 0, sentences, sizes, generator)
     flat = sentences.flat.copy()
@@ -126,8 +126,8 @@ def replace_words(
 
 
 def insert_words(
-    sentences: Sentences, choices: Choices, sizes: IntArray, generator: np.random.Generator
-) -> tuple[Sentences, BoolArray]:
+    sentences: WordArrays, choices: Choices, sizes: IntArray, generator: np.random.Generator
+) -> tuple[WordArrays, BoolArray]:
     """Insert a synonym of each of ``sizes`` words of a text at a random place of it."""
     places = _some(choices.counts[sentences.flat] > 0, sentences, sizes, generator)
     owners = sentences.owners[places]
@@ -144,8 +144,8 @@ def insert_words(
 
 
 def swap_words(
-    sentences: Sentences, sizes: IntArray, generator: np.random.Generator
-) -> tuple[Sentences, BoolArray]:
+    sentences: WordArrays, sizes: IntArray, generator: np.random.Generator
+) -> tuple[WordArrays, BoolArray]:
     """Let two random words of each text change places, ``sizes`` ``(n,)`` times."""
     flat, glued = sentences.flat.copy(), sentences.glued.copy()
     lengths, starts = sentences.lengths, sentences.starts
@@ -163,8 +163,8 @@ def swap_words(
 
 
 def delete_words(
-    sentences: Sentences, p: float, generator: np.random.Generator
-) -> tuple[Sentences, BoolArray]:
+    sentences: WordArrays, p: float, generator: np.random.Generator
+) -> tuple[WordArrays, BoolArray]:
     """Delete each word with chance ``p``; a text that would lose all keeps one at random."""
     kept = generator.random(len(sentences.flat)) >= p
     left = np.bincount(sentences.owners[kept], minlength=len(sentences))
@@ -176,7 +176,7 @@ def delete_words(
 
 
 def _some(
-    eligible: BoolArray, sentences: Sentences, sizes: IntArray, generator: np.random.Generator
+    eligible: BoolArray, sentences: WordArrays, sizes: IntArray, generator: np.random.Generator
 ) -> IntArray:
     """Places of ``sizes`` ``(n,)`` eligible words of each text, at random; of all where there are fewer."""
     places = np.flatnonzero(eligible)
@@ -187,5 +187,5 @@ def _some(
     return np.asarray(np.sort(places[order[rank < sizes[ordered]]]))
 
 
-def _touched(sentences: Sentences, places: npt.NDArray[np.int64]) -> BoolArray:
+def _touched(sentences: WordArrays, places: npt.NDArray[np.int64]) -> BoolArray:
     return np.bincount(sentences.owners[places], minlength=len(sentences)) > 0

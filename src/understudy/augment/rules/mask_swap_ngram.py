@@ -10,7 +10,7 @@ import numpy as np
 from understudy.augment.configs import RulesConfig
 from understudy.augment.rules.parts_of_speech import NO_TAG, PartsOfSpeech
 from understudy.augment.rules.passes import Change, Rule
-from understudy.augment.rules.word_arrays import BoolArray, Sentences, read_sentences
+from understudy.augment.rules.word_arrays import BoolArray, WordArrays, read_sentences
 from understudy.core.task import IntArray
 from understudy.errors import RecipeError
 
@@ -73,7 +73,7 @@ def tang_rule(config: RulesConfig, texts: Sequence[str] = (), parts: PartsOfSpee
         raise RecipeError(f"p_swap is {config.p_swap}, but words are swapped by part of speech: give some.")
     table = count_words(texts, parts) if config.p_swap and parts is not None else None
 
-    def rule(sentences: Sentences) -> Change:
+    def rule(sentences: WordArrays) -> Change:
         mask = len(sentences.words)
         more = (config.mask, *(table.words if table else ()))
         wide = sentences.with_words(more)
@@ -81,7 +81,7 @@ def tang_rule(config: RulesConfig, texts: Sequence[str] = (), parts: PartsOfSpee
         can_swap = table.has(tags) if table else np.zeros(len(tags), dtype=np.bool_)
         owners = sentences.owners
 
-        def change(generator: np.random.Generator, number: int) -> tuple[Sentences, BoolArray]:  # noqa: ARG001
+        def change(generator: np.random.Generator, number: int) -> tuple[WordArrays, BoolArray]:  # noqa: ARG001
             chance = generator.random(len(wide.flat))
             flat = np.where(chance < config.p_mask, mask, wide.flat)
             if table:
@@ -103,8 +103,8 @@ def tang_rule(config: RulesConfig, texts: Sequence[str] = (), parts: PartsOfSpee
 
 
 def cut_to_ngrams(
-    sentences: Sentences, generator: np.random.Generator, p: float, longest: int
-) -> tuple[Sentences, BoolArray]:
+    sentences: WordArrays, generator: np.random.Generator, p: float, longest: int
+) -> tuple[WordArrays, BoolArray]:
     """Cut each text with chance ``p`` to ``n`` words from a random place on, n uniform in 1 to ``longest``.
 
     Returns:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from understudy.augment.rules.word_arrays import Sentences, read_sentences
+from understudy.augment.rules.word_arrays import WordArrays, read_sentences
 from understudy.core.task import IntArray
 from understudy.data.readers.blocks import read_lines
 from understudy.errors import DataError
@@ -31,7 +31,7 @@ _TRUST = 10  # occurrences from which on a word's contexts weigh more than its f
 class PartsOfSpeech(Protocol):
     """What says a part of speech for each word."""
 
-    def tags(self, sentences: Sentences) -> IntArray:
+    def tags(self, sentences: WordArrays) -> IntArray:
         """Number of each word's tag, or `NO_TAG`: ``(w,)``."""
         ...
 
@@ -46,14 +46,14 @@ class TagDictionary:
     def __init__(self, tags: Mapping[str, int]) -> None:
         self.by_word = dict(tags)
 
-    def tags(self, sentences: Sentences) -> IntArray:
+    def tags(self, sentences: WordArrays) -> IntArray:
         """Number of each word's tag, or `NO_TAG`: ``(w,)``."""
         look = self.by_word.get
         found = (look(word, look(word.lower(), NO_TAG)) for word in sentences.words)
         return np.fromiter(found, dtype=np.int64, count=len(sentences.words))[sentences.flat]
 
 
-class Tagged:
+class TaggedByCallable:
     """Tags by a callable, such as a tagger of an NLP library or a tagging student.
 
     Args:
@@ -64,7 +64,7 @@ class Tagged:
         self.tagger = tagger
         self._numbers: dict[str, int] = {}
 
-    def tags(self, sentences: Sentences) -> IntArray:
+    def tags(self, sentences: WordArrays) -> IntArray:
         """Number of each word's tag ``(w,)``.
 
         Raises:
@@ -142,7 +142,7 @@ def learn_classes(texts: Sequence[str], classes: int = 64, seed: int = 0) -> Tag
     return TagDictionary(dict(zip(words, groups.labels_.tolist(), strict=True)))
 
 
-def _features(sentences: Sentences) -> Any:
+def _features(sentences: WordArrays) -> Any:
     """Sparse rows of contexts to the left, contexts to the right and forms, one for each word.
 
     The more often a word occurs, the more its contexts weigh against its form: ``n / (n + 10)``.
@@ -160,7 +160,7 @@ def _features(sentences: Sentences) -> Any:
     return hstack([diags(np.sqrt(weight)) @ normalize(part) for part, weight in parts]).tocsr()
 
 
-def _contexts(sentences: Sentences) -> tuple[Any, Any]:
+def _contexts(sentences: WordArrays) -> tuple[Any, Any]:
     """Counts ``(words, CONTEXTS + 1)`` of the frequent neighbours; the last column is the edge of a text."""
     from scipy.sparse import csr_matrix
 

@@ -7,14 +7,14 @@ from typing import cast
 
 import numpy as np
 
-from understudy.augment.rules.word_arrays import BoolArray, Sentences, read_sentences
+from understudy.augment.rules.word_arrays import BoolArray, WordArrays, read_sentences
 from understudy.core.manifest import digest
 from understudy.core.task import Item
 
-Change = Callable[[np.random.Generator, int], tuple[Sentences, BoolArray]]
+Change = Callable[[np.random.Generator, int], tuple[WordArrays, BoolArray]]
 """Generator, number of the pass → varied texts of one block, and which of them differ from the given ones."""
 
-Rule = Callable[[Sentences], Change]
+Rule = Callable[[WordArrays], Change]
 """Given the texts of a block, how to vary them: what depends on the texts alone is worked out once."""
 
 BLOCK = 16_384
@@ -69,7 +69,7 @@ def _block(
 
 
 def _vary_pairs(
-    columns: tuple[tuple[str, ...], ...], varied: dict[int, tuple[Sentences, BoolArray]]
+    columns: tuple[tuple[str, ...], ...], varied: dict[int, tuple[WordArrays, BoolArray]]
 ) -> list[Item]:
     rows = np.flatnonzero(np.any([changed for _, changed in varied.values()], axis=0))
     new = [

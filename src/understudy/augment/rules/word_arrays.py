@@ -30,7 +30,7 @@ _LEADING = re.compile(f"^[{SPACE}]+")
 
 
 @dataclass(frozen=True)
-class Sentences:
+class WordArrays:
     """``n`` texts of ``w`` words together; texts without words have length 0.
 
     Attributes:
@@ -58,11 +58,11 @@ class Sentences:
         """Text that each word belongs to: ``(w,)``."""
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
-    def with_words(self, more: Sequence[str]) -> Sentences:
+    def with_words(self, more: Sequence[str]) -> WordArrays:
         """The same texts; ``more`` words have the numbers from ``len(self.words)`` on."""
         return replace(self, words=(*self.words, *more))
 
-    def keep(self, mask: BoolArray) -> Sentences:
+    def keep(self, mask: BoolArray) -> WordArrays:
         """The texts with only the words of ``mask`` ``(w,)``."""
         lengths = np.bincount(self.owners[mask], minlength=len(self))
         return replace(self, flat=self.flat[mask], glued=self.glued[mask], lengths=lengths)
@@ -91,7 +91,7 @@ def _forms(words: tuple[str, ...]) -> tuple[npt.NDArray[np.object_], BoolArray]:
     return table, np.array([bool(_IS_SINGLE(word)) for word in words], dtype=np.bool_)
 
 
-def read_sentences(texts: Sequence[str]) -> Sentences:
+def read_sentences(texts: Sequence[str]) -> WordArrays:
     """Split texts into words."""
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
@@ -109,4 +109,4 @@ def read_sentences(texts: Sequence[str]) -> Sentences:
     )
     glued = glued_of[flat]
     glued[(np.cumsum(lengths) - lengths)[lengths > 0]] = False
-    return Sentences(tuple(words), word_of[flat], glued, lengths)
+    return WordArrays(tuple(words), word_of[flat], glued, lengths)

@@ -34,7 +34,7 @@ Line = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Sentences:
+class TaggedSentences:
     """Columns of sentences.
 
     Attributes:
@@ -71,7 +71,7 @@ def looks_like_conll(text: str) -> bool:
 
 def read_columns(
     text: str, where: str, *, separator: str | None = None, names: Sequence[str] = ()
-) -> Sentences:
+) -> TaggedSentences:
     """Read plain columns.
 
     A line ``-DOCSTART-`` is skipped. A first line that names the columns, such as ``word`` and ``tag``, names
@@ -96,7 +96,7 @@ def read_columns(
         names = _cut(first, separator)
         lines = lines[[line for _, line in lines].index(first) + 1 :]
     names = names or _usual_names(len(_cut(first, separator)))
-    found, problems = Sentences({name: [] for name in names}, []), []
+    found, problems = TaggedSentences({name: [] for name in names}, []), []
     for block in _blocks(lines):
         numbers = [number for number, _ in block]
         problems += found.add(numbers, [_cut(line, separator) for _, line in block])
@@ -110,13 +110,13 @@ def read_columns(
     return _filled(found, where)
 
 
-def read_conllu(text: str, where: str) -> Sentences:
+def read_conllu(text: str, where: str) -> TaggedSentences:
     """Read CoNLL-U; multiword ranges (``1-2``) and empty nodes (``1.1``) are skipped, comments too.
 
     Raises:
         DataError: no words, a comment block without a sentence, or a line that has not ten columns; by line.
     """
-    found, problems = Sentences({name: [] for name in CONLLU}, []), []
+    found, problems = TaggedSentences({name: [] for name in CONLLU}, []), []
     for block in _blocks(enumerate(split_lines(text), start=1)):
         words = [(number, line) for number, line in block if line[0] != "#" and not _IS_SKIPPED(line)]
         if not words:
@@ -170,7 +170,7 @@ def _fault(cells: Sequence[str], columns: int) -> str | None:
     return f"column {cells.index('') + 1} is empty" if "" in cells else None
 
 
-def _filled(found: Sentences, where: str) -> Sentences:
+def _filled(found: TaggedSentences, where: str) -> TaggedSentences:
     if not found.lines:
         raise _empty(where)
     return found

@@ -180,7 +180,7 @@ def _read_conll(path: Path, form: str, delimiter: str | None, header: bool | Non
     return _of_sentences(path, conll.read_columns(text, where, separator=separator))
 
 
-def _of_sentences(path: Path, found: conll.Sentences) -> Table:
+def _of_sentences(path: Path, found: conll.TaggedSentences) -> Table:
     places = [lines[0] for lines in found.lines]
     return Table(str(path), path.name, found.columns, places, header=False, lines=found.lines, kind="tagging")
 

@@ -26,9 +26,9 @@ from understudy.pipeline.stage_cache import wanted_digest
 from understudy.pipeline.stages.label import _asking
 
 if TYPE_CHECKING:
-    from understudy.augment import Step, Tools
+    from understudy.augment import Step, StepContext
     from understudy.augment.inspection import Inspection
-    from understudy.augment.paraphrase_ledger import Answers
+    from understudy.augment.paraphrase_ledger import ParaphraseLedger
 
 LEFT_OUT = "set_aside"
 """Key of the pool's manifest: the texts for which a server that was asked had no usable answer."""
@@ -98,11 +98,11 @@ def check_steps(recipe: Recipe, task: Task) -> None:
                     raise RecipeError(f"{step.name}.labels describes {name!r}. {nearest(name, task.labels)}")
 
 
-def tools_of(run: Run) -> Tools:
+def tools_of(run: Run) -> StepContext:
     """What a run lends to the steps: its teacher, the labels of train, a folder for what is bought."""
-    from understudy.augment import Tools
+    from understudy.augment import StepContext
 
-    return Tools(predict=_asking(run), labels=label_names(run.dataset), kept=run.folder)
+    return StepContext(predict=_asking(run), labels=label_names(run.dataset), kept=run.folder)
 
 
 def label_names(dataset: Dataset) -> dict[Item, tuple[str, ...]]:
@@ -122,7 +122,7 @@ def label_names(dataset: Dataset) -> dict[Item, tuple[str, ...]]:
     return found
 
 
-def _bought(run: Run, steps: Sequence[Step]) -> list[tuple[Step, Answers]]:
+def _bought(run: Run, steps: Sequence[Step]) -> list[tuple[Step, ParaphraseLedger]]:
     """Steps that ask a server, and its answers so far; steps that ask the same one are one."""
     from understudy.augment.paraphrase import Paraphraser
 

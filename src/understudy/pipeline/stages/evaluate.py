@@ -20,10 +20,10 @@ from understudy.evaluation.machine import cpu_name, describe_machine
 from understudy.evaluation.quality import Quality, assess, retention
 from understudy.evaluation.thresholds import tuned
 from understudy.pipeline.isolated_timing import measure_apart
-from understudy.pipeline.predictors import Order, open_predictor
+from understudy.pipeline.predictors import PredictorSpec, open_predictor
 from understudy.pipeline.run import Run
-from understudy.pipeline.stage_cache import Stages
-from understudy.pipeline.teacher import Outside
+from understudy.pipeline.stage_cache import StageCache
+from understudy.pipeline.teacher import ExternalTeacher
 from understudy.report.rows import pareto
 from understudy.runtime.layout import Layout
 
@@ -40,7 +40,7 @@ COSTS = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReportEntry:
     """A predictor that stands in the report.
 
     Attributes:
@@ -55,14 +55,14 @@ class Entry:
 
     name: str
     role: str
-    order: Order
+    order: PredictorSpec
     key: str
     trained: Path | None = None
-    timed: Order | None = None
+    timed: PredictorSpec | None = None
 
 
 def assess_entries(
-    entries: Sequence[Entry], dataset: Dataset, folder: Path, stages: Stages, *, seed: int
+    entries: Sequence[ReportEntry], dataset: Dataset, folder: Path, stages: StageCache, *, seed: int
 ) -> None:
     """Judge and time every entry on the test split; the first entry is the teacher."""
     inputs = {
@@ -105,14 +105,14 @@ def assess_entries(
 
 
 @dataclass(frozen=True)
-class Answers:
+class TestAnswers:
     """Logits ``(rows, c)`` of the test split, and the predictor's own task with its thresholds."""
 
     task: Task
     logits: FloatArray
 
 
-def _answers(entry: Entry, dataset: Dataset, folder: Path, stages: Stages) -> Answers:
+def _answers(entry: ReportEntry, dataset: Dataset, folder: Path, stages: StageCache) -> TestAnswers:
     """What a predictor says of the test split; kept, so that adding a student to a run asks nobody twice.
 
     In multilabel the thresholds of a predictor that has none of its own are tuned on dev.
@@ -130,10 +130,10 @@ def _answers(entry: Entry, dataset: Dataset, folder: Path, stages: Stages) -> An
             write_json(aside / "task.json", task.to_dict())
     kept: FloatArray = np.load(place / "logits.npy", allow_pickle=False)
     own = Task.from_dict(read_json(place / "task.json"))
-    return Answers(replace(dataset.task, thresholds=own.thresholds), kept)
+    return TestAnswers(replace(dataset.task, thresholds=own.thresholds), kept)
 
 
-def _judge(dataset: Dataset, given: Answers, teacher: Answers, seed: int) -> Quality:
+def _judge(dataset: Dataset, given: TestAnswers, teacher: TestAnswers, seed: int) -> Quality:
     is_teacher = given is teacher
     return assess(
         given.task,
@@ -146,7 +146,7 @@ def _judge(dataset: Dataset, given: Answers, teacher: Answers, seed: int) -> Qua
     )
 
 
-def _row(entry: Entry, quality: Quality, cost: Mapping[str, Any]) -> dict[str, Any]:
+def _row(entry: ReportEntry, quality: Quality, cost: Mapping[str, Any]) -> dict[str, Any]:
     judged = quality.to_dict()
     taken = ("metric", "score", "ci95", "metrics", "macro_f1", "macro_f1_ci95", "agreement", "confusion")
     return {
@@ -162,7 +162,7 @@ def _row(entry: Entry, quality: Quality, cost: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _quantisation(order: Order) -> dict[str, str]:
+def _quantisation(order: PredictorSpec) -> dict[str, str]:
     """What was decided about the bits of an exported student, where fewer were asked for."""
     if order.kind != "student":
         return {}
@@ -177,7 +177,7 @@ def _decided(config: Mapping[str, Any]) -> tuple[bool, str]:
     return graph["wanted"] != "none" or bool(reasons[1]), "; ".join(filter(None, reasons))
 
 
-def _cost(entry: Entry, dataset: Dataset) -> Mapping[str, Any]:
+def _cost(entry: ReportEntry, dataset: Dataset) -> Mapping[str, Any]:
     order = entry.timed if entry.order.kind == "store" else entry.order
     if order is None:
         return dict.fromkeys(COSTS)  # what was kept or bought says nothing of the time that it took
@@ -191,7 +191,7 @@ def _calibration(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"ece": found["ece"], "bins": bins}
 
 
-def _training(entry: Entry) -> dict[str, Any]:
+def _training(entry: ReportEntry) -> dict[str, Any]:
     if entry.trained is None or not entry.trained.is_dir():
         return {"curve": [], "train_seconds": None}
     names = ("student.json", "finetuning.json")
@@ -204,7 +204,7 @@ def _training(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _compare(rows: list[dict[str, Any]], answers: Sequence[Answers], dataset: Dataset, seed: int) -> None:
+def _compare(rows: list[dict[str, Any]], answers: Sequence[TestAnswers], dataset: Dataset, seed: int) -> None:
     """Add to each student how it differs from its undistilled twin and from the baseline."""
     decided = [each.task.decisions(each.logits) for each in answers]
 
@@ -246,7 +246,7 @@ def _retention(score: float, teacher: float) -> float | None:
         return None  # a teacher that scores 0 or less has nothing to retain
 
 
-def entry(run: Run, outside: Outside) -> Entry:
+def entry(run: Run, outside: ExternalTeacher) -> ReportEntry:
     """How the teacher stands in the report: by the answers in the store.
 
     Raises:
@@ -257,8 +257,8 @@ def entry(run: Run, outside: Outside) -> Entry:
             "The teacher answered no text of the test split, so there is nothing to compare with. Raise the "
             "budget and run again; what was bought is kept."
         )
-    order = Order("store", str(run.store_folder))
-    return Entry(outside.name, "teacher", order, outside.key, timed=outside.order)
+    order = PredictorSpec("store", str(run.store_folder))
+    return ReportEntry(outside.name, "teacher", order, outside.key, timed=outside.order)
 
 
 BASELINES = {"regression": "TF-IDF + ridge", "tagging": "word features + LR"}
@@ -279,27 +279,27 @@ def evaluate(run: Run) -> None:
     assess_entries(entries, run.dataset, run.folder / "evaluation", run.stages, seed=run.recipe.seed)
 
 
-def _teacher_entry(run: Run) -> Entry:
+def _teacher_entry(run: Run) -> ReportEntry:
     only = run.members[0]
     tuned = run.folder / only.name if len(run.members) == 1 and not only.is_finetuned else None
-    return Entry(run.teacher_name, "teacher", run.teacher_order, run.teacher_key, tuned)
+    return ReportEntry(run.teacher_name, "teacher", run.teacher_order, run.teacher_key, tuned)
 
 
-def _baseline_entry(run: Run) -> Entry:
+def _baseline_entry(run: Run) -> ReportEntry:
     baseline = run.baseline_folder
     key = digest((read_manifest(baseline) or {}).get("files"))
-    order = Order("baseline", str(baseline))
+    order = PredictorSpec("baseline", str(baseline))
     task = run.dataset.task
     name = BASELINE if task.is_binned else BASELINES.get(task.kind, BASELINE)
-    return Entry(name, "baseline", order, key)
+    return ReportEntry(name, "baseline", order, key)
 
 
-def _student_entry(run: Run, name: str, *, is_gold: bool) -> Entry:
+def _student_entry(run: Run, name: str, *, is_gold: bool) -> ReportEntry:
     folder = run.model_folder(name, is_gold=is_gold)
     files = (read_manifest(folder) or {})["files"]
     layout = Layout(folder)
     key = digest([files[path.name]["sha256"] for path in (layout.config, layout.onnx, layout.tokenizer)])
     role = "undistilled" if is_gold else "student"
     shown = f"{name} (labels only)" if is_gold else name
-    order = Order("student", str(folder))
-    return Entry(shown, role, order, key, run.train_folder(name, is_gold=is_gold))
+    order = PredictorSpec("student", str(folder))
+    return ReportEntry(shown, role, order, key, run.train_folder(name, is_gold=is_gold))

@@ -16,7 +16,7 @@ from understudy.data import Dataset
 from understudy.errors import RecipeError
 from understudy.pipeline.predictors import open_predictor
 from understudy.pipeline.run import Run
-from understudy.pipeline.teacher import Outside
+from understudy.pipeline.teacher import ExternalTeacher
 from understudy.targets import labelling
 from understudy.targets.buying import buy
 from understudy.targets.labelling import SHARD_TEXTS, Labelling, label_stream
@@ -24,7 +24,7 @@ from understudy.targets.ledger import ASIDE, read_aside
 from understudy.targets.store import LogitStore
 
 
-def label_outside(run: Run, outside: Outside) -> None:
+def label_outside(run: Run, outside: ExternalTeacher) -> None:
     """Label the transfer set, and the test split for the report, with a teacher from outside."""
     data, record = run.dataset, run.folder / "logits" / "label.json"
     first = [*data.test.texts, *data.train.texts]
@@ -53,7 +53,7 @@ def _are_aside(run: Run, first: Sequence[Item], count: int) -> bool:
     return sum(item in aside for item in dict.fromkeys([*first, *run.pool])) == count
 
 
-def _label(run: Run, outside: Outside, first: Sequence[Item]) -> dict[str, Any]:
+def _label(run: Run, outside: ExternalTeacher, first: Sequence[Item]) -> dict[str, Any]:
     """Label these and the pool."""
     say = run.stages.progress.say
     if outside.endpoint is not None:

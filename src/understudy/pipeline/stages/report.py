@@ -13,7 +13,7 @@ from understudy.core.task import Item
 from understudy.data import Dataset
 from understudy.export.folder import annotate
 from understudy.pipeline.run import Run
-from understudy.pipeline.stage_cache import Stages
+from understudy.pipeline.stage_cache import StageCache
 from understudy.pipeline.stages.evaluate import EVALUATION, _decided
 from understudy.report.card import render_card
 from understudy.report.write import write_report
@@ -31,7 +31,7 @@ def compose_report(
     recipe: Mapping[str, Any],
     dataset: Dataset,
     pool: Sequence[Item] | PoolTexts,
-    stages: Stages,
+    stages: StageCache,
 ) -> dict[str, Any]:
     """Write ``report.json``, ``report.md`` and ``report.html``, and annotate the exported students."""
     found = read_json(run / "evaluation" / EVALUATION)

@@ -20,7 +20,7 @@ class BudgetSpentError(TeacherError):
 
 
 @dataclass(frozen=True)
-class Bill:
+class Usage:
     """What was paid for.
 
     Attributes:
@@ -37,9 +37,9 @@ class Bill:
     cost: float = 0.0
     estimated: int = 0
 
-    def __add__(self, other: Bill) -> Bill:
+    def __add__(self, other: Usage) -> Usage:
         mine, theirs = vars(self), vars(other)
-        return Bill(**{name: mine[name] + theirs[name] for name in mine})
+        return Usage(**{name: mine[name] + theirs[name] for name in mine})
 
     def sentence(self, config: ServerConfig) -> str:
         """For the eye: ``12 requests, 3,400 tokens of prompt and 24 of answers, 0.0123 USD``."""
@@ -52,7 +52,7 @@ class Bill:
 
 
 @dataclass(frozen=True)
-class Reserve:
+class Reservation:
     """What is set aside for one request.
 
     Attributes:
@@ -60,11 +60,11 @@ class Reserve:
         prompt_tokens: as they were estimated.
     """
 
-    bill: Bill
+    bill: Usage
     prompt_tokens: int
 
 
-class Purse:
+class Budget:
     """A budget that several threads share.
 
     Args:
@@ -72,14 +72,14 @@ class Purse:
         spent: in earlier runs.
     """
 
-    def __init__(self, config: ServerConfig, spent: Bill | None = None) -> None:
+    def __init__(self, config: ServerConfig, spent: Usage | None = None) -> None:
         self._config = config
         self._changed = threading.Condition()
-        self._open: list[Bill] = []
+        self._open: list[Usage] = []
         self._ratio: float | None = None
-        self.spent = spent or Bill()
+        self.spent = spent or Usage()
 
-    def reserve(self, prompt_tokens: int, completion_tokens: int) -> Reserve:
+    def reserve(self, prompt_tokens: int, completion_tokens: int) -> Reservation:
         """Set aside the most that a request may cost; hand it to `settle` once more is known.
 
         An answer is taken to be as long as it may be, a prompt `DEAR` times as long as it is estimated until
@@ -96,25 +96,25 @@ class Purse:
                     raise BudgetSpentError(fault)
                 if not self._fault(wanted, self._open):
                     self._open.append(wanted)
-                    return Reserve(wanted, prompt_tokens)
+                    return Reservation(wanted, prompt_tokens)
                 self._changed.wait()
 
-    def settle(self, reserved: Reserve, paid: Bill | None) -> None:
+    def settle(self, reserved: Reservation, paid: Usage | None) -> None:
         """Take back what was set aside, and book what was paid; ``None``: the server refused to answer."""
         with self._changed:
             if paid is not None and not paid.estimated:
                 ratio = paid.prompt_tokens / max(1, reserved.prompt_tokens)
                 self._ratio = max(1.0, self._ratio or 0.0, ratio)
             self._open.remove(reserved.bill)
-            self.spent += paid or Bill()
+            self.spent += paid or Usage()
             self._changed.notify_all()
 
-    def _most(self, prompt_tokens: int, completion_tokens: int) -> Bill:
+    def _most(self, prompt_tokens: int, completion_tokens: int) -> Usage:
         prompt = math.ceil(prompt_tokens * (self._ratio or DEAR))
         answer = max(completion_tokens, self._config.max_tokens)
-        return Bill(1, prompt, answer, self._config.cost(prompt, answer), 1)
+        return Usage(1, prompt, answer, self._config.cost(prompt, answer), 1)
 
-    def _fault(self, wanted: Bill, others: Sequence[Bill]) -> str:
+    def _fault(self, wanted: Usage, others: Sequence[Usage]) -> str:
         """Why this cannot be paid beside what is spent and set aside for others; empty where it can."""
         after = sum(others, self.spent + wanted)
         limit, money = self._config.budget_requests, self._config.budget

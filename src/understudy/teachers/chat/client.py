@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from understudy.errors import MissingExtraError, TeacherError
-from understudy.teachers.chat.budget import Bill, Purse
+from understudy.teachers.chat.budget import Budget, Usage
 from understudy.teachers.chat.completion import Reply, read_reply
 from understudy.teachers.chat.config import ServerConfig
-from understudy.teachers.chat.rate_limit import Pace, retry_after
+from understudy.teachers.chat.rate_limit import RateLimiter, retry_after
 
 NO_KEY = "none"
 """What is sent to servers that want no key; the client insists on one."""
@@ -68,11 +68,11 @@ class _Failure:
     fault: str
     status: int = 0
     wait: float | None = None
-    bill: Bill | None = None
+    bill: Usage | None = None
     sent: frozenset[str] = frozenset()
 
 
-class Line:
+class ChatClient:
     """A line to the server that several threads share.
 
     It learns which optional fields the server refuses (log-probabilities, schemas, temperature, the name of
@@ -90,7 +90,7 @@ class Line:
     """
 
     def __init__(
-        self, config: ServerConfig, purse: Purse, pace: Pace, on_bill: Callable[[Bill, str], None]
+        self, config: ServerConfig, purse: Budget, pace: RateLimiter, on_bill: Callable[[Usage, str], None]
     ) -> None:
         self._openai = _client_library()
         self.config, self.purse, self.pace = config, purse, pace

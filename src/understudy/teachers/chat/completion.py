@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from understudy.teachers.chat.budget import Bill
+from understudy.teachers.chat.budget import Usage
 from understudy.teachers.chat.config import ServerConfig
 from understudy.teachers.chat.parsing import quoted
 
@@ -39,7 +39,7 @@ class Reply:
     tops: tuple[tuple[str, float], ...]
     has_logprobs: bool
     finish: str
-    bill: Bill
+    bill: Usage
 
 
 def read_reply(body: str, tokens: tuple[int, int], config: ServerConfig) -> Reply:
@@ -102,8 +102,8 @@ def _pair(listed: Any) -> tuple[str, float] | None:
     return token, float(logprob)
 
 
-def _bill(done: Any, tokens: tuple[int, int], config: ServerConfig) -> Bill:
+def _bill(done: Any, tokens: tuple[int, int], config: ServerConfig) -> Usage:
     counted = [_at(done, "usage", name) for name in ("prompt_tokens", "completion_tokens")]
     is_said = all(type(number) is int and 0 <= number < MOST_TOKENS for number in counted)
     prompt, completion = counted if is_said else tokens
-    return Bill(1, prompt, completion, config.cost(prompt, completion), int(not is_said))
+    return Usage(1, prompt, completion, config.cost(prompt, completion), int(not is_said))

@@ -9,12 +9,12 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from understudy.errors import TeacherError
-from understudy.teachers.chat.budget import Bill, BudgetSpentError, Purse
-from understudy.teachers.chat.client import Line, RefusedError, StoppedError, UnansweredError
+from understudy.teachers.chat.budget import Budget, BudgetSpentError, Usage
+from understudy.teachers.chat.client import ChatClient, RefusedError, StoppedError, UnansweredError
 from understudy.teachers.chat.completion import Reply
 from understudy.teachers.chat.config import ServerConfig
 from understudy.teachers.chat.parsing import MalformedError
-from understudy.teachers.chat.rate_limit import Pace
+from understudy.teachers.chat.rate_limit import RateLimiter
 
 DEAD = 3
 """Items a thread that may stay unanswered in a row before the server is taken to be down."""
@@ -28,7 +28,7 @@ class Question(Generic[A]):
     """One request.
 
     Attributes:
-        body: ``messages`` and further fields, as `Line.send` takes them.
+        body: ``messages`` and further fields, as `ChatClient.send` takes them.
         tokens: of prompt and answer, about.
         read: reply → what is found in it; raises `MalformedError`.
     """
@@ -55,7 +55,7 @@ class Asked(Generic[T, A]):
     is_final: bool = False
 
 
-class Asker:
+class Dispatcher:
     """Asks one server; several threads share its connections, rate limit and budget.
 
     Args:
@@ -73,13 +73,13 @@ class Asker:
         self,
         config: ServerConfig,
         *,
-        spent: Bill | None = None,
-        on_lost: Callable[[Bill, str], None],
+        spent: Usage | None = None,
+        on_lost: Callable[[Usage, str], None],
         seed: int = 0,
     ) -> None:
         self.config = config
-        self.purse, self._pace = Purse(config, spent), Pace(config.requests_per_minute, seed)
-        self.line = Line(config, self.purse, self._pace, on_lost)
+        self.purse, self._pace = Budget(config, spent), RateLimiter(config.requests_per_minute, seed)
+        self.line = ChatClient(config, self.purse, self._pace, on_lost)
         self.stopped_by = ""
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Asker:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def until_read(
-        self, question: Callable[[], Question[A]], keep: Callable[[Bill, A | None, str], None]
+        self, question: Callable[[], Question[A]], keep: Callable[[Usage, A | None, str], None]
     ) -> A:
         """Ask until an answer can be read, and keep every answer that was paid.
 

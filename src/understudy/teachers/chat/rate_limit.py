@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 import numpy as np
 
 
-class Pace:
+class RateLimiter:
     """A rate limit that several threads share.
 
     Args:

@@ -24,7 +24,7 @@ STARTS = (TEACHER, STATIC)
 
 
 @dataclass(frozen=True)
-class Start:
+class WarmStart:
     """A word table to begin with, and what it came from.
 
     Attributes:
@@ -56,9 +56,9 @@ class Start:
         }
 
 
-def make_start(
+def warm_start(
     source: str | Path, module: Network, vocabulary: Vocabulary, ids: IntArray, teacher: Any = None
-) -> Start:
+) -> WarmStart:
     """A start for a student that was just built; the student is left as it is.
 
     Vectors wider than the student's are brought to its width by principal components, narrower ones are
@@ -90,7 +90,7 @@ def make_start(
         fitted *= sif_weights(counts)[:, None]
     table = np.where(vectors.is_found[:, None], _scaled(fitted, vectors.is_found, own), own)
     table[PAD_ID] = 0.0
-    return Start(
+    return WarmStart(
         source=str(source) if str(source) in STARTS else Path(source).name,
         table=table.astype(np.float32),
         is_found=vectors.is_found,
@@ -101,7 +101,7 @@ def make_start(
     )
 
 
-def apply(module: Network, start: Start, *, is_frozen: bool = False) -> None:
+def apply(module: Network, start: WarmStart, *, is_frozen: bool = False) -> None:
     """Put a start into a student, in place.
 
     Args:

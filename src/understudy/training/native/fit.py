@@ -103,7 +103,7 @@ def learn(
         what: a word for the audience.
     """
     (side,) = inputs.encoded.sides
-    texts = with_grams(module, native.Encoded(side.ids.astype(np.int32, copy=False), np.cumsum(side.lengths)))
+    texts = with_grams(module, native.TextIds(side.ids.astype(np.int32, copy=False), np.cumsum(side.lengths)))
     weights = balanced_weights(task, transfer.gold).numpy() if has_weights else None
     targets = native.Targets(
         loss.name,
@@ -142,7 +142,7 @@ def learn(
     return log.curve
 
 
-def with_grams(module: Network, texts: native.Encoded) -> native.Encoded:
+def with_grams(module: Network, texts: native.TextIds) -> native.TextIds:
     """Texts with their n-grams, where the student has such."""
     encoder = module.encoder
     if not isinstance(encoder, DAN):

@@ -46,7 +46,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class TextIds:
     """Texts as ids.
 
     Attributes:
@@ -63,7 +63,7 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.ends)
 
-    def with_grams(self, buckets: IntArray, vocabulary_size: int) -> Encoded:
+    def with_grams(self, buckets: IntArray, vocabulary_size: int) -> TextIds:
         """The same texts, each followed by its n-grams, which are counted on from the vocabulary's end.
 
         Args:
@@ -77,7 +77,7 @@ class Encoded:
         grams = (buckets.ravel()[is_there] + vocabulary_size).astype(np.int32)
         order = np.argsort(np.concatenate([text_of, gram_text_of]), kind="stable")
         ends = self.ends + np.cumsum(np.bincount(gram_text_of, minlength=len(self)))
-        return Encoded(np.concatenate([self.ids, grams])[order], ends, lengths)
+        return TextIds(np.concatenate([self.ids, grams])[order], ends, lengths)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def is_available() -> bool:
     return True
 
 
-def encode(vocabulary: Vocabulary, texts: Sequence[str]) -> Encoded:
+def encode(vocabulary: Vocabulary, texts: Sequence[str]) -> TextIds:
     """Texts as ids by the C splitter where it can follow the vocabulary's rule, else by the vocabulary."""
     rule = rule_of(vocabulary)
     if rule is None:
@@ -128,7 +128,7 @@ def encode(vocabulary: Vocabulary, texts: Sequence[str]) -> Encoded:
         file = pack(rule, Weights(rows, nothing, nothing[0], nothing, nothing[0]))
         splitter = _extension().Student(file, ("",), vocabulary.encode)
         ids, lengths = (np.frombuffer(part, np.int64) for part in splitter.encode_batch(texts))
-    return Encoded(ids.astype(np.int32), np.cumsum(lengths))
+    return TextIds(ids.astype(np.int32), np.cumsum(lengths))
 
 
 def first_weights(
@@ -148,7 +148,7 @@ def first_weights(
 
 def train(
     first: Weights,
-    texts: Encoded,
+    texts: TextIds,
     targets: Targets,
     *,
     epochs: int,
@@ -165,7 +165,7 @@ def train(
 
     Args:
         first: weights to begin with; they are not changed.
-        texts: as `encode` gives them, for weights of n-grams `Encoded.with_grams`.
+        texts: as `encode` gives them, for weights of n-grams `TextIds.with_grams`.
         targets: of the same texts.
         epochs: passes, at most.
         learning_rate: Adagrad's; 0.05 to 0.1 is usual.
