@@ -25,7 +25,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "teachers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "shared"))
 from chat_server import Chat, completion, serve
 
 from understudy.core.task import Item

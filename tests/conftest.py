@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from chat_server import KEY, Chat, serve
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from understudy.teachers.transformer import quiet
-
-from .teachers.chat_server import KEY, Chat, serve
 
 WORDS = tuple(
     "a the film was is good bad great dull room food very not and but so really quite it .".split()  # noqa: SIM905

@@ -1,4 +1,4 @@
-"""Write the two tables of code points that are checked in: `casing.py` for Python, `unicode_tables.h` for C.
+"""Write the two tables of code points that are checked in: `lowercase.py` and `unicode_tables.h` (for C).
 
     python tools/make_unicode_tables.py [--check]
 
@@ -112,7 +112,7 @@ def ranges(lowered: dict[int, str]) -> tuple[list[tuple[int, int, int, int]], di
 
 
 def python_table(lowered: dict[int, str]) -> str:
-    """The source of `casing.py`."""
+    """The source of `lowercase.py`."""
     runs, rest = ranges(lowered)
     lines = []
     for first, last, step, shift in runs:
@@ -249,7 +249,7 @@ def main() -> None:
     words, bert = word_actions(lowered), bert_actions()
     check_growth(words, bert)
     files = {
-        ROOT / "src" / "understudy" / "casing.py": python_table(lowered),
+        ROOT / "src" / "understudy" / "tokenization" / "lowercase.py": python_table(lowered),
         ROOT / "native" / "unicode_tables.h": c_source(words, bert),
     }
     for path, text in files.items():

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from chat_server import KEY
 
 from understudy.augment import StepContext, build_pool, held_out_forms, step
 from understudy.augment.configs import ParaphraseConfig
@@ -17,8 +18,6 @@ from understudy.augment.paraphrase import Paraphraser, messages, response_format
 from understudy.augment.paraphrase_ledger import ASIDE, LEDGER, ParaphraseLedger
 from understudy.core.progress import Silent
 from understudy.errors import MissingExtraError, RecipeError, TeacherError
-
-from ..teachers.chat_server import KEY  # noqa: TID252 -- tests are no package
 
 TEXTS = [f"a {word} film {n}" for n in range(10) for word in ("good", "bad")]
 LABELS = {"good": "the film is worth it"}

@@ -4,6 +4,7 @@ import json
 from contextlib import ExitStack
 
 import pytest
+from chat_server import Chat, serve
 from typer.testing import CliRunner
 
 from understudy.cli.app import app
@@ -13,8 +14,6 @@ from understudy.errors import RecipeError
 from understudy.pipeline.distillation import distill
 from understudy.pipeline.dry_run import dry_run, estimate
 from understudy.targets.buying import buy
-
-from .teachers.chat_server import Chat, serve
 
 TASK = Task(("bad", "good"))
 TEXTS = [f"a {word} film {n}" for n in range(20) for word in ("good", "bad", "great", "dull")]

@@ -10,10 +10,11 @@ from understudy.augment import PoolTexts
 from understudy.core.progress import Silent
 from understudy.data.leakage import normalise
 from understudy.errors import RecipeError
-from understudy.pipeline import streaming
+from understudy.pipeline import streaming, teacher_kinds
 from understudy.pipeline.active_learning import buy_in_rounds
 from understudy.pipeline.distillation import distill
 from understudy.pipeline.recipe_file import make_recipe
+from understudy.pipeline.stages import train
 from understudy.pipeline.stages.augment import inspect
 
 SETTINGS = {"training__epochs": 2, "training__vocabulary_size": 60, "students": "cbow.v1:width=8"}
@@ -120,7 +121,7 @@ def test_a_second_call_does_nothing_again(run, source):
 
 
 def test_a_killed_labelling_goes_on_where_it_stopped(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming, "FUNCTION_TEXTS", 100)
+    monkeypatch.setattr(teacher_kinds, "CHEAP_TEXTS", 100)
     with pytest.raises(KeyboardInterrupt):
         ask(source, tmp_path / "run", stream=True, teacher=Judge(dies_after=250))
     judge = Judge()
@@ -239,15 +240,15 @@ def test_pairs_stream_and_are_held_out_in_either_order(tmp_path):
 
 
 def test_a_vocabulary_is_made_of_texts_at_even_distances(run, monkeypatch):
-    monkeypatch.setattr(streaming, "VOCABULARY_TEXTS", 50)
+    monkeypatch.setattr(train, "VOCABULARY_TEXTS", 50)
     pool = PoolTexts(run.folder / "augment")
 
-    class KeySet:
+    class Seen:
         is_streamed = True
         dataset = type("Data", (), {"train": type("Split", (), {"texts": ("x",)})})
 
-    KeySet.pool = pool
-    taken = list(streaming.vocabulary_items(KeySet))
+    Seen.pool = pool
+    taken = list(train.vocabulary_items(Seen))
     apart = -(-len(pool) // 50)
     assert taken == ["x", *list(pool)[::apart]]
 

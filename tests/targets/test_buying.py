@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chat_server import KEY
 
 import understudy
 from understudy.core.progress import Silent
@@ -22,8 +23,6 @@ from understudy.pipeline.recipe_file import make_recipe, to_yaml
 from understudy.targets.buying import buy
 from understudy.targets.ledger import ASIDE, LEDGER, Ledger
 from understudy.targets.store import LogitStore
-
-from .teachers.chat_server import KEY
 
 TASK = Task(("bad", "good"))
 TEXTS = [f"a {word} film {n}" for n in range(20) for word in ("good", "bad", "great", "dull")]

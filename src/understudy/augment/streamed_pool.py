@@ -196,6 +196,26 @@ class PoolTexts:
         return sum(int(shard["texts"]) for shard in self._manifest()["shards"])
 
     @property
+    def is_on_disk(self) -> bool:
+        """Shards are."""
+        return True
+
+    @property
+    def rows(self) -> int:
+        """How many items there are."""
+        return len(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """None: its shards were made, not given."""
+        return ()
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """A pool belongs to a run, and is not part of a saved data set."""
+        return {}
+
+    @property
     def counts(self) -> tuple[Count, ...]:
         """What became of the given texts, then of what each step made."""
         return tuple(map(_count, self._manifest()["steps"]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from understudy.core.corpus import Corpus, Items, as_corpus
 from understudy.core.items import from_json
 from understudy.core.manifest import digest, publish, read_json, verify
 from understudy.core.task import Gold, Item, Task
@@ -63,10 +64,13 @@ class Dataset:
     train: Split
     dev: Split
     test: Split
-    unlabelled: tuple[Item, ...] | ItemFiles = ()
+    unlabelled: Corpus = Items()  # noqa: RUF009 -- an empty tuple, which nothing can change
     notes: tuple[str, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unlabelled", as_corpus(self.unlabelled))
 
     @property
     def given(self) -> tuple[Item, ...]:
@@ -77,9 +81,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over task, texts and labels: two data sets with one fingerprint train the same student."""
         splits = [[list(s.texts), s.labels.tolist()] for s in (self.train, self.dev, self.test)]
-        further = self.unlabelled
-        texts = further.fingerprint if isinstance(further, ItemFiles) else list(further)
-        return digest([self.task.to_dict(), splits, texts])
+        return digest([self.task.to_dict(), splits, self.unlabelled.fingerprint])
 
     def label_counts(self) -> dict[str, dict[str, int]]:
         """Split name → label name → number of texts, in tagging of words; values are counted by range."""
@@ -97,7 +99,7 @@ def save_dataset(dataset: Dataset, folder: Path, about: dict[str, Any] | None = 
             _write_jsonl(aside / f"{name}.jsonl", _rows(getattr(dataset, name), dataset.task))
         key = _text_key(dataset.task)
         further = dataset.unlabelled
-        if not isinstance(further, ItemFiles):
+        if not further.is_on_disk:
             _write_jsonl(aside / "unlabelled.jsonl", ({key: item} for item in further))
         facts = {
             "name": dataset.name,
@@ -105,7 +107,7 @@ def save_dataset(dataset: Dataset, folder: Path, about: dict[str, Any] | None = 
             "notes": list(dataset.notes),
             "dropped": dataset.dropped,
             "source": dataset.source,
-            **({"files": _described(further)} if isinstance(further, ItemFiles) else {}),
+            **further.facts,
         }
         (aside / "dataset.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2), encoding="utf-8")
 
@@ -130,17 +132,9 @@ def load_saved_dataset(folder: Path) -> Dataset:
     )
 
 
-def _described(files: ItemFiles) -> dict[str, Any]:
-    return {
-        "paths": [str(path.resolve()) for path in files.paths],
-        "text_columns": list(files.text_columns),
-        "is_pair": files.is_pair,
-    }
-
-
-def _further(folder: Path, files: dict[str, Any] | None, key: str) -> tuple[Item, ...] | ItemFiles:
+def _further(folder: Path, files: dict[str, Any] | None, key: str) -> Corpus:
     if files is None:
-        return tuple(from_json(row[key]) for row in _read_jsonl(folder / "unlabelled.jsonl"))
+        return Items(from_json(row[key]) for row in _read_jsonl(folder / "unlabelled.jsonl"))
     return ItemFiles(tuple(map(Path, files["paths"])), tuple(files["text_columns"]), files["is_pair"])
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from understudy.core.checks import check_choice
-from understudy.core.task import KINDS, IntArray, Item, Task
+from understudy.core.corpus import Corpus, Items
+from understudy.core.task import KINDS, IntArray, Task
 from understudy.data.dataset import Dataset, Split
 from understudy.data.gold import bins_of, bounds_of, encode
 from understudy.data.labels import Label, Labelled
@@ -93,13 +94,14 @@ def load_dataset(
     wanted = (unlabelled,) if isinstance(unlabelled, str | Path) else tuple(unlabelled)
     columns, paths = _known_columns(found, content), expand((*found.pools, *wanted))
     files = ItemFiles(tuple(paths), columns, task.texts == 2)
-    further: tuple[Item, ...] | ItemFiles = files
+    further: Corpus = files
     also_dropped: dict[str, int] = {}
     pool_notes: tuple[str, ...] = ()
     if left or not _streams(files, task, len(splits["train"]), stream_above):
         pool = read_pool(paths, columns, kind=task.kind, texts=task.texts)
         held_out = splits["dev"].texts + splits["test"].texts
-        further, also_dropped = drop_known((*left, *pool.texts), splits["train"].texts, held_out, normaliser)
+        kept, also_dropped = drop_known((*left, *pool.texts), splits["train"].texts, held_out, normaliser)
+        further = Items(kept)
         pool_notes = pool.notes
     conflicts = [note for part in splits if (note := conflict_note(part, splits[part]))]
     return Dataset(

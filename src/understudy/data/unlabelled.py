@@ -224,6 +224,27 @@ class ItemFiles:
         """Changes with the files' bytes, their order, and the columns that are read."""
         return digest([list(map(file_digest, self.paths)), list(self.text_columns), self.is_pair])
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Files are."""
+        return True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the files, without their folders."""
+        return tuple(path.name for path in self.paths)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The files, and how they are read."""
+        return {
+            "files": {
+                "paths": [str(path.resolve()) for path in self.paths],
+                "text_columns": list(self.text_columns),
+                "is_pair": self.is_pair,
+            }
+        }
+
     def _lines(self, path: Path) -> Iterator[Item]:
         lines = (each for each in read_lines(path) if each[1].strip())
         if not self.is_pair:

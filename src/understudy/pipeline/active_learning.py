@@ -7,20 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from understudy.core.corpus import Items
 from understudy.core.manifest import digest, read_json, write_bytes, write_json
 from understudy.core.progress import Progress, Silent
 from understudy.core.task import Item, Predictor
 from understudy.errors import RecipeError
 from understudy.pipeline.distillation import started
-from understudy.pipeline.predictors import open_predictor
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.run import Run
 from understudy.pipeline.stages.augment import augment
 from understudy.pipeline.stages.finetune import finetune
 from understudy.report.learning_curve import Point, draw
-from understudy.targets.buying import buy
-from understudy.targets.labelling import label
-from understudy.targets.ledger import ASIDE, LEDGER, Ledger, read_aside
 from understudy.targets.store import LogitStore
 from understudy.teachers.function import Function
 from understudy.training.acquisition import WAYS, select
@@ -52,37 +49,28 @@ class _Oracle:
     """The teacher of a run, asked for one batch at a time."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.task, self.folder = run, run.dataset.task, run.store_folder
-        self.endpoint = None if run.outside is None else run.outside.endpoint
+        finetune(run)
+        self.run, self.folder = run, run.store_folder
+        self.labeller = run.open_teacher()
         self.why = ""
-        self._teacher: Any = None
-        if run.outside is not None:
-            self._teacher, self.fingerprint = run.outside.teacher, run.outside.fingerprint
-        else:
-            finetune(run)
-            opened = open_predictor(run.teacher_order, self.task)
-            self._teacher, self.fingerprint = opened.predictor, opened.fingerprint
 
     @property
     def store(self) -> LogitStore:
-        return LogitStore(self.folder, teacher=self.fingerprint, labels=self.task.labels)
+        return LogitStore(self.folder, teacher=self.labeller.fingerprint, labels=self.run.dataset.task.labels)
 
     @property
     def cost(self) -> float:
-        return 0.0 if self.endpoint is None else Ledger(self.folder / LEDGER).bill.cost
+        return self.run.teacher.cost(self.folder)
 
     def left(self, items: Sequence[Item]) -> list[Item]:
-        aside = {} if self.endpoint is None else read_aside(self.folder / ASIDE)
+        aside = self.run.teacher.set_aside(self.folder)
         return [item for item in self.store.missing(items) if item not in aside]
 
     def ask(self, items: Sequence[Item]) -> int:
-        """Label items, and say of how many it came to something."""
-        progress = self.run.stages.progress
-        if self.endpoint is None:
-            return label(self._teacher, items, self.store, progress=progress).labelled
-        done = buy(self.endpoint, self.task, items, self.folder, progress, seed=self.run.recipe.seed)
-        self.why = done.why
-        return done.new + done.set_aside
+        """Label items, and return how many of them are settled now: labelled or set aside."""
+        before = len(self.left(items))
+        self.why = self.labeller.label(items, Items(), self.folder).why
+        return before - len(self.left(items))
 
 
 def buy_in_rounds(
@@ -127,7 +115,7 @@ def _buy(run: Run, how: str, batch: int, rounds: int) -> ActiveLearning:
     pool = list(dict.fromkeys((*run.dataset.train.texts, *run.pool)))
     folder = run.folder / "rounds"
     folder.mkdir(exist_ok=True)
-    key = digest([run.teacher_key, run.labelled_key, run.recipe.students[0]])
+    key = digest([run.teacher.key, run.labelled_key, run.recipe.students[0]])
     points = _known(folder / CURVE, key)
     chosen, why = "", "All rounds are done."
     for number in range(rounds + 1):

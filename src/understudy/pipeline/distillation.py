@@ -112,7 +112,7 @@ def started(
     folder = out or Path("runs") / dataset.name
     with alone(folder):
         if recipe.data.source is None:
-            dataset = unlabelled.judged(dataset, recipe, folder, progress, function)
+            dataset = unlabelled.labelled_by_teacher(dataset, recipe, folder, progress, function)
         for note in dataset.notes:
             progress.say(note)
         for reason, count in dataset.dropped.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from understudy.core.corpus import Items
 from understudy.core.progress import Progress
 from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.data import Dataset
@@ -16,9 +17,7 @@ from understudy.data.leakage import drop_known, normaliser_for
 from understudy.data.unlabelled import read_pool
 from understudy.errors import DataError, TeacherError
 from understudy.pipeline.recipe import Recipe
-from understudy.pipeline.teacher import ExternalTeacher, find_outside, label_names
-from understudy.targets.buying import buy
-from understudy.targets.labelling import label
+from understudy.pipeline.teacher import Labeller, find_teacher, label_names
 from understudy.targets.store import LogitStore
 from understudy.teachers.function import Function
 
@@ -31,27 +30,26 @@ NOTE = (
 SOURCE = "texts without labels"
 
 
-def judged(
+def labelled_by_teacher(
     data: Dataset, recipe: Recipe, folder: Path, progress: Progress, function: Function | None = None
 ) -> Dataset:
-    """What `draw` gave, its dev and test labelled by the teacher.
+    """What `draw` gave, with dev and test labelled by the teacher.
 
     Args:
-        data: from `draw`.
-        recipe: says who labels them.
-        folder: of the run, where what is bought is kept.
-        progress: audience.
-        function: the teacher, where it was handed over in Python.
+        data: What `draw` gave.
+        recipe: Names the teacher.
+        folder: Folder of the run, where what is bought is kept.
+        progress: Where progress is shown.
+        function: The teacher, where it was handed over in Python.
 
     Raises:
-        TeacherError: the budget is spent before dev and test are labelled, or the teacher answers too few.
+        TeacherError: The budget is spent before dev and test are labelled, or the teacher answers too few.
     """
-    found = find_outside(recipe, data.task, function)
-    if found is None:
-        raise TeacherError("A run without labelled data needs a teacher from outside.")
-    store = folder / "logits" / found.key[:16]
-    dev = _labelled(found, data.task, data.dev.texts, store, progress)
-    test = _labelled(found, data.task, data.test.texts, store, progress)
+    teacher = find_teacher(recipe, data.task, folder, function)
+    labeller = teacher.open(data.task, progress, recipe.seed)
+    store = folder / "logits" / teacher.key[:16]
+    dev = _labelled(labeller, data.task, data.dev.texts, store)
+    test = _labelled(labeller, data.task, data.test.texts, store)
     lost = len(data.dev) + len(data.test) - len(dev) - len(test)
     dropped = {**data.dropped, **({"dev and test texts without an answer": lost} if lost else {})}
     return replace(data, dev=dev, test=test, dropped=dropped)
@@ -78,7 +76,7 @@ def draw(recipe: Recipe, function: Function | None = None) -> Dataset:
         train=Split((), task.no_gold(0)),
         dev=Split(tuple(apart), task.no_gold(len(apart))),
         test=Split(tuple(test), task.no_gold(len(test))),
-        unlabelled=kept,
+        unlabelled=Items(kept),
         notes=(NOTE, *pool.notes, *notes),
         dropped=dropped,
         source=SOURCE,
@@ -115,24 +113,15 @@ def _drawn(
     return picked(dev), picked(test), picked(chosen), notes
 
 
-def _labelled(
-    outside: ExternalTeacher, task: Task, items: Sequence[Item], folder: Path, progress: Progress
-) -> Split:
+def _labelled(labeller: Labeller, task: Task, items: Sequence[Item], folder: Path) -> Split:
     """Items with the teacher's decisions as their labels."""
-    if outside.endpoint is None:
-        teacher = outside.teacher
-        if teacher is None:
-            raise TeacherError("This teacher cannot be asked.")
-        store = LogitStore(folder, teacher=outside.fingerprint, labels=task.labels)
-        label(teacher, items, store, progress=progress)
-        return _split(items, store.look_up(items), task)
-    bought = buy(outside.endpoint, task, items, folder, progress)
-    if bought.remaining:
+    done = labeller.label(items, Items(), folder)
+    if done.remaining:
         raise TeacherError(
-            f"{bought.remaining:,} texts of dev or test are not labelled yet, and without them nothing can "
-            f"be judged. {bought.why} What was bought is kept: raise the budget and run again."
+            f"{done.remaining:,} texts of dev or test are not labelled yet, and without them nothing can "
+            f"be judged. {done.why} What was bought is kept: raise the budget and run again."
         )
-    store = LogitStore(folder, teacher=bought.fingerprint, labels=task.labels)
+    store = LogitStore(folder, teacher=done.fingerprint, labels=task.labels)
     missing = set(store.missing(items))
     kept = [item for item in items if item not in missing]
     if not kept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -14,23 +14,25 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from understudy.augment import PoolTexts
+from understudy.core.corpus import Corpus, Items
 from understudy.core.items import from_json
-from understudy.core.manifest import digest, file_digest, read_json, read_manifest, verify
-from understudy.core.task import Item
+from understudy.core.manifest import digest, read_json, verify
 from understudy.data import Dataset
-from understudy.data.unlabelled import ItemFiles
 from understudy.errors import RecipeError
 from understudy.evaluation.machine import cpu_name
-from understudy.pipeline.predictors import PredictorSpec
+from understudy.pipeline.label_record import LabelRecord
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.stage_cache import StageCache
-from understudy.pipeline.teacher import ExternalTeacher, find_outside
+from understudy.pipeline.teacher import Labeller, RunTeacher, find_teacher
 from understudy.runtime.layout import Layout, slug
+from understudy.targets.store import LogitStore
 from understudy.teachers.function import Function
-from understudy.teachers.source import Source, resolve_all
 
 POOL = "pool.jsonl"
 """The pool's file in its folder, a line an item."""
+
+POOL_FOLDER = "augment"
+"""Folder of a run that has the pool."""
 
 
 LOCK = ".lock"
@@ -59,66 +61,6 @@ def alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-@dataclass(frozen=True)
-class Member:
-    """One teacher of a run; most runs have one, an ensemble has several.
-
-    Attributes:
-        name: folder of the run that it is fine-tuned into, and name of its stage.
-        source: where its weights come from.
-        folder: the run's.
-        recipe: says how it answers.
-    """
-
-    name: str
-    source: Source
-    folder: Path
-    recipe: Recipe
-
-    @cached_property
-    def is_finetuned(self) -> bool:
-        """Whether it brings a head of its own, or is a student already."""
-        if self.source.is_student:
-            return True
-        from understudy.teachers import transformer
-
-        with transformer.quiet():
-            return transformer.is_finetuned(self.source, transformer.load_config(self.source))
-
-    @cached_property
-    def source_key(self) -> str:
-        """Changes when the weights that it comes from change."""
-        if self.source.folder is None:
-            from understudy.teachers import transformer
-
-            with transformer.quiet():
-                commit = transformer.load_config(self.source)._commit_hash  # noqa: SLF001
-            return digest([self.source.location, commit])
-        kinds = (".safetensors", ".bin", ".json", ".onnx")
-        files = sorted(path for path in self.source.folder.rglob("*") if path.suffix in kinds)
-        return digest([file_digest(path) for path in files])
-
-    @property
-    def order(self) -> PredictorSpec:
-        """How to open it."""
-        if self.source.is_student:
-            return PredictorSpec("student", self.source.location)
-        labels = self.recipe.teacher.labels
-        location = self.source.location if self.is_finetuned else str(self.folder / self.name)
-        return PredictorSpec(
-            "teacher", location, self.recipe.teacher.precision, labels if self.is_finetuned else None
-        )
-
-    @cached_property
-    def key(self) -> str:
-        """Changes when its answers may change."""
-        order = asdict(self.order)
-        if self.is_finetuned:
-            return digest([self.source_key, order["precision"], order["teacher_labels"]])
-        manifest = read_manifest(self.folder / self.name) or {}
-        return digest([manifest.get("inputs"), order["precision"]])
-
-
 @dataclass
 class Run:
     """A run in progress: its folder, its recipe, and what its stages have found so far.
@@ -133,57 +75,37 @@ class Run:
     function: Function | None = None
 
     @cached_property
-    def outside(self) -> ExternalTeacher | None:
-        """The teacher, where it is an endpoint, a function or a table."""
-        return find_outside(self.recipe, self.dataset.task, self.function)
+    def teacher(self) -> RunTeacher:
+        """The teacher, whatever it is."""
+        return find_teacher(self.recipe, self.dataset.task, self.folder, self.function)
+
+    def open_teacher(self) -> Labeller:
+        """The teacher, opened: it fills the logit store."""
+        return self.teacher.open(self.dataset.task, self.stages.progress, self.recipe.seed)
 
     @property
-    def forms(self) -> tuple[bool, ...]:
+    def gold_variants(self) -> tuple[bool, ...]:
         """Whether students are trained on soft targets (false) and also on gold labels alone (true)."""
         return (False, True) if len(self.dataset.train) else (False,)
 
-    @cached_property
-    def members(self) -> tuple[Member, ...]:
-        """The teachers: one, or those of an ensemble; none where the teacher is from outside."""
-        if self.recipe.teacher.model is None:
-            return ()
-        sources = resolve_all(self.recipe.teacher.model)
-        names = ["teacher"] if len(sources) == 1 else [f"teacher-{i + 1}" for i in range(len(sources))]
-        return tuple(
-            Member(name, source, self.folder, self.recipe)
-            for name, source in zip(names, sources, strict=True)
-        )
+    @property
+    def record(self) -> LabelRecord:
+        """What the stage `label` left behind.
+
+        Raises:
+            ArtifactError: it was not done, or its record is damaged.
+        """
+        return LabelRecord.load(self.store_folder.parent)
+
+    def store(self, record: LabelRecord | None = None) -> LogitStore:
+        """The logit store that the stage `label` filled."""
+        fingerprint = (record or self.record).fingerprint
+        return LogitStore(self.store_folder, teacher=fingerprint, labels=self.dataset.task.labels)
 
     @property
-    def teacher_name(self) -> str:
-        """What the report calls the teacher."""
-        if self.outside is not None:
-            return self.outside.name
-        return " + ".join(member.source.name for member in self.members)
-
-    @property
-    def teacher_order(self) -> PredictorSpec:
-        """How to open the teacher."""
-        if len(self.members) == 1:
-            return self.members[0].order
-        orders = tuple(member.order for member in self.members)
-        return PredictorSpec("ensemble", self.teacher_name, members=orders, mean=self.recipe.teacher.mean)
-
-    @cached_property
-    def teacher_key(self) -> str:
-        """Changes when the teacher's answers may change."""
-        if self.outside is not None:
-            return self.outside.key
-        if len(self.members) == 1:
-            return self.members[0].key
-        return digest([self.recipe.teacher.mean, [member.key for member in self.members]])
-
-    @property
-    def soft_key(self) -> Any:
-        """Changes when the soft targets of the transfer set change; more of them may be bought later."""
-        if self.outside is None:
-            return self.teacher_key
-        return [self.teacher_key, read_json(self.folder / "logits" / "label.json")["found"]]
+    def soft_key(self) -> object:
+        """Changes when the soft targets of the transfer set change."""
+        return self.teacher.soft_key(self.record.found)
 
     @cached_property
     def labelled_key(self) -> str:
@@ -195,37 +117,32 @@ class Run:
     @property
     def pool_folder(self) -> Path:
         """Where the pool is kept."""
-        return self.folder / "augment"
+        return self.folder / POOL_FOLDER
 
     @property
     def is_streamed(self) -> bool:
         """Whether unlabelled and made texts stay on disk."""
-        return isinstance(self.dataset.unlabelled, ItemFiles)
+        return self.dataset.unlabelled.is_on_disk
 
     @cached_property
-    def pool(self) -> tuple[Item, ...] | PoolTexts:
+    def pool(self) -> Corpus:
         """The texts without gold labels that students learn from, once the stage `augment` is done.
 
-        The pool, or without steps the unlabelled texts as given. Checked and read once a run, or, where it
-        is streamed, read anew at each pass.
+        The pool, or without steps the unlabelled texts as given. It is checked and read once a run, or, where
+        it is streamed, read anew at each pass.
         """
-        if isinstance(self.dataset.unlabelled, ItemFiles):
+        if self.is_streamed:
             return PoolTexts(self.pool_folder)
         if not self.recipe.augment:
             return self.dataset.unlabelled
         verify(self.pool_folder)
         with (self.pool_folder / POOL).open(encoding="utf-8") as file:
-            return tuple(from_json(json.loads(line)["text"]) for line in file)
-
-    @cached_property
-    def pool_key(self) -> Any:
-        """Changes when the pool changes."""
-        return self.pool.fingerprint if isinstance(self.pool, PoolTexts) else list(self.pool)
+            return Items(from_json(json.loads(line)["text"]) for line in file)
 
     @property
     def store_folder(self) -> Path:
         """The logit store of this teacher."""
-        return self.folder / "logits" / self.teacher_key[:16]
+        return self.folder / "logits" / self.teacher.key[:16]
 
     def model_folder(self, name: str, *, is_gold: bool) -> Path:
         """Where a student is exported to."""

@@ -1,80 +1,174 @@
-"""Teachers that are no local model: an endpoint, a Python function, a table; what they are to a run."""
+"""The teacher of a run, whatever it is: a protocol, and the list of what can be one.
+
+A kind of teacher is one class that is a `RunTeacher`, and one function that makes it of a recipe, registered
+with `teacher_kind`. No stage asks which kind it has: a new kind is one file and nothing else.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from understudy.core.manifest import digest, file_digest
-from understudy.core.task import Predictor, Task
+from understudy.core.corpus import Corpus
+from understudy.core.progress import Progress
+from understudy.core.task import Item, Task
 from understudy.errors import RecipeError
+from understudy.pipeline.local_teacher import Member
 from understudy.pipeline.predictors import PredictorSpec
 from understudy.pipeline.recipe import Recipe
-from understudy.teachers.answer_table import (
-    read_table_teacher,
-)
-from understudy.teachers.configs import EndpointConfig
-from understudy.teachers.function import Function, FunctionTeacher, find_function
-from understudy.teachers.prompt import Prompt
+from understudy.teachers.function import Function
 
 
 @dataclass(frozen=True)
-class ExternalTeacher:
-    """The teacher of a run, where it is none of ours.
+class Labelled:
+    """What a logit store holds of the texts that were wanted, once a teacher was asked for them.
 
     Attributes:
-        name: what the report calls it.
-        key: changes when its answers may change.
-        fingerprint: of its logit store.
-        endpoint: whose answers are bought; ``None`` for the other forms.
-        teacher: that answers at once; ``None`` for an endpoint.
-        order: how another process opens it for its cost to be measured; ``None`` where that cannot be, as of
-            a function that was handed over.
+        texts: Distinct texts that were wanted.
+        found: Those that have soft targets in the store now.
+        new: Those that were answered just now.
+        fingerprint: What the store is opened with: it changes when the teacher's answers may change.
+        set_aside: Texts for which the teacher has no usable answer.
+        remaining: Texts that were neither answered nor set aside.
+        why: Why some remain; empty where none does.
+        notes: Sentences for the report.
+        sentences: What the user is told of this call.
     """
 
-    name: str
-    key: str
+    texts: int
+    found: int
+    new: int
     fingerprint: str
-    endpoint: EndpointConfig | None = None
-    teacher: Predictor | None = None
-    order: PredictorSpec | None = None
+    set_aside: int = 0
+    remaining: int = 0
+    why: str = ""
+    notes: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
 
 
-def find_outside(recipe: Recipe, task: Task, function: Function | None = None) -> ExternalTeacher | None:
-    """The recipe's teacher where it is an endpoint, a function or a table, else ``None``.
+class Labeller(Protocol):
+    """An opened teacher: it fills the logit store of a run."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the answers may change."""
+        ...
+
+    def label(self, first: Sequence[Item], pool: Corpus, folder: Path) -> Labelled:
+        """Put soft targets of every distinct item into the store in ``folder`` that are not there yet.
+
+        Args:
+            first: Items in memory; where answers are paid for, they are wanted before the pool.
+            pool: Further items.
+            folder: Folder of the logit store.
+        """
+        ...
+
+
+class RunTeacher(Protocol):
+    """What a run needs to know of its teacher; nothing is opened until it is needed."""
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Changes when its answers may change."""
+        ...
+
+    @property
+    def spec(self) -> PredictorSpec | None:
+        """How another process opens it to be timed; ``None`` where that cannot be."""
+        ...
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """The local models that it consists of, which may be fine-tuned first; empty for other teachers."""
+        ...
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its answers to the test split are kept in the store too, and judged from there.
+
+        So is a teacher that costs money, or that this process alone can ask. Some texts may stay without an
+        answer; students do not learn from these.
+        """
+        ...
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether an answer costs money, so that none is asked for that does not become a soft target."""
+        ...
+
+    def soft_key(self, found: int) -> object:
+        """Changes when the soft targets change; ``found`` texts have some, and more may be bought later."""
+        ...
+
+    def open(self, task: Task, progress: Progress, seed: int) -> Labeller:
+        """Open it.
+
+        Args:
+            task: The task whose labels it answers, in this order.
+            progress: Where progress is shown.
+            seed: Seed of the jitter of waiting times, where a server is asked.
+        """
+        ...
+
+    def set_aside(self, folder: Path) -> Mapping[Item, str]:
+        """Items without a usable answer, each with the reason, as the store in ``folder`` knows them."""
+        ...
+
+    def cost(self, folder: Path) -> float:
+        """Money spent on the answers in the store in ``folder``; 0 where they cost nothing."""
+        ...
+
+
+TeacherKind = Callable[[Recipe, Task, Path, Function | None], RunTeacher | None]
+"""Recipe, task, folder of the run, a function handed over in Python → the teacher, if it is of this kind."""
+
+KINDS: list[TeacherKind] = []
+"""Every kind of teacher, in the order in which they are tried."""
+
+
+def teacher_kind(make: TeacherKind) -> TeacherKind:
+    """Register a kind of teacher: a decorator of the function that makes it of a recipe."""
+    KINDS.append(make)
+    return make
+
+
+def find_teacher(recipe: Recipe, task: Task, folder: Path, function: Function | None = None) -> RunTeacher:
+    """The teacher that a recipe names.
 
     Args:
-        recipe: says which.
-        task: that it shall answer.
-        function: handed over in Python, in the place of the one that the recipe names.
+        recipe: Says which teacher it is.
+        task: The task that it answers.
+        folder: Folder of the run, which fine-tuned models stand in.
+        function: A function handed over in Python, in the place of the one that the recipe names.
 
     Raises:
-        TeacherError: it cannot be opened, or does not fit the task.
+        TeacherError: It cannot be opened, or does not fit the task.
+        RecipeError: No kind of teacher takes what the recipe says.
     """
-    said = recipe.teacher
-    if said.endpoint is not None:
-        key = Prompt(said.endpoint, task).fingerprint
-        return ExternalTeacher(said.endpoint.model, key, key, endpoint=said.endpoint)
-    if said.callable is not None:
-        found = function or find_function(said.callable)
-        teacher = FunctionTeacher(found, task, said.labels)
-        order = None if function else PredictorSpec("callable", said.callable, teacher_labels=said.labels)
-        return ExternalTeacher(
-            said.callable, teacher.fingerprint, teacher.fingerprint, teacher=teacher, order=order
-        )
-    if said.table is not None:
-        config = said.table
-        table = read_table_teacher(config, task)
-        key = digest([file_digest(Path(config.path)), asdict(config), task.to_dict()])
-        return ExternalTeacher(table.name, key, table.fingerprint, teacher=table)
-    return None
+    import understudy.pipeline.teacher_kinds  # noqa: F401 -- registers the kinds that we bring
+
+    for make in KINDS:
+        teacher = make(recipe, task, folder, function)
+        if teacher is not None:
+            return teacher
+    raise RecipeError(
+        "The recipe names no teacher. Give one of teacher.model, .endpoint, .callable or .table."
+    )
 
 
 def label_names(recipe: Recipe, function: Function | None = None) -> tuple[str, ...]:
     """The label names that the teacher's own part of the recipe gives, for runs without labelled data.
 
     Raises:
-        RecipeError: it gives none.
+        RecipeError: It gives none.
     """
     if recipe.teacher.endpoint is not None:
         return tuple(recipe.teacher.endpoint.labels)

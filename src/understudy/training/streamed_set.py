@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from understudy.augment.streamed_pool import PoolTexts
+from understudy.core.corpus import Corpus
 from understudy.core.manifest import digest, file_digest
 from understudy.core.memmap import Array, write_columns
 from understudy.core.progress import Progress, Silent
@@ -51,7 +51,7 @@ class StreamedSet:
 
     task: Task
     labelled: tuple[Sequence[Item], Gold]
-    further: PoolTexts
+    further: Corpus
     gold: Gold
     soft: FloatArray
     folder: Path
@@ -59,7 +59,7 @@ class StreamedSet:
     progress: Progress = field(default_factory=Silent)
 
     def __len__(self) -> int:
-        return len(self.labelled[0]) + len(self.further)
+        return len(self.labelled[0]) + self.further.rows
 
     @property
     def texts(self) -> Iterable[Item]:
@@ -93,7 +93,7 @@ def with_streamed_targets(
     task: Task,
     texts: Sequence[Item],
     labels: Gold,
-    further: PoolTexts,
+    further: Corpus,
     store: LogitStore,
     *,
     folder: Path,
@@ -117,7 +117,7 @@ def with_streamed_targets(
         DataError: there is no text, or another number of gold labels than rows.
     """
     check_gold(task, texts, labels)
-    if not len(texts) and not len(further):
+    if not len(texts) and not further.rows:
         raise DataError("The transfer set is empty: there is no text to learn from.")
     audience = progress or Silent()
     given = [list(texts), np.asarray(labels).tolist(), further.fingerprint, task.to_dict(), BLOCK]
@@ -127,7 +127,7 @@ def with_streamed_targets(
     def make(block: Block) -> dict[str, Array]:
         return {"gold": block[1], "soft": store.look_up(block[0])}
 
-    with audience.bar("looking up soft targets", len(texts) + len(further), "texts") as advance:
+    with audience.bar("looking up soft targets", len(texts) + further.rows, "texts") as advance:
         found = write_columns(
             folder / f"targets-{identity[:12]}",
             identity,
@@ -140,7 +140,7 @@ def with_streamed_targets(
     )
 
 
-def _blocks(task: Task, texts: Sequence[Item], labels: Gold, further: PoolTexts) -> Iterator[Block]:
+def _blocks(task: Task, texts: Sequence[Item], labels: Gold, further: Corpus) -> Iterator[Block]:
     """The items in blocks, each with the gold labels of its rows."""
     start = 0
     for block in chunks(texts, BLOCK):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from chat_server import KEY, Chat, serve
 from typer.testing import CliRunner
 
 from understudy.augment import PoolTexts
@@ -13,8 +14,6 @@ from understudy.core.task import Task
 from understudy.errors import DataError, RecipeError
 from understudy.pipeline.distillation import distill
 from understudy.pipeline.stages.augment import inspect, label_names
-
-from .teachers.chat_server import KEY, Chat, serve
 
 SETTINGS = {
     "teacher__finetune": {"epochs": 1, "learning_rate": 1e-3},

@@ -4,12 +4,11 @@ import traceback
 
 import numpy as np
 import pytest
+from chat_server import KEY, Chat, judge
 
 from understudy.core.task import Task
 from understudy.errors import TeacherError
 from understudy.teachers.endpoint import opened
-
-from .chat_server import KEY, Chat, judge
 
 TASK = Task(("bad", "good"))
 TEXTS = ["a good film", "a bad film", "a great room", "the food was dull"]

@@ -4,14 +4,13 @@ import threading
 from contextlib import closing
 
 import pytest
+from chat_server import KEY, Chat, serve
 
 from understudy.errors import TeacherError
 from understudy.teachers.chat.budget import BudgetSpentError
 from understudy.teachers.chat.client import RefusedError, UnansweredError
 from understudy.teachers.chat.dispatch import Dispatcher, Question
 from understudy.teachers.chat.parsing import MalformedError
-
-from .chat_server import KEY, Chat, serve
 
 
 @pytest.fixture

@@ -18,12 +18,11 @@ from understudy.augment.inspection import inspect_streamed
 from understudy.core.manifest import MANIFEST, discard, publish, read_json, read_manifest
 from understudy.core.task import Item, Task
 from understudy.data import Dataset
-from understudy.data.unlabelled import ItemFiles
 from understudy.errors import ArtifactError, DataError, RecipeError, nearest
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.run import POOL, Run
 from understudy.pipeline.stage_cache import wanted_digest
-from understudy.pipeline.stages.label import _asking
+from understudy.pipeline.stages.label import answers_of_teacher
 
 if TYPE_CHECKING:
     from understudy.augment import Step, StepContext
@@ -45,8 +44,8 @@ def asks_teacher(recipe: Recipe) -> bool:
 
 def augment(run: Run) -> None:
     """Make and filter the texts that the recipe asks for; without steps, leave the unlabelled ones alone."""
-    if isinstance(run.dataset.unlabelled, ItemFiles):
-        grow(run, run.dataset.unlabelled)
+    if run.is_streamed:
+        grow(run)
         return
     if not run.recipe.augment:
         return
@@ -102,7 +101,7 @@ def tools_of(run: Run) -> StepContext:
     """What a run lends to the steps: its teacher, the labels of train, a folder for what is bought."""
     from understudy.augment import StepContext
 
-    return StepContext(predict=_asking(run), labels=label_names(run.dataset), kept=run.folder)
+    return StepContext(predict=answers_of_teacher(run), labels=label_names(run.dataset), kept=run.folder)
 
 
 def label_names(dataset: Dataset) -> dict[Item, tuple[str, ...]]:
@@ -154,7 +153,7 @@ def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, Any]:
         "labels": run.labelled_key
         if any(step.spec.needs_labels for step in steps) and len(data.train)
         else None,
-        "teacher": run.teacher_key if asks_teacher(run.recipe) else None,
+        "teacher": run.teacher.key if asks_teacher(run.recipe) else None,
         "seed": run.recipe.seed,
     }
 
@@ -180,7 +179,7 @@ def _build(run: Run, steps: Sequence[Step], about: dict[str, Any]) -> None:
         data.train.texts,
         labels=data.task.labels,
         gold=data.train.labels if data.task.is_exclusive else None,
-        logits=_asking(run)(pool.items) if asks else None,
+        logits=answers_of_teacher(run)(pool.items) if asks else None,
     )
     run.stages.progress.say(f"augment: {len(pool):,} texts beside {len(data.train):,} labelled ones")
     left_out = sorted(frozenset[str]().union(*(answers.aside for _, answers in _bought(run, steps))))
@@ -207,9 +206,10 @@ def inspect(folder: Path) -> Inspection:
     return Inspection.from_dict(read_json(numbers))
 
 
-def grow(run: Run, files: ItemFiles) -> None:
+def grow(run: Run) -> None:
     """The stage ``augment``: given texts and what rules make of them, each once, as Parquet shards."""
     steps, data = read_steps(run.recipe.augment), run.dataset
+    files = data.unlabelled
     judges, named = [*data.dev.texts, *data.test.texts], digests(steps)
     inputs = {
         **({"files": named} if named else {}),
@@ -236,10 +236,10 @@ def grow(run: Run, files: ItemFiles) -> None:
         )
 
     run.stages.run("augment", run.pool_folder, inputs, work)
-    _tell(run, files)
+    _tell(run)
 
 
-def _tell(run: Run, files: ItemFiles) -> None:
+def _tell(run: Run) -> None:
     """Say what became of the given texts, in the run's data as a run in memory does, and on a page."""
     pool, data = PoolTexts(run.pool_folder), run.dataset
     if not (run.pool_folder / NUMBERS).is_file():
@@ -247,7 +247,7 @@ def _tell(run: Run, files: ItemFiles) -> None:
         found = inspect_streamed(pool, data.train.texts, labels=data.task.labels, gold=gold)
         save_inspection(found, run.pool_folder)
     run.stages.progress.say(f"augment: {len(pool):,} texts on disk beside {len(data.train):,} labelled ones")
-    names = ", ".join(path.name for path in files.paths)
+    names = ", ".join(data.unlabelled.names)
     given = pool.counts[0]
     note = f"Read {given.made:,} unlabelled texts from {names}, block by block."
     reasons = {

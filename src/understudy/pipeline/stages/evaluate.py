@@ -23,7 +23,6 @@ from understudy.pipeline.isolated_timing import measure_apart
 from understudy.pipeline.predictors import PredictorSpec, open_predictor
 from understudy.pipeline.run import Run
 from understudy.pipeline.stage_cache import StageCache
-from understudy.pipeline.teacher import ExternalTeacher
 from understudy.report.rows import pareto
 from understudy.runtime.layout import Layout
 
@@ -246,21 +245,6 @@ def _retention(score: float, teacher: float) -> float | None:
         return None  # a teacher that scores 0 or less has nothing to retain
 
 
-def entry(run: Run, outside: ExternalTeacher) -> ReportEntry:
-    """How the teacher stands in the report: by the answers in the store.
-
-    Raises:
-        TeacherError: it answered no test text.
-    """
-    if not len(run.dataset.test):
-        raise TeacherError(
-            "The teacher answered no text of the test split, so there is nothing to compare with. Raise the "
-            "budget and run again; what was bought is kept."
-        )
-    order = PredictorSpec("store", str(run.store_folder))
-    return ReportEntry(outside.name, "teacher", order, outside.key, timed=outside.order)
-
-
 BASELINES = {"regression": "TF-IDF + ridge", "tagging": "word features + LR"}
 """What the classical baseline is called where it is not `BASELINE`."""
 
@@ -270,9 +254,11 @@ BASELINE = "TF-IDF + LR"
 
 def evaluate(run: Run) -> None:
     """Answer the test split with every predictor, judge the answers, and time all on one clock."""
-    entries = [_teacher_entry(run) if run.outside is None else entry(run, run.outside)]
+    entries = [_teacher_entry(run)]
     entries += [
-        _student_entry(run, name, is_gold=is_gold) for name in run.recipe.students for is_gold in run.forms
+        _student_entry(run, name, is_gold=is_gold)
+        for name in run.recipe.students
+        for is_gold in run.gold_variants
     ]
     if len(run.dataset.train):
         entries.append(_baseline_entry(run))
@@ -280,9 +266,23 @@ def evaluate(run: Run) -> None:
 
 
 def _teacher_entry(run: Run) -> ReportEntry:
-    only = run.members[0]
-    tuned = run.folder / only.name if len(run.members) == 1 and not only.is_finetuned else None
-    return ReportEntry(run.teacher_name, "teacher", run.teacher_order, run.teacher_key, tuned)
+    """How the teacher stands in the report: by what it answers, or by the answers that are kept.
+
+    Raises:
+        TeacherError: its kept answers have no text of the test split.
+    """
+    teacher = run.teacher
+    if teacher.spec is not None and not teacher.is_kept:
+        members = teacher.members
+        tuned = run.folder / members[0].name if len(members) == 1 and not members[0].is_finetuned else None
+        return ReportEntry(teacher.name, "teacher", teacher.spec, teacher.key, tuned)
+    if not len(run.dataset.test):
+        raise TeacherError(
+            "The teacher answered no text of the test split, so there is nothing to compare with. Raise the "
+            "budget and run again; what was bought is kept."
+        )
+    kept = PredictorSpec("store", str(run.store_folder))
+    return ReportEntry(teacher.name, "teacher", kept, teacher.key, timed=teacher.spec)
 
 
 def _baseline_entry(run: Run) -> ReportEntry:

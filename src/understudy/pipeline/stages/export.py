@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from understudy.core.manifest import read_json, read_manifest
+from understudy.core.manifest import read_manifest
 from understudy.pipeline.run import Run, stage_name
 
 
 def export(run: Run) -> None:
     """Write every student as a folder that answers without torch, its graph compared with torch."""
     for name in run.recipe.students:
-        for is_gold in run.forms:
+        for is_gold in run.gold_variants:
             _export(run, name, is_gold=is_gold)
 
 
@@ -28,8 +28,7 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
         from understudy.export.folder import export as write
         from understudy.training.torch_student import load_trained
 
-        record = read_json(run.folder / "logits" / "label.json")
-        teacher = {"name": run.teacher_name, "fingerprint": record["fingerprint"]}
+        teacher = {"name": run.teacher.name, "fingerprint": run.record.fingerprint}
         student = load_trained(trained_folder).student
         write(
             student,

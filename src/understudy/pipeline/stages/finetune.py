@@ -7,13 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from understudy.core.manifest import publish
-from understudy.pipeline.run import Member, Run
+from understudy.pipeline.local_teacher import Member
+from understudy.pipeline.run import Run
 
 
 def finetune(run: Run) -> None:
     """Make a teacher of every bare encoder; a fine-tuned one is used as it is."""
-    for number, member in enumerate(run.members, start=1):
-        stage = "finetune" if len(run.members) == 1 else f"finetune {number}"
+    for number, member in enumerate(run.teacher.members, start=1):
+        stage = "finetune" if len(run.teacher.members) == 1 else f"finetune {number}"
         if member.is_finetuned:
             run.stages.skip(stage, f"{member.source.name} is fine-tuned already")
         else:

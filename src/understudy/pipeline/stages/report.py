@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from understudy._version import __version__
 from understudy.augment import PoolTexts
+from understudy.core.corpus import Corpus
 from understudy.core.manifest import read_json
-from understudy.core.task import Item
 from understudy.data import Dataset
 from understudy.export.folder import annotate
-from understudy.pipeline.run import Run
+from understudy.pipeline.run import POOL_FOLDER, Run
 from understudy.pipeline.stage_cache import StageCache
 from understudy.pipeline.stages.evaluate import EVALUATION, _decided
 from understudy.report.card import render_card
@@ -30,7 +30,7 @@ def compose_report(
     run: Path,
     recipe: Mapping[str, Any],
     dataset: Dataset,
-    pool: Sequence[Item] | PoolTexts,
+    pool: Corpus,
     stages: StageCache,
 ) -> dict[str, Any]:
     """Write ``report.json``, ``report.md`` and ``report.html``, and annotate the exported students."""
@@ -41,7 +41,7 @@ def compose_report(
         "created": found["created"],
         "understudy_version": __version__,
         "task": dataset.task.to_dict(),
-        "data": _describe_data(dataset, pool),
+        "data": _describe_data(dataset, pool, run / POOL_FOLDER),
         "machine": found["machine"],
         "stages": list(stages.done.values()),
         "rows": found["rows"],
@@ -81,13 +81,13 @@ def _annotate(run: Path, document: Mapping[str, Any], row: Mapping[str, Any]) ->
     annotate(folder, report={**shared, "rows": [row]}, card=render_card(facts))
 
 
-def _describe_data(dataset: Dataset, pool: Sequence[Item] | PoolTexts) -> dict[str, Any]:
+def _describe_data(dataset: Dataset, pool: Corpus, folder: Path) -> dict[str, Any]:
     splits = {name: len(getattr(dataset, name)) for name in ("train", "dev", "test")}
     train = set(dataset.train.texts)
-    if isinstance(pool, PoolTexts):
-        given, transfer = pool.counts[0].kept, len(train) + len(pool)
+    if pool.is_on_disk:  # its texts are distinct, and none of them stands in train
+        given, transfer = PoolTexts(folder).counts[0].kept, len(train) + pool.rows
     else:
-        given, transfer = len(tuple(dataset.unlabelled)), len(train | set(pool))
+        given, transfer = dataset.unlabelled.rows, len(train | set(pool))
     return {
         "name": dataset.name,
         "source": dataset.source,

@@ -9,14 +9,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from understudy.augment import PoolTexts
 from understudy.core.configs import LossConfig, TrainingConfig
-from understudy.core.manifest import file_digest, read_json
+from understudy.core.manifest import file_digest
 from understudy.core.task import Item
 from understudy.pipeline.predictors import open_predictor
 from understudy.pipeline.run import Run, stage_name
 from understudy.runtime.layout import Layout
-from understudy.targets.store import LogitStore
 from understudy.tokenization.wordpiece import Vocabulary, load_vocabulary, teacher_vocabulary
 from understudy.training.transfer_set import Transfer
 
@@ -24,7 +22,7 @@ from understudy.training.transfer_set import Transfer
 def train(run: Run) -> None:
     """Train every student on soft targets and, for comparison, on gold labels; and the baseline."""
     for name in run.recipe.students:
-        for is_gold in run.forms:
+        for is_gold in run.gold_variants:
             _train(run, name, LossConfig("gold") if is_gold else run.recipe.loss)
     data = run.dataset
     if not len(data.train):
@@ -44,7 +42,7 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
     data, is_gold = run.dataset, not loss.needs_teacher
     folder = run.train_folder(name, is_gold=is_gold)
     inputs = {
-        "data": [run.labelled_key, run.pool_key],
+        "data": [run.labelled_key, run.pool.fingerprint],
         "teacher": None if is_gold else run.soft_key,
         "loss": asdict(loss),
         "config": asdict(run.recipe.training),
@@ -81,7 +79,7 @@ def _borrowed(run: Run, name: str) -> dict[str, str]:
     """What a student takes from a teacher or a file before it learns: gold labels do not tell of it."""
     options = _options(run, name)
     if "teacher" in (options.vocabulary, options.embeddings) or options.embeddings == "teacher-static":
-        return {"borrowed": run.teacher_key}
+        return {"borrowed": run.teacher.key}
     file = Path(options.embeddings) if options.embeddings else None
     return {"borrowed": file_digest(file)} if file and file.is_file() else {}
 
@@ -97,19 +95,19 @@ def _needed_teacher(run: Run, name: str, loss: LossConfig) -> Any:
     wants_vectors = _options(run, name).embeddings in ("teacher", "teacher-static")
     if not wants_vectors and loss.layers == 0.0:
         return None
-    return open_predictor(run.members[0].order, run.dataset.task).predictor
+    return open_predictor(run.teacher.members[0].spec, run.dataset.task).predictor
 
 
 def _teacher_vocabulary(run: Run, name: str) -> Vocabulary | None:
     if _options(run, name).vocabulary != "teacher":
         return None
-    first = run.members[0]
+    first = run.teacher.members[0]
     if first.source.is_student:
         return load_vocabulary(Layout(Path(first.source.location)).tokenizer)
     from understudy.teachers.source import Source
     from understudy.teachers.transformer import load_tokenizer
 
-    tokenizer = load_tokenizer(Source(first.source.name, first.order.location))
+    tokenizer = load_tokenizer(Source(first.source.name, first.spec.location))
     return teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
 
 
@@ -129,18 +127,16 @@ def transfer_set(run: Run, *, is_gold: bool) -> Transfer:
     data, pool = run.dataset, run.pool
     if is_gold:
         return labelled_only(data.task, data.train.texts, data.train.labels)
-    fingerprint = read_json(run.folder / "logits" / "label.json")["fingerprint"]
-    store = LogitStore(run.store_folder, teacher=fingerprint, labels=data.task.labels)
-    texts = (data.train.texts, data.train.labels)
-    if isinstance(pool, PoolTexts):
+    store, texts = run.store(), (data.train.texts, data.train.labels)
+    if pool.is_on_disk:
         folder = run.folder / ".checkpoints" / TRANSFER
         return with_streamed_targets(
             data.task, *texts, pool, store, folder=folder, progress=run.stages.progress
         )
-    return with_soft_targets(data.task, *texts, pool, store, is_partial=run.outside is not None)
+    return with_soft_targets(data.task, *texts, tuple(pool), store, is_partial=run.teacher.is_kept)
 
 
 def vocabulary_items(run: Run) -> Iterator[Item]:
     """The items whose words make a student's vocabulary: all, or of a streamed pool at most a million."""
-    apart = -(-len(run.pool) // VOCABULARY_TEXTS) if run.is_streamed else 1
+    apart = -(-run.pool.rows // VOCABULARY_TEXTS) if run.is_streamed else 1
     return itertools.chain(run.dataset.train.texts, itertools.islice(run.pool, 0, None, max(1, apart)))

@@ -1,0 +1,81 @@
+"""Models on this machine that teach a run: where each comes from, and what it is opened with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from understudy.core.manifest import digest, file_digest, read_manifest
+from understudy.pipeline.predictors import PredictorSpec
+from understudy.pipeline.recipe import Recipe
+from understudy.teachers.source import Source, resolve_all
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model that teaches a run; most runs have one, an ensemble has several.
+
+    Attributes:
+        name: Name of the run's folder that it is fine-tuned into, and of its stage.
+        source: Where its weights come from.
+        folder: Folder of the run.
+        recipe: Says how it answers.
+    """
+
+    name: str
+    source: Source
+    folder: Path
+    recipe: Recipe
+
+    @cached_property
+    def is_finetuned(self) -> bool:
+        """Whether it brings a head of its own, or is a student already."""
+        if self.source.is_student:
+            return True
+        from understudy.teachers import transformer
+
+        with transformer.quiet():
+            return transformer.is_finetuned(self.source, transformer.load_config(self.source))
+
+    @cached_property
+    def source_key(self) -> str:
+        """Changes when the weights that it comes from change."""
+        if self.source.folder is None:
+            from understudy.teachers import transformer
+
+            with transformer.quiet():
+                commit = transformer.load_config(self.source)._commit_hash  # noqa: SLF001
+            return digest([self.source.location, commit])
+        kinds = (".safetensors", ".bin", ".json", ".onnx")
+        files = sorted(path for path in self.source.folder.rglob("*") if path.suffix in kinds)
+        return digest([file_digest(path) for path in files])
+
+    @property
+    def spec(self) -> PredictorSpec:
+        """How to open it."""
+        if self.source.is_student:
+            return PredictorSpec("student", self.source.location)
+        labels = self.recipe.teacher.labels
+        location = self.source.location if self.is_finetuned else str(self.folder / self.name)
+        return PredictorSpec(
+            "teacher", location, self.recipe.teacher.precision, labels if self.is_finetuned else None
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """Changes when its answers may change."""
+        spec = asdict(self.spec)
+        if self.is_finetuned:
+            return digest([self.source_key, spec["precision"], spec["teacher_labels"]])
+        manifest = read_manifest(self.folder / self.name) or {}
+        return digest([manifest.get("inputs"), spec["precision"]])
+
+
+def members_of(recipe: Recipe, folder: Path) -> tuple[Member, ...]:
+    """The models that a recipe names under ``teacher.model``, in order; none where it names no model."""
+    if recipe.teacher.model is None:
+        return ()
+    sources = resolve_all(recipe.teacher.model)
+    names = ["teacher"] if len(sources) == 1 else [f"teacher-{i + 1}" for i in range(len(sources))]
+    return tuple(Member(name, source, folder, recipe) for name, source in zip(names, sources, strict=True))
