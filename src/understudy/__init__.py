@@ -14,15 +14,42 @@ from typing import TYPE_CHECKING, Any
 from understudy._version import __version__
 
 if TYPE_CHECKING:
+    from understudy.cli.progress_bar import Terminal
+    from understudy.errors import (
+        ArtifactError,
+        DataError,
+        RecipeError,
+        StoreError,
+        TeacherError,
+        UnderstudyError,
+    )
     from understudy.pipeline.distillation import distill
     from understudy.pipeline.result import Result
     from understudy.runtime import Model, load
 
-__all__ = ["Model", "Result", "__version__", "distill", "load"]
+__all__ = [
+    "ArtifactError",
+    "DataError",
+    "Model",
+    "RecipeError",
+    "Result",
+    "StoreError",
+    "TeacherError",
+    "Terminal",
+    "UnderstudyError",
+    "__version__",
+    "distill",
+    "load",
+]
 
 _HOMES = {
+    **dict.fromkeys(
+        ("ArtifactError", "DataError", "RecipeError", "StoreError", "TeacherError", "UnderstudyError"),
+        "understudy.errors",
+    ),
     "Model": "understudy.runtime",
     "Result": "understudy.pipeline.result",
+    "Terminal": "understudy.cli.progress_bar",
     "distill": "understudy.pipeline.distillation",
     "load": "understudy.runtime",
 }
@@ -35,3 +62,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion."""
+    return sorted(__all__)

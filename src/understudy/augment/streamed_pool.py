@@ -320,7 +320,7 @@ def _open(folder: Path, identity: str, names: Sequence[str]) -> dict[str, Any]:
     if state.get("identity") != identity:
         if folder.exists():
             _check_ours(folder)
-        discard(folder)
+        discard(folder, marks=(STATE,))
         folder.mkdir(parents=True)
         nothing = [{"name": name, "made": 0, "removed": {}, "shown": {}} for name in names]
         state = {"identity": identity, "steps": nothing, "shards": []}

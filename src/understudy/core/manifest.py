@@ -68,10 +68,17 @@ def read_json(path: Path) -> Any:
 def publish(folder: Path, about: Mapping[str, Any]) -> Iterator[Path]:
     """Yield an empty folder to write into; on success add the manifest and put it in the place of ``folder``.
 
+    What was there before is replaced as a whole, but only if we wrote it: a folder that holds files and no
+    manifest belongs to somebody else. Files beside ours, which our manifest does not name, are kept.
+
     Args:
-        folder: where the result belongs; what was there before is replaced as a whole.
+        folder: Where the result belongs.
         about: JSON-ready facts for the manifest, beside ``files``.
+
+    Raises:
+        ArtifactError: What stands there was not written by Understudy. It is left as it is.
     """
+    check_ours(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
     for stale in (aside, old):  # left by a killed run
@@ -89,6 +96,7 @@ def publish(folder: Path, about: Mapping[str, Any]) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
         raise
     if folder.exists():
+        _keep_others(folder, aside)
         folder.replace(old)
         aside.replace(folder)
         shutil.rmtree(old)
@@ -96,8 +104,66 @@ def publish(folder: Path, about: Mapping[str, Any]) -> Iterator[Path]:
         aside.replace(folder)
 
 
-def discard(folder: Path) -> None:
-    """Remove a folder, if there is one: renamed first, so that a kill leaves no part of it in its place."""
+def check_ours(folder: Path, marks: Collection[str] = ()) -> None:
+    """Refuse to replace what Understudy did not write.
+
+    Args:
+        folder: Folder to be replaced; one that is absent or empty is anybody's.
+        marks: Names of files that show, as the manifest does, that the folder is ours.
+
+    Raises:
+        ArtifactError: It is a link or a file, or it holds files and none of our marks.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise ArtifactError(f"{folder} is not a folder, but a link or a file. Move it away, and run again.")
+    if not folder.is_dir() or any((folder / name).is_file() for name in marks) or _has_our_manifest(folder):
+        return
+    if any(folder.iterdir()):
+        raise ArtifactError(
+            f"{folder} was not written by Understudy: it holds files, but no {MANIFEST} of ours. Move it "
+            "away, or name another folder; nothing in it was touched."
+        )
+
+
+def _has_our_manifest(folder: Path) -> bool:
+    """Whether there is a manifest that lists files, or one so damaged that nothing can be read of it."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return False
+    try:
+        facts = read_json(path)
+    except ArtifactError:
+        return True
+    return not isinstance(facts, dict) or "files" in facts or not facts
+
+
+def _keep_others(folder: Path, aside: Path) -> None:
+    """Copy files that the manifest does not name into the folder that takes its place."""
+    try:
+        listed = {MANIFEST, *(read_manifest(folder) or {"files": {}})["files"]}
+    except ArtifactError:
+        return  # a damaged manifest of ours: nobody can tell its files from others
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_file() or name in listed or path.suffix == ".tmp":
+            continue
+        kept = aside / name
+        kept = kept.with_name(f"{kept.name}.kept") if kept.exists() else kept
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, kept, follow_symlinks=False)
+
+
+def discard(folder: Path, marks: Collection[str] = ()) -> None:
+    """Remove a folder of ours, if there is one: renamed first, so that a kill leaves no part in its place.
+
+    Args:
+        folder: Folder to be removed.
+        marks: As in `check_ours`.
+
+    Raises:
+        ArtifactError: What stands there was not written by Understudy.
+    """
+    check_ours(folder, marks)
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)  # left by a killed run
     if folder.exists():

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from understudy.core.configs import check_loss
 from understudy.core.manifest import (
     read_json,
     write_bytes,
 )
 from understudy.core.progress import Progress, Silent
-from understudy.core.task import Task
 from understudy.data import load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
 from understudy.pipeline import pseudo_labels as unlabelled
 from understudy.pipeline import streaming
+from understudy.pipeline.checks import check_run
 from understudy.pipeline.recipe import Recipe
-from understudy.pipeline.recipe_file import make_recipe, to_yaml
+from understudy.pipeline.recipe_file import check, make_recipe, to_yaml, with_whole_paths
 from understudy.pipeline.result import Result
-from understudy.pipeline.run import Run, alone
+from understudy.pipeline.run import Run
+from understudy.pipeline.run_folder import claimed
 from understudy.pipeline.stage_cache import StageCache
-from understudy.pipeline.stages.augment import asks_teacher, augment, check_steps
+from understudy.pipeline.stages.augment import asks_teacher, augment
 from understudy.pipeline.stages.evaluate import evaluate
 from understudy.pipeline.stages.export import export
 from understudy.pipeline.stages.finetune import finetune
@@ -38,54 +38,111 @@ STAGES = ("data", "finetune", "augment", "label", "train", "export", "evaluate",
 
 
 def distill(
-    source: str | None = None,
+    source: str | Path | None = None,
     *,
     students: Sequence[str] | str | None = None,
-    teacher: str | Function | None = None,
-    unlabelled: Sequence[str] | str | None = None,
+    teacher: str | Path | Function | None = None,
+    unlabelled: Sequence[str | Path] | str | Path | None = None,
     out: str | Path | None = None,
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | Path | Mapping[str, Any] | None = None,
     until: str = "report",
     progress: Progress | None = None,
-    **settings: Any,
+    **settings: object,
 ) -> Result:
     """Distil a teacher into students and report how good they are.
 
     Args:
-        source: data; see `understudy.data.load_dataset`.
-        students: names; one or several.
-        teacher: folder, hub id or short name; or a function from texts to logits.
-        unlabelled: files or globs of further texts.
-        out: folder of the run; by default ``runs/NAME``. What is there and still valid is used again.
-        recipe: all of it, instead of the arguments above.
-        until: last stage to do, one of `STAGES`.
-        progress: audience.
-        settings: further recipe keys, ``__`` for the dot: ``training__epochs=5``.
+        source: Data: a file, a folder or a named set; see `understudy.data.load_dataset`.
+        students: Name of a student, or several.
+        teacher: Folder, hub id or short name of a model; or a function from texts to logits.
+        unlabelled: Files or globs of further texts.
+        out: Folder of the run; by default ``runs/NAME``. What is there and still valid is used again. A
+            folder that holds anything but a run is refused.
+        recipe: All of it instead of the arguments above: a recipe, the path of its file, or a mapping.
+        until: Last stage to do, one of `STAGES`.
+        progress: Where progress is shown, such as ``understudy.Terminal()``; by default nowhere.
+        settings: Further recipe keys, with ``__`` for the dot: ``training__epochs=5``.
 
     Raises:
-        RecipeError: arguments that do not fit, all named at once.
-        UnderstudyError: data or teacher cannot be used; the message says what to do.
+        RecipeError: Arguments that do not fit, all named at once.
+        UnderstudyError: Data or teacher cannot be used; the message says what to do.
     """
     if until not in STAGES:
         raise RecipeError(f"Unknown stage {until!r}. {nearest(until, STAGES)}")
+    _check_arguments(source, teacher, out)
     flags = {
-        "data.source": source,
-        "data.unlabelled": [unlabelled] if isinstance(unlabelled, str) else unlabelled,
-        "students": [students] if isinstance(students, str) else students,
-        **({"teacher.callable": reference_of(teacher)} if callable(teacher) else {"teacher.model": teacher}),
+        "data.source": _plain(source),
+        "data.unlabelled": _listed(unlabelled),
+        "students": _listed(students),
+        **_teacher_flag(teacher),
     } | {key.replace("__", "."): value for key, value in settings.items()}
-    if recipe is not None and any(value is not None for value in flags.values()):
-        raise RecipeError("Give a recipe or single settings, not both.")
+    made = _made(recipe, flags)
     function = teacher if callable(teacher) else None
-    made = recipe or make_recipe(flags=flags)
+
     steps: Sequence[Callable[[Run], object]] = (finetune, augment, label, train, export, evaluate, report)
     with started(made, Path(out) if out else None, progress or Silent(), function) as run:
         for step in steps[: STAGES.index(until)]:
+            # A pool needs a fine-tuned teacher only where one of its steps asks it.
             if step is not finetune or until != "augment" or asks_teacher(run.recipe):
                 step(run)
         shutil.rmtree(run.folder / ".checkpoints", ignore_errors=True)
     written = read_json(run.folder / "report.json") if until == "report" else None
-    return Result(run.folder, written)
+    return Result(run.folder, written, made.students)
+
+
+def _check_arguments(source: object, teacher: object, out: object) -> None:
+    """Refuse what is neither a name nor a path, and say what to pass.
+
+    Raises:
+        RecipeError: An argument of another type, or an empty one.
+    """
+    if out is not None and not str(out):
+        raise RecipeError("out is empty. Name a folder, or leave it out: then it is runs/NAME.")
+    if source is not None and not isinstance(source, str | Path):
+        raise RecipeError(
+            f"The data is the path of a file or folder, or the name of a set, not a {type(source).__name__}. "
+            "Write it to a file first, such as with frame.to_csv('reviews.csv', index=False)."
+        )
+    if teacher is not None and not isinstance(teacher, str | Path | list | tuple) and not callable(teacher):
+        raise RecipeError(
+            f"The teacher is a folder, a hub id, a short name or a function from texts to logits, not a "
+            f"{type(teacher).__name__}."
+        )
+    if hasattr(teacher, "save_pretrained"):
+        raise RecipeError(
+            "A model object is not a teacher: its tokenizer is missing. Save both into one folder with "
+            "save_pretrained(FOLDER), and give the folder."
+        )
+
+
+def _made(recipe: Recipe | str | Path | Mapping[str, Any] | None, flags: Mapping[str, object]) -> Recipe:
+    """The recipe that was given in any of its forms, or the one that single settings make."""
+    if recipe is None:
+        return make_recipe(flags=flags)
+    if any(value is not None for value in flags.values()):
+        raise RecipeError("Give a recipe or single settings, not both.")
+    if isinstance(recipe, Recipe):
+        return recipe
+    return make_recipe(Path(recipe)) if isinstance(recipe, str | Path) else check(recipe)
+
+
+def _teacher_flag(teacher: str | Path | Function | None) -> dict[str, str | None]:
+    """The recipe key that a teacher stands under."""
+    if callable(teacher):
+        return {"teacher.callable": reference_of(teacher)}
+    return {"teacher.model": _plain(teacher)}
+
+
+def _plain(value: str | Path | None) -> str | None:
+    """A path as a string."""
+    return str(value) if isinstance(value, Path) else value
+
+
+def _listed(values: Sequence[str | Path] | str | Path | None) -> list[str] | None:
+    """One value or several as a list of strings."""
+    if values is None:
+        return None
+    return [str(values)] if isinstance(values, str | Path) else [str(value) for value in values]
 
 
 @contextlib.contextmanager
@@ -108,9 +165,9 @@ def started(
         above = streaming.threshold(recipe, progress) if may_stream else None
         options = {**recipe.data.options, "stream_above": above}
         dataset = load_dataset(recipe.data.source, **options, seed=recipe.seed)
-    _check_task(recipe, dataset.task)
     folder = out or Path("runs") / dataset.name
-    with alone(folder):
+    check_run(recipe, dataset.task, folder)
+    with claimed(folder, recipe.data.source):
         if recipe.data.source is None:
             dataset = unlabelled.labelled_by_teacher(dataset, recipe, folder, progress, function)
         for note in dataset.notes:
@@ -118,24 +175,8 @@ def started(
         for reason, count in dataset.dropped.items():
             if count:
                 progress.say(f"Dropped {count:,}: {reason}.")
-        write_bytes(folder / "recipe.yaml", to_yaml(recipe).encode())
+        write_bytes(folder / "recipe.yaml", to_yaml(with_whole_paths(recipe)).encode())
         stages = StageCache(folder, progress)
         key = {"fingerprint": dataset.fingerprint, "notes": list(dataset.notes), "name": dataset.name}
         stages.run("data", folder / "data", key, lambda about: save_dataset(dataset, folder / "data", about))
         yield Run(folder, recipe, stages, dataset, function)
-
-
-def _check_task(recipe: Recipe, task: Task) -> None:
-    """Refuse what cannot be honoured for this kind of task, before any work is done."""
-    from understudy.students.registry import spec
-
-    check_loss(task, recipe.loss)
-    check_steps(recipe, task)
-    if recipe.data.stream is True and task.kind == "tagging":
-        raise RecipeError("data.stream: sentences of words are tagged in memory. Leave it out.")
-    weights = recipe.training.class_weights or recipe.teacher.finetune.class_weights
-    if weights and task.kind == "regression" and not task.is_binned:
-        raise RecipeError("Class weights weigh labels, but a regression on values has none. Drop them.")
-    for name in recipe.students:
-        if reason := spec(name).refusal(task.kind):
-            raise RecipeError(reason)

@@ -10,8 +10,25 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
+from understudy.data.catalogue import CATALOGUE
 from understudy.errors import RecipeError, nearest
 from understudy.pipeline.recipe import Recipe
+
+PATHS = (
+    ("data", "source"),
+    ("data", "unlabelled"),
+    ("teacher", "model"),
+    ("teacher", "table"),
+    ("teacher", "table", "path"),
+    ("training", "embeddings"),
+)
+"""Keys of a recipe whose values may be paths."""
+
+STEP_PATHS = {"back", "model", "sources", "synonyms", "tags", "there", "vectors"}
+"""Options of steps of augment whose values may be paths."""
+
+GLOB = frozenset("*?[")
+"""Characters that make a pattern of a path."""
 
 
 def make_recipe(
@@ -27,7 +44,7 @@ def make_recipe(
     Raises:
         RecipeError: everything that is wrong, at once.
     """
-    tree = _read(file) if file else {}
+    tree = _beside(_read(file), file.resolve().parent) if file else {}
     for key, value in (flags or {}).items():
         if value is not None:
             _put(tree, key, value)
@@ -55,6 +72,68 @@ def check(tree: Mapping[str, Any], where: str | None = None) -> Recipe:
 def to_yaml(recipe: Recipe) -> str:
     """The resolved recipe, every default written out, as a file that `make_recipe` reads."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def with_whole_paths(recipe: Recipe) -> Recipe:
+    """The recipe with whole paths of data, unlabelled files and teacher: it can be run from any folder."""
+    source = recipe.data.source
+    data = recipe.data.model_copy(
+        update={
+            "source": None if source is None else _whole(source, Path.cwd()),
+            "unlabelled": tuple(_whole(pattern, Path.cwd()) for pattern in recipe.data.unlabelled),
+        }
+    )
+    model = recipe.teacher.model
+    names = model if isinstance(model, tuple) else (model,)
+    whole = tuple(name and _whole(name, Path.cwd()) for name in names)
+    teacher = recipe.teacher.model_copy(update={"model": whole if isinstance(model, tuple) else whole[0]})
+    return recipe.model_copy(update={"data": data, "teacher": teacher})
+
+
+def _beside(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A recipe's tree in which relative paths are found beside the recipe, whatever the current folder is.
+
+    A path that does not lead anywhere from there is left as it is: it may be a name, or a path that the
+    current folder knows.
+    """
+    for keys in PATHS:
+        part: Any = tree
+        for key in keys[:-1]:
+            part = part.get(key) if isinstance(part, dict) else None
+        held = part.get(keys[-1]) if isinstance(part, dict) else None
+        if isinstance(held, str):
+            part[keys[-1]] = _whole(held, folder)
+        elif isinstance(held, list):
+            part[keys[-1]] = [_whole(each, folder) if isinstance(each, str) else each for each in held]
+    tree_steps = tree.get("augment")
+    for step in tree_steps if isinstance(tree_steps, list) else ():
+        for options in step.values() if isinstance(step, dict) else ():
+            _options_beside(options, folder)
+    return tree
+
+
+def _options_beside(options: object, folder: Path) -> None:
+    """The same for the options of a step of augment."""
+    if not isinstance(options, dict):
+        return
+    for name in STEP_PATHS & options.keys():
+        held = options[name]
+        if isinstance(held, str):
+            options[name] = _whole(held, folder)
+        elif isinstance(held, list):
+            options[name] = [_whole(each, folder) if isinstance(each, str) else each for each in held]
+
+
+def _whole(name: str, folder: Path) -> str:
+    """The whole path of a file, folder or glob that leads somewhere from ``folder``; else the name as it is."""
+    path = Path(name)
+    if path.is_absolute() or not name.strip() or name.startswith("~") or name in CATALOGUE:
+        return name
+    try:
+        is_there = (folder / path).exists() or (GLOB & set(name) and any(folder.glob(name)))
+    except (OSError, ValueError):  # a name that no file can have, such as a very long sentence
+        return name
+    return str(folder / path) if is_there else name
 
 
 def _read(file: Path) -> dict[str, Any]:

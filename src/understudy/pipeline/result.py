@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from understudy.core.manifest import read_manifest
 from understudy.errors import RecipeError
 from understudy.report.verdict import best
+from understudy.runtime.layout import slug
 
 
 @dataclass(frozen=True)
@@ -16,18 +17,21 @@ class Result:
     """What a run left behind.
 
     Attributes:
-        folder: of the run.
-        report: the contents of ``report.json``; ``None`` where the run ended before it.
+        folder: Folder of the run.
+        report: Contents of ``report.json``; ``None`` where the run ended before it.
+        students: Names of the students that the recipe asks for. Others that an earlier recipe left in the
+            folder are not this run's.
     """
 
     folder: Path
-    report: dict[str, Any] | None
+    report: dict[str, Any] | None = field(repr=False)
+    students: tuple[str, ...] = ()
 
     @property
     def models(self) -> dict[str, Path]:
         """Student → folder to hand to `understudy.load`."""
-        folders = sorted(path.parent for path in (self.folder / "models").glob("*/config.json"))
-        return {(read_manifest(folder) or {})["name"]: folder for folder in folders}
+        folders = {name: self.folder / "models" / slug(name) for name in self.students}
+        return {name: folder for name, folder in folders.items() if read_manifest(folder) is not None}
 
     @property
     def best(self) -> Path:
@@ -45,5 +49,11 @@ class Result:
 
     @property
     def html(self) -> Path:
-        """The report to open in a browser."""
+        """The report to open in a browser.
+
+        Raises:
+            RecipeError: the run ended before its report.
+        """
+        if self.report is None:
+            raise RecipeError("This run ended before its report. Run it to the end: until='report'.")
         return self.folder / "report.html"

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from understudy.augment import PoolTexts
 from understudy.core.corpus import Corpus, Items
 from understudy.core.items import from_json
 from understudy.core.manifest import digest, read_json, verify
 from understudy.data import Dataset
-from understudy.errors import RecipeError
 from understudy.evaluation.machine import cpu_name
 from understudy.pipeline.label_record import LabelRecord
 from understudy.pipeline.recipe import Recipe
@@ -33,32 +28,6 @@ POOL = "pool.jsonl"
 
 POOL_FOLDER = "augment"
 """Folder of a run that has the pool."""
-
-
-LOCK = ".lock"
-"""File of a run's folder that a process at work there holds."""
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run's folder; a process that ends, however it ends, lets go of it.
-
-    Raises:
-        RecipeError: another one is at work there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, blocking=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise RecipeError(
-            f"Another process is at work in {folder}. Wait until it is done, or name another folder with "
-            "--out: two would pay and write everything twice."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @dataclass

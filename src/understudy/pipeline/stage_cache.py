@@ -1,10 +1,10 @@
-"""Stages of a run: each writes one folder, and is skipped while its inputs have not changed."""
+"""The stages of a run: each writes one folder, and is skipped while its inputs have not changed."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from understudy.core.progress import Progress
 from understudy.errors import ArtifactError
 
 RECORD = "stages.json"
+"""File of a run with the seconds that each stage took when it was last done."""
 
 
 def wanted_digest(name: str, inputs: Mapping[str, Any]) -> str:
@@ -21,20 +22,39 @@ def wanted_digest(name: str, inputs: Mapping[str, Any]) -> str:
     return digest({**inputs, "stage": name, "version": __version__})
 
 
+@dataclass(frozen=True)
+class StageFact:
+    """What became of a stage in this run.
+
+    Attributes:
+        name: Name of the stage.
+        seconds: Seconds that it took the last time it was really done.
+        skipped: Whether there was nothing to do.
+    """
+
+    name: str
+    seconds: float
+    skipped: bool
+
+
 @dataclass
 class StageCache:
     """The stages of the run in ``folder``: what was done, what was skipped, and the seconds each took.
 
     Attributes:
-        folder: of the run.
-        progress: audience.
-        done: stage name → ``{"name", "seconds", "skipped"}``, in order; seconds are those of the last time
-            the stage really ran.
+        folder: Folder of the run.
+        progress: Where progress is shown.
+        done: Facts about each stage by its name, in the order in which the stages came.
     """
 
     folder: Path
     progress: Progress
-    done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    done: dict[str, StageFact] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        """The facts for the report."""
+        return [asdict(fact) for fact in self.done.values()]
 
     def run(
         self, name: str, folder: Path, inputs: Mapping[str, Any], work: Callable[[dict[str, Any]], None]
@@ -42,10 +62,10 @@ class StageCache:
         """Do a stage unless its folder is there, whole, and made from the same inputs.
 
         Args:
-            name: of the stage.
-            folder: that the stage writes with `understudy.core.manifest.publish`.
+            name: Name of the stage.
+            folder: Folder that the stage writes with `understudy.core.manifest.publish`.
             inputs: JSON-ready; everything that decides the result.
-            work: called with what the folder's manifest must hold.
+            work: Called with what the folder's manifest must hold.
 
         Returns:
             Digest of the inputs, for stages that build on this one.
@@ -54,6 +74,7 @@ class StageCache:
         if self.is_current(name, folder, wanted):
             self.skip(name)
             return wanted
+
         self.progress.say(f"{name} …")
         started = time.perf_counter()
         work({"inputs": wanted})
@@ -61,16 +82,16 @@ class StageCache:
         return wanted
 
     def note(self, name: str, seconds: float) -> None:
-        """Record that a stage ran."""
+        """Record that a stage was done."""
         self.progress.say(f"{name}: done in {seconds:.1f} s")
-        self.done[name] = {"name": name, "seconds": round(seconds, 3), "skipped": False}
+        self.done[name] = StageFact(name, round(seconds, 3), skipped=False)
         write_json(self.folder / RECORD, {**self._recorded(), name: seconds})
 
     def skip(self, name: str, why: str = "unchanged") -> None:
         """Record that a stage had nothing to do, and say so."""
         seconds = self._recorded().get(name, 0.0)
         self.progress.say(f"{name}: {why}, skipped")
-        self.done[name] = {"name": name, "seconds": round(seconds, 3), "skipped": True}
+        self.done[name] = StageFact(name, round(seconds, 3), skipped=True)
 
     def is_current(self, name: str, folder: Path, wanted: str) -> bool:
         """Whether a folder is there, whole, and made from inputs with this digest."""
@@ -85,6 +106,11 @@ class StageCache:
         return True
 
     def _recorded(self) -> dict[str, float]:
+        """Seconds by stage. A damaged record loses these numbers alone, so the run goes on without it."""
         path = self.folder / RECORD
-        recorded: dict[str, float] = read_json(path) if path.is_file() else {}
-        return recorded
+        try:
+            recorded = read_json(path) if path.is_file() else {}
+        except ArtifactError:
+            return {}
+        seconds = recorded.items() if isinstance(recorded, dict) else ()
+        return {name: float(value) for name, value in seconds if isinstance(value, int | float)}

@@ -24,6 +24,7 @@ from understudy.teachers.inputs import TransformerInputs, check_items, encode, e
 from understudy.teachers.loading import (
     FACTS_FILE,
     HEAD_FILE,
+    Ability,
     is_finetuned,
     load_body,
     load_config,
@@ -34,7 +35,7 @@ from understudy.teachers.loading import (
     read_ability,
 )
 from understudy.teachers.modules import Headed, MeanPooled, states_of
-from understudy.teachers.source import resolve
+from understudy.teachers.source import Source, resolve
 from understudy.tokenization.batching import budgeted_batches
 
 __all__ = [
@@ -53,6 +54,65 @@ __all__ = [
 
 TOKEN_BUDGET = 640
 """Tokens a batch when answering; such batches stay in a core's cache, larger ones were slower."""
+
+
+def columns_for(
+    task: Task, own: Task, name: str, kinds: Sequence[str], bounds: tuple[float, float] | None
+) -> list[int]:
+    """For each label of a task, the column of a teacher that answers it, matched by name.
+
+    The only column of a regression on values needs no name.
+
+    Args:
+        task: The task to be answered.
+        own: The teacher's own task.
+        name: What the user calls the teacher.
+        kinds: Kinds of task that its head may be of.
+        bounds: In a regression on values, the values that its outputs 0 and 1 stand for.
+
+    Raises:
+        TeacherError: Its kind is another, or the label names differ; the message shows both.
+    """
+    if task.kind not in kinds:
+        raise TeacherError(
+            f"The teacher {name!r} answers tasks of kind {' or '.join(kinds)}, but this task "
+            f"is of kind {task.kind}. Choose a teacher of that kind, or fine-tune a bare encoder."
+        )
+    is_value = bounds is not None and task.bounds is not None
+    columns = [0] if is_value else match(own.labels, task.labels)
+    if columns is None:
+        raise TeacherError(
+            f"The teacher {name!r} does not answer this task. Its labels: {list(own.labels)}. "
+            f"The task's labels: {list(task.labels)}. Rename one side (--teacher-labels names the "
+            "teacher's columns in order), or choose another teacher."
+        )
+    return columns
+
+
+def check_answers(source: Source, task: Task, labels: Sequence[str] | None = None) -> None:
+    """Refuse a fine-tuned model that does not answer a task; only its config is read.
+
+    Args:
+        source: The model.
+        task: The task to be answered.
+        labels: Names of its columns, for a model that does not say them itself.
+
+    Raises:
+        TeacherError: Its kind is another, or its labels are not the task's.
+    """
+    with quiet():
+        ability = read_ability(source, load_config(source))
+    own = _own_task(source, ability, labels)
+    columns_for(task, own, source.name, ability.kinds, own.bounds)
+
+
+def _own_task(source: Source, ability: Ability, labels: Sequence[str] | None) -> Task:
+    """The task that a fine-tuned model answers by its own config."""
+    if labels and len(labels) != len(ability.labels):
+        raise TeacherError(
+            f"{source.name!r} gives {len(ability.labels)} logits, but labels are {list(labels)}."
+        )
+    return ability.task(tuple(labels or ()))
 
 
 class Teacher:
@@ -126,16 +186,13 @@ class Teacher:
                     "it first: `understudy finetune DATA --teacher " + source.name + "`."
                 )
             ability = read_ability(source, config)
-            if labels and len(labels) != len(ability.labels):
-                raise TeacherError(
-                    f"{source.name!r} gives {len(ability.labels)} logits, but labels are {list(labels)}."
-                )
+            own = _own_task(source, ability, labels)
             module = load_module(source, ability)
             tokenizer = load_tokenizer(source)
         teacher = cls(
             module.float(),
             tokenizer,
-            ability.task(tuple(labels or ())),
+            own,
             name=source.name,
             precision=precision,
             kinds=ability.kinds,
@@ -150,19 +207,7 @@ class Teacher:
         Raises:
             TeacherError: its kind is another, or the label names differ; the message shows both.
         """
-        if task.kind not in self.kinds:
-            raise TeacherError(
-                f"The teacher {self.name!r} answers tasks of kind {' or '.join(self.kinds)}, but this task "
-                f"is of kind {task.kind}. Choose a teacher of that kind, or fine-tune a bare encoder."
-            )
-        is_value = self.bounds is not None and task.bounds is not None
-        columns = [0] if is_value else match(self.task.labels, task.labels)
-        if columns is None:
-            raise TeacherError(
-                f"The teacher {self.name!r} does not answer this task. Its labels: {list(self.task.labels)}. "
-                f"The task's labels: {list(task.labels)}. Rename one side (--teacher-labels names the "
-                "teacher's columns in order), or choose another teacher."
-            )
+        columns = columns_for(task, self.task, self.name, self.kinds, self.bounds)
         arranged = Teacher(
             self.module,
             self.tokenizer,

@@ -221,7 +221,8 @@ def grow(run: Run) -> None:
 
     def work(about: dict[str, Any]) -> None:
         if any((run.pool_folder / name).is_file() for name in (MANIFEST, POOL)):
-            discard(run.pool_folder)  # of other inputs, of a run in memory, or damaged
+            # It is of other inputs, of a run in memory, or damaged.
+            discard(run.pool_folder, marks=(POOL,))
         stream_pool(
             files,
             steps,

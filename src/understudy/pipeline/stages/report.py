@@ -43,7 +43,7 @@ def compose_report(
         "task": dataset.task.to_dict(),
         "data": _describe_data(dataset, pool, run / POOL_FOLDER),
         "machine": found["machine"],
-        "stages": list(stages.done.values()),
+        "stages": stages.facts,
         "rows": found["rows"],
         "disagreements": found["disagreements"],
         "recipe": dict(recipe),

@@ -1,0 +1,125 @@
+"""What a recipe cannot ask of this data, this teacher and these students: told before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+
+from understudy.core.configs import TrainingConfig, check_loss
+from understudy.core.task import Task
+from understudy.errors import RecipeError, UnderstudyError
+from understudy.pipeline.local_teacher import members_of
+from understudy.pipeline.recipe import Recipe
+from understudy.pipeline.stages.augment import check_steps
+
+MOST_PARAMETERS = 1_000_000_000
+"""Parameters of a student, at most: four bytes each, and three times that while it is trained."""
+
+VECTORS_OF_TEACHER = ("teacher", "teacher-static")
+"""Values of ``training.embeddings`` that are not a file."""
+
+
+def check_run(recipe: Recipe, task: Task, folder: Path) -> None:
+    """Refuse what cannot be honoured, with every problem in one error.
+
+    Args:
+        recipe: The recipe, which is valid in itself.
+        task: The task that the data turned out to be.
+        folder: Folder of the run.
+
+    Raises:
+        RecipeError: All that is wrong. A single problem keeps its own words.
+    """
+    problems = [str(problem) for problem in _problems(recipe, task, folder)]
+    if len(problems) == 1:
+        raise RecipeError(problems[0])
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in dict.fromkeys(problems))
+        raise RecipeError(f"The recipe has {len(problems)} problems with this data:\n{listed}")
+
+
+def _problems(recipe: Recipe, task: Task, folder: Path) -> Iterator[UnderstudyError]:
+    """Every problem; a check that cannot be made since another one failed is left out."""
+    checks: list[Callable[[], None]] = [
+        lambda: check_loss(task, recipe.loss),
+        lambda: check_steps(recipe, task),
+        lambda: _check_kind(recipe, task),
+        lambda: _check_teacher(recipe, task, folder),
+    ]
+    for name in recipe.students:
+        checks += [
+            lambda name=name: _check_student(name, recipe, task),  # type: ignore[misc]
+            lambda name=name: _check_start(name, recipe),  # type: ignore[misc]
+        ]
+    for check in checks:
+        try:
+            check()
+        except UnderstudyError as error:
+            yield error
+
+
+def _check_kind(recipe: Recipe, task: Task) -> None:
+    """Options that a kind of task has no use for."""
+    if recipe.data.stream is True and task.kind == "tagging":
+        raise RecipeError("data.stream: sentences of words are tagged in memory. Leave it out.")
+    weights = recipe.training.class_weights or recipe.teacher.finetune.class_weights
+    if weights and task.kind == "regression" and not task.is_binned:
+        raise RecipeError("Class weights weigh labels, but a regression on values has none. Drop them.")
+
+
+def _check_student(name: str, recipe: Recipe, task: Task) -> None:
+    """The kind of task, the sizes behind the name, and the loss on layers."""
+    from understudy.students.registry import parse, spec
+
+    student, parsed = spec(name), parse(name)
+    if reason := student.refusal(task.kind):
+        raise RecipeError(reason)
+
+    usual = {field.name: field.default for field in fields(student.config)}
+    for size, value in parsed.sizes.items():
+        _check_size(f"{name}: {size}", value, usual[size])
+    options = replace(recipe.training, **parsed.options)
+    sizes = {**parsed.sizes, "vocabulary_size": options.vocabulary_size}
+    parameters = student.parameters(student.config(**sizes), len(task.labels))
+    if parameters > MOST_PARAMETERS:
+        raise RecipeError(
+            f"{name} would have {parameters:,} parameters, but a student has {MOST_PARAMETERS:,} at most. "
+            "Choose smaller sizes."
+        )
+
+    if recipe.loss.layers > 0.0 and not hasattr(student.encoder, "inside"):
+        raise RecipeError(
+            f"loss.layers compares layers of transformers, but {name} is not one. Drop it, or choose a BERT."
+        )
+
+
+def _check_size(what: str, value: object, usual: object) -> None:
+    """A size has the type of the student's own, and is greater than 0."""
+    if isinstance(usual, bool) or not isinstance(usual, int):
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise RecipeError(f"{what} is {value!r}, but must be a whole number of at least 1, such as {usual}.")
+
+
+def _check_start(name: str, recipe: Recipe) -> None:
+    """Word vectors that a student starts from must be there."""
+    from understudy.students.registry import parse
+
+    options: TrainingConfig = replace(recipe.training, **parse(name).options)
+    source = options.embeddings
+    if source and source not in VECTORS_OF_TEACHER and not Path(source).is_file():
+        raise RecipeError(
+            f"training.embeddings: there is no file {source!r} of word vectors. Give one, or "
+            f"{' or '.join(map(repr, VECTORS_OF_TEACHER))}."
+        )
+
+
+def _check_teacher(recipe: Recipe, task: Task, folder: Path) -> None:
+    """A model that is fine-tuned already must answer this task; its weights are not read for that."""
+    for member in members_of(recipe, folder):
+        if not member.is_finetuned or member.source.is_student:
+            continue
+        from understudy.teachers.transformer import check_answers
+
+        check_answers(member.source, task, recipe.teacher.labels)
