@@ -3,7 +3,7 @@ import pytest
 from understudy.augment import read_steps
 from understudy.errors import RecipeError
 from understudy.pipeline.recipe import Recipe
-from understudy.pipeline.recipe_file import make_recipe, to_yaml
+from understudy.pipeline.recipe_file import make_recipe, to_yaml, with_whole_paths
 from understudy.teachers.configs import EndpointConfig
 
 
@@ -181,3 +181,37 @@ def test_another_server_is_lent_nothing():
         make_recipe(None, {**flags, "augment": [{"paraphrase": {"model": "small"}}]})
     with pytest.raises(RecipeError, match="paraphrase needs base_url and model"):
         made(augment=["paraphrase"])
+
+
+def test_paths_are_found_beside_the_recipe(tmp_path, monkeypatch):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    for folder in (home, elsewhere):
+        folder.mkdir()
+        (folder / "data.csv").write_text("text,label\na,b\n")
+    (home / "words.txt").write_text("x")
+    (home / "recipe.yaml").write_text(
+        "data: {source: data.csv, unlabelled: ['more*.txt', words.txt]}\n"
+        "augment: [{eda: {synonyms: words.txt, operations: [swap]}}]\n"
+        "training: {embeddings: words.txt}\n"
+    )
+    monkeypatch.chdir(elsewhere)
+    recipe = make_recipe(home / "recipe.yaml")
+    assert recipe.data.source == str(home / "data.csv")
+    assert recipe.data.unlabelled == ("more*.txt", str(home / "words.txt"))
+    assert recipe.training.embeddings == str(home / "words.txt")
+    assert recipe.augment[0]["eda"] == {"synonyms": str(home / "words.txt"), "operations": ["swap"]}
+
+
+def test_names_stay_names(tmp_path, monkeypatch):
+    (tmp_path / "sst2").mkdir()
+    (tmp_path / "recipe.yaml").write_text("data: {source: sst2}\nteacher: {model: minilm}\n")
+    monkeypatch.chdir(tmp_path)
+    recipe = with_whole_paths(make_recipe(tmp_path / "recipe.yaml"))
+    assert (recipe.data.source, recipe.teacher.model) == ("sst2", "minilm")
+
+
+def test_a_saved_recipe_has_whole_paths(tmp_path, monkeypatch):
+    (tmp_path / "data.csv").write_text("text,label\na,b\n")
+    monkeypatch.chdir(tmp_path)
+    recipe = with_whole_paths(make_recipe(flags={"data.source": "data.csv"}))
+    assert recipe.data.source == str(tmp_path / "data.csv")

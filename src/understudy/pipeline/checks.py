@@ -50,6 +50,7 @@ def _problems(recipe: Recipe, task: Task, folder: Path) -> Iterator[UnderstudyEr
     for name in recipe.students:
         checks += [
             lambda name=name: _check_student(name, recipe, task),  # type: ignore[misc]
+            lambda name=name: _check_layers(name, recipe),  # type: ignore[misc]
             lambda name=name: _check_start(name, recipe),  # type: ignore[misc]
         ]
     for check in checks:
@@ -69,7 +70,7 @@ def _check_kind(recipe: Recipe, task: Task) -> None:
 
 
 def _check_student(name: str, recipe: Recipe, task: Task) -> None:
-    """The kind of task, the sizes behind the name, and the loss on layers."""
+    """The kind of task, and the sizes behind the name."""
     from understudy.students.registry import parse, spec
 
     student, parsed = spec(name), parse(name)
@@ -79,6 +80,7 @@ def _check_student(name: str, recipe: Recipe, task: Task) -> None:
     usual = {field.name: field.default for field in fields(student.config)}
     for size, value in parsed.sizes.items():
         _check_size(f"{name}: {size}", value, usual[size])
+
     options = replace(recipe.training, **parsed.options)
     sizes = {**parsed.sizes, "vocabulary_size": options.vocabulary_size}
     parameters = student.parameters(student.config(**sizes), len(task.labels))
@@ -88,7 +90,12 @@ def _check_student(name: str, recipe: Recipe, task: Task) -> None:
             "Choose smaller sizes."
         )
 
-    if recipe.loss.layers > 0.0 and not hasattr(student.encoder, "inside"):
+
+def _check_layers(name: str, recipe: Recipe) -> None:
+    """A loss on layers needs a student that has the layers of a transformer."""
+    from understudy.students.registry import spec
+
+    if recipe.loss.layers > 0.0 and not hasattr(spec(name).encoder, "inside"):
         raise RecipeError(
             f"loss.layers compares layers of transformers, but {name} is not one. Drop it, or choose a BERT."
         )

@@ -125,7 +125,7 @@ def _options_beside(options: object, folder: Path) -> None:
 
 
 def _whole(name: str, folder: Path) -> str:
-    """The whole path of a file, folder or glob that leads somewhere from ``folder``; else the name as it is."""
+    """The whole path of a file, folder or glob that leads somewhere from ``folder``; else the name itself."""
     path = Path(name)
     if path.is_absolute() or not name.strip() or name.startswith("~") or name in CATALOGUE:
         return name

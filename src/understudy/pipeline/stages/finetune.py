@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from typing import Any
 
@@ -33,6 +34,7 @@ def _finetune(run: Run, member: Member, stage: str) -> None:
     def work(about: dict[str, Any]) -> None:
         from understudy.teachers.finetune import finetune as train_teacher
 
+        checkpoint = run.checkpoint(member.name, about["inputs"])
         done = train_teacher(
             member.source,
             data.task,
@@ -40,12 +42,14 @@ def _finetune(run: Run, member: Member, stage: str) -> None:
             (data.dev.texts, data.dev.labels),
             config=config,
             seed=run.recipe.seed,
-            checkpoint=run.checkpoint(member.name, about["inputs"]),
+            checkpoint=checkpoint,
             progress=run.stages.progress,
         )
+
         with publish(run.folder / member.name, about) as aside:
             done.teacher.save(aside)
             facts = {"curve": [asdict(epoch) for epoch in done.curve], "seconds": done.seconds}
             (aside / "finetuning.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
+        shutil.rmtree(checkpoint, ignore_errors=True)
 
     run.stages.run(stage, run.folder / member.name, inputs, work)

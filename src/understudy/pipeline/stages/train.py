@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -55,6 +56,7 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
         from understudy.training.fit import fit
         from understudy.training.torch_student import save_trained
 
+        checkpoint = run.checkpoint(folder.name, about["inputs"])
         trained = fit(
             name,
             data.task,
@@ -66,11 +68,12 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
             vocabulary_items=vocabulary_items(run),
             teacher_vocabulary=_teacher_vocabulary(run, name),
             teacher=_needed_teacher(run, name, loss),
-            checkpoint=run.checkpoint(folder.name, about["inputs"]),
+            checkpoint=checkpoint,
             progress=run.stages.progress,
             what=stage_name("training", name, is_gold=is_gold),
         )
         save_trained(trained, folder, about)
+        shutil.rmtree(checkpoint, ignore_errors=True)
 
     run.stages.run(stage_name("train", name, is_gold=is_gold), folder, inputs, work)
 

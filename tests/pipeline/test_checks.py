@@ -1,0 +1,71 @@
+"""What a recipe cannot ask is told before the teacher is fine-tuned or asked, and all of it at once."""
+
+import pytest
+
+from understudy.core.task import Task
+from understudy.errors import RecipeError
+from understudy.pipeline.checks import check_run
+from understudy.pipeline.distillation import distill
+from understudy.pipeline.recipe_file import make_recipe
+
+TASK = Task(("bad", "good"), "classification")
+
+
+def judge(texts):
+    pytest.fail("the teacher was asked")
+
+
+def problems(*assignments, task=TASK, **flags):
+    flags = {"data.source": "sst2", **{key.replace("__", "."): value for key, value in flags.items()}}
+    recipe = make_recipe(None, flags, assignments)
+    with pytest.raises(RecipeError) as error:
+        check_run(recipe, task, None)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("value", ["abc", "-5", "0", "1.5", "1e9"])
+def test_a_size_that_is_not_one_is_told(value):
+    said = problems(students=[f"cbow.v1:width={value}"])
+    assert said.startswith("cbow.v1:width=")
+    assert "must be a whole number of at least 1" in said
+
+
+def test_a_student_of_a_billion_parameters_is_refused():
+    assert "parameters, but a student has 1,000,000,000 at most" in problems(
+        students=["cbow.v1:width=1000000000"]
+    )
+
+
+def test_missing_vectors_are_told():
+    said = problems("training.embeddings=/nothere", students=["cbow.v1"])
+    assert "training.embeddings: there is no file '/nothere' of word vectors." in said
+
+
+def test_a_loss_on_layers_needs_a_transformer():
+    assert "cbow.v1 is not one. Drop it, or choose a BERT." in problems("loss.layers=1")
+
+
+def test_labels_of_a_finetuned_teacher_are_compared_from_its_config_alone(write_model, monkeypatch):
+    other = write_model("bert", labels=("no", "yes"))
+    monkeypatch.setattr(
+        "understudy.teachers.transformer.load_module", lambda *_: pytest.fail("weights were read")
+    )
+    said = problems(teacher__model=str(other))
+    assert "['no', 'yes']" in said
+    assert "['bad', 'good']" in said
+
+
+def test_all_problems_are_told_at_once():
+    said = problems(
+        "training.embeddings=/nothere", "loss.layers=1", students=["cbow.v1:width=-5", "dan.v1:width=abc"]
+    )
+    for part in ("problems with this data", "width is -5", "width is 'abc'", "/nothere", "choose a BERT"):
+        assert part in said
+
+
+def test_nothing_is_asked_or_written_before(toy, tmp_path):
+    rows = [f"{text},{'good' if label else 'bad'}" for text, label in zip(*toy(60), strict=True)]
+    (tmp_path / "data.csv").write_text("text,label\n" + "\n".join(rows))
+    with pytest.raises(RecipeError, match="width is 'abc'"):
+        distill(tmp_path / "data.csv", teacher=judge, students="cbow.v1:width=abc", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
