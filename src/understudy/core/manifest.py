@@ -20,7 +20,7 @@ from understudy.errors import ArtifactError
 MANIFEST = "manifest.json"
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """SHA-256 (hex) of a JSON-ready value; keys in any order give the same digest."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -45,7 +45,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         aside.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write a JSON-ready value, whole or not at all."""
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
@@ -65,7 +65,7 @@ def read_json(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def publish(folder: Path, about: Mapping[str, Any]) -> Iterator[Path]:
+def publish(folder: Path, about: Mapping[str, object]) -> Iterator[Path]:
     """Yield an empty folder to write into; on success add the manifest and put it in the place of ``folder``.
 
     What was there before is replaced as a whole, but only if we wrote it: a folder that holds files and no
@@ -183,7 +183,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest  # type: ignore[no-any-return]
 
 
-def _is_listed(facts: Any) -> bool:
+def _is_listed(facts: object) -> bool:
     return isinstance(facts, dict) and {"bytes", "sha256"} <= facts.keys()
 
 

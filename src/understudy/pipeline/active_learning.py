@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from understudy.core.corpus import Items
 from understudy.core.manifest import digest, read_json, write_bytes, write_json
@@ -135,7 +134,9 @@ def _buy(run: Run, how: str, batch: int, rounds: int) -> ActiveLearning:
 
 def _known(path: Path, key: str) -> list[Point]:
     """The curve as it stands on disk, if it is of the same teacher, data and student."""
-    found: dict[str, Any] = read_json(path) if path.is_file() else {"key": None}
+    if not path.is_file():
+        return []
+    found = read_json(path)
     return [Point(**point) for point in found["points"]] if found["key"] == key else []
 
 

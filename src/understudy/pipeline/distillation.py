@@ -6,7 +6,6 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from understudy.core.manifest import (
     read_json,
@@ -44,7 +43,7 @@ def distill(
     teacher: str | Path | Function | None = None,
     unlabelled: Sequence[str | Path] | str | Path | None = None,
     out: str | Path | None = None,
-    recipe: Recipe | str | Path | Mapping[str, Any] | None = None,
+    recipe: Recipe | str | Path | Mapping[str, object] | None = None,
     until: str = "report",
     progress: Progress | None = None,
     **settings: object,
@@ -115,7 +114,7 @@ def _check_arguments(source: object, teacher: object, out: object) -> None:
         )
 
 
-def _made(recipe: Recipe | str | Path | Mapping[str, Any] | None, flags: Mapping[str, object]) -> Recipe:
+def _made(recipe: Recipe | str | Path | Mapping[str, object] | None, flags: Mapping[str, object]) -> Recipe:
     """The recipe that was given in any of its forms, or the one that single settings make."""
     if recipe is None:
         return make_recipe(flags=flags)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from understudy.core.progress import Silent
 from understudy.core.task import Item, Task
@@ -49,7 +49,7 @@ class Estimate:
 
 
 def dry_run(
-    file: Path | None, flags: Mapping[str, Any], assignments: Sequence[str], out: Path | None = None
+    file: Path | None, flags: Mapping[str, object], assignments: Sequence[str], out: Path | None = None
 ) -> str:
     """What the run that a recipe describes would still ask of endpoints, and what that may cost.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy.core.manifest import digest, verify
-from understudy.core.task import THRESHOLD, FloatArray, Predictor, Task
+from understudy.core.task import THRESHOLD, FloatArray, Item, Predictor, Task
 from understudy.errors import TeacherError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Relabelled:
                 f"{list(own.labels)}; asked for is a {self.task.kind} task with {list(self.task.labels)}."
             )
 
-    def logits(self, texts: Sequence[Any]) -> FloatArray:
+    def logits(self, texts: Sequence[Item]) -> FloatArray:
         """Logits ``(rows, c)`` in the order of ``task.labels``."""
         own = self.predictor.task.index
         return self.predictor.logits(texts)[:, [own[label] for label in self.task.labels]]

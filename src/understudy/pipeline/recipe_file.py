@@ -32,7 +32,7 @@ GLOB = frozenset("*?[")
 
 
 def make_recipe(
-    file: Path | None = None, flags: Mapping[str, Any] | None = None, assignments: Sequence[str] = ()
+    file: Path | None = None, flags: Mapping[str, object] | None = None, assignments: Sequence[str] = ()
 ) -> Recipe:
     """Put a recipe together: the file, over it the flags, over those the assignments.
 
@@ -58,7 +58,7 @@ def make_recipe(
     return check(tree, str(file) if file else None)
 
 
-def check(tree: Mapping[str, Any], where: str | None = None) -> Recipe:
+def check(tree: Mapping[str, object], where: str | None = None) -> Recipe:
     """Validate a nested mapping, and name every problem in one error."""
     try:
         return Recipe.model_validate(tree)
@@ -90,7 +90,7 @@ def with_whole_paths(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"data": data, "teacher": teacher})
 
 
-def _beside(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _beside(tree: dict[str, object], folder: Path) -> dict[str, object]:
     """A recipe's tree in which relative paths are found beside the recipe, whatever the current folder is.
 
     A path that does not lead anywhere from there is left as it is: it may be a name, or a path that the
@@ -136,7 +136,7 @@ def _whole(name: str, folder: Path) -> str:
     return str(folder / path) if is_there else name
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, object]:
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -156,7 +156,7 @@ def _parse(text: str, where: str) -> Any:
         raise RecipeError(f"{where}: this is no YAML: {error}") from error
 
 
-def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+def _put(tree: dict[str, object], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         below = tree.setdefault(parent, {})

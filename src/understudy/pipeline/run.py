@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from understudy.augment import PoolTexts
 from understudy.core.corpus import Corpus, Items
@@ -137,7 +136,7 @@ class Run:
         decided = read_json(Layout(self.model_folder(name, is_gold=False)).config)["quantisation"]
         return {"quantize": "int8" if decided["is_int8"] else "none", "table": decided["table"]["form"]}
 
-    def measured_on(self, smaller: dict[str, str]) -> dict[str, Any]:
+    def measured_on(self, smaller: dict[str, str]) -> dict[str, object]:
         """What decisions by measurement hang on: until one of these changes, they stand."""
         if smaller == {"quantize": "none", "table": "float32"}:
             return {}

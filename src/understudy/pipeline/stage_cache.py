@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from understudy._version import __version__
 from understudy.core.manifest import digest, read_json, read_manifest, verify, write_json
@@ -17,7 +16,7 @@ RECORD = "stages.json"
 """File of a run with the seconds that each stage took when it was last done."""
 
 
-def wanted_digest(name: str, inputs: Mapping[str, Any]) -> str:
+def wanted_digest(name: str, inputs: Mapping[str, object]) -> str:
     """What the manifest of a stage's folder must hold, so that the stage is not done again."""
     return digest({**inputs, "stage": name, "version": __version__})
 
@@ -52,12 +51,12 @@ class StageCache:
     done: dict[str, StageFact] = field(default_factory=dict)
 
     @property
-    def facts(self) -> list[dict[str, Any]]:
+    def facts(self) -> list[dict[str, object]]:
         """The facts for the report."""
         return [asdict(fact) for fact in self.done.values()]
 
     def run(
-        self, name: str, folder: Path, inputs: Mapping[str, Any], work: Callable[[dict[str, Any]], None]
+        self, name: str, folder: Path, inputs: Mapping[str, object], work: Callable[[dict[str, str]], None]
     ) -> str:
         """Do a stage unless its folder is there, whole, and made from the same inputs.
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -140,7 +140,7 @@ def _ask_again(run: Run, steps: Sequence[Step]) -> None:
         (run.pool_folder / MANIFEST).unlink()
 
 
-def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, Any]:
+def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, object]:
     """Everything that decides the pool."""
     from understudy.augment.fingerprint import digests
 
@@ -158,7 +158,7 @@ def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, Any]:
     }
 
 
-def _build(run: Run, steps: Sequence[Step], about: dict[str, Any]) -> None:
+def _build(run: Run, steps: Sequence[Step], about: dict[str, str]) -> None:
     from understudy.augment import build_pool, held_out_forms
     from understudy.augment.charts import save_inspection
     from understudy.augment.inspection import inspect_pool
@@ -219,7 +219,7 @@ def grow(run: Run) -> None:
         "seed": run.recipe.seed,
     }
 
-    def work(about: dict[str, Any]) -> None:
+    def work(about: dict[str, str]) -> None:
         if any((run.pool_folder / name).is_file() for name in (MANIFEST, POOL)):
             # It is of other inputs, of a run in memory, or damaged.
             discard(run.pool_folder, marks=(POOL,))

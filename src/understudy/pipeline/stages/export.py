@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from understudy.core.manifest import read_manifest
 from understudy.pipeline.run import Run, stage_name
 
@@ -24,7 +22,7 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
     folder = run.model_folder(name, is_gold=is_gold)
     smaller = run.smaller(name, is_gold=is_gold)
 
-    def work(about: dict[str, Any]) -> None:
+    def work(about: dict[str, str]) -> None:
         from understudy.export.folder import export as write
         from understudy.training.torch_student import load_trained
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict
-from typing import Any
 
 from understudy.core.manifest import publish
 from understudy.pipeline.local_teacher import Member
@@ -31,7 +30,7 @@ def _finetune(run: Run, member: Member, stage: str) -> None:
         "seed": run.recipe.seed,
     }
 
-    def work(about: dict[str, Any]) -> None:
+    def work(about: dict[str, str]) -> None:
         from understudy.teachers.finetune import finetune as train_teacher
 
         checkpoint = run.checkpoint(member.name, about["inputs"])

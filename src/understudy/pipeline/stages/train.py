@@ -29,7 +29,7 @@ def train(run: Run) -> None:
     if not len(data.train):
         return
 
-    def work(about: dict[str, Any]) -> None:
+    def work(about: dict[str, str]) -> None:
         from understudy.training.baseline.model import fit_baseline
 
         split = (data.train.texts, data.train.labels, data.dev.texts, data.dev.labels)
@@ -52,7 +52,7 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
         **_borrowed(run, name),
     }
 
-    def work(about: dict[str, Any]) -> None:
+    def work(about: dict[str, str]) -> None:
         from understudy.training.fit import fit
         from understudy.training.torch_student import save_trained
 
