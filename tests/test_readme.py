@@ -1,10 +1,11 @@
-"""Every block of the README runs, in the order in which a reader meets them."""
+"""Every block of the README and of the pages behind it runs, in the order in which a reader meets them."""
 
 import contextlib
 import io
 import random
 import re
 import shlex
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +16,12 @@ from understudy.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+PAGES = (README, *((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("data.md", "students.md")))
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"^```(sh|python)\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+]
 
 
 def write_reviews(folder):
@@ -65,6 +71,11 @@ def run_shell(line):
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         assert re.search(rf"^{command[1]}:", makefile, flags=re.MULTILINE), line
         return
+    if command[:2] == ["pip", "install"]:
+        assert (
+            "demo" in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        )
+        return
     assert command[0] == "understudy", line
     result = CliRunner().invoke(app, command[1:])
     assert result.exit_code == 0, (line, result.output, result.exception)
@@ -100,3 +111,25 @@ def test_every_block_runs(tmp_path, monkeypatch):
             for line in block.strip().splitlines():
                 run_shell(line)
     assert (tmp_path / "runs" / "reviews" / "report.html").is_file()
+
+
+def marked(name):
+    """The number that stands between two marks of the README."""
+    return re.search(rf"<!-- {name} -->(.*?)<!-- /{name} -->", README, flags=re.DOTALL)[1].strip()
+
+
+def test_the_first_sentence_has_numbers_of_the_tables():
+    students = [line for line in README.splitlines() if "| student |" in line]
+    assert any(f"| {marked('retention')} |" in line for line in students)
+    fastest = next(line for line in README.splitlines() if "`cbow.v1`, the C extension" in line)
+    assert f"| {marked('latency')} |" in fastest
+
+
+def test_the_tree_is_the_real_one():
+    rooms = re.findall(
+        r"^  (\w+)/ ", README.split("src/understudy/\n")[1].split("\nnative/")[0], flags=re.MULTILINE
+    )
+    there = {
+        path.name for path in (ROOT / "src" / "understudy").iterdir() if (path / "__init__.py").is_file()
+    }
+    assert set(rooms) == there

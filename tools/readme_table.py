@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 from understudy.report.markdown import ranking
+from understudy.report.numbers import percent
 from understudy.report.rows import rank
 
 START, END = "<!-- demo-table -->", "<!-- /demo-table -->"
+KEPT, KEPT_END = "<!-- retention -->", "<!-- /retention -->"
 
 
 def main(path: str) -> None:
@@ -24,7 +27,12 @@ def main(path: str) -> None:
     readme = Path(__file__).parents[1] / "README.md"
     text = readme.read_text(encoding="utf-8")
     before, after = text.split(START)[0], text.split(END)[1]
-    readme.write_text(f"{before}{START}\n{table.strip()}\n\n{said}\n{END}{after}", encoding="utf-8")
+    text = f"{before}{START}\n{table.strip()}\n\n{said}\n{END}{after}"
+
+    # The first sentence names what the best student keeps.
+    kept = max(row["retention"] for row in report["rows"] if row["role"] == "student")
+    text = re.sub(f"{KEPT}.*?{KEPT_END}", f"{KEPT}{percent(kept)}{KEPT_END}", text)
+    readme.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,9 +15,6 @@ from understudy.report import numbers
 from understudy.report.markdown import grid
 
 PAGE = Path(__file__).parents[1] / "docs" / "transfer.md"
-README = Path(__file__).parents[1] / "README.md"
-FEW = "Few labels"
-"""The table that README shows, too."""
 
 
 def main(arguments: list[str]) -> None:
@@ -30,8 +27,6 @@ def main(arguments: list[str]) -> None:
             folders.append(Path(argument))
     sections = {heading: section(folders) for heading, folders in tables.items()}
     put(PAGE, "tables", "\n".join(f"## {heading}\n\n{table}" for heading, table in sections.items()))
-    if FEW in sections:
-        put(README, "few-labels", sections[FEW])
 
 
 def put(page: Path, mark: str, inside: str) -> None:
