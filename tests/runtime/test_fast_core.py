@@ -9,7 +9,6 @@ import pytest
 from fast_cases import LABELS, LEVELS, STRINGS, TEXTS, refuse, weights
 from hypothesis import given, settings
 
-from understudy.runtime import fast
 from understudy.runtime.fast_format import BERT, PIECES, WORDS, Weights, pack, round_rows, rule_of
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 from understudy.training.native import trainer as native
@@ -136,7 +135,6 @@ def test_a_label_without_number_is_the_first_as_in_numpy(file):
 def test_the_rules_are_numbered_as_in_c(vocabularies):
     kinds = {kind: rule_of(vocabulary).kind for kind, vocabulary in vocabularies.items()}
     assert kinds == {"words": WORDS, "cut": WORDS, "pieces": PIECES, "cut pieces": PIECES, "bert": BERT}
-    assert (fast.SUMS.start, fast.SUMS.stop) == (24, 40)
 
 
 @pytest.mark.parametrize("kind", ["words", "pieces", "bert"])
@@ -177,7 +175,7 @@ def test_texts_around_every_border_of_memory(vocabularies, length):
 def test_the_trainer_stays_inside_its_arrays(sizes, level):
     rng = np.random.default_rng(0)
     lengths = [1, 2, 300, 7]
-    texts = native.Encoded(rng.integers(0, 9, sum(lengths)).astype(np.int32), np.cumsum(lengths))
+    texts = native.TextIds(rng.integers(0, 9, sum(lengths)).astype(np.int32), np.cumsum(lengths))
     soft, gold = rng.normal(size=(4, sizes[2])).astype(np.float32), np.array([0, -1, sizes[2] - 1, 0])
     first = native.first_weights(9, *sizes, rng)
     for loss in native.LOSSES:

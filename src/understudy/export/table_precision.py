@@ -12,7 +12,7 @@ import torch
 from understudy.core.checks import check_choice
 from understudy.core.task import Gold, Item
 from understudy.errors import RecipeError
-from understudy.export.int8 import MOST_LOST, _score
+from understudy.export.int8 import MOST_LOST, score_on
 from understudy.runtime.fast_format import TABLES, round_rows
 from understudy.training.torch_student import TorchStudent
 
@@ -63,10 +63,10 @@ def choose_table(
     if dev is None or len(dev[0]) == 0:
         raise RecipeError(f"table: {wanted} is decided on dev items, but there are none. Give some.")
     items, gold = list(dev[0]), dev[1]
-    before = _score(student, items, gold, student.logits(items))
+    before = score_on(student, items, gold, student.logits(items))
     for form in ("int8", "float16") if wanted == "auto" else (wanted,):
         small = rounded(student, form)
-        after = _score(small, items, gold, small.logits(items))
+        after = score_on(small, items, gold, small.logits(items))
         said = f"{student.task.metric} on dev is {after:.4f} against {before:.4f} in float32"
         if wanted == form or after >= before - MOST_LOST - 1e-9:
             return small, TableChoice(wanted, form, f"the rows of words are in {form}: {said}")
