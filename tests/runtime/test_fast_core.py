@@ -98,6 +98,11 @@ def test_a_buffer_of_another_size_is_refused(file):
             core.fill(["a", "b"], wrong)
     with pytest.raises((BufferError, ValueError)):
         core.fill(["a", "b"], b"x" * 24)
+    for wrong in (np.empty(1, np.int64), np.empty(2, np.int32), bytearray(15)):
+        with pytest.raises(ValueError, match="columns of these texts take 16 bytes"):
+            core.columns(["a", "b"], wrong)
+    with pytest.raises((BufferError, ValueError)):
+        core.columns(["a", "b"], b"x" * 16)
 
 
 @pytest.mark.parametrize("ids", [[], [-1], [6], [2**40], [1, 2, 99]])
@@ -148,6 +153,9 @@ def test_every_call_agrees_with_every_other(vocabularies, kind):
         np.testing.assert_array_equal(found, expected)
         assert one.labels(tuple(texts), threads) == [one.label(text) for text in texts]
     assert [one.column(text) for text in texts] == expected.argmax(axis=1).tolist()
+    columns = np.empty(len(texts), np.int64)
+    one.columns(texts, columns, 3)
+    np.testing.assert_array_equal(columns, expected.argmax(axis=1))
     shares = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
     np.testing.assert_allclose([one.probabilities(text) for text in texts], shares, atol=1e-5)
     with ThreadPoolExecutor(4) as pool:

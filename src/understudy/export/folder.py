@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,10 @@ def export(
             are missing.
         ExportError: the graph's logits differ from torch's by more than `TOLERANCE`.
     """
-    is_fast = reads_as_in_c(student) and not too_large(student)
-    student, choice = choose_table(student, table, dev, is_fast=is_fast and quantize != "int8")
-    if reads_as_in_c(student) and not is_fast:
-        choice = replace(choice, why=f"there is no model.fast, so ONNX Runtime answers: {too_large(student)}")
+    excess = too_large(student) if reads_as_in_c(student) else ""
+    is_fast = reads_as_in_c(student) and not excess
+    has_table = is_fast and quantize != "int8"
+    student, choice = choose_table(student, table, dev, is_fast=has_table, reason=excess)
 
     with publish(folder, about) as aside:
         layout = Layout(aside)

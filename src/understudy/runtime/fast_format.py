@@ -68,7 +68,7 @@ SERVED = ("cbow.v1", "dan.v1")
 CBOW, DAN = 1, 2
 """Students by their number in the header."""
 
-MOST_WIDTH, MOST_LABELS, MOST_GRAM = 1024, 4096, 16
+MOST_WIDTH, MOST_LABELS, MOST_GRAM = 2048, 4096, 16
 """Widest embedding or hidden layer, most labels, and words in the longest n-gram that C can hold."""
 
 MOST_WORDS, MOST_BUCKETS = 2**24, 2**28

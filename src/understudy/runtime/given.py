@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from understudy.errors import DataError
@@ -39,8 +39,10 @@ def _refuse(items: object) -> None:
             f"A list of texts is needed, but a {kind} was given. Give one of its values, or "
             "list(texts.values())."
         )
-    if isinstance(items, Set):
-        raise DataError(f"A list of texts is needed, but a {kind} was given, which has no order. Sort it.")
+    if isinstance(items, set | frozenset):
+        raise DataError(
+            f"A list of texts is needed, but a {kind} was given, which has no order. Give sorted(texts)."
+        )
     if hasattr(items, "columns") or hasattr(items, "column_names"):
         raise DataError(
             f"A list of texts is needed, but a {kind} was given. Give its column of texts, such as "
