@@ -45,12 +45,13 @@ unit: $(VENV)/.installed-dev
 
 # The C extension with the address and undefined-behaviour sanitizers: a build of its own, and the tests that need
 # neither torch nor a graph. Python takes its memory from malloc, so that reading behind a string is noticed.
+# Python's own flags hold -fwrapv, under which the sanitizer does not look for signed overflow: hence -fno-wrapv.
 SANITIZED := build/sanitized
 sanitize: $(VENV)/.installed-dev
 ifeq ($(shell command -v $(CC)),)
 	@echo "There is no C compiler here: nothing to sanitize."
 else
-	UNDERSTUDY_SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -g -O1" \
+	UNDERSTUDY_SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-wrapv -g -O1" \
 	$(BIN)/python setup.py --quiet build --build-lib $(SANITIZED) --build-temp $(SANITIZED)-temp
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=$(SANITIZED) OMP_NUM_THREADS=1 \

@@ -1,6 +1,8 @@
 """The one part of the build that pyproject.toml cannot say: an optional C extension.
 
-Without a compiler the install succeeds all the same, and students answer by the reference path.
+Without a compiler the install succeeds all the same, and students answer by the reference path. Such a wheel
+holds no machine code, so it is named as one for any machine. Under the other name pip would keep it, and
+install it again after a compiler was installed.
 """
 
 import os
@@ -9,13 +11,31 @@ import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 
 NATIVE = Path("native")
 STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")  # free-threaded Pythons have none yet
 FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-g0", "-fvisibility=hidden", "-Wno-psabi"]
 SANITIZE = os.environ.get("UNDERSTUDY_SANITIZE", "").split()
 
+
+class Wheel(bdist_wheel):
+    """A wheel that is named after what was built."""
+
+    def run(self) -> None:
+        """Build first, and forget an extension that could not be built before anything is named after it."""
+        build_ext = self.reinitialize_command("build_ext")
+        build_ext.inplace = False
+        if not self.skip_build:
+            self.run_command("build")
+        if not all(map(os.path.isfile, self.get_finalized_command("build_ext").get_outputs())):
+            self.distribution.ext_modules = []
+            self.root_is_pure = True
+        super().run()
+
+
 setup(
+    cmdclass={"bdist_wheel": Wheel},
     ext_modules=[
         Extension(
             "understudy._fast",

@@ -1,6 +1,6 @@
 /* The same functions for several kinds of processors; `best_engine` picks one when the module is loaded. */
-#ifndef UNDERSTUDY_ENGINES_H
-#define UNDERSTUDY_ENGINES_H
+#ifndef UNDERSTUDY_DISPATCH_H
+#define UNDERSTUDY_DISPATCH_H
 
 #include "split.h"
 #include "lesson.h"

@@ -312,6 +312,7 @@ enum { WIDE = LEVEL == 2 ? 16 : LEVEL == 1 ? 8 : 4 };
 typedef float Lanes __attribute__((vector_size(WIDE * sizeof(float)), aligned(4), may_alias));
 
 typedef int32_t LaneBits __attribute__((vector_size(WIDE * sizeof(int32_t))));
+typedef uint32_t LaneWords __attribute__((vector_size(WIDE * sizeof(uint32_t))));
 
 enum { FEW = 64 }; /* rows that are added up before their sum is added: long texts keep their precision */
 
@@ -322,10 +323,10 @@ ALWAYS Lanes of_halves(const uint16_t *from) {
 #elif LEVEL == 1
     return (Lanes)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)from));
 #else
-    LaneBits half = {from[0], from[1], from[2], from[3]};
-    LaneBits magnitude = (half & 0x7FFF) << 13, sign = (half & 0x8000) * (1 << 16);
+    LaneWords half = {from[0], from[1], from[2], from[3]}; /* unsigned: the sign's bit has no place in an int */
+    LaneWords magnitude = (half & 0x7FFFu) << 13, sign = (half & 0x8000u) << 16;
     Lanes size = (Lanes)magnitude * 0x1p112f; /* the exponents of halves and of floats are 112 apart */
-    return (Lanes)((LaneBits)size | sign);
+    return (Lanes)((LaneWords)size | sign);
 #endif
 }
 
@@ -465,4 +466,4 @@ static void logits_of(const Student *s, const int32_t *ids, long count, float *l
 
 #include "trainer_impl.h"
 
-const Engine ENGINE = {ids_of, logits_of, learn};
+const Engine ENGINE = {ids_of, logits_of, learn_pass};

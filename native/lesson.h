@@ -1,6 +1,6 @@
 /* What the native trainer reads and writes. */
-#ifndef UNDERSTUDY_TRAINING_H
-#define UNDERSTUDY_TRAINING_H
+#ifndef UNDERSTUDY_LESSON_H
+#define UNDERSTUDY_LESSON_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* What the files that know Python share. */
-#ifndef UNDERSTUDY_PYTHON_H
-#define UNDERSTUDY_PYTHON_H
+#ifndef UNDERSTUDY_PYTHON_API_H
+#define UNDERSTUDY_PYTHON_API_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -8,6 +8,6 @@
 #include "batch.h"
 
 extern PyType_Spec student_spec;
-PyObject *learn(PyObject *module, PyObject *arguments);
+PyObject *python_learn(PyObject *module, PyObject *arguments);
 
 #endif

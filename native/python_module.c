@@ -1,10 +1,21 @@
 /* `understudy._fast`: what Python sees. Written against the stable ABI of Python 3.11. */
 #include "python_api.h"
 
+/* The engine that serves here, and the limits of a student, which Python compares with its own. */
 static int describe(PyObject *module) {
-    const char *name;
-    best_engine(2, &name);
-    return PyModule_AddStringConstant(module, "ENGINE", name);
+    static const struct {
+        const char *name;
+        long value;
+    } limits[] = {
+        {"MOST_WIDTH", MOST_WIDTH}, {"MOST_LABELS", MOST_LABELS},   {"MOST_GRAM", MOST_GRAM},
+        {"MOST_WORDS", MOST_WORDS}, {"MOST_BUCKETS", MOST_BUCKETS},
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        if (PyModule_AddIntConstant(module, limits[i].name, limits[i].value)) return -1;
+    }
+    const char *engine;
+    best_engine(2, &engine);
+    return PyModule_AddStringConstant(module, "ENGINE", engine);
 }
 
 static int fill_module(PyObject *module) {
@@ -16,9 +27,10 @@ static int fill_module(PyObject *module) {
 }
 
 static PyMethodDef functions[] = {
-    {"learn", learn, METH_VARARGS,
-     "learn(arrays, (vocabulary, width, hidden, labels), is_mse, temperature, alpha, rate, level) -> float:\n"
-     "one pass of training, and the sum of the losses. `training/native.py` says what the arrays are."},
+    {"learn", python_learn, METH_VARARGS,
+     "learn(arrays, (vocabulary, width, hidden, labels), is_mse, temperature, alpha, gram_weight, rate, level)\n"
+     "-> float: one pass of training, and the sum of the losses. `training/native/trainer.py` says what the\n"
+     "arrays are."},
     {NULL, NULL, 0, NULL},
 };
 

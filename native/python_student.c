@@ -252,6 +252,35 @@ static PyObject *student_labels(PyObject *object, PyObject *arguments) {
     return list;
 }
 
+/* A writable buffer of so many bytes for the answers to some texts; 0, or -1 with an error set. */
+static int buffer_for(PyObject *target, size_t bytes, size_t alignment, const char *what, Py_buffer *out) {
+    if (PyObject_GetBuffer(target, out, PyBUF_WRITABLE)) return -1;
+    if ((size_t)out->len == bytes && (uintptr_t)out->buf % alignment == 0) return 0;
+    PyErr_Format(PyExc_ValueError, "The %s of these texts take %zu bytes, but there are %zd.", what, bytes, out->len);
+    PyBuffer_Release(out);
+    return -1;
+}
+
+static PyObject *student_columns(PyObject *object, PyObject *arguments) {
+    StudentObject *self = (StudentObject *)object;
+    PyObject *sequence, *target, *done = NULL;
+    int threads = 1;
+    if (!PyArg_ParseTuple(arguments, "OO|i:columns", &sequence, &target, &threads)) return NULL;
+    Texts texts;
+    Py_buffer out;
+    if (!texts_read(&texts, sequence) &&
+        !buffer_for(target, texts.count * sizeof(int64_t), sizeof(int64_t), "columns", &out)) {
+        if (!texts_answer(self, &texts, NULL, threads)) {
+            for (size_t i = 0; i < texts.count; i++) ((int64_t *)out.buf)[i] = texts.columns[i];
+            done = Py_None;
+            Py_INCREF(done);
+        }
+        PyBuffer_Release(&out);
+    }
+    texts_free(&texts);
+    return done;
+}
+
 static PyObject *student_fill(PyObject *object, PyObject *arguments) {
     StudentObject *self = (StudentObject *)object;
     PyObject *sequence, *target, *done = NULL;
@@ -259,12 +288,10 @@ static PyObject *student_fill(PyObject *object, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "OO|i:fill", &sequence, &target, &threads)) return NULL;
     Texts texts;
     Py_buffer out;
-    if (!texts_read(&texts, sequence) && !PyObject_GetBuffer(target, &out, PyBUF_WRITABLE)) {
-        size_t bytes = texts.count * self->student->head.labels * sizeof(float);
-        if ((size_t)out.len != bytes || (uintptr_t)out.buf % sizeof(float)) {
-            PyErr_Format(PyExc_ValueError, "The logits of these texts take %zu bytes, but there are %zd.", bytes,
-                         out.len);
-        } else if (!texts_answer(self, &texts, out.buf, threads)) {
+    size_t labels = self->student->head.labels;
+    if (!texts_read(&texts, sequence) &&
+        !buffer_for(target, texts.count * labels * sizeof(float), sizeof(float), "logits", &out)) {
+        if (!texts_answer(self, &texts, out.buf, threads)) {
             done = Py_None;
             Py_INCREF(done);
         }
@@ -443,6 +470,8 @@ static PyMethodDef methods[] = {
     {"encode", student_encode, METH_O, "encode(text) -> list of int: ids, at least one."},
     {"logits_of_ids", student_logits_of_ids, METH_O, "logits_of_ids(ids) -> list of float."},
     {"labels", student_labels, METH_VARARGS, "labels(texts, threads=1) -> list of str."},
+    {"columns", student_columns, METH_VARARGS,
+     "columns(texts, out, threads=1): the column of each text's highest logit into an int64 buffer (n,)."},
     {"fill", student_fill, METH_VARARGS, "fill(texts, out, threads=1): logits into a float32 buffer (n, labels)."},
     {"encode_batch", student_encode_batch, METH_O,
      "encode_batch(texts) -> (ids, lengths): of all texts end to end, as int64 in two bytearrays."},

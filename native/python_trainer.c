@@ -83,7 +83,7 @@ static const char *wrong_numbers(const Trainable *m, const Lesson *lesson, uint6
     return NULL;
 }
 
-PyObject *learn(PyObject *module, PyObject *arguments) {
+PyObject *python_learn(PyObject *module, PyObject *arguments) {
     (void)module;
     PyObject *tuple, *done = NULL;
     unsigned int vocabulary, width, hidden, labels;

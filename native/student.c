@@ -58,11 +58,11 @@ static const char *check_sizes(const Header *h) {
     if (h->student != CBOW && h->student != DAN) return "it names no student that is known here";
     if (h->rule < WORDS || h->rule > BERT) return "it names no rule of splitting that is known here";
     if (h->table > INT8) return "it stores its rows in no form that is known here";
-    if (h->vocabulary < 2 || h->vocabulary > 1u << 24) return "its vocabulary has an impossible size";
+    if (h->vocabulary < 2 || h->vocabulary > MOST_WORDS) return "its vocabulary has an impossible size";
     if (!h->width || h->width > MOST_WIDTH || !h->hidden || h->hidden > MOST_WIDTH)
         return "its layers have an impossible width";
     if (!h->labels || h->labels > MOST_LABELS) return "its number of labels is impossible";
-    if (h->student == CBOW ? h->buckets != 0 : h->buckets < 2 || h->buckets > 1u << 28)
+    if (h->student == CBOW ? h->buckets != 0 : h->buckets < 2 || h->buckets > MOST_BUCKETS)
         return "its n-grams have an impossible number of buckets";
     if (h->student == DAN && (h->longest < 2 || h->longest > MOST_GRAM)) return "its n-grams are too long";
     if (h->student == DAN && !(h->gram_weight >= 0.0f && h->gram_weight < 1e6f))

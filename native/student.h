@@ -9,12 +9,14 @@ enum { CBOW = 1, DAN = 2 };                 /* what is averaged: words, or words
 enum { FLOAT32, FLOAT16, INT8 };            /* as what the rows of words and n-grams are stored */
 enum { WORDS = 1, PIECES = 2, BERT = 3 };   /* how text becomes ids: see docs/splitting.md */
 enum { LANES = 16 };                        /* rows of weights are padded with zeros to this many floats */
-enum { MOST_WIDTH = 1024, MOST_LABELS = 4096, MOST_GRAM = 16 };
+/* What one student may have at most. The first two bound arrays on the stack. `runtime/fast_format.py` has the same
+   numbers, and a test compares them: a student beyond them is exported without `model.fast`. */
+enum { MOST_WIDTH = 2048, MOST_LABELS = 4096, MOST_GRAM = 16, MOST_WORDS = 1 << 24, MOST_BUCKETS = 1 << 28 };
 enum { KEY = 16 };                          /* bytes of a word that its hash table compares at once */
 
 #define PADDED(n) (((n) + LANES - 1) / LANES * LANES)
 
-/* The head of `model.fast`: 128 bytes, little-endian. `src/understudy/flat.py` writes it and says what each is. */
+/* The head of `model.fast`: 128 bytes, little-endian. `runtime/fast_format.py` writes it and says what each is. */
 typedef struct {
     char magic[8];
     uint32_t version, header_bytes;

@@ -42,7 +42,7 @@ ALWAYS void step(float *weights, float *squares, Lanes gradient, float rate) {
 
 #include "softmax_impl.h"
 
-/* The soft loss of one text and its gradient: losses.py's mse on logits, or kl and hard on probabilities. */
+/* The soft loss of one text and its gradient: optim/losses.py's mse on logits, or kl and hard on probabilities. */
 ALWAYS float soft_loss(const Lesson *lesson, const float *z, const float *target, size_t labels, float *gradient) {
     float loss = 0, t = lesson->temperature;
     if (lesson->is_mse) {
@@ -83,17 +83,17 @@ ALWAYS float loss_of(const Lesson *lesson, size_t row, const float *z, size_t la
 typedef struct {
     const int32_t *words, *grams;
     long word_count, gram_count;
-} Text;
+} Example;
 
-ALWAYS Text text_at(const Lesson *lesson, size_t row) {
+ALWAYS Example example_at(const Lesson *lesson, size_t row) {
     const int32_t *ids = lesson->ids + (row ? lesson->ends[row - 1] : 0);
     long count = (long)(lesson->ids + lesson->ends[row] - ids);
     long words = lesson->words ? (long)lesson->words[row] : count;
-    return (Text){ids, ids + words, words, count - words};
+    return (Example){ids, ids + words, words, count - words};
 }
 
 /* The weighted mean of a text's rows; returns a word's share of it. */
-ALWAYS float weighted_mean(const Trainable *m, Text text, float gram_weight, size_t width, float *mean) {
+ALWAYS float weighted_mean(const Trainable *m, Example text, float gram_weight, size_t width, float *mean) {
     Table table = {m->embedding, NULL};
     float share = 1.0f / ((float)text.word_count + gram_weight * (float)text.gram_count);
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
@@ -120,7 +120,7 @@ ALWAYS void move_rows(const Trainable *m, const int32_t *ids, long count, size_t
 
 /* Forward, backward and a step for one text; returns its loss. */
 ALWAYS float learn_one(const Trainable *m, const Lesson *lesson, size_t row, size_t width, size_t hidden) {
-    Text text = text_at(lesson, row);
+    Example text = example_at(lesson, row);
     float mean[MOST_WIDTH], layer[MOST_WIDTH], back[MOST_WIDTH], z[MOST_LABELS], dz[MOST_LABELS];
     z[0] = 0; /* there is always a label, but the compiler does not know */
     float rate = lesson->rate, share = weighted_mean(m, text, lesson->gram_weight, width, mean);
@@ -162,7 +162,7 @@ ALWAYS double learn_all(const Trainable *m, const Lesson *lesson, size_t width, 
     return loss;
 }
 
-static double learn(const Trainable *m, const Lesson *lesson) {
+static double learn_pass(const Trainable *m, const Lesson *lesson) {
     size_t width = PADDED(m->width), hidden = PADDED(m->hidden);
     if (hidden == 2 * LANES && width == LANES) return learn_all(m, lesson, LANES, 2 * LANES);
     if (hidden == 2 * LANES && width == 2 * LANES) return learn_all(m, lesson, 2 * LANES, 2 * LANES);

@@ -8,11 +8,13 @@ from safetensors.torch import load_file
 from understudy._version import __version__
 from understudy.core.manifest import MANIFEST, read_json, read_manifest, verify
 from understudy.core.task import Task
-from understudy.errors import ArtifactError, ExportError, UnderstudyError
+from understudy.errors import ArtifactError, ExportError, RecipeError, UnderstudyError
 from understudy.export import folder as room
 from understudy.export.folder import annotate, export
 from understudy.export.parity import TOLERANCE, parity
 from understudy.runtime import load
+from understudy.runtime.fast import status
+from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH
 from understudy.runtime.layout import FORMAT, Layout
 from understudy.students import STUDENTS, build
 from understudy.tokenization.words import WordVocabulary
@@ -129,6 +131,52 @@ def test_an_older_folder_is_replaced_as_a_whole(folder):
     assert read_json(folder / "config.json")["student"]["name"] == "bilstm.v1"
     assert {path.name for path in folder.iterdir()} == FILES | {MANIFEST}
     assert [path.name for path in folder.parent.iterdir()] == ["student"]
+
+
+# --------------------------------------------------------------------------- sizes beyond the C extension
+
+
+def sized(name, labels=2, **sizes):
+    module = build(name, labels, seed=0, vocabulary_size=len(WORDS), **sizes).eval()
+    return TorchStudent(name, module, WordVocabulary(WORDS), Task(tuple(f"label {n}" for n in range(labels))))
+
+
+BUCKETS = {"buckets": 8}
+TOO_LARGE = {
+    "cbow.v1:width": (("cbow.v1", 2, {"width": MOST_WIDTH + 1}), "numbers in an embedding"),
+    "cbow.v1:hidden": (("cbow.v1", 2, {"hidden": MOST_WIDTH + 1}), "numbers in its hidden layer"),
+    "dan.v1:width": (("dan.v1", 2, {"width": MOST_WIDTH + 1, **BUCKETS}), "numbers in an embedding"),
+    "dan.v1:longest": (("dan.v1", 2, {"longest": 17, **BUCKETS}), "words in its longest n-grams"),
+    "dan.v1:gram_weight": (("dan.v1", 2, {"gram_weight": 1e6, **BUCKETS}), "its n-grams weigh"),
+    "labels": (("cbow.v1", MOST_LABELS + 1, {}), "labels"),
+}
+
+
+@pytest.mark.parametrize("what", TOO_LARGE)
+def test_a_student_beyond_the_limits_of_c_is_served_by_its_graph(tmp_path, what):
+    (name, labels, sizes), reason = TOO_LARGE[what]
+    one = sized(name, labels, **sizes)
+    export(one, tmp_path / "s", teacher=TEACHER, about={}, table="auto")
+    assert {path.name for path in (tmp_path / "s").iterdir()} == FILES | {MANIFEST}
+    note = read_json(tmp_path / "s" / "config.json")["quantisation"]["table"]["why"]
+    assert note.startswith("there is no model.fast, so ONNX Runtime answers: ")
+    assert reason in note
+    model = load(tmp_path / "s")
+    assert model.fast is None
+    texts = ["the film was good", "bad", ""]
+    np.testing.assert_allclose(model.logits(texts), one.logits(texts), atol=1e-4)
+    with pytest.raises(RecipeError, match=reason):
+        export(one, tmp_path / "t", teacher=TEACHER, about={}, table="int8", dev=([], None))
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("cbow.v1", {"width": 2000}), ("dan.v1", {"hidden": 1100})])
+def test_wide_students_within_the_limits_are_served_by_c(tmp_path, name, sizes):
+    one = sized(name, **sizes, **(BUCKETS if name == "dan.v1" else {}))
+    export(one, tmp_path / "s", teacher=TEACHER, about={})
+    model = load(tmp_path / "s")
+    assert (model.fast is not None) == status().is_active
+    texts = ["the film was good", "bad", ""]
+    np.testing.assert_allclose(model.logits(texts), one.logits(texts), atol=1e-4)
 
 
 # --------------------------------------------------------------------------------------------------- parity

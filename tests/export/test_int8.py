@@ -78,7 +78,7 @@ def quick(monkeypatch):
 
     def tell(ratio=2.0, low=1.9, high=2.1):
         told = PairedTiming(100.0, 100.0 / ratio, ratio, (low, high), 21)
-        monkeypatch.setattr(room, "race", lambda *_: told)
+        monkeypatch.setattr(room, "time_in_turns", lambda *_: told)
 
     tell()
     return tell
@@ -238,8 +238,8 @@ def test_without_dev_items_nothing_is_decided(student, dev, wanted):
 
 
 def test_the_clock_really_runs(student, monkeypatch):
-    real = room.race
-    monkeypatch.setattr(room, "race", lambda *given: real(*given, rounds=3, seconds=0.05))
+    real = room.time_in_turns
+    monkeypatch.setattr(room, "time_in_turns", lambda *given: real(*given, rounds=3, seconds=0.05))
     found = room.measure(student, graph_of(student), to_int8(graph_of(student)), dev_of(student))
     assert found.race.one_us > 1
     assert found.race.rounds == 3
@@ -331,7 +331,7 @@ def test_auto_takes_the_smallest_table_that_is_as_good(monkeypatch, worse, form)
         for parameter in wrong.module.parameters():
             parameter.mul_(-1)
     monkeypatch.setattr(
-        room, "rounded", lambda student, form: wrong if form in worse else real(student, form)
+        table_precision, "rounded", lambda student, form: wrong if form in worse else real(student, form)
     )
     found, choice = choose_table(one, "auto", dev_of(one), is_fast=True)
     assert choice.form == form

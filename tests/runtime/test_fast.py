@@ -109,7 +109,8 @@ def test_encode_batch_gives_arrays(folder):
 
 
 @pytest.mark.parametrize("kind", ["words", "bert"])
-def test_threads_of_one_call_change_nothing(folder, kind):
+def test_threads_of_one_call_change_nothing(folder, kind, monkeypatch):
+    monkeypatch.setattr("understudy.runtime.threads.most_threads", lambda: 8)
     texts = TEXTS * 300
     one, many = (load(folder("cbow.v1", kind), threads=threads) for threads in (1, 5))
     np.testing.assert_array_equal(one.logits(texts), many.logits(texts))
@@ -123,9 +124,6 @@ def test_threads_may_share_a_student(folder):
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(lambda part: (model.predict(part), model.logits(part[0]).tolist()), parts * 20))
     assert found == expected * 20
-
-
-# ---------------------------------------------------------------------- what callers do wrong
 
 
 # ---------------------------------------------------------------------- the folder

@@ -9,7 +9,6 @@ import pytest
 from fast_cases import LABELS, LEVELS, STRINGS, TEXTS, refuse, weights
 from hypothesis import given, settings
 
-from understudy.runtime import fast
 from understudy.runtime.fast_format import BERT, PIECES, WORDS, Weights, pack, round_rows, rule_of
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 from understudy.training.native import trainer as native
@@ -99,6 +98,11 @@ def test_a_buffer_of_another_size_is_refused(file):
             core.fill(["a", "b"], wrong)
     with pytest.raises((BufferError, ValueError)):
         core.fill(["a", "b"], b"x" * 24)
+    for wrong in (np.empty(1, np.int64), np.empty(2, np.int32), bytearray(15)):
+        with pytest.raises(ValueError, match="columns of these texts take 16 bytes"):
+            core.columns(["a", "b"], wrong)
+    with pytest.raises((BufferError, ValueError)):
+        core.columns(["a", "b"], b"x" * 16)
 
 
 @pytest.mark.parametrize("ids", [[], [-1], [6], [2**40], [1, 2, 99]])
@@ -136,7 +140,6 @@ def test_a_label_without_number_is_the_first_as_in_numpy(file):
 def test_the_rules_are_numbered_as_in_c(vocabularies):
     kinds = {kind: rule_of(vocabulary).kind for kind, vocabulary in vocabularies.items()}
     assert kinds == {"words": WORDS, "cut": WORDS, "pieces": PIECES, "cut pieces": PIECES, "bert": BERT}
-    assert (fast.SUMS.start, fast.SUMS.stop) == (24, 40)
 
 
 @pytest.mark.parametrize("kind", ["words", "pieces", "bert"])
@@ -150,6 +153,9 @@ def test_every_call_agrees_with_every_other(vocabularies, kind):
         np.testing.assert_array_equal(found, expected)
         assert one.labels(tuple(texts), threads) == [one.label(text) for text in texts]
     assert [one.column(text) for text in texts] == expected.argmax(axis=1).tolist()
+    columns = np.empty(len(texts), np.int64)
+    one.columns(texts, columns, 3)
+    np.testing.assert_array_equal(columns, expected.argmax(axis=1))
     shares = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
     np.testing.assert_allclose([one.probabilities(text) for text in texts], shares, atol=1e-5)
     with ThreadPoolExecutor(4) as pool:
@@ -177,7 +183,7 @@ def test_texts_around_every_border_of_memory(vocabularies, length):
 def test_the_trainer_stays_inside_its_arrays(sizes, level):
     rng = np.random.default_rng(0)
     lengths = [1, 2, 300, 7]
-    texts = native.Encoded(rng.integers(0, 9, sum(lengths)).astype(np.int32), np.cumsum(lengths))
+    texts = native.TextIds(rng.integers(0, 9, sum(lengths)).astype(np.int32), np.cumsum(lengths))
     soft, gold = rng.normal(size=(4, sizes[2])).astype(np.float32), np.array([0, -1, sizes[2] - 1, 0])
     first = native.first_weights(9, *sizes, rng)
     for loss in native.LOSSES:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from fast_cases import LABELS, refuse, weights
 
-from understudy.runtime.fast_format import HEADER, HEADER_BYTES, checksum, pack, rule_of
+from understudy.runtime import fast_format
+from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH, beyond_limits, checksum, pack, rule_of
+from understudy.runtime.fast_header import HEADER, HEADER_BYTES
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
@@ -60,9 +62,9 @@ def test_forging_nothing_is_no_change(file):
         "student": [0, 2, 3],
         "rule": [0, 4, 2**32 - 1],
         "vocabulary": [0, 1, 5, 7, 2**24 + 1, 2**32 - 1],
-        "width": [0, 1, 17 + 16, 1025, 2**32 - 1],
-        "hidden": [0, 1, 10, 1025, 2**31],
-        "labels": [0, 2, 4, 17, 4097, 2**32 - 1],
+        "width": [0, 1, 17 + 16, MOST_WIDTH + 1, 2**32 - 1],
+        "hidden": [0, 1, 10, MOST_WIDTH + 1, 2**31],
+        "labels": [0, 2, 4, 17, MOST_LABELS + 1, 2**32 - 1],
         "buckets": [1, 2, 2**32 - 1],
         "table": [1, 2, 3, 2**32 - 1],
         "unknown": [-1, 6, 2**31 - 1],
@@ -111,6 +113,40 @@ def test_ngrams_without_end_are_refused():
     ):  # fmt: skip
         with pytest.raises(ValueError, match="it"):
             extension.Student(forge(right, **changes), LABELS, refuse)
+
+
+@pytest.mark.parametrize("limit", ["MOST_WIDTH", "MOST_LABELS", "MOST_GRAM", "MOST_WORDS", "MOST_BUCKETS"])
+def test_the_limits_are_those_of_c(limit):
+    assert getattr(fast_format, limit) == getattr(extension, limit)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize(
+    ("what", "most"),
+    [("width", MOST_WIDTH), ("hidden", MOST_WIDTH), ("labels", MOST_LABELS), ("longest", 16)],
+)
+def test_what_is_beyond_the_limits_is_what_c_refuses(what, most, more):
+    sizes = {"width": 3, "hidden": 4, "labels": 2, "longest": 2} | {what: most + more}
+    grams = np.ones((5, sizes["width"]), np.float32)
+    w = weights(4, sizes["width"], sizes["hidden"], sizes["labels"])
+    w = replace(w, grams=grams, longest=sizes["longest"], gram_weight=0.5)
+    labels = tuple(map(str, range(sizes["labels"])))
+    made = pack(rule_of(WordVocabulary((*SPECIALS, "a"))), w)
+    why = beyond_limits(vocabulary=4, **sizes, buckets=5, gram_weight=0.5)
+    if not more:
+        assert why == ""
+        assert extension.Student(made, labels, refuse).label("a a") in labels
+        return
+    assert f"{most + 1:,}" in why
+    with pytest.raises(ValueError, match=r"impossible|too long"):
+        extension.Student(made, labels, refuse)
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1e6, float("nan")])
+def test_a_weight_of_ngrams_that_c_refuses_is_beyond_the_limits(weight):
+    assert "n-grams weigh" in beyond_limits(
+        vocabulary=4, width=1, hidden=1, labels=2, buckets=5, longest=2, gram_weight=weight
+    )
 
 
 def test_a_truncated_file_is_refused(file):

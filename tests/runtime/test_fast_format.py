@@ -15,11 +15,11 @@ from understudy.runtime.fast_format import (
     Rule,
     Weights,
     checksum,
-    fingerprint,
     pack,
     round_rows,
     rule_of,
 )
+from understudy.runtime.fast_header import fingerprint
 from understudy.tokenization.wordpiece import SubwordVocabulary, train_wordpiece
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 

@@ -1,8 +1,11 @@
+import copy as copying
 import json
+import multiprocessing
+import pickle
 import re
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +14,11 @@ import torch
 
 from understudy.core.manifest import MANIFEST, file_digest, publish, write_json
 from understudy.core.task import Predictor, Task
-from understudy.errors import ArtifactError, DataError
+from understudy.errors import ArtifactError, DataError, RecipeError
 from understudy.export.folder import export
 from understudy.runtime import Model, load
 from understudy.runtime.layout import FORMAT
+from understudy.runtime.threads import most_threads
 from understudy.students import build
 from understudy.tokenization.words import WordVocabulary
 from understudy.training.torch_student import TorchStudent, Trained, save_trained
@@ -144,14 +148,51 @@ def test_no_text(model):
     assert model.predict_proba([]).shape == (0, 3)
 
 
-@pytest.mark.parametrize("item", [None, float("nan"), 3, b"word1"])
-def test_what_is_no_text_is_named(models, name, item):
-    model = replace(models[name], fast=None)
+@pytest.mark.parametrize("item", [None, float("nan"), 3, b"word1", ["word1"], {"text": "word1"}])
+def test_what_is_no_text_is_named_alike_on_both_paths(model, item):
+    message = re.escape(f"Item 2 must be a text for this classification task, but is {item!r}")
+    for ask in (model.predict, model.predict_proba, model.logits, model.label_ids):
+        for given in (["word1", item], ("word1", item), iter(["word1", item])):
+            with pytest.raises(DataError, match=message):
+                ask(given)
+        with pytest.raises(DataError, match="Item 1 must be a text"):
+            ask([item])
+
+
+@pytest.mark.parametrize("given", [None, 3, b"word1", {"text": "word1"}, {"word1"}], ids=repr)
+def test_what_holds_no_texts_is_refused_alike_on_both_paths(model, given):
+    for ask in (model.predict, model.predict_proba, model.logits, model.label_ids):
+        with pytest.raises(DataError, match=r"(list of texts|A text) is needed"):
+            ask(given)
+
+
+def test_texts_come_in_any_container(model):
+    pandas = pytest.importorskip("pandas")
+    texts = random_texts(9)
+    frame = pandas.DataFrame({"text": texts, "label": "x"})
+    containers = (
+        *(tuple(texts), np.array(texts), frame["text"], frame["text"].to_numpy()),
+        *((text for text in texts), iter(texts)),
+    )
+    expected = model.predict(texts), model.logits(texts)
+    for given in containers[:4]:
+        assert model.predict(given) == expected[0]
+        np.testing.assert_array_equal(model.logits(given), expected[1])
+        assert model.predict_proba(given).shape == (9, 3)
+    assert model.predict(containers[4]) == expected[0]
+    np.testing.assert_array_equal(model.logits(containers[5]), expected[1])
     for ask in (model.predict, model.predict_proba, model.logits):
-        with pytest.raises(
-            DataError, match=f"Item 2 must be a text for this classification task, but is {item}"
-        ):
-            ask(["word1", item])
+        with pytest.raises(DataError, match=r'a DataFrame was given.*frame\["text"\]\.tolist'):
+            ask(frame)
+
+
+def test_label_ids_are_the_columns_of_the_labels(model):
+    texts = random_texts(50)
+    found = model.label_ids(texts)
+    assert found.dtype == np.int64
+    assert [TASK.labels[column] for column in found] == model.predict(texts)
+    assert model.label_ids(texts[0]).tolist() == found[:1].tolist()
+    assert model.label_ids([]).shape == (0,)
 
 
 @pytest.mark.parametrize("text", ["", " \t\n", "\u200b\ufeff"])
@@ -196,7 +237,8 @@ def test_threads_may_share_a_model(model):
         np.testing.assert_array_equal(one, expected[part % 24])
 
 
-def test_more_threads_for_one_call(folders, models):
+def test_more_threads_for_one_call(folders, models, monkeypatch):
+    monkeypatch.setattr("understudy.runtime.threads.most_threads", lambda: 8)
     texts = random_texts(40)
     model = load(folders / "bilstm.v1", threads=2)
     np.testing.assert_allclose(model.logits(texts), models["bilstm.v1"].logits(texts), atol=1e-5)
@@ -212,6 +254,98 @@ def test_a_path_may_be_a_string_and_the_config_is_kept(folders):
 def test_a_student_moves_with_its_folder(folders, models, tmp_path):
     moved = shutil.copytree(folders / "cbow.v1", tmp_path / "a b" / "é", dirs_exist_ok=False)
     np.testing.assert_array_equal(load(moved).logits(["word1"]), models["cbow.v1"].logits(["word1"]))
+
+
+# ------------------------------------------------------------------- copies, other processes, threads
+
+
+def test_a_model_survives_a_pickle(model, monkeypatch, tmp_path):
+    data = pickle.dumps(model)
+    monkeypatch.chdir(tmp_path)
+    again = pickle.loads(data)
+    texts = random_texts(20)
+    assert (again.fast is None) == (model.fast is None)
+    assert again.threads == model.threads
+    assert again.fingerprint == model.fingerprint
+    np.testing.assert_array_equal(again.logits(texts), model.logits(texts))
+
+
+def test_a_model_of_a_relative_folder_is_unpickled_elsewhere(folders, monkeypatch, tmp_path):
+    monkeypatch.chdir(folders)
+    data = pickle.dumps(load("cbow.v1"))
+    monkeypatch.chdir(tmp_path)
+    assert pickle.loads(data).predict("word1") in TASK.labels
+
+
+def test_a_pickle_of_a_folder_that_went_away_says_so(copy):
+    data = pickle.dumps(load(copy))
+    shutil.rmtree(copy)
+    with pytest.raises(ArtifactError, match=f"There is no folder {re.escape(str(copy))}"):
+        pickle.loads(data)
+
+
+def test_a_model_is_its_own_copy_and_can_be_a_key(model):
+    assert copying.copy(model) is model
+    assert copying.deepcopy({"model": model})["model"] is model
+    assert {model: 1}[model] == 1
+    assert model == model
+    assert model != replace(model)
+
+
+@pytest.mark.parametrize("how", ["spawn", "fork"])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_model_answers_in_other_processes(models, how):
+    if how not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {how}")
+    model, texts = models["cbow.v1"], random_texts(6)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(how)) as pool:
+        assert list(pool.map(model.predict, texts, timeout=60)) == model.predict(texts)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_threads_are_bound_by_the_cores(folders, name):
+    with pytest.warns(UserWarning, match="threads is 99,999,999,999, but this process may use"):
+        model = load(folders / name, threads=99_999_999_999)
+    assert model.threads == most_threads()
+    for threads in (0, -1, 1.5, "2"):
+        with pytest.raises(RecipeError, match="whole number from 1 on"):
+            load(folders / name, threads=threads)
+
+
+# ----------------------------------------------------------------------------------- sentences and words
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory):
+    labels = ("O", "B-x", "I-x")
+    module = build("bilstm.v1", 3, seed=0, form="tokens", vocabulary_size=len(WORDS)).eval()
+    task = Task(labels, kind="tagging")
+    folder = tmp_path_factory.mktemp("tagger") / "s"
+    export(TorchStudent("bilstm.v1", module, WordVocabulary(WORDS), task), folder, teacher={}, about={})
+    return load(folder)
+
+
+def test_n_sentences_have_n_rows_of_probabilities(tagger):
+    sentences = ["word1 word2 word3", "", ("word4",), "word5 word6"]
+    for n in range(5):
+        shares = tagger.predict_proba(sentences[:n])
+        assert [len(rows) for rows in shares] == [3, 0, 1, 2][:n]
+        assert len(tagger.predict(sentences[:n])) == n
+    assert [rows.shape for rows in tagger.predict_proba([()])] == [(0, 3)]
+    assert [rows.shape for rows in tagger.predict_proba(["", ""])] == [(0, 3), (0, 3)]
+    assert tagger.predict_proba(()) == tagger.predict_proba([]) == []
+    assert tagger.predict(()) == tagger.predict([]) == []
+    assert tagger.predict_proba("word1 word2").shape == (2, 3)
+    assert tagger.predict_proba(("word1",)).shape == (1, 3)
+    assert tagger.predict_proba("").shape == (0, 3)
+    assert tagger.label_ids(sentences).shape == (6,)
+
+
+@pytest.mark.parametrize("item", [None, 3, ("word1", None), (b"word1",)])
+def test_words_that_are_none_are_named(tagger, item):
+    for ask in (tagger.predict, tagger.predict_proba, tagger.logits):
+        with pytest.raises(DataError, match="Item 2 must be words for this tagging task"):
+            ask(["word1", item])
 
 
 # ------------------------------------------------------------------------------------------ what is refused
@@ -261,11 +395,11 @@ def test_what_is_no_folder_is_refused(copy, tmp_path):
 
 def test_a_folder_of_another_stage_is_refused(students, tmp_path):
     save_trained(Trained(students["cbow.v1"], (), 0.0), tmp_path / "torch", {})
-    with pytest.raises(ArtifactError, match="no exported student"):
+    with pytest.raises(ArtifactError, match="not an exported student"):
         load(tmp_path / "torch")
     with publish(tmp_path / "other", {}) as aside:
         (aside / "data.txt").write_text("x", encoding="utf-8")
-    with pytest.raises(ArtifactError, match="no exported student"):
+    with pytest.raises(ArtifactError, match="not an exported student"):
         load(tmp_path / "other")
 
 
@@ -288,7 +422,7 @@ def test_a_newer_format_is_refused(copy):
 
 def test_a_config_that_is_not_ours_is_refused(copy):
     rewrite(copy, "config.json", lambda config: config.pop("format"))
-    with pytest.raises(ArtifactError, match=r"config\.json|no exported student"):
+    with pytest.raises(ArtifactError, match=r"config\.json is not that of an exported student"):
         load(copy)
 
 

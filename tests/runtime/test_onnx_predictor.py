@@ -42,20 +42,20 @@ def both(request):
 def test_it_answers_as_torch_does(both):
     reference, student = both
     assert isinstance(reference, Predictor)
-    items = items_of(reference.form)
+    items = items_of(reference.input_mode)
     np.testing.assert_allclose(reference.logits(items), student.logits(items), atol=1e-5)
 
 
 def test_an_item_alone_is_answered_as_among_others(both):
     reference, _ = both
-    items = items_of(reference.form)
+    items = items_of(reference.input_mode)
     alone = np.concatenate([reference.logits([item]) for item in items])
     np.testing.assert_allclose(alone, reference.logits(items), atol=1e-5)
 
 
 def test_several_calls_put_every_row_in_its_place(both, monkeypatch):
     reference, _ = both
-    items = items_of(reference.form)
+    items = items_of(reference.input_mode)
     whole = reference.logits(items)
     seen, real = [], Reference._run
     monkeypatch.setattr(

@@ -14,10 +14,11 @@ from safetensors.torch import save_file
 from understudy._version import __version__
 from understudy.core.manifest import publish, verify
 from understudy.core.task import Gold, Item
-from understudy.export.int8 import quantise
+from understudy.export.int8 import Decision, quantise
 from understudy.export.parity import parity
-from understudy.export.table_precision import choose_table
-from understudy.runtime.fast_format import SERVED, Weights, fingerprint, pack, rule_of
+from understudy.export.table_precision import TableChoice, choose_table
+from understudy.runtime.fast_format import SERVED, Weights, beyond_limits, pack, rule_of
+from understudy.runtime.fast_header import fingerprint
 from understudy.runtime.layout import FORMAT, Layout
 from understudy.students.registry import describe
 from understudy.tokenization.encoding import INPUTS
@@ -40,13 +41,14 @@ def export(
     weights in ``model.safetensors`` are, and it was the float graph that was compared with torch.
 
     Args:
-        student: a trained one.
-        folder: where to; replaced as a whole, or left as it was where anything fails.
+        student: A trained student.
+        folder: Where to write it; replaced as a whole, or left as it was where anything fails.
         teacher: ``name`` and ``fingerprint`` of the teacher, empty for a student that had none.
-        about: facts for the manifest.
-        quantize: whether an int8 graph may serve: ``none``, ``auto`` or ``int8`` (`understudy.export.int8`).
-        table: form of the rows in ``model.fast``: ``auto`` or one of `understudy.runtime.fast_format.TABLES`.
-        dev: items and gold labels, on which both are decided.
+        about: Facts for the manifest.
+        quantize: Whether an int8 graph may serve: ``none``, ``auto`` or ``int8`` (`understudy.export.int8`).
+        table: Precision of the rows in ``model.fast``: ``auto`` or one of
+            `understudy.runtime.fast_format.TABLES`.
+        dev: Items and gold labels, on which both are decided.
 
     Returns:
         The largest difference found, in logits.
@@ -56,66 +58,101 @@ def export(
             are missing.
         ExportError: the graph's logits differ from torch's by more than `TOLERANCE`.
     """
-    is_fast = flat_file(student) is not None
-    student, choice = choose_table(student, table, dev, is_fast=is_fast and quantize != "int8")
-    module: Any = student.module
+    excess = too_large(student) if reads_as_in_c(student) else ""
+    is_fast = reads_as_in_c(student) and not excess
+    has_table = is_fast and quantize != "int8"
+    student, choice = choose_table(student, table, dev, is_fast=has_table, reason=excess)
+
     with publish(folder, about) as aside:
         layout = Layout(aside)
-        graph = module.to_onnx().SerializeToString()
+        graph = student.module.to_onnx().SerializeToString()
         difference = parity(student, graph)
         graph, decision = quantise(student, graph, quantize, dev, is_fast=is_fast)
+
         layout.onnx.write_bytes(graph)
-        save_file(dict(module.state_dict()), layout.weights)
+        save_file(dict(student.module.state_dict()), layout.weights)
         student.vocabulary.save(layout.tokenizer)
         fast = None if decision.is_int8 else flat_file(student, choice.form)
         if fast is not None:
             layout.fast.write_bytes(fast)
-        config = {
-            "format": FORMAT,
-            "task": student.task.to_dict(),
-            "student": describe(student.name, module),
-            "parameters": student.parameters,
-            "vocabulary": {"kind": student.vocabulary.kind, "size": len(student.vocabulary)},
-            "teacher": teacher,
-            "onnx": {
-                "inputs": sum(INPUTS[module.form], ()),
-                "output": "logits",
-                "largest_difference": difference,
-                "precision": decision.precision,
-            },
-            "quantisation": {**decision.to_dict(), "table": asdict(choice)},
-            **({} if fast is None else {"fast": {"fingerprint": fingerprint(fast)}}),
-            "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
-            | {"understudy": __version__},
-        }
+
+        config = _config(student, decision, choice, teacher=teacher, largest_difference=difference, fast=fast)
         _write(layout.config, config)
         _write(layout.report, {"note": "This student was exported, but not evaluated yet."})
         layout.card.write_text(f"# {student.name}\n\nNot evaluated yet.\n", encoding="utf-8")
     return difference
 
 
+def _config(
+    student: TorchStudent,
+    decision: Decision,
+    choice: TableChoice,
+    *,
+    teacher: dict[str, Any],
+    largest_difference: float,
+    fast: bytes | None,
+) -> dict[str, Any]:
+    """What ``config.json`` says; `understudy.runtime.config_file` checks it when the folder is opened."""
+    module = student.module
+    return {
+        "format": FORMAT,
+        "task": student.task.to_dict(),
+        "student": describe(student.name, module),
+        "parameters": student.parameters,
+        "vocabulary": {"kind": student.vocabulary.kind, "size": len(student.vocabulary)},
+        "teacher": teacher,
+        "onnx": {
+            "inputs": sum(INPUTS[module.form], ()),
+            "output": "logits",
+            "largest_difference": largest_difference,
+            "precision": decision.precision,
+        },
+        "quantisation": {**decision.to_dict(), "table": asdict(choice)},
+        **({} if fast is None else {"fast": {"fingerprint": fingerprint(fast)}}),
+        "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
+        | {"understudy": __version__},
+    }
+
+
+def reads_as_in_c(student: TorchStudent) -> bool:
+    """Whether the C extension knows the architecture and the splitting rule, whatever the sizes are."""
+    reads_one_text = student.module.form == "text" and student.task.texts == 1
+    return student.name in SERVED and reads_one_text and rule_of(student.vocabulary) is not None
+
+
+def too_large(student: TorchStudent) -> str:
+    """Why the sizes of a bag-of-words student are beyond the C extension; empty where they are not."""
+    config = student.module.config
+    return beyond_limits(
+        vocabulary=len(student.vocabulary),
+        width=config.width,
+        hidden=config.hidden,
+        labels=len(student.task.labels),
+        buckets=getattr(config, "buckets", 0),
+        longest=getattr(config, "longest", 0),
+        gram_weight=getattr(config, "gram_weight", 0.0),
+    )
+
+
 def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
     """`model.fast` of a student that the C extension can serve; ``None`` for every other."""
-    rule = rule_of(student.vocabulary)
-    reads_one_text = student.module.form == "text" and student.task.texts == 1
-    if student.name not in SERVED or not reads_one_text or rule is None:
+    rule = rule_of(student.vocabulary) if reads_as_in_c(student) and not too_large(student) else None
+    if rule is None:
         return None
+
     state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
     config = student.module.config
-    return pack(
-        rule,
-        Weights(
-            embedding=state["encoder.embedding.weight"],
-            hidden=state["head.hidden.weight"],
-            hidden_bias=state["head.hidden.bias"],
-            output=state["head.output.weight"],
-            output_bias=state["head.output.bias"],
-            grams=state.get("encoder.grams.weight"),
-            longest=getattr(config, "longest", 0),
-            gram_weight=getattr(config, "gram_weight", 0.0),
-        ),
-        table,
+    weights = Weights(
+        embedding=state["encoder.embedding.weight"],
+        hidden=state["head.hidden.weight"],
+        hidden_bias=state["head.hidden.bias"],
+        output=state["head.output.weight"],
+        output_bias=state["head.output.bias"],
+        grams=state.get("encoder.grams.weight"),
+        longest=getattr(config, "longest", 0),
+        gram_weight=getattr(config, "gram_weight", 0.0),
     )
+    return pack(rule, weights, table)
 
 
 def annotate(folder: Path, *, report: dict[str, Any], card: str) -> bool:

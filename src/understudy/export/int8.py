@@ -214,8 +214,8 @@ def measure(student: TorchStudent, graph: bytes, small: bytes, dev: tuple[Sequen
     return Measured(
         race=time_in_turns(floating, integer, items),
         metric=student.task.metric,
-        float_score=_score(student, items, gold, expected),
-        int8_score=_score(student, items, gold, found),
+        float_score=score_on(student, items, gold, expected),
+        int8_score=score_on(student, items, gold, found),
         float_bytes=len(graph),
         int8_bytes=len(small),
         largest_difference=float(np.abs(expected - found).max()),
@@ -228,7 +228,8 @@ def _served(student: TorchStudent, graph: bytes) -> Reference:
     return Reference(student.task, student.module.form, student.vocabulary, open_session(graph))
 
 
-def _score(student: TorchStudent, items: Sequence[Item], gold: Gold, logits: FloatArray) -> float:
+def score_on(student: TorchStudent, items: Sequence[Item], gold: Gold, logits: FloatArray) -> float:
+    """The task's metric of some logits."""
     task = student.task
     return float(score(task, gold, task.decisions(logits), task.rows(items)))
 

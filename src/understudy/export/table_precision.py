@@ -12,14 +12,14 @@ import torch
 from understudy.core.checks import check_choice
 from understudy.core.task import Gold, Item
 from understudy.errors import RecipeError
-from understudy.export.int8 import MOST_LOST, _score
+from understudy.export.int8 import MOST_LOST, score_on
 from understudy.runtime.fast_format import TABLES, round_rows
 from understudy.training.torch_student import TorchStudent
 
 
 @dataclass(frozen=True)
 class TableChoice:
-    """In which form `model.fast` has the rows of words and n-grams, and why.
+    """The precision of the rows of words and n-grams in `model.fast`, and why.
 
     Attributes:
         wanted: ``auto`` or one of `understudy.runtime.fast_format.TABLES`.
@@ -33,7 +33,12 @@ class TableChoice:
 
 
 def choose_table(
-    student: TorchStudent, wanted: str, dev: tuple[Sequence[Item], Gold] | None, *, is_fast: bool
+    student: TorchStudent,
+    wanted: str,
+    dev: tuple[Sequence[Item], Gold] | None,
+    *,
+    is_fast: bool,
+    reason: str = "",
 ) -> tuple[TorchStudent, TableChoice]:
     """Round a student's rows to what a table of fewer bits can hold.
 
@@ -41,10 +46,11 @@ def choose_table(
     the rounded student, so the C extension, the graph and torch go on giving one answer.
 
     Args:
-        student: a trained one; left as it is.
+        student: A trained student; it is left as it is.
         wanted: ``auto`` or one of `understudy.runtime.fast_format.TABLES`.
-        dev: items and gold labels; needed unless float32 is wanted.
-        is_fast: whether a `model.fast` will be written. Where not, ``auto`` is float32.
+        dev: Items and gold labels; needed unless float32 is wanted.
+        is_fast: Whether a `model.fast` will be written. Where not, ``auto`` is float32.
+        reason: Why it will not be, where that is the student's size.
 
     Returns:
         The student as it will answer, and the choice.
@@ -54,23 +60,26 @@ def choose_table(
     """
     check_choice("table", wanted, ("auto", *TABLES))
     if wanted == "float32" or (wanted == "auto" and not is_fast):
-        return student, TableChoice(wanted)
+        note = f"there is no model.fast, so ONNX Runtime answers: {reason}" if reason else ""
+        return student, TableChoice(wanted, why=note)
     if not is_fast:
+        served = "the C extension serves cbow.v1 and dan.v1 on single texts, with float32 graphs"
         raise RecipeError(
-            f"table: {wanted} is a form of model.fast, but none is written for {student.name} here: the C "
-            "extension serves cbow.v1 and dan.v1 on single texts, with float32 graphs. Use auto, or drop it."
+            f"table: {wanted} is a precision of the rows in model.fast, but none is written for "
+            f"{student.name} here: {reason or served}. Use auto, or drop it."
         )
     if dev is None or len(dev[0]) == 0:
         raise RecipeError(f"table: {wanted} is decided on dev items, but there are none. Give some.")
+
     items, gold = list(dev[0]), dev[1]
-    before = _score(student, items, gold, student.logits(items))
+    before = score_on(student, items, gold, student.logits(items))
     for form in ("int8", "float16") if wanted == "auto" else (wanted,):
         small = rounded(student, form)
-        after = _score(small, items, gold, small.logits(items))
-        said = f"{student.task.metric} on dev is {after:.4f} against {before:.4f} in float32"
+        after = score_on(small, items, gold, small.logits(items))
+        scores = f"{student.task.metric} on dev is {after:.4f} against {before:.4f} in float32"
         if wanted == form or after >= before - MOST_LOST - 1e-9:
-            return small, TableChoice(wanted, form, f"the rows of words are in {form}: {said}")
-    return student, TableChoice(wanted, "float32", f"the rows of words are in float32; in float16 {said}")
+            return small, TableChoice(wanted, form, f"the rows of words are in {form}: {scores}")
+    return student, TableChoice(wanted, "float32", f"the rows of words are in float32; in float16 {scores}")
 
 
 def rounded(student: TorchStudent, form: str) -> TorchStudent:

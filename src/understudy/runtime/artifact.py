@@ -1,4 +1,4 @@
-"""Open the folder of an exported student: what there is to check, and the fast path where it serves.
+"""Open the folder of an exported student: check what there is, and open the fast path where it serves.
 
 Nothing here needs numpy, so that the command line's first answer comes soon.
 """
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from understudy.core.manifest import read_json, verify
+from understudy.core.manifest import verify
 from understudy.errors import ArtifactError, MissingExtraError
-from understudy.runtime.fast import HEADER_BYTES, FastStudent, open_fast, reads_like_bert, status
-from understudy.runtime.layout import FORMAT, Layout
+from understudy.runtime.config_file import Config, read_config
+from understudy.runtime.fast import FastStudent, open_fast, status
+from understudy.runtime.fast_header import HEADER_BYTES, reads_like_bert
+from understudy.runtime.layout import Layout
 
 if TYPE_CHECKING:
     from understudy.tokenization.wordpiece import Vocabulary
@@ -26,13 +28,13 @@ class OpenArtifact:
     """A folder that was checked.
 
     Attributes:
-        layout: its files.
-        config: what ``config.json`` says.
-        fast: the fast path, where it serves this student.
+        layout: Its files.
+        config: What ``config.json`` says; `config_file.py` has checked it.
+        fast: The fast path, where it serves this student.
     """
 
     layout: Layout
-    config: dict[str, Any]
+    config: Config
     fast: FastStudent | None
 
 
@@ -49,21 +51,24 @@ def open_folder(folder: Path, threads: int = 1) -> OpenArtifact:
     if (folder / "models").is_dir() and not layout.config.is_file():
         names = ", ".join(sorted(str(path.parent) for path in folder.glob("models/*/config.json")))
         raise ArtifactError(f"{folder} is a run, not a student. Its students are in: {names or 'none yet'}.")
+
     is_fast = layout.fast.is_file() and status().is_active
     manifest = verify(folder, read=(layout.config.name,) if is_fast else None)
     for path in (layout.config, layout.tokenizer, layout.onnx):
         if path.name not in manifest["files"]:
-            raise ArtifactError(f"{folder} is no exported student: its manifest names no {path.name}.")
-    config = _config(layout)
+            raise ArtifactError(f"{folder} is not an exported student: its manifest names no {path.name}.")
+
+    config = read_config(layout)
     if not is_fast or "fast" not in config:
         return OpenArtifact(layout, config, None)
-    try:
-        labels, fingerprint = config["task"]["labels"], config["fast"]["fingerprint"]
-    except (KeyError, TypeError) as error:
-        raise ArtifactError(f"{layout.config} is damaged: it lacks {error}.") from error
+
     _check_library(config, layout.fast)
     fast = open_fast(
-        layout.fast, labels=labels, fingerprint=fingerprint, reference=_reference(layout), threads=threads
+        layout.fast,
+        labels=config["task"]["labels"],
+        fingerprint=config["fast"]["fingerprint"],
+        reference=_reference(layout),
+        threads=threads,
     )
     return OpenArtifact(layout, config, fast)
 
@@ -80,22 +85,11 @@ def read_vocabulary(layout: Layout) -> Vocabulary:
     return load_vocabulary(layout.tokenizer)
 
 
-def _config(layout: Layout) -> dict[str, Any]:
-    config = read_json(layout.config)
-    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
-        raise ArtifactError(f"{layout.config} is not that of an exported student: it names no format.")
-    if config["format"] > FORMAT:
-        raise ArtifactError(
-            f"{layout.folder} has format {config['format']}, but this version reads up to {FORMAT}. "
-            "Upgrade understudy."
-        )
-    return config
-
-
-def _check_library(config: dict[str, Any], fast: Path) -> None:
+def _check_library(config: Config, fast: Path) -> None:
     """A teacher's own tokeniser leaves a few texts to the library: better refused now than at such a text."""
-    if config.get("vocabulary", {}).get("kind") != "pieces" or find_spec("tokenizers") is not None:
+    if config["vocabulary"]["kind"] != "pieces" or find_spec("tokenizers") is not None:
         return
+
     with fast.open("rb") as file:
         if reads_like_bert(file.read(HEADER_BYTES)):
             raise MissingExtraError(

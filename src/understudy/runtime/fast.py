@@ -15,20 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy.errors import ArtifactError
+from understudy.runtime.fast_header import HEADER_BYTES
+from understudy.runtime.fast_header import fingerprint as fingerprint_of
 
 if TYPE_CHECKING:
     from understudy.core.task import FloatArray, IntArray
 
 SWITCH = "UNDERSTUDY_FAST"
 """Environment variable that turns the fast path off where it is ``0``."""
-
-
-SUMS = slice(24, 40)
-"""Where a file's sums stand in it: `flat.fingerprint`, without numpy."""
-
-HEADER_BYTES = 128
-RULE, BERT = slice(44, 48), (3).to_bytes(4, "little")
-"""Where the rule of splitting stands in a file's header, and that of BERT's pieces: see `flat.py`."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +33,24 @@ class Status:
     why: str
 
 
+def extension() -> Any:
+    """The C extension. It has no Python source, so its type is not known here.
+
+    Raises:
+        ImportError: it was not built.
+    """
+    return import_module("understudy._fast")
+
+
 def status() -> Status:
     """Whether the fast path can serve in this process, and why or why not."""
     if os.environ.get(SWITCH, "").strip() == "0":
         return Status(False, f"{SWITCH}=0 turns it off")
     try:
-        return Status(
-            True, f"understudy._fast is built; this processor runs its {_extension().ENGINE} engine"
-        )
+        engine = extension().ENGINE
     except ImportError as error:
         return Status(False, f"understudy._fast is not built here, so the reference path serves ({error})")
+    return Status(True, f"understudy._fast is built; this processor runs its {engine} engine")
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,10 @@ class FastStudent:
     """A student in C. It may be shared between threads, and releases the interpreter's lock for a list.
 
     Attributes:
-        core: of the extension.
-        labels: number of logits, c.
-        threads: that one call with a list may use.
-        label: the answer to one text.
+        core: The student as the extension holds it.
+        labels: Number of logits, c.
+        threads: Threads that one call with a list may use.
+        label: Function from one text to its label.
     """
 
     core: Any
@@ -68,6 +70,7 @@ class FastStudent:
     label: Callable[[str], str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # Bound once, so that a call for one text looks up one attribute less.
         object.__setattr__(self, "label", self.core.label)
 
     def logits(self, texts: str | Sequence[str]) -> FloatArray:
@@ -75,24 +78,32 @@ class FastStudent:
         import numpy as np
 
         texts = [texts] if isinstance(texts, str) else texts
-        found = np.empty((len(texts), self.labels), dtype=np.float32)
-        self.core.fill(texts, found, self.threads)
-        return found
+        logits = np.empty((len(texts), self.labels), dtype=np.float32)
+        self.core.fill(texts, logits, self.threads)
+        return logits
 
     def probabilities(self, text: str) -> list[float]:
         """Softmax of one text's logits, in the order of the labels."""
-        found: list[float] = self.core.probabilities(text)
-        return found
+        shares: list[float] = self.core.probabilities(text)
+        return shares
 
     def predict(self, texts: Sequence[str]) -> list[str]:
         """The label of each text."""
-        found: list[str] = self.core.labels(texts, self.threads)
-        return found
+        names: list[str] = self.core.labels(texts, self.threads)
+        return names
+
+    def label_ids(self, texts: Sequence[str]) -> IntArray:
+        """The column of each text's label ``(n,)``."""
+        import numpy as np
+
+        columns = np.empty(len(texts), dtype=np.int64)
+        self.core.columns(texts, columns, self.threads)
+        return columns
 
     def encode(self, text: str) -> list[int]:
         """Ids of one text, as its vocabulary gives them."""
-        found: list[int] = self.core.encode(text)
-        return found
+        ids: list[int] = self.core.encode(text)
+        return ids
 
     def encode_batch(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of all texts end to end ``(sum of lengths,)``, and the lengths ``(n,)``; each length ≥ 1."""
@@ -113,11 +124,11 @@ def open_fast(
     """Map a `model.fast` into memory, and check it.
 
     Args:
-        path: of the file.
-        labels: names in the order of the logits.
-        fingerprint: by which `config.json` names the file.
-        reference: text → ids, for the few texts that the extension leaves to the reference path.
-        threads: that one call with a list may use.
+        path: The file.
+        labels: Label names in the order of the logits.
+        fingerprint: Sums by which `config.json` names the file.
+        reference: Function from a text to its ids, for the few texts that the extension leaves to it.
+        threads: Threads that one call with a list may use.
 
     Raises:
         ArtifactError: the file is missing, truncated, altered, or not what it is taken for.
@@ -125,22 +136,14 @@ def open_fast(
     try:
         with path.open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        core = _extension().Student(mapped, tuple(labels), reference)
+        core = extension().Student(mapped, tuple(labels), reference)
     except (OSError, ValueError) as error:
         raise ArtifactError(
             f"{path} cannot be used: {error}. Restore it, or write the folder again."
         ) from error
-    if mapped[SUMS].hex() != fingerprint:
+
+    if fingerprint_of(mapped[:HEADER_BYTES]) != fingerprint:
         raise ArtifactError(
             f"{path} was altered: config.json names another. Restore it, or write the folder again."
         )
     return FastStudent(core, len(labels), threads)
-
-
-def reads_like_bert(header: bytes) -> bool:
-    """Whether a file's header names the rule of BERT's pieces, which needs the library for a few texts."""
-    return header[RULE] == BERT
-
-
-def _extension() -> Any:
-    return import_module("understudy._fast")

@@ -29,7 +29,6 @@ Hash tables are made when the file is opened: they need no place in it, and noth
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,12 +37,19 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.core.task import FloatArray
+from understudy.runtime.fast_header import (
+    BERT,
+    HEADER,
+    HEADER_BYTES,
+    MAGIC,
+    PIECES,
+    SUMMED_FROM,
+    VERSION,
+    WORDS,
+)
 from understudy.tokenization.wordpiece import PREFIX, SubwordVocabulary, Vocabulary, is_own
 from understudy.tokenization.words import UNK_ID, WordVocabulary
 
-MAGIC, VERSION, HEADER_BYTES = b"UNDRSTDY", 1, 128
-HEADER = struct.Struct("<8sIIQQQ 9If4iII QQQ")
-SUMMED_FROM = 40
 LANES = 16
 """Floats that a row is padded to a multiple of."""
 
@@ -59,8 +65,17 @@ MOST_HALF = 65504.0
 SERVED = ("cbow.v1", "dan.v1")
 """Students that the C extension can serve."""
 
-WORDS, PIECES, BERT = 1, 2, 3
 CBOW, DAN = 1, 2
+"""Students by their number in the header."""
+
+MOST_WIDTH, MOST_LABELS, MOST_GRAM = 2048, 4096, 16
+"""Widest embedding or hidden layer, most labels, and words in the longest n-gram that C can hold."""
+
+MOST_WORDS, MOST_BUCKETS = 2**24, 2**28
+"""Most words of a vocabulary, and most rows of n-grams. All five numbers stand in `native/student.h`, too."""
+
+MOST_GRAM_WEIGHT = 1e6
+"""An n-gram weighs less than this in the mean."""
 
 BERT_NORMALIZER = {
     "type": "BertNormalizer",
@@ -129,6 +144,44 @@ def rule_of(vocabulary: Vocabulary) -> Rule | None:
     return rule
 
 
+def beyond_limits(
+    *,
+    vocabulary: int,
+    width: int,
+    hidden: int,
+    labels: int,
+    buckets: int = 0,
+    longest: int = 0,
+    gram_weight: float = 0.0,
+) -> str:
+    """Why C can neither serve nor train a student of these sizes, as part of a sentence; empty where it can.
+
+    Args:
+        vocabulary: Words or pieces.
+        width: Numbers of an embedding.
+        hidden: Numbers of the hidden layer.
+        labels: Number of labels.
+        buckets: Rows of n-grams, 0 for a student without them.
+        longest: Words in the longest n-grams.
+        gram_weight: Weight of an n-gram in the mean.
+    """
+    sizes = (
+        (vocabulary, MOST_WORDS, "words in its vocabulary"),
+        (width, MOST_WIDTH, "numbers in an embedding"),
+        (hidden, MOST_WIDTH, "numbers in its hidden layer"),
+        (labels, MOST_LABELS, "labels"),
+        (buckets, MOST_BUCKETS, "rows of n-grams"),
+        (longest, MOST_GRAM, "words in its longest n-grams"),
+    )
+    for size, most, what in sizes:
+        if size > most:
+            return f"it has {size:,} {what}, but the C extension holds {most:,} at most"
+
+    if not 0.0 <= gram_weight < MOST_GRAM_WEIGHT:
+        return f"its n-grams weigh {gram_weight:g}, but the C extension takes weights from 0 to a million"
+    return ""
+
+
 def round_rows(rows: FloatArray, table: str) -> FloatArray:
     """Rows ``(n, d)`` as a table of this form gives them back; rounding them again changes nothing more."""
     if table == "float32":
@@ -174,11 +227,6 @@ def checksum(file: bytes) -> tuple[int, int]:
     numbers = np.frombuffer(file, dtype="<u8", offset=SUMMED_FROM)
     times = np.arange(len(numbers), 0, -1, dtype=np.uint64)
     return int(numbers.sum(dtype=np.uint64)), int((numbers * times).sum(dtype=np.uint64))
-
-
-def fingerprint(file: Any) -> str:
-    """The sums that stand in the header of a file's bytes, in hexadecimal: `config.json` names it by them."""
-    return bytes(file[24:SUMMED_FROM]).hex()
 
 
 def _table(rows: FloatArray, table: str) -> bytes:

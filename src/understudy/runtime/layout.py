@@ -41,7 +41,7 @@ class Layout:
 
     @property
     def fast(self) -> Path:
-        """Vocabulary and weights as one flat file (`flat.py`), of students that the extension can serve."""
+        """Vocabulary and weights as one file (`fast_format.py`), where the extension can serve them."""
         return self.folder / "model.fast"
 
     @property

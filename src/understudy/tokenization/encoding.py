@@ -20,7 +20,7 @@ INPUTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "diffcat": (("ids", "lengths"), ("ids_2", "lengths_2")),
     "tokens": (("ids", "lengths"),),
 }
-"""Form → names of a graph's inputs for each text that is read.
+"""Input mode → names of a graph's inputs for each text that is read.
 
 A student reads one text (or two in one, with a separator), two texts apart, or every token of a text.
 """
@@ -63,10 +63,10 @@ class ItemIds:
         """Numbers of the rows that the given units answer, in order."""
         return units if self.places is None else rows_of(units, self.counts)
 
-    def feeds(self, form: str, units: IntArray) -> dict[str, IntArray]:
+    def feeds(self, input_mode: str, units: IntArray) -> dict[str, IntArray]:
         """The graph's inputs for some units: for each side, ids ``(b, t)`` and lengths ``(b,)``."""
         made: dict[str, IntArray] = {}
-        for names, side in zip(INPUTS[form], self.sides, strict=True):
+        for names, side in zip(INPUTS[input_mode], self.sides, strict=True):
             made.update(zip(names, _padded(side, units), strict=True))
         return made
 
@@ -76,32 +76,51 @@ class ItemIds:
         return np.repeat(np.arange(len(units)), self.counts[units]), places
 
 
-def encode(task: Task, form: str, vocabulary: Vocabulary, items: Sequence[Item]) -> ItemIds:
-    """Items as a student of this form reads them.
+def encode(task: Task, input_mode: str, vocabulary: Vocabulary, items: Sequence[Item]) -> ItemIds:
+    """Items as a student with this input mode reads them.
 
     Raises:
         DataError: an item is not of the task's form; by its number.
     """
-    _check(task, items)
+    check_items(task, items)
     if task.kind == "tagging":
         return _encode_words(vocabulary, cast("Sequence[tuple[str, ...]]", items))
     counts = np.ones(len(items), dtype=np.int64)
     if task.texts == 1:
         return ItemIds((Side(*vocabulary.encode_batch(cast("Sequence[str]", items))),), counts)
     first, second = ([item[side] for item in items] for side in (0, 1))
-    if form == "diffcat":
+    if input_mode == "diffcat":
         sides = tuple(Side(*vocabulary.encode_batch(texts)) for texts in (first, second))
         return ItemIds(sides, counts)
     return ItemIds((Side(*vocabulary.encode_pairs(first, second)),), counts)
 
 
-def _check(task: Task, items: Sequence[Item]) -> None:
-    is_text = task.kind != "tagging" and task.texts == 1
+def check_items(task: Task, items: Sequence[Item]) -> None:
+    """Refuse items that the task cannot read.
+
+    Raises:
+        DataError: an item is not of the task's kind; by its number, from 1.
+    """
+    if task.kind != "tagging" and task.texts == 1:
+        wanted, fits = "a text", _is_text
+    else:
+        wanted, fits = ("words", _are_texts) if task.kind == "tagging" else ("two texts", _are_two_texts)
+
     for number, item in enumerate(items, start=1):
-        fits = isinstance(item, str) if is_text else isinstance(item, list | tuple)
-        if not fits or (task.kind != "tagging" and not is_text and len(item) != 2):
-            wanted = "a text" if is_text else ("words" if task.kind == "tagging" else "two texts")
+        if not fits(item):
             raise DataError(f"Item {number} must be {wanted} for this {task.kind} task, but is {item!r:.80}.")
+
+
+def _is_text(item: object) -> bool:
+    return isinstance(item, str)
+
+
+def _are_texts(item: object) -> bool:
+    return isinstance(item, list | tuple) and all(isinstance(part, str) for part in item)
+
+
+def _are_two_texts(item: object) -> bool:
+    return isinstance(item, list | tuple) and len(item) == 2 and _is_text(item[0]) and _is_text(item[1])
 
 
 def _encode_words(vocabulary: Vocabulary, items: Sequence[tuple[str, ...]]) -> ItemIds:

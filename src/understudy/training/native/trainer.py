@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from understudy.core.task import FloatArray, IntArray
 from understudy.errors import MissingExtraError, RecipeError
+from understudy.runtime.fast import extension
 from understudy.runtime.fast_format import LANES, Weights, pack, rule_of
 from understudy.tokenization.batching import shuffled
 from understudy.tokenization.wordpiece import Vocabulary
@@ -111,7 +111,7 @@ class Targets:
 def is_available() -> bool:
     """Whether the C extension was built."""
     try:
-        _extension()
+        extension()
     except ImportError:
         return False
     return True
@@ -126,7 +126,7 @@ def encode(vocabulary: Vocabulary, texts: Sequence[str]) -> TextIds:
         nothing = np.zeros((1, 1), np.float32)
         rows = np.zeros((len(vocabulary), 1), np.float32)
         file = pack(rule, Weights(rows, nothing, nothing[0], nothing, nothing[0]))
-        splitter = _extension().Student(file, ("",), vocabulary.encode)
+        splitter = extension().Student(file, ("",), vocabulary.encode)
         ids, lengths = (np.frombuffer(part, np.int64) for part in splitter.encode_batch(texts))
     return TextIds(ids.astype(np.int32), np.cumsum(lengths))
 
@@ -196,7 +196,7 @@ def train(
         if epoch <= state.epoch:
             continue
         try:
-            total = _extension().learn(
+            total = extension().learn(
                 (*layers, *squares, *lesson, order, *taught), sizes, *numbers, rate, level
             )
         except ImportError as error:
@@ -263,7 +263,3 @@ def _cut(layers: Sequence[FloatArray], like: Weights) -> Weights:
         output_bias=b2[0, :labels].copy(),
         grams=None if like.grams is None else rows[words:, :width].copy(),
     )
-
-
-def _extension() -> Any:
-    return import_module("understudy._fast")

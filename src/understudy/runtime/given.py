@@ -1,0 +1,55 @@
+"""What callers give to a model: items in any usual container as a list, or a refusal with the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from understudy.errors import DataError
+
+
+def as_sequence(items: object) -> Sequence[Any]:
+    """The items of a list, a tuple, an array, a column of a table, or whatever else yields them in order.
+
+    The items themselves are not looked at: whoever reads them says which of them it cannot read.
+
+    Raises:
+        DataError: the argument is a table, a mapping, a set, bytes, or nothing that holds items.
+    """
+    if isinstance(items, list | tuple):
+        return items
+    _refuse(items)
+
+    if hasattr(items, "tolist"):  # numpy's arrays and pandas' columns give their items as plain objects
+        items = items.tolist()
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        raise DataError(f"A text or a list of texts is needed, but {_named(items)} was given.")
+    return list(items)
+
+
+def _refuse(items: object) -> None:
+    """Refuse what yields something else than its texts, or yields them in no order."""
+    kind = type(items).__name__
+    if items is None:
+        raise DataError("A text or a list of texts is needed, but None was given.")
+    if isinstance(items, bytes | bytearray | memoryview):
+        raise DataError(f"A text is needed, but {_named(items)} was given. Decode it, such as data.decode().")
+    if isinstance(items, Mapping):
+        raise DataError(
+            f"A list of texts is needed, but a {kind} was given. Give one of its values, or "
+            "list(texts.values())."
+        )
+    if isinstance(items, set | frozenset):
+        raise DataError(
+            f"A list of texts is needed, but a {kind} was given, which has no order. Give sorted(texts)."
+        )
+    if hasattr(items, "columns") or hasattr(items, "column_names"):
+        raise DataError(
+            f"A list of texts is needed, but a {kind} was given. Give its column of texts, such as "
+            'frame["text"].tolist(); for two texts list(zip(frame["first"], frame["second"])).'
+        )
+
+
+def _named(items: object) -> str:
+    """An object and its type, short enough for a message."""
+    return f"{items!r:.40} ({type(items).__name__})"
