@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from understudy.core.task import Item
 from understudy.data.columns import require_column
-from understudy.data.readers.problems import bad_rows
+from understudy.data.readers.blocks import read_blocks
+from understudy.data.readers.problems import bad_rows, described
 from understudy.data.readers.table import Table
 
 _EMPTY_TEXT = "the text is empty"
@@ -85,6 +87,38 @@ def read_sentences(table: Table, column: str, *, skip_blank: bool = False) -> li
     return [tuple(values[row]) for row in kept]
 
 
+def stream_items(path: Path, columns: Sequence[str]) -> Iterator[Item]:
+    """The texts of a file's rows, exactly as training reads them, a block of rows at a time.
+
+    Rows are not left out: a text that is missing or empty is ``""``, so that answers stay beside their rows.
+    Blank lines of the file are not rows.
+
+    Args:
+        path: CSV, TSV, TXT, JSON, JSON lines or Parquet; all but Parquet may have ``.gz`` after them.
+        columns: one column of texts, or two, whose texts make a pair.
+
+    Yields:
+        A text; or, where there are two columns, a tuple of two.
+
+    Raises:
+        DataError: the file cannot be read, two columns have one name, a column is missing, or a cell is not
+            text; by place.
+        MissingExtraError: a Parquet file is to be read without pyarrow.
+    """
+    advice = f"Give {' and '.join(map(repr, columns))} texts in these rows."
+
+    for number, table in enumerate(read_blocks(path, columns)):
+        if number == 0:  # in JSON lines, a later block may lack a column
+            for column in columns:
+                require_column(table.columns, column, table.where)
+        missing: list[None] = [None] * len(table)
+        values = [table.columns.get(column, missing) for column in columns]
+        for cells in values:
+            _check(table, cells, _text_fault, advice, {_EMPTY_TEXT})
+        texts = [["" if cell is None else cell for cell in cells] for cells in values]
+        yield from texts[0] if len(texts) == 1 else zip(*texts, strict=True)
+
+
 def _check(
     table: Table, values: Sequence[Any], fault_of: Callable[[Any], str | None], advice: str, skipped: set[str]
 ) -> list[int]:
@@ -104,7 +138,7 @@ def _text_fault(value: Any) -> str | None:
     if value is None:
         return _EMPTY_TEXT
     if not isinstance(value, str):
-        return f"the text is a {type(value).__name__}, {value!r}, instead of a string"
+        return f"the text is {described(value)}, instead of a string"
     if not value.strip():
         return _EMPTY_TEXT
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
@@ -120,7 +154,7 @@ def _sentence_fault(value: Any) -> str | None:
     if value is None or (isinstance(value, list | tuple) and not value):
         return _NO_WORDS
     if not isinstance(value, list | tuple):
-        return f"the words are a {type(value).__name__}, {value!r}, instead of a list"
+        return f"the words are {described(value)}, instead of a list"
     for number, word in enumerate(value, start=1):
         if fault := _text_fault(word):
             return f"word {number}: {fault.replace('the text', 'the word')}"

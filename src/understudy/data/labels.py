@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from understudy.core.task import OUTSIDE, Item
+from understudy.core.wording import with_article
 from understudy.data.cells import read_items
 from understudy.data.columns import require_column
-from understudy.data.readers.problems import bad_rows, listed
+from understudy.data.readers.problems import bad_rows, described, listed
 from understudy.data.readers.table import Table
 from understudy.data.schema import Roles
 from understudy.errors import DataError, nearest
@@ -129,7 +130,9 @@ def _read_tags(table: Table, column: str, items: Sequence[Item]) -> list[Label]:
     problems = []
     for row, (value, words) in enumerate(zip(table.columns[column], items, strict=True)):
         if not isinstance(value, list | tuple):
-            problems.append(f"{table.place(row)}: the tags are a {type(value).__name__} instead of a list")
+            problems.append(
+                f"{table.place(row)}: the tags are {with_article(type(value).__name__)} instead of a list"
+            )
             continue
         if len(value) != len(words):
             problems.append(f"{table.place(row)}: {len(words)} words, but {len(value)} tags")
@@ -184,7 +187,7 @@ def _label_of(value: Any, names: tuple[str, ...] | None) -> tuple[str, str | Non
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "", "the label is missing"
     hint = " (values need --kind regression)" if isinstance(value, float) else ""
-    return "", f"the label is a {type(value).__name__}, {value!r}{hint}"
+    return "", f"the label is {described(value)}{hint}"
 
 
 def _name_of(value: int, names: tuple[str, ...] | None) -> tuple[str, str | None]:

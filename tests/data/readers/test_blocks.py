@@ -4,6 +4,8 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from understudy.data.readers import blocks
 from understudy.data.readers.blocks import count_rows, read_blocks, read_lines
@@ -57,6 +59,44 @@ def test_blocks_together_are_the_table_read_at_once(name, tmp_path):
     assert columns == {name: list(values) for name, values in whole.columns.items()}
     assert places == list(whole.places)
     assert name == "a.json" or max(map(len, read_blocks(path))) == 2
+
+
+@pytest.mark.parametrize(
+    "body", ["a,b\rc,d\n", 'a,"b\rc"\nd,e', "a,b\r\rc,d", "a,b\r\r\nc,d\n", "a,b\r\nc,d\r\n"]
+)
+def test_a_lone_carriage_return_ends_a_row_in_both_readers(body, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\n" + body.encode())
+    whole = read_table(path, kind="classification")
+    assert joined(read_blocks(path)) == (
+        {name: list(values) for name, values in whole.columns.items()},
+        list(whole.places),
+    )
+
+
+def read_or_refused(read):
+    try:
+        return read()
+    except DataError:
+        return "refused"
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+@given(body=st.text(alphabet='ab,"\r\n \t', max_size=30))
+def test_both_readers_take_and_refuse_the_same_files(body, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\n" + body.encode())
+
+    def at_once():
+        table = read_table(path, kind="classification")
+        return {name: list(values) for name, values in table.columns.items()}, list(table.places)
+
+    assert read_or_refused(lambda: joined(read_blocks(path))) == read_or_refused(at_once)
 
 
 def test_a_first_line_with_an_expected_name_is_a_header(tmp_path):

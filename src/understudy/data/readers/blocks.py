@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import gzip
+import io
 import itertools
 import json
 import zlib
@@ -28,7 +29,7 @@ from understudy.data.readers.table import (
     read_table,
     to_table,
 )
-from understudy.errors import DataError
+from understudy.errors import DataError, MissingExtraError
 
 BLOCK_ROWS = 2**16
 """Rows in memory at once."""
@@ -97,8 +98,12 @@ def _parquet_blocks(path: Path) -> Iterator[Table]:
 
 @contextlib.contextmanager
 def _parquet(path: Path) -> Iterator[Any]:
-    from pyarrow import ArrowException, parquet
-
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Reading {path} needs pyarrow. Install it: pip install 'understudy[train]'."
+        ) from error
     with _said(path):
         try:
             with contextlib.closing(parquet.ParquetFile(path)) as file:
@@ -185,7 +190,10 @@ def _quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _raw_lines(path: Path) -> Iterator[str]:
     with _said(path), _open(path) as file:
         for number, raw in enumerate(file, start=1):
-            yield _decoded(path, number, raw)
+            line = _decoded(path, number, raw)
+            # a carriage return alone ends a row here too, as it does in a file that is read at once
+            is_cut = "\r" in line.removesuffix("\n").removesuffix("\r")
+            yield from io.StringIO(line, newline="") if is_cut else (line,)
 
 
 def _open(path: Path) -> IO[bytes]:

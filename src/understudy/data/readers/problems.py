@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from understudy.core.wording import with_article
 from understudy.errors import DataError
 
 SHOWN = 5
@@ -30,6 +31,17 @@ def shorten(text: str, length: int = 60) -> str:
     """A text on one line, quoted, cut to about ``length`` characters."""
     line = " ".join(text.split())
     return repr(line if len(line) <= length else line[: length - 1] + "…")
+
+
+def described(value: object, length: int = 60) -> str:
+    """The type of a value and the value itself, cut to about ``length`` characters.
+
+    >>> described(7)
+    'an int, 7'
+    """
+    written = repr(value)
+    cut = written if len(written) <= length else written[: length - 1] + "…"
+    return f"{with_article(type(value).__name__)}, {cut}"
 
 
 def listed(names: Sequence[str]) -> str:
