@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from understudy.data.columns import (
     by_name,
@@ -13,8 +12,10 @@ from understudy.data.columns import (
     find_pair,
     guess_label,
     guess_note,
+    plain_name,
     require_column,
 )
+from understudy.data.label_lists import has_lists, holds_written_lists, list_column, refuse_one_hot
 from understudy.data.readers.conll import TAG_NAMES, TOKEN_NAMES
 from understudy.data.readers.names import LABEL_NAMES, TEXT_NAMES, VALUE_NAMES
 from understudy.data.readers.problems import listed
@@ -56,32 +57,30 @@ def _kind_and_reason(table: Table, texts: Sequence[str], label: str | None) -> t
     words, tags = _words_and_tags(table, texts, label)
     if words and tags:
         return "tagging", f"{words!r} and {tags!r} hold lists of words and tags"
-    named = label or by_name(table.columns, LABEL_NAMES)
-    if named is not None and named in table.columns and _has_lists(table.columns[named]):
-        return "multilabel", f"{named!r} holds lists of labels"
+    named = label or list_column(table)
+    if named is not None and named in table.columns:
+        cells = table.columns[named]
+        if has_lists(cells) or holds_written_lists(cells):
+            return "multilabel", f"{named!r} holds lists of labels"
     if len(texts) == 2:
         return "pair", f"two text columns are named, {listed(texts)}"
     pair = None if texts else find_pair(table.columns)
     if pair is not None:
         return "pair", f"there are two text columns, {listed(pair)}"
+    if label is None:
+        refuse_one_hot(table, texts)
     return "classification", None
 
 
 def _words_and_tags(table: Table, texts: Sequence[str], label: str | None) -> tuple[str | None, str | None]:
     """Columns of lists: as named, else of usual names, unless there are usual ones of text and label too."""
-    lists = {name: values for name, values in table.columns.items() if _has_lists(values)}
+    lists = {name: values for name, values in table.columns.items() if has_lists(values)}
     plain = {name: values for name, values in table.columns.items() if name not in lists}
     words = texts[0] if texts else by_name(lists, TOKEN_NAMES)
     tags = label or by_name(lists, TAG_NAMES, taken=words)
     if not texts and not label and by_name(plain, TEXT_NAMES) and by_name(plain, LABEL_NAMES):
         return None, None
     return (words if words in lists else None), (tags if tags in lists else None)
-
-
-def _has_lists(values: Sequence[Any]) -> bool:
-    """Whether the first value that is there is a list."""
-    first = next((value for value in values if value is not None), None)
-    return isinstance(first, list | tuple)
 
 
 def choose_roles(
@@ -106,6 +105,9 @@ def choose_roles(
     if kind == "tagging":
         return _choose_tagging(table, texts, label)
     names = VALUE_NAMES if kind == "regression" else LABEL_NAMES
+    lists = list_column(table) if kind == "multilabel" else None
+    if lists is not None:
+        names = (*names, plain_name(lists))
     if (
         kind == "pair"
         or len(texts) == 2
@@ -139,7 +141,7 @@ def _choose_pair(
 
 def _choose_tagging(table: Table, texts: Sequence[str], label: str | None) -> tuple[Roles, str | None]:
     """The first column of lists is the words, the last the tags, unless names say otherwise."""
-    lists = [name for name, values in table.columns.items() if _has_lists(values)]
+    lists = [name for name, values in table.columns.items() if has_lists(values)]
     given = {name: table.columns[name] for name in lists}
     words = (
         _numbered(table, texts[0]) if texts else by_name(given, TOKEN_NAMES) or (lists[0] if lists else None)

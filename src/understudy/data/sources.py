@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from understudy.data.catalogue import CATALOGUE, SHARED, CatalogueEntry, FileLayout
+from understudy.data.readers.files import format_of, read_layout, read_sentences, read_table
 from understudy.data.readers.hub import read_hub
 from understudy.data.readers.problems import listed
-from understudy.data.readers.table import Table, form_of, read_layout, read_sentences, read_table
+from understudy.data.readers.table import Table
 from understudy.data.readers.text import read_text, split_lines
 from understudy.errors import DataError, RecipeError, nearest
 
@@ -115,7 +116,7 @@ def find(source: str | Path, reading: ReadOptions) -> DataSource:
 
 
 def _unknown(source: str | Path, path: Path) -> DataError:
-    looks_like_path = len(path.parts) > 1 or form_of(path) is not None
+    looks_like_path = len(path.parts) > 1 or format_of(path) is not None
     if not looks_like_path:
         hint = nearest(str(source), CATALOGUE)
         return DataError(f"There is no data set, file or folder {str(source)!r}. {hint} {_FORMS}")
@@ -172,7 +173,7 @@ def _file_for(folder: Path, part: str) -> Path | None:
     fitting = [
         path
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name.split(".")[0].lower() in STEMS[part] and form_of(path) is not None
+        if path.is_file() and path.name.split(".")[0].lower() in STEMS[part] and format_of(path) is not None
     ]
     if len(fitting) > 1:
         names = listed([path.name for path in fitting])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from understudy.data.readers import blocks
 from understudy.data.readers.blocks import count_rows, read_blocks, read_lines
-from understudy.data.readers.table import read_table
+from understudy.data.readers.files import read_table
 from understudy.errors import DataError
 
 TEXTS = ["one", "two; three", 'say "four"', "fünf", "six"]
@@ -133,16 +133,16 @@ def test_lines_are_numbered_and_keep_no_ends(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", b'{"text": "a"}\n{"text": "b"}\n{"te\n', r"line 3: no JSON"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": "b"}\n{"te\n', r"line 3: not JSON"),
         ("a.jsonl", b'{"text": "a"}\n[1]\n', r"line 2: a JSON list instead of an object"),
         ("a.csv", b'id,text\n1,"a"\n2,b\n3,"c\n', r"line 4: the row that begins here"),
         ("a.csv", b"id,text\n1,a\n2,b\n3,c,d\n", r"line 4: 3 columns instead of 2"),
         ("a.csv", b"", "is empty"),
         ("a.csv", b"id,text\n", "has column names but no rows"),
         ("a.csv", b"id,text\n1,a\xff\n", r"line 2: byte 0xff is not UTF-8"),
-        ("a.csv.gz", b"id,text\n1,a\n", "no whole gzip file"),
+        ("a.csv.gz", b"id,text\n1,a\n", "not a whole gzip file"),
         ("a.parquet", b"no", "not a readable Parquet file"),
-        ("a.pdf", b"no", "unknown form"),
+        ("a.pdf", b"no", "unknown file format"),
     ],
 )
 def test_what_is_wrong_is_said_by_line(name, content, message, tmp_path):

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from understudy.data.readers.table import form_of, read_layout, read_sentences, read_table
+from understudy.data.readers.files import format_of, read_layout, read_sentences, read_table
 from understudy.errors import DataError, MissingExtraError, RecipeError
 
 
@@ -164,13 +164,14 @@ def test_empty_columns_of_a_spreadsheet_hide_no_header(tmp_path):
         (
             "a.jsonl",
             '{"text": "a"}\n{"text": \n[1]\n',
-            r"(?s)line 2: no JSON .*line 3: a JSON list instead of an obj",
+            r"(?s)line 2: not JSON .*line 3: a JSON list instead of an obj",
         ),
         ("a.json", "[]", "a.json is empty"),
-        ("a.json", "[1,\n2", "a.json, line 2: no JSON"),
+        ("a.json", "[1,\n2", "a.json, line 2: not JSON"),
         ("a.json", "[1]", "row 1: a JSON int instead of an object"),
         ("a.parquet", "no parquet", "is not a readable Parquet file"),
-        ("a.xlsx", "", r"unknown form\. Known endings: \.csv"),
+        ("a.pdf", "", r"unknown file format\. Known endings: \.csv"),
+        ("a.xlsx", "", r"is a spreadsheet, which is not read\. Save its table as CSV"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, name, text, message):
@@ -216,7 +217,7 @@ def test_forms_are_told_by_the_name():
         "a.gz": None,
         "a.ndjson": "jsonl",
     }
-    assert {name: form_of(Path(name)) for name in names} == names
+    assert {name: format_of(Path(name)) for name in names} == names
 
 
 def test_known_layouts_are_read_exactly(tmp_path):
