@@ -16,6 +16,7 @@ from understudy.data.columns import by_name, choose_pair, choose_text_column
 from understudy.data.readers import conll
 from understudy.data.readers.blocks import BLOCK_ROWS, count_rows, read_blocks, read_lines
 from understudy.data.readers.files import format_of, read_table
+from understudy.data.readers.paths import expanded, kind_of, nearest_beside
 from understudy.data.readers.problems import bad_rows
 from understudy.data.readers.table import Table
 from understudy.data.readers.text import read_text, split_lines
@@ -85,15 +86,18 @@ def expand(patterns: Sequence[str | Path]) -> list[Path]:
     """
     paths: dict[Path, None] = {}
     for pattern in patterns:
-        path = Path(pattern).expanduser()
-        if path.is_dir():
+        path = expanded(pattern)
+        kind = kind_of(path)
+        if kind == "folder":
             raise DataError(
                 f"{path} is a folder. Name the unlabelled files in it, for example '{path}/*.txt'."
             )
-        matches = [path] if path.is_file() else map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
+        matches = [path] if kind == "file" else map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
         files = [match for match in matches if match.is_file()]
         if not files:
-            raise DataError(f"No unlabelled file matches {str(pattern)!r}. Check the path.")
+            beside = None if glob.has_magic(str(path)) else nearest_beside(path)
+            hint = f"Did you mean {beside!r}?" if beside else "Check the path."
+            raise DataError(f"No unlabelled file matches {str(pattern)[:300]!r}. {hint}")
         paths.update(dict.fromkeys(files))
     return list(paths)
 

@@ -10,6 +10,9 @@ from understudy.errors import DataError
 SHOWN = 5
 """Problems spelled out in one message; the rest are counted."""
 
+MOST_LISTED = 50
+"""Names that `listed` spells out."""
+
 
 def bad_rows(where: str, problems: Sequence[str], advice: str) -> DataError:
     """The error to raise for a file in which ``problems`` were found.
@@ -45,5 +48,6 @@ def described(value: object, length: int = 60) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names quoted and separated by commas, or ``nothing``."""
-    return ", ".join(repr(str(name)) for name in names) or "nothing"
+    """Names quoted and separated by commas, or ``nothing``; of many, the first and how many more."""
+    more = f" and {len(names) - MOST_LISTED:,} more" if len(names) > MOST_LISTED else ""
+    return (", ".join(repr(str(name)) for name in names[:MOST_LISTED]) or "nothing") + more
