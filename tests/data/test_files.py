@@ -1,8 +1,9 @@
 import json
 
 import pytest
+from saved_data import load_saved_dataset
 
-from understudy.data import load_dataset, load_saved_dataset, save_dataset, unlabelled
+from understudy.data import load_dataset, save_dataset, unlabelled
 from understudy.data.readers import blocks
 from understudy.data.unlabelled import ItemFiles, read_pool
 from understudy.errors import DataError

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from saved_data import load_saved_dataset
 
-from understudy.data import load_dataset, load_saved_dataset, save_dataset
+from understudy.data import load_dataset, save_dataset
 from understudy.errors import DataError, RecipeError
 
 from .forms import COUNT, pairs, tagged, total, write, write_rows
