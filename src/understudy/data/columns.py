@@ -1,4 +1,4 @@
-"""Which column holds the text, and which the label: as told, else by its name, else by its content."""
+"""Which column holds the text, and which the label: as the user says, else by name, else by content."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def choose_columns(
     """The text column, the label column, and a sentence on what was guessed of them.
 
     Args:
-        columns: column name → values.
-        where: the file, for messages.
-        text: the text column, where the user names it.
-        label: the label column, where the user names it.
-        label_names: usual names of the label column.
+        columns: Column name → values.
+        where: The file, for messages.
+        text: The text column, where the user names it.
+        label: The label column, where the user names it.
+        label_names: Usual names of the label column.
 
     Raises:
         DataError: a named column is missing, both are one, or no column looks like text or like labels.
@@ -37,6 +37,7 @@ def choose_columns(
             require_column(columns, name, where)
     if text is not None and text == label:
         raise DataError(f"Column {text!r} of {where} cannot be both the text and the label.")
+
     found_text = text or _guess_text(columns, where, taken=label or by_name(columns, label_names))
     found_label = label or guess_label(columns, where, (found_text,), label_names)
     return (
@@ -66,10 +67,10 @@ def choose_pair(
     Those of usual names go first, then the two of the longest texts on average, in their order in the file.
 
     Args:
-        columns: column name → values.
-        where: the file, for messages.
-        texts: two columns, where the user names them.
-        taken: the label column, where it is known.
+        columns: Column name → values.
+        where: The file, for messages.
+        texts: Two columns, where the user names them.
+        taken: The label column, where it is known.
 
     Raises:
         DataError: a named column is missing, or there are no two columns of text.
@@ -81,9 +82,11 @@ def choose_pair(
         if first == second:
             raise DataError(f"Column {first!r} of {where} cannot be both texts of a pair. Name another.")
         return (first, second), False
-    found = find_pair(columns)
-    if found is not None:
-        return found, True
+
+    usual = find_pair(columns)
+    if usual is not None:
+        return usual, True
+
     lengths = _text_lengths(columns, (taken,) if taken else ())
     longest = sorted(lengths, key=lengths.__getitem__)[-2:]
     if len(longest) < 2:
@@ -101,24 +104,25 @@ def choose_text_column(
     """The text column of an unlabelled file, and a sentence where it was guessed.
 
     Args:
-        columns: column name → values.
-        where: the file, for messages.
-        text: a column that is taken if there is one of this name.
+        columns: Column name → values.
+        where: The file, for messages.
+        text: A column that is taken if there is one of this name.
 
     Raises:
         DataError: no column looks like text.
     """
     if text is not None and text in columns:
         return text, None
-    found = _guess_text(columns, where, taken=by_name(columns, LABEL_NAMES) if len(columns) > 1 else None)
-    return found, guess_note(found, None)
+    label = by_name(columns, LABEL_NAMES) if len(columns) > 1 else None
+    guess = _guess_text(columns, where, taken=label)
+    return guess, guess_note(guess, None)
 
 
 def require_column(columns: Mapping[str, Sequence[Cell]], name: str, where: str) -> None:
     """Check that a column is there.
 
     Raises:
-        DataError: it is not; lists those that are, and suggests the nearest.
+        DataError: it is not; the message lists those that are, and suggests the nearest.
     """
     if name not in columns:
         raise DataError(f"{where} has no column {name!r}. {nearest(name, columns)}")
@@ -182,10 +186,10 @@ def guess_label(
     """The column of a usual name, else the one with the fewest distinct values: two or more, no gaps.
 
     Args:
-        columns: column name → values.
-        where: the file, for messages.
-        taken: the text columns.
-        names: usual names.
+        columns: Column name → values.
+        where: The file, for messages.
+        taken: The text columns.
+        names: Usual names of the label column.
 
     Raises:
         DataError: no column looks like labels.

@@ -60,6 +60,7 @@ def rename(table: Table, labels: Sequence[Label], names: Mapping[str, str]) -> l
         for name in names_in(label)
         if name not in known
     ]
+
     if problems:
         raise bad_rows(
             table.where, problems, f"Labels are renamed from {listed(list(names))}; add the missing ones."
@@ -76,27 +77,26 @@ def order_labels(
     """The label names in the order of the logits, and those of ``given`` that no train text has.
 
     Args:
-        labels: labels of the train texts.
-        given: the order, where a catalogue, a hub data set or the user gives one; else names are sorted, and
+        labels: Labels of the train texts.
+        given: The order, where a catalogue, a hub data set or the user gives one; else names are sorted, and
             numbers by their value.
-        where: the file, for messages.
+        where: The file, for messages.
 
     Raises:
         DataError: fewer than two labels occur.
     """
-    found = {name for label in labels for name in names_in(label)}
-    if len(found) < 2:
-        one = f"one label only, {next(iter(found))!r}" if found else "no label"
+    used = {name for label in labels for name in names_in(label)}
+    if len(used) < 2:
+        one = f"one label only, {next(iter(used))!r}" if used else "no label"
         raise DataError(
             f"{where} has {one}. A task needs at least two; check that --label-column names the right column."
         )
     if given is None:
-        return tuple(sorted(found, key=_sort_key)), []
+        return tuple(sorted(used, key=_sort_key)), []
     order = list(dict.fromkeys(given))
-    extra = sorted(found.difference(order), key=_sort_key)
-    return tuple([label for label in order if label in found] + extra), [
-        label for label in order if label not in found
-    ]
+    extra = sorted(used.difference(order), key=_sort_key)
+    unused = [label for label in order if label not in used]
+    return (*(label for label in order if label in used), *extra), unused
 
 
 def order_tags(train: Iterable[Label], others: Iterable[Label], where: str) -> tuple[str, ...]:
@@ -106,17 +106,17 @@ def order_tags(train: Iterable[Label], others: Iterable[Label], where: str) -> t
     test: which words continue a span is no secret.
 
     Args:
-        train: tags of the train sentences.
-        others: tags of the dev and test sentences.
-        where: the file, for messages.
+        train: Tags of the train sentences.
+        others: Tags of the dev and test sentences.
+        where: The file, for messages.
 
     Raises:
         DataError: fewer than two tags occur.
     """
-    found, _ = order_labels(train, None, where)
-    types = {_type_of(tag) for tag in found if "-" in tag}
+    used, _ = order_labels(train, None, where)
+    types = {_type_of(tag) for tag in used if "-" in tag}
     more = {tag for tags in others for tag in names_in(tags) if "-" in tag and _type_of(tag) in types}
-    return tuple(sorted({*found, *more}, key=lambda tag: (tag != OUTSIDE, _type_of(tag), tag)))
+    return tuple(sorted({*used, *more}, key=lambda tag: (tag != OUTSIDE, _type_of(tag), tag)))
 
 
 def _type_of(tag: str) -> str:
