@@ -36,3 +36,10 @@ def test_says_that_there_are_none():
 
 def test_keeps_the_case_of_known_names():
     assert nearest("minilm", ["MiniLM", "BERT"]) == "Did you mean 'MiniLM'? Known: 'BERT', 'MiniLM'."
+
+
+def test_of_very_many_names_the_first_are_listed():
+    names = [f"column {number:06}" for number in range(100_000)]
+    message = nearest("column 000004", names)
+    assert message.startswith("Did you mean 'column 000004'? Known: 'column 000000', 'column 000001',")
+    assert message.endswith("'column 000049' and 99,950 more.")

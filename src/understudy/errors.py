@@ -9,6 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST_COMPARED = 5_000
+"""Names among which the nearest is looked for: a file may have 100,000 columns, and comparing takes time."""
+
+_MOST_LISTED = 50
+"""Names that one message lists; the others are counted."""
+
 
 class UnderstudyError(Exception):
     """Base of all errors raised on purpose."""
@@ -51,9 +57,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = sorted({str(item) for item in known})
     if not names:
         return "There are none."
-    by_lower = {item.lower(): item for item in names}
+
+    by_lower = {item.lower(): item for item in names[:_MOST_COMPARED]}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     prefix = [item for item in names if name and item.lower().startswith(name.lower())]
     guess = by_lower[close[0]] if close else (prefix[0] if prefix else None)
     hint = f"Did you mean {guess!r}? " if guess else ""
-    return hint + "Known: " + ", ".join(repr(item) for item in names) + "."
+
+    more = f" and {len(names) - _MOST_LISTED:,} more" if len(names) > _MOST_LISTED else ""
+    return hint + "Known: " + ", ".join(repr(item) for item in names[:_MOST_LISTED]) + more + "."

@@ -22,8 +22,9 @@ def test_a_line_cut_by_a_kill_is_dropped_for_good(tmp_path):
     assert read_lines(path) == [{"a": 1}, {"c": 3}]
 
 
-def test_a_damaged_line_is_named(tmp_path):
+@pytest.mark.parametrize("line", [b'{"b"', b"[" * 100_000, b"9" * 5_000], ids=["cut", "deep", "long"])
+def test_a_damaged_line_is_named(line, tmp_path):
     path = tmp_path / "lines.jsonl"
-    path.write_bytes(b'{"a": 1}\n{"b"\n{"c": 3}\n')
+    path.write_bytes(b'{"a": 1}\n' + line + b'\n{"c": 3}\n')
     with pytest.raises(StoreError, match=r"lines.jsonl, line 2 is damaged"):
         read_lines(path)

@@ -70,7 +70,9 @@ def test_write_json_that_fails_keeps_the_old_file(tmp_path):
     assert read_json(path) == {"n": 1}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"n": ' + b"9" * 5_000 + b"}"], ids=range(5)
+)
 def test_read_json_names_a_damaged_file(tmp_path, content):
     path = tmp_path / "facts.json"
     path.write_bytes(content)

@@ -9,6 +9,9 @@ GO_EMOTIONS = tuple(CATALOGUE["goemotions"].labels.values())
 UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT",
         "SCONJ", "SYM", "VERB", "X")  # fmt: skip
 
+NAMED_BY_THE_DATA = {"hwu64"}
+"""Sets whose files hold the names of their labels, so that the catalogue has none."""
+
 
 def bio(*types):
     return ("O", *(f"{prefix}-{name}" for name in types for prefix in "BI"))
@@ -35,7 +38,7 @@ def test_entries_are_whole(name):
     assert "/" in entry.hub
     is_on_dev = "dev" not in layout.files
     assert is_on_dev == (entry.hub_splits is not None) == bool(entry.note)
-    if entry.kind in ("regression", "tagging"):
+    if entry.kind in ("regression", "tagging") or name in NAMED_BY_THE_DATA:
         assert not entry.labels
     else:
         assert len(set(entry.labels.values())) >= 2
@@ -78,6 +81,16 @@ def test_public_sets_are_read_exactly(shared_data, monkeypatch, name, rows, drop
     parts = items.parts(data.train.texts)
     assert all("\t" not in part and not part.endswith("\n") for part in parts)
     assert len(data.train.labels) == data.task.rows(data.train.texts).sum()
+
+
+def test_a_set_may_name_its_labels_itself(shared_data, monkeypatch):
+    use(shared_data, monkeypatch, "hwu64")
+    data = load_dataset("hwu64")
+    assert (len(data.train), len(data.dev), len(data.test)) == (8954, 1076, 1076)
+    assert data.dropped == {}
+    assert len(data.task.labels) == 64
+    assert data.task.labels[::21] == ("alarm_query", "general_joke", "play_audiobook", "weather_query")
+    assert data.notes == (f"Read 'hwu64' from local files, in the folder that {SHARED} names.",)
 
 
 @pytest.mark.parametrize(

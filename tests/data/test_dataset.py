@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from saved_data import load_saved_dataset
 
 from understudy.core.task import Task
-from understudy.data import Dataset, Split, load_saved_dataset, save_dataset
+from understudy.data import Dataset, Split, save_dataset
 from understudy.errors import ArtifactError
 
 

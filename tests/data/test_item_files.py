@@ -1,8 +1,9 @@
 import json
 
 import pytest
+from saved_data import load_saved_dataset
 
-from understudy.data import files, load_dataset, load_saved_dataset, save_dataset
+from understudy.data import load_dataset, save_dataset, unlabelled
 from understudy.data.readers import blocks
 from understudy.data.unlabelled import ItemFiles, read_pool
 from understudy.errors import DataError
@@ -10,7 +11,7 @@ from understudy.errors import DataError
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    for place in (blocks, files):
+    for place in (blocks, unlabelled):
         monkeypatch.setattr(place, "BLOCK_ROWS", 2)
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from saved_data import load_saved_dataset
 
-from understudy.data import load_dataset, load_saved_dataset, save_dataset
+from understudy.data import load_dataset, save_dataset
 from understudy.errors import DataError, RecipeError
 
 from .forms import COUNT, pairs, tagged, total, write, write_rows
@@ -98,10 +99,10 @@ def test_values_of_pairs(tmp_path):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("high", "line 3: 'high' is no finite number"),
+        ("high", "line 3: 'high' is not a finite number"),
         ("", "line 3: the value is missing"),
-        ("nan", "line 3: 'nan' is no finite number"),
-        ("1,5", "line 3: '1,5' is no finite number"),
+        ("nan", "line 3: 'nan' is not a finite number"),
+        ("1,5", "line 3: '1,5' is not a finite number"),
     ],
 )
 def test_bad_values_are_refused(tmp_path, value, message):
@@ -112,7 +113,7 @@ def test_bad_values_are_refused(tmp_path, value, message):
 
 def test_bad_values_of_jsonl_and_equal_ones(tmp_path):
     path = write(tmp_path / "all.jsonl", '{"text": "a", "score": true}\n{"text": "b", "score": null}\n')
-    with pytest.raises(DataError, match=r"(?s)line 1: True is no finite.*line 2: the value is missing"):
+    with pytest.raises(DataError, match=r"(?s)line 1: True is not a finite.*line 2: the value is missing"):
         load_dataset(path, kind="regression")
     equal = write_rows(tmp_path / "b.jsonl", [{"text": f"{n}", "score": 2.5} for n in range(9)])
     with pytest.raises(DataError, match=r"Every value of .*b\.jsonl is 2\.5"):
@@ -147,7 +148,7 @@ def test_labels_in_one_cell(tmp_path, separator):
     assert data.task.labels == ("3", "7")
     held = {0: [1, 1], 1: [0, 1], 2: [0, 0], 3: [1, 0]}
     assert data.train.labels.tolist() == [held[int(text[2:]) % 4] for text in data.train.texts]
-    said = f"Labels are separated by {separator!r} (guessed; use --label-separator)."
+    said = f"Labels are separated by {separator!r} (guessed; use data.label_separator in a recipe)."
     assert (said in data.notes) == (separator != ",")
     named = load_dataset(path, kind="multilabel", label_separator=separator, labels={7: "joy", 3: "fear"})
     assert named.task.labels == ("joy", "fear")
@@ -248,10 +249,10 @@ def test_texts_beyond_the_sample_may_stay_without_their_labels(tmp_path):
         ({"kind": "pairs"}, "Unknown kind of task 'pairs'. Did you mean 'pair'"),
         ({"sample": 0}, "at least 1 train text, not 0"),
         ({"bins": 0.5}, "--bins belongs to regression, but the task is pair"),
-        ({"label_separator": ","}, "--label-separator belongs to multilabel, but the task is pair"),
+        ({"label_separator": ","}, "data.label_separator belongs to multilabel, but the task is pair"),
         ({"kind": "regression", "bins": -1.0}, r"must be more than 0, but is -1\.0"),
         ({"kind": "regression", "bins": float("nan")}, "must be more than 0, but is nan"),
-        ({"kind": "regression", "labels": {0: "a"}}, "--labels belongs to .*, but the task is regression"),
+        ({"kind": "regression", "labels": {0: "a"}}, "data.labels belongs to .*, but the task is regression"),
         ({"kind": "classification", "text_column": ("sentence1", "sentence2")}, "2 text columns are named"),
         ({"kind": "tagging", "text_column": ["sentence1", "sentence2"]}, "but the task is tagging"),
         ({"text_column": ["a", "b", "c"]}, "3 text columns are named"),

@@ -97,7 +97,7 @@ def test_a_tag_that_continues_a_known_span_need_not_be_in_train(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"words": ["a", "b"], "tags": ["O"]}, "line 31: 2 words, but 1 tags"),
+        ({"words": ["a", "b"], "tags": ["O"]}, "line 31: 2 words, but 1 tag\\."),
         ({"words": ["a"], "tags": "O"}, "line 31: the tags are a str instead of a list"),
         ({"words": ["a", "b"], "tags": ["O", None]}, "line 31, word 2: the word 'b': it has no tag"),
         ({"words": ["a"], "tags": [" "]}, "line 31, word 1: the word 'a': the label is empty"),

@@ -58,6 +58,28 @@ def test_a_missing_path_suggests_its_neighbour(tmp_path):
         find("nowhere/at/all", ReadOptions())
 
 
+def test_a_bare_name_suggests_a_file_beside_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base.csv").write_text(ROWS, encoding="utf-8")
+    (tmp_path / "tickets").mkdir()
+    with pytest.raises(DataError, match=r"no file or folder 'base\.cvs'\. Did you mean 'base\.csv'\?"):
+        find("base.cvs", ReadOptions())
+    with pytest.raises(DataError, match=r"no file or folder 'tickts'\. Did you mean 'tickets'\?"):
+        find("tickts", ReadOptions())
+    with pytest.raises(DataError, match=r"'emotoin'\. Did you mean 'emotion'\?"):
+        find("emotoin", ReadOptions())
+
+
+def test_a_source_that_cannot_be_a_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"no home folder for '~nobody-here' in '~nobody-here/x\.csv'"):
+        find("~nobody-here/x.csv", ReadOptions())
+    with pytest.raises(DataError, match="is a device, not a file"):
+        find("/dev/null", ReadOptions())
+    (tmp_path / "link.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(DataError, match=r"link\.csv is a link to .*gone\.csv, which is not there"):
+        find(tmp_path / "link.csv", ReadOptions())
+
+
 @pytest.fixture
 def shared(tmp_path, monkeypatch):
     folder = tmp_path / "shared" / "emotion"

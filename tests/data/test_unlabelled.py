@@ -58,6 +58,15 @@ def test_what_matches_nothing_is_an_error(tmp_path):
         read_pool([f"{tmp_path}/none*.txt"])
     with pytest.raises(DataError, match="is a folder"):
         read_pool([tmp_path])
+    (tmp_path / "pool.txt").write_text("a\n", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"No unlabelled file matches .*pol\.txt'\. Did you mean .*pool\.txt'\?"
+    ):
+        read_pool([tmp_path / "pol.txt"])
+    with pytest.raises(DataError, match="no home folder for '~nobody-here'"):
+        read_pool(["~nobody-here/*.txt"])
+    with pytest.raises(DataError, match="/dev/null is a device, not a file"):
+        read_pool(["/dev/null"])
     (tmp_path / "blank.txt").write_text("\n \n", encoding="utf-8")
     with pytest.raises(DataError, match=r"blank\.txt holds no text"):
         read_pool([tmp_path / "blank.txt"])

@@ -1,8 +1,8 @@
 """Runs without gold labels: dev and test are drawn from texts, and judged by the teacher."""
 
 import pytest
+from saved_data import load_saved_dataset
 
-from understudy.data import load_saved_dataset
 from understudy.errors import RecipeError
 from understudy.pipeline.distillation import distill
 from understudy.pipeline.pseudo_labels import draw

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from understudy.core.safe_json import JsonError, parse_json
 from understudy.errors import StoreError
 
 
@@ -24,16 +25,19 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     data = path.read_bytes()
+
     whole = data[: data.rfind(b"\n") + 1]
     if len(whole) < len(data):
         with path.open("r+b") as file:
             file.truncate(len(whole))
+
     lines = []
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
-            lines.append(json.loads(line))
-        except ValueError as error:
+            lines.append(parse_json(line))
+        except JsonError as error:
             raise StoreError(
                 f"{path}, line {number} is damaged: {error}. Mend or delete the line."
             ) from error
+
     return lines

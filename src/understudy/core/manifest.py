@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from understudy.core.safe_json import JsonError, parse_json
 from understudy.errors import ArtifactError
 
 MANIFEST = "manifest.json"
@@ -57,11 +58,12 @@ def read_json(path: Path) -> Any:
         ArtifactError: it is missing, or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes())
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing.") from error
-    except (ValueError, RecursionError) as error:  # not JSON or UTF-8, a number too long, or too deep
-        raise ArtifactError(f"{path} is damaged: {error}.") from error
+    except JsonError as error:
+        place = f"line {error.line}, " if error.line else ""
+        raise ArtifactError(f"{path} is damaged: {place}{error}.") from error
 
 
 @contextlib.contextmanager

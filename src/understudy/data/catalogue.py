@@ -124,6 +124,18 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
             from_right=True,
         ),
     ),
+    "hwu64": CatalogueEntry(
+        about="intents of requests to a home assistant, 64 labels",
+        hub="FastFit/hwu_64",
+        labels={},
+        layout=FileLayout(
+            {"train": "train.csv", "dev": "dev.csv", "test": "test.csv"},
+            ("text", "label"),
+            delimiter=",",
+            header=True,
+            is_quoted=True,
+        ),
+    ),
     "cola": CatalogueEntry(
         about="grammatical acceptability of sentences, 2 labels; out-of-domain dev is the test split on disk",
         hub="nyu-mll/glue:cola",

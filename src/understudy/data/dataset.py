@@ -1,20 +1,16 @@
-"""The one shape into which all data is read, and its form on disk."""
+"""The one shape into which all data is read, and how it is written to disk."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from understudy.core.corpus import Corpus, Items, as_corpus
-from understudy.core.items import from_json
-from understudy.core.manifest import digest, publish, read_json, verify
+from understudy.core.manifest import digest, publish
 from understudy.core.task import Gold, Item, Task
-from understudy.data.gold import count, decode, encode
-from understudy.data.labels import Label
-from understudy.data.unlabelled import ItemFiles
+from understudy.data.gold import count, decode
 
 GOLD_KEYS = {"multilabel": "labels", "regression": "value", "tagging": "tags"}
 """Under which key each kind of task keeps its gold labels on disk; the others keep one ``label``."""
@@ -88,7 +84,7 @@ class Dataset:
         return {name: count(getattr(self, name).labels, self.task) for name in ("train", "dev", "test")}
 
 
-def save_dataset(dataset: Dataset, folder: Path, about: dict[str, Any] | None = None) -> None:
+def save_dataset(dataset: Dataset, folder: Path, about: Mapping[str, object] | None = None) -> None:
     """Write a data set as JSONL files, label names in full, with a manifest; files are named, not copied.
 
     A row is ``{"text": …, "label": …}``, where a pair's text is a list of two; or with ``"labels": […]``
@@ -97,10 +93,12 @@ def save_dataset(dataset: Dataset, folder: Path, about: dict[str, Any] | None = 
     with publish(folder, {**(about or {}), "fingerprint": dataset.fingerprint}) as aside:
         for name in ("train", "dev", "test"):
             _write_jsonl(aside / f"{name}.jsonl", _rows(getattr(dataset, name), dataset.task))
+
         key = _text_key(dataset.task)
         further = dataset.unlabelled
         if not further.is_on_disk:
             _write_jsonl(aside / "unlabelled.jsonl", ({key: item} for item in further))
+
         facts = {
             "name": dataset.name,
             "task": dataset.task.to_dict(),
@@ -112,53 +110,16 @@ def save_dataset(dataset: Dataset, folder: Path, about: dict[str, Any] | None = 
         (aside / "dataset.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2), encoding="utf-8")
 
 
-def load_saved_dataset(folder: Path) -> Dataset:
-    """Read back what `save_dataset` wrote, after checking every file."""
-    verify(folder)
-    facts = read_json(folder / "dataset.json")
-    task = Task.from_dict(facts["task"])
-    key = _text_key(task)
-    splits = {
-        name: _split_of(_read_jsonl(folder / f"{name}.jsonl"), task) for name in ("train", "dev", "test")
-    }
-    return Dataset(
-        name=facts["name"],
-        task=task,
-        unlabelled=_further(folder, facts.get("files"), key),
-        notes=tuple(facts["notes"]),
-        dropped=facts["dropped"],
-        source=facts["source"],
-        **splits,
-    )
-
-
-def _further(folder: Path, files: dict[str, Any] | None, key: str) -> Corpus:
-    if files is None:
-        return Items(from_json(row[key]) for row in _read_jsonl(folder / "unlabelled.jsonl"))
-    return ItemFiles(tuple(map(Path, files["paths"])), tuple(files["text_columns"]), files["is_pair"])
-
-
 def _text_key(task: Task) -> str:
     return "words" if task.kind == "tagging" else "text"
 
 
-def _rows(split: Split, task: Task) -> Iterator[dict[str, Any]]:
+def _rows(split: Split, task: Task) -> Iterator[dict[str, object]]:
     text, gold = _text_key(task), GOLD_KEYS.get(task.kind, "label")
     for item, label in zip(split.texts, decode(split.labels, task, split.texts), strict=True):
         yield {text: item, gold: label}
 
 
-def _split_of(rows: Sequence[dict[str, Any]], task: Task) -> Split:
-    text, gold = _text_key(task), GOLD_KEYS.get(task.kind, "label")
-    labels: list[Label] = [tuple(row[gold]) if isinstance(row[gold], list) else row[gold] for row in rows]
-    return Split(tuple(from_json(row[text]) for row in rows), encode(labels, task))
-
-
-def _write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+def _write_jsonl(path: Path, rows: Iterable[dict[str, object]]) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
-
-
-def _read_jsonl(path: Path) -> Sequence[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]

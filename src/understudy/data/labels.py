@@ -1,25 +1,18 @@
-"""Turn a table's cells into label names, and put the label names in order."""
+"""Labels by name, and the label names in the order of the logits."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from understudy.core.task import OUTSIDE, Item
-from understudy.data.cells import read_items
-from understudy.data.columns import require_column
 from understudy.data.readers.problems import bad_rows, listed
 from understudy.data.readers.table import Table
-from understudy.data.schema import Roles
 from understudy.errors import DataError, nearest
 
 Label = str | float | tuple[str, ...]
 """A label name; a value (regression); the names that hold (multilabel); or a name for each word (tagging)."""
-
-SEPARATORS = (",", "|", ";")
-"""What may stand between the labels of a cell, the likeliest first (multilabel)."""
 
 
 @dataclass(frozen=True)
@@ -42,159 +35,6 @@ class Labelled:
         return Labelled([self.texts[row] for row in rows], [self.labels[row] for row in rows])
 
 
-def read_labelled(
-    table: Table,
-    roles: Roles,
-    kind: str = "classification",
-    names: Mapping[str, str] | None = None,
-    separator: str = SEPARATORS[0],
-) -> Labelled:
-    """Items and labels of a table, every cell checked.
-
-    Args:
-        table: where from.
-        roles: its columns.
-        kind: kind of task.
-        names: raw label → name; a label that is a name already stays.
-        separator: what stands between the labels of a cell of text (multilabel).
-
-    Raises:
-        DataError: a column is missing; an item or a label is empty or of the wrong type; a label has no name.
-    """
-    items = read_items(table, roles.texts, kind)
-    require_column(table.columns, roles.label, table.where)
-    if kind == "regression":
-        return Labelled(items, _read_values(table, roles.label))
-    if kind == "multilabel":
-        labels = _read_lists(table, roles.label, separator)
-    elif kind == "tagging":
-        labels = _read_tags(table, roles.label, items)
-    else:
-        labels = _read_names(table, roles.label)
-    return Labelled(items, labels if names is None else _rename(table, labels, names))
-
-
-def guess_separator(cells: Sequence[Any]) -> str:
-    """The first of `SEPARATORS` that stands in a cell of text, else a comma."""
-    for separator in SEPARATORS:
-        if any(isinstance(cell, str) and separator in cell for cell in cells):
-            return separator
-    return SEPARATORS[0]
-
-
-def _read_names(table: Table, column: str) -> list[Label]:
-    names = table.class_names.get(column)
-    labels: list[Label] = []
-    problems = []
-    for row, value in enumerate(table.columns[column]):
-        label, fault = _label_of(value, names)
-        labels.append(label)
-        if fault:
-            problems.append(f"{table.place(row)}: {fault}")
-    if problems:
-        advice = (
-            f"A label in column {column!r} is a name, an integer, true or false; mend or delete these rows."
-        )
-        raise bad_rows(table.where, problems, advice)
-    return labels
-
-
-def _read_lists(table: Table, column: str, separator: str) -> list[Label]:
-    """The labels that hold; a cell may be a list or text, and an empty one says that none does."""
-    names = table.class_names.get(column)
-    labels: list[Label] = []
-    problems = []
-    for row, value in enumerate(table.columns[column]):
-        cells = value
-        if isinstance(value, str):
-            cells = value.split(separator) if value.strip() else ()
-        elif not isinstance(value, list | tuple):
-            cells = (value,)
-        found = [_label_of(cell, names) for cell in cells]
-        labels.append(tuple(dict.fromkeys(label for label, _ in found)))
-        problems += [f"{table.place(row)}: {fault}" for _, fault in found if fault]
-    if problems:
-        advice = (
-            f"Column {column!r} holds a list of labels, or labels separated by {separator!r} (see "
-            "--label-separator); mend or delete these rows."
-        )
-        raise bad_rows(table.where, problems, advice)
-    return labels
-
-
-def _read_tags(table: Table, column: str, items: Sequence[Item]) -> list[Label]:
-    """A tag for each word."""
-    names = table.class_names.get(column)
-    labels: list[Label] = []
-    problems = []
-    for row, (value, words) in enumerate(zip(table.columns[column], items, strict=True)):
-        if not isinstance(value, list | tuple):
-            problems.append(f"{table.place(row)}: the tags are a {type(value).__name__} instead of a list")
-            continue
-        if len(value) != len(words):
-            problems.append(f"{table.place(row)}: {len(words)} words, but {len(value)} tags")
-            continue
-        found = [_tag_of(tag, names) for tag in value]
-        labels.append(tuple(tag for tag, _ in found))
-        problems += [
-            f"{table.place(row, word)}: the word {words[word]!r}: {fault}"
-            for word, (_, fault) in enumerate(found)
-            if fault
-        ]
-    if problems:
-        advice = f"Each word needs a tag in column {column!r}; mend these, or choose another --label-column."
-        raise bad_rows(table.where, problems, advice)
-    return labels
-
-
-def _tag_of(value: Any, names: tuple[str, ...] | None) -> tuple[str, str | None]:
-    if isinstance(value, str) and value not in ("", "_") and not value.isspace():
-        return value, None
-    return ("", "it has no tag") if value in ("_", None) else _label_of(value, names)
-
-
-def _read_values(table: Table, column: str) -> list[Label]:
-    values: list[Label] = []
-    problems = []
-    for row, cell in enumerate(table.columns[column]):
-        try:
-            value = math.nan if isinstance(cell, bool) else float(cell)
-        except (TypeError, ValueError):
-            value = math.nan
-        values.append(value)
-        if not math.isfinite(value):
-            is_missing = cell is None or (isinstance(cell, str) and not cell.strip())
-            fault = "the value is missing" if is_missing else f"{cell!r} is no finite number"
-            problems.append(f"{table.place(row)}: {fault}")
-    if problems:
-        advice = f"A value in column {column!r} is a number such as 2.5; mend or delete these rows."
-        raise bad_rows(table.where, problems, advice)
-    return values
-
-
-def _label_of(value: Any, names: tuple[str, ...] | None) -> tuple[str, str | None]:
-    """The label of one cell, and what is wrong with it."""
-    if isinstance(value, str):
-        label = value.strip()
-        return label, None if label else "the label is empty"
-    if isinstance(value, bool):
-        return str(value).lower(), None
-    if isinstance(value, int):
-        return _name_of(value, names)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "", "the label is missing"
-    hint = " (values need --kind regression)" if isinstance(value, float) else ""
-    return "", f"the label is a {type(value).__name__}, {value!r}{hint}"
-
-
-def _name_of(value: int, names: tuple[str, ...] | None) -> tuple[str, str | None]:
-    if names is None:
-        return str(value), None
-    if 0 <= value < len(names):
-        return names[value], None
-    return "", f"the label is {value}, but only 0 to {len(names) - 1} have names"
-
-
 def names_in(label: Label) -> tuple[str, ...]:
     """The label names of one row; a value has none."""
     if isinstance(label, tuple):
@@ -202,7 +42,17 @@ def names_in(label: Label) -> tuple[str, ...]:
     return (label,) if isinstance(label, str) else ()
 
 
-def _rename(table: Table, labels: Sequence[Label], names: Mapping[str, str]) -> list[Label]:
+def rename(table: Table, labels: Sequence[Label], names: Mapping[str, str]) -> list[Label]:
+    """Labels by their names.
+
+    Args:
+        table: Where they come from, for messages.
+        labels: Raw labels, or names already.
+        names: Raw label → name.
+
+    Raises:
+        DataError: a label has no name; by place.
+    """
     known = {**{name: name for name in names.values()}, **names}
     problems = [
         f"{table.place(row)}: label {name!r} has no name"
@@ -210,6 +60,7 @@ def _rename(table: Table, labels: Sequence[Label], names: Mapping[str, str]) -> 
         for name in names_in(label)
         if name not in known
     ]
+
     if problems:
         raise bad_rows(
             table.where, problems, f"Labels are renamed from {listed(list(names))}; add the missing ones."
@@ -226,27 +77,26 @@ def order_labels(
     """The label names in the order of the logits, and those of ``given`` that no train text has.
 
     Args:
-        labels: labels of the train texts.
-        given: the order, where a catalogue, a hub data set or the user gives one; else names are sorted, and
+        labels: Labels of the train texts.
+        given: The order, where a catalogue, a hub data set or the user gives one; else names are sorted, and
             numbers by their value.
-        where: the file, for messages.
+        where: The file, for messages.
 
     Raises:
         DataError: fewer than two labels occur.
     """
-    found = {name for label in labels for name in names_in(label)}
-    if len(found) < 2:
-        one = f"one label only, {next(iter(found))!r}" if found else "no label"
+    used = {name for label in labels for name in names_in(label)}
+    if len(used) < 2:
+        one = f"one label only, {next(iter(used))!r}" if used else "no label"
         raise DataError(
             f"{where} has {one}. A task needs at least two; check that --label-column names the right column."
         )
     if given is None:
-        return tuple(sorted(found, key=_sort_key)), []
+        return tuple(sorted(used, key=_sort_key)), []
     order = list(dict.fromkeys(given))
-    extra = sorted(found.difference(order), key=_sort_key)
-    return tuple([label for label in order if label in found] + extra), [
-        label for label in order if label not in found
-    ]
+    extra = sorted(used.difference(order), key=_sort_key)
+    unused = [label for label in order if label not in used]
+    return (*(label for label in order if label in used), *extra), unused
 
 
 def order_tags(train: Iterable[Label], others: Iterable[Label], where: str) -> tuple[str, ...]:
@@ -256,17 +106,17 @@ def order_tags(train: Iterable[Label], others: Iterable[Label], where: str) -> t
     test: which words continue a span is no secret.
 
     Args:
-        train: tags of the train sentences.
-        others: tags of the dev and test sentences.
-        where: the file, for messages.
+        train: Tags of the train sentences.
+        others: Tags of the dev and test sentences.
+        where: The file, for messages.
 
     Raises:
         DataError: fewer than two tags occur.
     """
-    found, _ = order_labels(train, None, where)
-    types = {_type_of(tag) for tag in found if "-" in tag}
+    used, _ = order_labels(train, None, where)
+    types = {_type_of(tag) for tag in used if "-" in tag}
     more = {tag for tags in others for tag in names_in(tags) if "-" in tag and _type_of(tag) in types}
-    return tuple(sorted({*found, *more}, key=lambda tag: (tag != OUTSIDE, _type_of(tag), tag)))
+    return tuple(sorted({*used, *more}, key=lambda tag: (tag != OUTSIDE, _type_of(tag), tag)))
 
 
 def _type_of(tag: str) -> str:

@@ -1,4 +1,4 @@
-"""Keep what trains apart from what judges: drop train and unlabelled texts that stand in dev or test."""
+"""Keep what trains apart from what evaluates: drop train and unlabelled texts that stand in dev or test."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from understudy.core.items import shown
 from understudy.core.task import Item
+from understudy.core.wording import plural
 from understudy.data.labels import Label, Labelled
 from understudy.data.readers.problems import listed, shorten
 from understudy.errors import DataError
@@ -33,7 +34,7 @@ def normalise_pair(item: Item) -> str:
 
 
 def normaliser_for(texts: int) -> Normaliser:
-    """The form in which items of so many texts are compared wherever dev and test are guarded."""
+    """The form in which items of ``texts`` texts are compared wherever dev and test are guarded."""
     return normalise_pair if texts == 2 else normalise
 
 
@@ -44,7 +45,7 @@ def drop_leaks(
 
     Args:
         splits: ``train`` and any of ``dev`` and ``test``.
-        normaliser: the form in which items are compared.
+        normaliser: Gives the form in which items are compared.
 
     Returns:
         The splits, and how many rows were dropped by reason (reasons that dropped none are left out).
@@ -56,18 +57,20 @@ def drop_leaks(
     dropped: dict[str, int] = {}
     if len(splits) == 1:
         return kept, dropped
+
     keys = {name: list(map(normaliser, split.texts)) for name, split in splits.items()}
-    seen = {name: set(found) for name, found in keys.items()}
-    for name, judge in (("train", "test"), ("train", "dev"), ("dev", "test")):
-        if name not in kept or judge not in kept:
+    seen = {name: set(texts) for name, texts in keys.items()}
+    # test is never touched: what stands in two splits is dropped from the one that is used more freely
+    for name, other in (("train", "test"), ("train", "dev"), ("dev", "test")):
+        if name not in kept or other not in kept:
             continue
-        rows = [row for row, key in enumerate(keys[name]) if key not in seen[judge]]
+        rows = [row for row, key in enumerate(keys[name]) if key not in seen[other]]
         if not rows:
             raise DataError(
-                f"Every {name} text also stands in {judge}. Bring a {name} file with other texts."
+                f"Every {name} text also stands in {other}. Bring a {name} file with other texts."
             )
         if len(rows) < len(kept[name]):
-            dropped[f"{name} texts also in {judge}"] = len(kept[name]) - len(rows)
+            dropped[f"{name} texts also in {other}"] = len(kept[name]) - len(rows)
             kept[name] = kept[name].pick(rows)
             keys[name] = [keys[name][row] for row in rows]
     return kept, dropped
@@ -82,10 +85,10 @@ def drop_known(
     """Drop unlabelled texts that stand in dev or test (normalised) or in train (exactly).
 
     Args:
-        unlabelled: distinct items.
-        train: train items.
-        held_out: dev and test items.
-        normaliser: the form in which items are compared.
+        unlabelled: Distinct items.
+        train: Train items.
+        held_out: Dev and test items.
+        normaliser: Gives the form in which items are compared with dev and test.
 
     Returns:
         The items that remain, in order, and how many were dropped by reason.
@@ -117,12 +120,14 @@ def conflict_note(name: str, split: Labelled) -> str | None:
         key = normalise(item) if isinstance(item, str) else "\x1e".join(map(normalise, item))
         labels.setdefault(key, set()).add(label)
         first.setdefault(key, item)
-    conflicts = [key for key, found in labels.items() if len(found) > 1]
+
+    conflicts = [key for key, different in labels.items() if len(different) > 1]
     if not conflicts:
         return None
     names = sorted(
         " ".join(label) if isinstance(label, tuple) else str(label) for label in labels[conflicts[0]]
     )
     example = f"{shorten(shown(first[conflicts[0]]))} as {listed(names)}"
-    texts = "text" if len(conflicts) == 1 else "texts"
-    return f"{len(conflicts):,} {name} {texts} with conflicting labels, all kept; for example {example}."
+    return (
+        f"{plural(len(conflicts), f'{name} text')} with conflicting labels, all kept; for example {example}."
+    )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from understudy.core.checks import check_choice
 from understudy.core.corpus import Corpus, Items
-from understudy.core.task import KINDS, IntArray, Task
+from understudy.core.task import KINDS, IntArray, Item, Task
+from understudy.core.wording import plural
 from understudy.data.dataset import Dataset, Split
 from understudy.data.gold import bins_of, bounds_of, encode
 from understudy.data.labels import Label, Labelled
@@ -44,30 +46,30 @@ def load_dataset(
     name: str | None = None,
     stream_above: float | None = None,
 ) -> Dataset:
-    """Read any source into one shape, with every leak removed and every guess said in its notes.
+    """Read any source into one shape, with every leak removed and every guess told in its notes.
 
     Args:
-        source: a folder with train, dev and test files; one file; ``hub:owner/name[:config]``;
+        source: A folder with train, dev and test files; one file; ``hub:owner/name[:config]``;
             ``bundled:concierge``; or a set of the catalogue, such as ``sst2``.
-        kind: kind of task, one of `understudy.core.task.KINDS`; ``None`` infers it (but never a regression).
-        unlabelled: paths or glob patterns of further texts without labels.
-        text_column: the text column, or the two of a pair; ``None`` guesses.
-        label_column: the column of labels, values or tags; in CoNLL columns its number too; ``None`` guesses.
-        label_separator: multilabel: what stands between the labels of a cell; ``None`` guesses.
-        labels: raw label → name, in the order of the logits.
-        bins: regression: width of the bins in which values are learnt, in the unit of the values; ``None``
+        kind: Kind of task, one of `understudy.core.task.KINDS`; ``None`` infers it (but never a regression).
+        unlabelled: Paths or glob patterns of further texts without labels.
+        text_column: The text column, or the two of a pair; ``None`` guesses.
+        label_column: The column of labels, values or tags; in CoNLL columns its number too; ``None`` guesses.
+        label_separator: What stands between the labels of a cell (multilabel); ``None`` guesses.
+        labels: Raw label → name, in the order of the logits.
+        bins: Width of the bins in which values are learnt, in the unit of the values (regression); ``None``
             learns the values themselves.
-        delimiter: the character between columns; ``None`` guesses.
-        header: whether the first line names the columns; ``None`` guesses.
-        dev_fraction: share of train that becomes dev where there is none.
-        test_fraction: share of train that becomes test where there is none.
-        sample: keep at most so many train texts, drawn at random; ``None`` keeps all.
-        rest: what becomes of train texts beyond the sample: ``drop``, or ``unlabelled``, which keeps them
+        delimiter: The character between columns; ``None`` guesses.
+        header: Whether the first line names the columns; ``None`` guesses.
+        dev_fraction: Share of train that becomes dev where there is none.
+        test_fraction: Share of train that becomes test where there is none.
+        sample: The most train texts to keep, drawn at random; ``None`` keeps all.
+        rest: What becomes of train texts beyond the sample: ``drop``, or ``unlabelled``, which keeps them
             without their labels.
-        metric: metric of the task; ``None`` takes the source's usual one, else the kind's.
-        seed: of the split and the sample.
-        name: short name of the set; ``None`` takes it from the source.
-        stream_above: rows of train and of unlabelled files together, above which unlabelled texts stay in
+        metric: Metric of the task; ``None`` takes the source's usual one, else the kind's.
+        seed: Seed of the split and of the sample.
+        name: Short name of the set; ``None`` takes it from the source.
+        stream_above: Rows of train and of unlabelled files together, above which unlabelled texts stay in
             their files (`ItemFiles`); ``None`` always reads them. Sentences of words are always read.
 
     Raises:
@@ -77,32 +79,20 @@ def load_dataset(
     fractions = {"dev": dev_fraction, "test": test_fraction}
     check_fractions(fractions)
     _check_choices(kind, sample, rest)
-    mapping = None if labels is None else {str(raw): name for raw, name in labels.items()}
-    found = find(source, ReadOptions(text_column, label_column, mapping, delimiter, header, kind))
-    train = found.tables["train"]
+    wanted = expand((unlabelled,) if isinstance(unlabelled, str | Path) else unlabelled)
+
+    renamed = None if labels is None else {str(raw): name for raw, name in labels.items()}
+    found = find(source, ReadOptions(text_column, label_column, renamed, delimiter, header, kind))
     content = read_content(found, bins, label_separator)
-    normaliser = normaliser_for(len(content.roles.texts))
-    splits, dropped = drop_leaks(content.splits, normaliser)
-    splits, split_notes = _split_missing(
-        splits, fractions, train, content.kind, normaliser=normaliser, seed=seed
-    )
-    every, chosen = splits["train"], _draw(len(splits["train"]), sample, seed)
-    splits["train"] = every.pick(chosen.tolist())
-    unchosen = np.setdiff1d(np.arange(len(every)), chosen) if rest == "unlabelled" else np.arange(0)
-    left = every.pick(unchosen.tolist()).texts
+    train = found.tables["train"]
+    parts = _divide(content, train, fractions, sample=sample, rest=rest, seed=seed)
+    splits = parts.splits
     task = _make_task(content, splits["train"].labels, train.where, metric or found.metric, bins)
-    wanted = (unlabelled,) if isinstance(unlabelled, str | Path) else tuple(unlabelled)
-    columns, paths = _known_columns(found, content), expand((*found.pools, *wanted))
-    files = ItemFiles(tuple(paths), columns, task.texts == 2)
-    further: Corpus = files
-    also_dropped: dict[str, int] = {}
-    pool_notes: tuple[str, ...] = ()
-    if left or not _streams(files, task, len(splits["train"]), stream_above):
-        pool = read_pool(paths, columns, kind=task.kind, texts=task.texts)
-        held_out = splits["dev"].texts + splits["test"].texts
-        kept, also_dropped = drop_known((*left, *pool.texts), splits["train"].texts, held_out, normaliser)
-        further = Items(kept)
-        pool_notes = pool.notes
+
+    paths = tuple(expand((*found.pools, *wanted)))
+    files = ItemFiles(paths, _known_columns(found, content), task.texts == 2)
+    further = _read_unlabelled(files, parts, task, stream_above)
+
     conflicts = [note for part in splits if (note := conflict_note(part, splits[part]))]
     return Dataset(
         name=name or found.name,
@@ -110,19 +100,85 @@ def load_dataset(
         train=_encode(splits["train"], task),
         dev=_encode(splits["dev"], task),
         test=_encode(splits["test"], task),
-        unlabelled=further,
+        unlabelled=further.items,
         notes=(
             *found.notes,
             *_guesses(found.tables),
             *content.notes,
-            *split_notes,
-            *_sample_notes(len(chosen), len(every), rest, seed),
+            *parts.notes,
             *conflicts,
-            *pool_notes,
+            *further.notes,
         ),
-        dropped={**dropped, **also_dropped},
+        dropped={**parts.dropped, **further.dropped},
         source=str(source),
     )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The labelled texts, divided.
+
+    Attributes:
+        splits: ``train``, ``dev`` and ``test``.
+        left: Train texts beyond the sample, to be used without their labels.
+        notes: Sentences on what was split and drawn.
+        dropped: How many texts were left out, by reason.
+    """
+
+    splits: Mapping[str, Labelled]
+    left: tuple[Item, ...]
+    notes: tuple[str, ...]
+    dropped: Mapping[str, int]
+
+
+def _divide(
+    content: Content,
+    train: Table,
+    fractions: Mapping[str, float],
+    *,
+    sample: int | None,
+    rest: str,
+    seed: int,
+) -> _Parts:
+    """Drop leaks, split off what is missing, and draw the sample, in this order.
+
+    The sample comes last, so that dev and test are the same whatever its size.
+    """
+    normaliser = normaliser_for(len(content.roles.texts))
+    splits, dropped = drop_leaks(content.splits, normaliser)
+    splits, notes = _split_missing(splits, fractions, train, content.kind, normaliser=normaliser, seed=seed)
+
+    every, chosen = splits["train"], _draw(len(splits["train"]), sample, seed)
+    splits["train"] = every.pick(chosen.tolist())
+    unchosen = np.setdiff1d(np.arange(len(every)), chosen) if rest == "unlabelled" else np.arange(0)
+    return _Parts(
+        splits=splits,
+        left=tuple(every.pick(unchosen.tolist()).texts),
+        notes=(*notes, *_sample_notes(len(chosen), len(every), rest, seed)),
+        dropped=dropped,
+    )
+
+
+@dataclass(frozen=True)
+class _Unlabelled:
+    """Unlabelled items in memory, or the files in which they stay; and what is to be told of them."""
+
+    items: Corpus
+    notes: tuple[str, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+def _read_unlabelled(files: ItemFiles, parts: _Parts, task: Task, stream_above: float | None) -> _Unlabelled:
+    """Read the files, unless they are large; texts that stand in a labelled split are left out."""
+    splits = parts.splits
+    if not parts.left and _streams(files, task, len(splits["train"]), stream_above):
+        return _Unlabelled(files)
+
+    pool = read_pool(files.paths, files.text_columns, kind=task.kind, texts=task.texts)
+    held_out = splits["dev"].texts + splits["test"].texts
+    normaliser = normaliser_for(task.texts)
+    items, dropped = drop_known((*parts.left, *pool.texts), splits["train"].texts, held_out, normaliser)
+    return _Unlabelled(Items(items), pool.notes, dropped)
 
 
 def _known_columns(found: DataSource, content: Content) -> tuple[str, ...]:
@@ -169,10 +225,11 @@ def _split_missing(
         splits["train"], missing, seed, train.where, stratified=stratified, normaliser=normaliser
     )
     made = {part: splits["train"].pick(rows) for part, rows in parts.rows.items()}
+
     total = len(splits["train"])
     shares = " and ".join(
-        f"{part} ({len(found):,} texts, {len(found) / total:.0%})"
-        for part, found in made.items()
+        f"{part} ({plural(len(made[part]), 'text')}, {len(made[part]) / total:.0%})"
+        for part in made
         if part in missing
     )
     how = "at random, stratified by label" if stratified else "at random"

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from understudy.core.spans import to_bio
 from understudy.core.task import OUTSIDE
+from understudy.data.columns import is_numeric
 from understudy.data.gold import VALUE
-from understudy.data.labels import (
+from understudy.data.label_cells import read_labelled
+from understudy.data.label_lists import (
     SEPARATORS,
-    Labelled,
-    check_seen,
+    LabelLists,
     guess_separator,
-    names_in,
-    order_labels,
-    order_tags,
-    read_labelled,
+    joined_labels_note,
+    with_label_lists,
 )
+from understudy.data.labels import Labelled, check_seen, names_in, order_labels, order_tags
 from understudy.data.readers.problems import listed
+from understudy.data.readers.table import Table
 from understudy.data.schema import Roles, choose_roles, infer_kind
 from understudy.data.sources import DataSource
 from understudy.errors import RecipeError
@@ -61,21 +62,44 @@ def read_content(found: DataSource, bins: float | None = None, separator: str | 
     if kind is None:
         kind, inferred = infer_kind(train, wish.texts, wish.label_column)
     _check_options(kind, {"bins": bins, "label_separator": separator, "labels": wish.labels})
-    roles, guessed = choose_roles(train, kind, wish.texts, wish.label_column)
-    notes = [note for note in (inferred, guessed) if note]
+    lists = LabelLists(found.tables, wish.label_column)
+    if kind == "multilabel" and separator is None:
+        lists = with_label_lists(found.tables, wish.texts, wish.label_column)
+    train = lists.tables["train"]
+
+    roles, guessed = choose_roles(train, kind, wish.texts, lists.label)
+    notes = [note for note in (inferred, lists.note, guessed) if note]
     if kind == "multilabel" and separator is None:
         separator = guess_separator(train.columns[roles.label])
         if separator != SEPARATORS[0]:
-            notes.append(f"Labels are separated by {separator!r} (guessed; use --label-separator).")
+            notes.append(
+                f"Labels are separated by {separator!r} (guessed; use data.label_separator in a recipe)."
+            )
+
     splits = {
         part: read_labelled(table, roles, kind, wish.labels, separator or SEPARATORS[0])
-        for part, table in found.tables.items()
+        for part, table in lists.tables.items()
     }
     if kind == "tagging":
         splits, remarks = _in_bio(splits)
         notes += remarks
-    names, remarks = _name_labels(found, kind, roles, splits)
-    return Content(kind, roles, splits, names, notes + remarks)
+    names, remarks = _name_labels(lists.tables, wish.labels, kind, roles, splits)
+    notes += remarks
+    if wish.kind is None and kind == "classification":
+        notes += _other_readings(train, roles.label, names)
+    return Content(kind, roles, splits, names, notes)
+
+
+def _other_readings(train: Table, label: str, names: Sequence[str]) -> list[str]:
+    """Sentences on what else the labels may be, where the kind of task was inferred."""
+    notes = []
+    if is_numeric(train.columns[label]):
+        notes.append(
+            f"Column {label!r} holds numbers such as {names[0]}, read as names of labels; to learn its "
+            "values, use --kind regression."
+        )
+    joined = joined_labels_note(names)
+    return [*notes, joined] if joined else notes
 
 
 def _check_options(kind: str, options: Mapping[str, object]) -> None:
@@ -87,13 +111,17 @@ def _check_options(kind: str, options: Mapping[str, object]) -> None:
     }
     for option, kinds in owners.items():
         if options[option] is not None and kind not in kinds:
-            flag = "--" + option.replace("_", "-")
+            name = "--bins" if option == "bins" else f"data.{option}"
             raise RecipeError(
-                f"{flag} belongs to {' or '.join(kinds)}, but the task is {kind}. Leave it out."
+                f"{name} belongs to {' or '.join(kinds)}, but the task is {kind}. Leave it out."
             )
     bins = options["bins"]
     if isinstance(bins, int | float) and not 0 < bins < float("inf"):
         raise RecipeError(f"The width of the bins must be more than 0, but is {bins}.")
+    if options["label_separator"] == "":
+        raise RecipeError(
+            "data.label_separator is empty, but labels need something between them, such as ','."
+        )
 
 
 def _in_bio(splits: Mapping[str, Labelled]) -> tuple[dict[str, Labelled], list[str]]:
@@ -110,10 +138,14 @@ def _in_bio(splits: Mapping[str, Labelled]) -> tuple[dict[str, Labelled], list[s
 
 
 def _name_labels(
-    found: DataSource, kind: str, roles: Roles, splits: Mapping[str, Labelled]
+    tables: Mapping[str, Table],
+    renamed: Mapping[str, str] | None,
+    kind: str,
+    roles: Roles,
+    splits: Mapping[str, Labelled],
 ) -> tuple[tuple[str, ...], list[str]]:
     """The label names in order, checked against dev and test, and notes."""
-    train, wish = found.tables["train"], found.reading
+    train = tables["train"]
     if kind == "regression":
         return (VALUE,), []
     others = [label for part, split in splits.items() if part != "train" for label in split.labels]
@@ -121,11 +153,12 @@ def _name_labels(
     if kind == "tagging":
         names = order_tags(splits["train"].labels, others, train.where)
     else:
-        given = wish.labels.values() if wish.labels is not None else train.class_names.get(roles.label)
+        order = renamed.values() if renamed is not None else train.class_names.get(roles.label)
         names, unused = order_labels(
-            splits["train"].labels, None if given is None else list(given), train.where
+            splits["train"].labels, None if order is None else list(order), train.where
         )
-    for part, table in found.tables.items():
+
+    for part, table in tables.items():
         if part != "train":
             check_seen(table, splits[part].labels, names, train.where)
     return names, [f"Left out labels that no train text has: {listed(unused)}."] if unused else []

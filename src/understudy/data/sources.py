@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from understudy.data.catalogue import CATALOGUE, SHARED, CatalogueEntry, FileLayout
+from understudy.data.readers.files import format_of, read_layout, read_sentences, read_table
 from understudy.data.readers.hub import read_hub
+from understudy.data.readers.paths import expanded, kind_of, nearest_beside
 from understudy.data.readers.problems import listed
-from understudy.data.readers.table import Table, form_of, read_layout, read_sentences, read_table
+from understudy.data.readers.table import Table
 from understudy.data.readers.text import read_text, split_lines
 from understudy.errors import DataError, RecipeError, nearest
 
@@ -29,7 +31,7 @@ STEMS = {
 LABEL_FILE = "labels.txt"
 """A file in a folder that names labels 0, 1, … , one a line."""
 
-_FORMS = (
+_SOURCES = (
     "A source is a folder with train, dev and test files, one file, 'hub:owner/name' or "
     "'hub:owner/name:config', 'bundled:concierge', or the name of a known set."
 )
@@ -96,33 +98,38 @@ def find(source: str | Path, reading: ReadOptions) -> DataSource:
         RecipeError: an option that the source leaves no choice in.
     """
     if isinstance(source, str):
-        kind, _, rest = source.partition(":")
-        special: dict[str, Callable[[str, ReadOptions], DataSource]] = {
+        prefix, _, rest = source.partition(":")
+        finders: dict[str, Callable[[str, ReadOptions], DataSource]] = {
             "hub": _find_hub,
             "bundled": _find_bundled,
         }
-        if rest and kind in special:
-            return special[kind](rest, reading)
+        if rest and prefix in finders:
+            return finders[prefix](rest, reading)
         if source in CATALOGUE:
             return _find_named(source, CATALOGUE[source], reading)
-    path = Path(source).expanduser()
-    if path.is_dir():
+
+    path = expanded(source)
+    kind = kind_of(path)
+    if kind == "folder":
         return find_folder(path, reading)
-    if path.is_file():
+    if kind == "file":
         table = _read(path, reading)
         return DataSource(path.name.split(".")[0], {"train": table}, reading)
     raise _unknown(source, path)
 
 
 def _unknown(source: str | Path, path: Path) -> DataError:
-    looks_like_path = len(path.parts) > 1 or form_of(path) is not None
-    if not looks_like_path:
+    """The error for a source that is not there: it names a neighbour, or else what the catalogue has."""
+    beside = nearest_beside(path)
+    is_path = len(path.parts) > 1 or bool(path.suffix)
+    # a bare name may mean a file here or a set of the catalogue: whichever is spelt more like it
+    if not is_path and not (
+        beside and not difflib.get_close_matches(str(source), CATALOGUE, n=1, cutoff=0.6)
+    ):
         hint = nearest(str(source), CATALOGUE)
-        return DataError(f"There is no data set, file or folder {str(source)!r}. {hint} {_FORMS}")
-    beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, beside, n=1)
-    hint = f" Did you mean {str(path.parent / close[0])!r}?" if close else ""
-    return DataError(f"There is no file or folder {str(source)!r}.{hint} {_FORMS}")
+        return DataError(f"There is no data set, file or folder {str(source)[:300]!r}. {hint} {_SOURCES}")
+    hint = f" Did you mean {beside!r}?" if beside else ""
+    return DataError(f"There is no file or folder {str(source)[:300]!r}.{hint} {_SOURCES}")
 
 
 def find_folder(folder: Path, reading: ReadOptions) -> DataSource:
@@ -172,7 +179,7 @@ def _file_for(folder: Path, part: str) -> Path | None:
     fitting = [
         path
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name.split(".")[0].lower() in STEMS[part] and form_of(path) is not None
+        if path.is_file() and path.name.split(".")[0].lower() in STEMS[part] and format_of(path) is not None
     ]
     if len(fitting) > 1:
         names = listed([path.name for path in fitting])
@@ -207,7 +214,7 @@ def _find_named(name: str, entry: CatalogueEntry, reading: ReadOptions) -> DataS
     labels = (entry.labels or None) if reading.labels is None else reading.labels
     reading = replace(reading, labels=labels, kind=entry.kind)
     shared = os.environ.get(SHARED)
-    folder = Path(shared).expanduser() / (entry.folder or name) if shared else None
+    folder = expanded(shared) / (entry.folder or name) if shared else None
     if folder is not None and folder.is_dir():
         layout = entry.layout
         tables = {part: _read_part(folder, layout, part) for part in layout.files}

@@ -57,12 +57,13 @@ def split_rows(
     each part at least one text, and at most its share where that is more.
 
     Args:
-        data: the rows to split.
-        fractions: part → share of the rows, e.g. ``{"dev": 0.1, "test": 0.1}``.
-        seed: the same seed gives the same split.
-        where: the file, for messages.
-        stratified: whether shares are taken label by label; needs one label a row. Else of all rows together.
-        normaliser: the form in which items are compared.
+        data: The rows to split.
+        fractions: Part → share of the rows, e.g. ``{"dev": 0.1, "test": 0.1}``.
+        seed: The same seed gives the same split.
+        where: The file, for messages.
+        stratified: Whether shares are taken label by label, which needs one label a row; else they are taken
+            of all rows together.
+        normaliser: Gives the form in which items are compared.
 
     Raises:
         DataError: fewer than two labels (or, not stratified, none) have a text for each part.

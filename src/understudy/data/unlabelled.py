@@ -15,8 +15,10 @@ from understudy.data.cells import read_pairs, read_sentences, read_texts
 from understudy.data.columns import by_name, choose_pair, choose_text_column
 from understudy.data.readers import conll
 from understudy.data.readers.blocks import BLOCK_ROWS, count_rows, read_blocks, read_lines
+from understudy.data.readers.files import format_of, read_table
+from understudy.data.readers.paths import expanded, kind_of, nearest_beside
 from understudy.data.readers.problems import bad_rows
-from understudy.data.readers.table import Table, form_of, read_table
+from understudy.data.readers.table import Table
 from understudy.data.readers.text import read_text, split_lines
 from understudy.errors import DataError
 from understudy.tokenization import words
@@ -84,21 +86,24 @@ def expand(patterns: Sequence[str | Path]) -> list[Path]:
     """
     paths: dict[Path, None] = {}
     for pattern in patterns:
-        path = Path(pattern).expanduser()
-        if path.is_dir():
+        path = expanded(pattern)
+        kind = kind_of(path)
+        if kind == "folder":
             raise DataError(
                 f"{path} is a folder. Name the unlabelled files in it, for example '{path}/*.txt'."
             )
-        matches = [path] if path.is_file() else map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
+        matches = [path] if kind == "file" else map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
         files = [match for match in matches if match.is_file()]
         if not files:
-            raise DataError(f"No unlabelled file matches {str(pattern)!r}. Check the path.")
+            beside = None if glob.has_magic(str(path)) else nearest_beside(path)
+            hint = f"Did you mean {beside!r}?" if beside else "Check the path."
+            raise DataError(f"No unlabelled file matches {str(pattern)[:300]!r}. {hint}")
         paths.update(dict.fromkeys(files))
     return list(paths)
 
 
 def _read_texts(path: Path, named: Sequence[str]) -> Content:
-    if form_of(path) == "txt":
+    if format_of(path) == "txt":
         lines = split_lines(read_text(path))
         texts = [line for line in lines if line.strip()]
         if not texts:
@@ -111,7 +116,7 @@ def _read_texts(path: Path, named: Sequence[str]) -> Content:
 
 
 def _read_pairs(path: Path, named: Sequence[str]) -> Content:
-    if form_of(path) == "txt":
+    if format_of(path) == "txt":
         return _split_pairs(path)
     table = read_table(path, expected=named, kind="pair")
     there = named if all(name in table.columns for name in named) else ()
@@ -149,8 +154,7 @@ def pairs_of(lines: Sequence[tuple[int, str]], path: Path) -> list[tuple[str, ..
 
 
 def _read_sentences(path: Path, named: Sequence[str]) -> Content:
-    form = form_of(path)
-    if form == "txt":
+    if format_of(path) == "txt":
         text = read_text(path)
         if conll.looks_like_conll(text):
             sentences = conll.read_columns(text, str(path))
@@ -212,7 +216,7 @@ class ItemFiles:
 
     def __iter__(self) -> Iterator[Item]:
         for path in self.paths:
-            yield from self._lines(path) if form_of(path) == "txt" else self._rows(path)
+            yield from self._lines(path) if format_of(path) == "txt" else self._rows(path)
 
     @cached_property
     def rows(self) -> int:

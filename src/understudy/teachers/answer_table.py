@@ -14,7 +14,8 @@ from understudy.core.manifest import digest
 from understudy.core.task import FloatArray, Item, Task
 from understudy.data.cells import read_pairs, read_texts
 from understudy.data.columns import choose_pair, choose_text_column, require_column
-from understudy.data.readers.table import Table, read_table
+from understudy.data.readers.files import read_table
+from understudy.data.readers.table import Table
 from understudy.errors import TeacherError, nearest
 from understudy.teachers.answers import hard_row
 from understudy.teachers.configs import TableConfig

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from understudy.core.safe_json import parse_json
 from understudy.core.task import IntArray
 from understudy.errors import ArtifactError, MissingExtraError
 from understudy.tokenization.words import (
@@ -263,7 +264,7 @@ def load_vocabulary(path: Path) -> Vocabulary:
         MissingExtraError: only the ``tokenizers`` library can follow it, and it is not installed.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_bytes())
         is_words = (
             document["model"]["type"] == "WordLevel"
             and (document["pre_tokenizer"] or {}).get("type") == "Split"

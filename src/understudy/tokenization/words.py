@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from understudy.core.safe_json import parse_json
 from understudy.core.task import IntArray
 from understudy.errors import ArtifactError
 from understudy.tokenization.lowercase import LOWER
@@ -256,7 +257,7 @@ class WordVocabulary:
             ArtifactError: the file is damaged, or describes another rule than this module's.
         """
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = parse_json(path.read_bytes())
             vocabulary = document["model"]["vocab"]
             words = sorted(vocabulary, key=vocabulary.__getitem__)
             loaded = cls(words, max_words=(document["truncation"] or {}).get("max_length"))

@@ -4,10 +4,12 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from understudy.data.readers import blocks
 from understudy.data.readers.blocks import count_rows, read_blocks, read_lines
-from understudy.data.readers.table import read_table
+from understudy.data.readers.files import read_table
 from understudy.errors import DataError
 
 TEXTS = ["one", "two; three", 'say "four"', "fünf", "six"]
@@ -59,6 +61,44 @@ def test_blocks_together_are_the_table_read_at_once(name, tmp_path):
     assert name == "a.json" or max(map(len, read_blocks(path))) == 2
 
 
+@pytest.mark.parametrize(
+    "body", ["a,b\rc,d\n", 'a,"b\rc"\nd,e', "a,b\r\rc,d", "a,b\r\r\nc,d\n", "a,b\r\nc,d\r\n"]
+)
+def test_a_lone_carriage_return_ends_a_row_in_both_readers(body, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\n" + body.encode())
+    whole = read_table(path, kind="classification")
+    assert joined(read_blocks(path)) == (
+        {name: list(values) for name, values in whole.columns.items()},
+        list(whole.places),
+    )
+
+
+def read_or_refused(read):
+    try:
+        return read()
+    except DataError:
+        return "refused"
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+@given(body=st.text(alphabet='ab,"\r\n \t', max_size=30))
+def test_both_readers_take_and_refuse_the_same_files(body, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\n" + body.encode())
+
+    def at_once():
+        table = read_table(path, kind="classification")
+        return {name: list(values) for name, values in table.columns.items()}, list(table.places)
+
+    assert read_or_refused(lambda: joined(read_blocks(path))) == read_or_refused(at_once)
+
+
 def test_a_first_line_with_an_expected_name_is_a_header(tmp_path):
     path = write(tmp_path / "a.csv", "Nr,Satz\n1,kurz\n2,eng\n3,rund\n")
     assert joined(read_blocks(path, ("Satz",)))[0]["Satz"] == ["kurz", "eng", "rund"]
@@ -93,16 +133,16 @@ def test_lines_are_numbered_and_keep_no_ends(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", b'{"text": "a"}\n{"text": "b"}\n{"te\n', r"line 3: no JSON"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": "b"}\n{"te\n', r"line 3: not JSON"),
         ("a.jsonl", b'{"text": "a"}\n[1]\n', r"line 2: a JSON list instead of an object"),
         ("a.csv", b'id,text\n1,"a"\n2,b\n3,"c\n', r"line 4: the row that begins here"),
         ("a.csv", b"id,text\n1,a\n2,b\n3,c,d\n", r"line 4: 3 columns instead of 2"),
         ("a.csv", b"", "is empty"),
         ("a.csv", b"id,text\n", "has column names but no rows"),
         ("a.csv", b"id,text\n1,a\xff\n", r"line 2: byte 0xff is not UTF-8"),
-        ("a.csv.gz", b"id,text\n1,a\n", "no whole gzip file"),
+        ("a.csv.gz", b"id,text\n1,a\n", "not a whole gzip file"),
         ("a.parquet", b"no", "not a readable Parquet file"),
-        ("a.pdf", b"no", "unknown form"),
+        ("a.pdf", b"no", "unknown file format"),
     ],
 )
 def test_what_is_wrong_is_said_by_line(name, content, message, tmp_path):

@@ -30,7 +30,7 @@ def test_wrong_byte_is_named_with_line_and_value(tmp_path):
 def test_utf16_is_recognised(tmp_path):
     path = tmp_path / "wide.csv"
     path.write_bytes("text,label\n".encode("utf-16"))
-    with pytest.raises(DataError, match=r"line 1: byte 0xff.*looks like UTF-16"):
+    with pytest.raises(DataError, match=r"wide\.csv looks like UTF-16, not UTF-8\. Save"):
         read_text(path)
 
 

@@ -23,6 +23,8 @@ DELIMITERS = {",": "','", "\t": "tab", ";": "';'", "|": "'|'"}
 _SPELLINGS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "bar": "|"}
 _SAMPLE_CHARACTERS = 65_536
 _SAMPLE_ROWS = 1_000
+_FIELD_LIMIT = "field limit"
+"""Words by which the error of `csv` for a field that is too long is known."""
 
 
 @dataclass(frozen=True)
@@ -148,11 +150,8 @@ def split_quoted(text: str, delimiter: str, where: str) -> Rows:
                 numbers.append(start)
             start = reader.line_num + 1
     except csv.Error as error:
-        if "field limit" in str(error):
-            raise DataError(
-                f"{where}, line {start}: a field in the row that begins here has more than "
-                f"{csv.field_size_limit():,} characters. Cut it, or close the quote that makes it so long."
-            ) from error
+        if _FIELD_LIMIT in str(error):
+            raise broken_row(where, start, error) from error
         opened = _line_of_quote(text, delimiter, start)
         raise DataError(
             f"{where}, line {opened}: the quote that opens here is not closed as it should be (line "
@@ -162,24 +161,36 @@ def split_quoted(text: str, delimiter: str, where: str) -> Rows:
     return Rows(cells, numbers)
 
 
+def broken_row(where: str, line: int, error: csv.Error) -> DataError:
+    """The error to raise for the row that begins on a line and cannot be read."""
+    if _FIELD_LIMIT in str(error):
+        return DataError(
+            f"{where}, line {line}: a field in the row that begins here has more than "
+            f"{csv.field_size_limit():,} characters. Cut it, or close the quote that makes it so long."
+        )
+    return DataError(
+        f"{where}, line {line}: the row that begins here cannot be read: {error}. Close its quotes, or "
+        'double each quote inside a quoted field, as in "say ""hello""".'
+    )
+
+
 def _line_of_quote(text: str, delimiter: str, start: int) -> int:
     """The line of the first quote, from line ``start`` on, that opens a field and is not closed rightly."""
-    lines = list(io.StringIO(text, newline=""))[start - 1 :]
-    rest = "".join(lines)
+    rest = "".join(_lines(text)[start - 1 :])
     mark = re.escape(delimiter)
+    # a field that is quoted and closed, or not quoted, or empty; and what ends it
     field = re.compile(rf'(?:"(?:[^"]|"")*"|[^"{mark}\r\n][^{mark}\r\n]*|)(?:{mark}|\r\n|\r|\n|$)')
     position = 0
     while (match := field.match(rest, position)) and match.end() > position:
         position = match.end()
-    return (
-        start
-        + len(list(io.StringIO(rest[:position], newline="")))
-        - (0 if _at_line_start(rest, position) else 1)
-    )
+
+    is_line_start = position == 0 or rest[position - 1] in "\r\n"
+    return start + len(_lines(rest[:position])) - (0 if is_line_start else 1)
 
 
-def _at_line_start(text: str, position: int) -> bool:
-    return position == 0 or text[position - 1] in "\r\n"
+def _lines(text: str) -> list[str]:
+    r"""Lines with their ends, where ``\r`` alone ends one too, as `csv` counts them."""
+    return list(io.StringIO(text, newline=""))
 
 
 def check_widths(rows: Rows, columns: int, delimiter: str, where: str) -> None:

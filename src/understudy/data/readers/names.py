@@ -5,7 +5,7 @@ from __future__ import annotations
 TEXT_NAMES = (
     "text", "sentence", "message", "content", "review", "utterance", "tweet", "query", "comment", "body",
     "document", "question", "post", "description", "headline", "review_text", "clean_text", "prompt", "input",
-    "title", "subject",
+    "title", "subject", "comment_text",
 )  # fmt: skip
 """Usual names of the text column, the likeliest first."""
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from understudy.core.wording import with_article
 from understudy.errors import DataError
 
 SHOWN = 5
 """Problems spelled out in one message; the rest are counted."""
+
+MOST_LISTED = 50
+"""Names that `listed` spells out."""
 
 
 def bad_rows(where: str, problems: Sequence[str], advice: str) -> DataError:
@@ -32,6 +36,18 @@ def shorten(text: str, length: int = 60) -> str:
     return repr(line if len(line) <= length else line[: length - 1] + "…")
 
 
+def described(value: object, length: int = 60) -> str:
+    """The type of a value and the value itself, cut to about ``length`` characters.
+
+    >>> described(7)
+    'an int, 7'
+    """
+    written = repr(value)
+    cut = written if len(written) <= length else written[: length - 1] + "…"
+    return f"{with_article(type(value).__name__)}, {cut}"
+
+
 def listed(names: Sequence[str]) -> str:
-    """Names quoted and separated by commas, or ``nothing``."""
-    return ", ".join(repr(str(name)) for name in names) or "nothing"
+    """Names quoted and separated by commas, or ``nothing``; of many, the first and how many more."""
+    more = f" and {len(names) - MOST_LISTED:,} more" if len(names) > MOST_LISTED else ""
+    return (", ".join(repr(str(name)) for name in names[:MOST_LISTED]) or "nothing") + more

@@ -1,13 +1,15 @@
 import gzip
 import json
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from understudy.data.readers.table import form_of, read_layout, read_sentences, read_table
+from understudy.data.readers.blocks import read_blocks
+from understudy.data.readers.files import format_of, read_layout, read_sentences, read_table
 from understudy.errors import DataError, MissingExtraError, RecipeError
 
 
@@ -164,19 +166,103 @@ def test_empty_columns_of_a_spreadsheet_hide_no_header(tmp_path):
         (
             "a.jsonl",
             '{"text": "a"}\n{"text": \n[1]\n',
-            r"(?s)line 2: no JSON .*line 3: a JSON list instead of an obj",
+            r"(?s)line 2: not JSON .*line 3: a JSON list instead of an obj",
         ),
         ("a.json", "[]", "a.json is empty"),
-        ("a.json", "[1,\n2", "a.json, line 2: no JSON"),
+        ("a.json", "[1,\n2", "a.json, line 2: not JSON"),
         ("a.json", "[1]", "row 1: a JSON int instead of an object"),
         ("a.parquet", "no parquet", "is not a readable Parquet file"),
-        ("a.xlsx", "", r"unknown form\. Known endings: \.csv"),
+        ("a.pdf", "", r"unknown file format\. Known endings: \.csv"),
+        ("a.xlsx", "", r"is a spreadsheet, which is not read\. Save its table as CSV"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, name, text, message):
     path = write(tmp_path / name, text)
     with pytest.raises(DataError, match=message):
         read_table(path, header=True if "text,text" in text else None)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+LONG = "9" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.jsonl",
+            '{"n": 1}\n{"n": ' + LONG + "}\n",
+            r"a\.jsonl, line 2: an integer of more than 4,300 digits",
+        ),
+        ("a.jsonl", '{"n": ' + DEEP + "}\n", r"a\.jsonl, line 1: JSON nested too deeply"),
+        ("a.json", f"[{LONG}]", r"a\.json: an integer of more than 4,300 digits"),
+        ("a.json", DEEP, r"a\.json: JSON nested too deeply"),
+    ],
+    ids=["long in a line", "deep in a line", "long", "deep"],
+)
+def test_json_that_python_cannot_read_is_refused(tmp_path, name, text, message):
+    path = write(tmp_path / name, text)
+    with pytest.raises(DataError, match=message):
+        read_table(path)
+    with pytest.raises(DataError, match=message):
+        list(read_blocks(path))
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        "{",
+        "[]",
+        '{"info": null}',
+        '{"info": {"features": []}}',
+        '{"info": {"features": {"label": {"_type": "ClassLabel"}}}}',
+        '{"info": {"features": {"label": {"_type": "ClassLabel", "names": 2}}}}',
+        '{"info": {"features": {"label": {"_type": "ClassLabel", "names": [1, 2]}}}}',
+        DEEP,
+    ],
+    ids=range(8),
+)
+def test_odd_metadata_of_parquet_is_left_alone_and_said(tmp_path, about):
+    content = pa.table({"text": ["one", "two"], "label": [1, 0]})
+    parquet.write_table(content.replace_schema_metadata({"huggingface": about}), tmp_path / "a.parquet")
+    table = read_table(tmp_path / "a.parquet")
+    assert (list(table.columns["label"]), table.class_names) == ([1, 0], {})
+    assert "labels keep their numbers" in table.guesses[0]
+
+
+@pytest.mark.parametrize("features", ['{"label": null}', '{"label": [{"_type": "Value"}]}', "{}"])
+def test_metadata_without_names_is_not_odd(tmp_path, features):
+    content = pa.table({"text": ["one"], "label": [1]})
+    about = f'{{"info": {{"features": {features}}}}}'
+    parquet.write_table(content.replace_schema_metadata({"huggingface": about}), tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").guesses == ()
+
+
+@pytest.mark.parametrize("read", [read_table, lambda path: list(read_blocks(path))], ids=["whole", "blocks"])
+def test_one_line_of_very_many_columns_is_refused(tmp_path, read):
+    path = write(tmp_path / "a.csv", '[{"text": "a"},' * 20_000 + "0]\n")
+    with pytest.raises(
+        DataError, match=r"one line of 20,001 columns\. It looks like JSON: give its name .*\.json"
+    ):
+        read(path)
+    path = write(tmp_path / "b.csv", "a,b," * 30_000 + "c\n")
+    with pytest.raises(DataError, match=r"one line of 60,001 columns\. Put each row on a line of its own"):
+        read(path)
+
+
+def test_very_many_columns_are_read_in_time(tmp_path):
+    names = [f"c{number}" for number in range(50_000)]
+    path = write(tmp_path / "a.csv", "\n".join([",".join(names), *([",".join("0" * 50_000)] * 2)]))
+    started = time.process_time()
+    assert len(read_table(path, header=True).columns) == 50_000
+    with pytest.raises(DataError, match="names column 'c7' more than once"):
+        read_table(write(path, ",".join([*names, "c7"]) + "\n" + "0," * 50_000 + "0\n"), header=True)
+    assert time.process_time() - started < 20  # counting each name among all took minutes
+
+
+def test_an_empty_delimiter_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match=r"A delimiter is one character, .* not ''"):
+        read_table(write(tmp_path / "a.csv", "text,label\na,b\n"), delimiter="")
 
 
 def test_missing_and_empty_parquet_are_refused(tmp_path):
@@ -216,7 +302,7 @@ def test_forms_are_told_by_the_name():
         "a.gz": None,
         "a.ndjson": "jsonl",
     }
-    assert {name: form_of(Path(name)) for name in names} == names
+    assert {name: format_of(Path(name)) for name in names} == names
 
 
 def test_known_layouts_are_read_exactly(tmp_path):
