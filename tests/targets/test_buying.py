@@ -23,7 +23,7 @@ from understudy.targets.buying import buy
 from understudy.targets.ledger import ASIDE, LEDGER, Ledger
 from understudy.targets.store import LogitStore
 
-from .teachers.chat_server import KEY
+from ..teachers.chat_server import KEY  # noqa: TID252 -- tests are no package
 
 TASK = Task(("bad", "good"))
 TEXTS = [f"a {word} film {n}" for n in range(20) for word in ("good", "bad", "great", "dull")]

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from understudy.augment import PoolTexts
 from understudy.core.items import from_json
-from understudy.core.manifest import digest, file_digest, read_json, read_manifest, verify
+from understudy.core.manifest import digest, read_json, read_manifest, verify
 from understudy.core.task import Item
 from understudy.data import Dataset
 from understudy.data.unlabelled import ItemFiles
@@ -27,7 +27,7 @@ from understudy.pipeline.stage_cache import StageCache
 from understudy.pipeline.teacher import ExternalTeacher, find_outside
 from understudy.runtime.layout import Layout, slug
 from understudy.teachers.function import Function
-from understudy.teachers.source import Source, resolve_all
+from understudy.teachers.source import Source, content_key, resolve_all
 
 POOL = "pool.jsonl"
 """The pool's file in its folder, a line an item."""
@@ -80,23 +80,21 @@ class Member:
         """Whether it brings a head of its own, or is a student already."""
         if self.source.is_student:
             return True
-        from understudy.teachers import transformer
+        from understudy.teachers import loading
 
-        with transformer.quiet():
-            return transformer.is_finetuned(self.source, transformer.load_config(self.source))
+        with loading.quiet():
+            return loading.is_finetuned(self.source, loading.load_config(self.source))
 
     @cached_property
     def source_key(self) -> str:
         """Changes when the weights that it comes from change."""
         if self.source.folder is None:
-            from understudy.teachers import transformer
+            from understudy.teachers import loading
 
-            with transformer.quiet():
-                commit = transformer.load_config(self.source)._commit_hash  # noqa: SLF001
+            with loading.quiet():
+                commit = loading.load_config(self.source)._commit_hash  # noqa: SLF001
             return digest([self.source.location, commit])
-        kinds = (".safetensors", ".bin", ".json", ".onnx")
-        files = sorted(path for path in self.source.folder.rglob("*") if path.suffix in kinds)
-        return digest([file_digest(path) for path in files])
+        return content_key(self.source)
 
     @property
     def order(self) -> PredictorSpec:
@@ -106,7 +104,11 @@ class Member:
         labels = self.recipe.teacher.labels
         location = self.source.location if self.is_finetuned else str(self.folder / self.name)
         return PredictorSpec(
-            "teacher", location, self.recipe.teacher.precision, labels if self.is_finetuned else None
+            "teacher",
+            location,
+            self.recipe.teacher.precision,
+            labels if self.is_finetuned else None,
+            trust_remote_code=self.recipe.teacher.trust_remote_code,
         )
 
     @cached_property
@@ -145,9 +147,10 @@ class Run:
     @cached_property
     def members(self) -> tuple[Member, ...]:
         """The teachers: one, or those of an ensemble; none where the teacher is from outside."""
-        if self.recipe.teacher.model is None:
+        teacher = self.recipe.teacher
+        if teacher.model is None:
             return ()
-        sources = resolve_all(self.recipe.teacher.model)
+        sources = resolve_all(teacher.model, trust_remote_code=teacher.trust_remote_code)
         names = ["teacher"] if len(sources) == 1 else [f"teacher-{i + 1}" for i in range(len(sources))]
         return tuple(
             Member(name, source, self.folder, self.recipe)

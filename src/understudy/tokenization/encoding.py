@@ -82,7 +82,7 @@ def encode(task: Task, form: str, vocabulary: Vocabulary, items: Sequence[Item])
     Raises:
         DataError: an item is not of the task's form; by its number.
     """
-    _check(task, items)
+    check_items(task, items)
     if task.kind == "tagging":
         return _encode_words(vocabulary, cast("Sequence[tuple[str, ...]]", items))
     counts = np.ones(len(items), dtype=np.int64)
@@ -95,7 +95,12 @@ def encode(task: Task, form: str, vocabulary: Vocabulary, items: Sequence[Item])
     return ItemIds((Side(*vocabulary.encode_pairs(first, second)),), counts)
 
 
-def _check(task: Task, items: Sequence[Item]) -> None:
+def check_items(task: Task, items: Sequence[Item]) -> None:
+    """Refuse items that are not of the task's form.
+
+    Raises:
+        DataError: The message shows the first such item.
+    """
     is_text = task.kind != "tagging" and task.texts == 1
     for number, item in enumerate(items, start=1):
         fits = isinstance(item, str) if is_text else isinstance(item, list | tuple)

@@ -9,7 +9,7 @@ from understudy.core.task import Task
 from understudy.errors import TeacherError
 from understudy.teachers.endpoint import opened
 
-from .chat_server import KEY, Chat, judge
+from ..chat_server import KEY, Chat, judge  # noqa: TID252 -- tests are no package
 
 TASK = Task(("bad", "good"))
 TEXTS = ["a good film", "a bad film", "a great room", "the food was dull"]

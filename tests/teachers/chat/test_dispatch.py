@@ -11,7 +11,7 @@ from understudy.teachers.chat.client import RefusedError, UnansweredError
 from understudy.teachers.chat.dispatch import Dispatcher, Question
 from understudy.teachers.chat.parsing import MalformedError
 
-from .chat_server import KEY, Chat, serve
+from ..chat_server import KEY, Chat, serve  # noqa: TID252 -- tests are no package
 
 
 @pytest.fixture
