@@ -14,7 +14,8 @@ from chat_server import KEY, Chat, serve
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from understudy.teachers.transformer import quiet
+from understudy.teachers.bfloat16 import Bfloat16Speed
+from understudy.teachers.loading import quiet
 
 WORDS = tuple(
     "a the film was is good bad great dull room food very not and but so really quite it .".split()  # noqa: SIM905
@@ -133,6 +134,20 @@ def toy():
         return rows, labels
 
     return make
+
+
+@pytest.fixture
+def fast_bfloat16(monkeypatch):
+    """This machine is quicker in bfloat16, whatever its processor."""
+    speed = Bfloat16Speed(float32_ms=2.0, bfloat16_ms=1.0, has_instructions=True)
+    monkeypatch.setattr("understudy.teachers.bfloat16.bfloat16_speed", lambda: speed)
+
+
+@pytest.fixture
+def slow_bfloat16(monkeypatch):
+    """This machine has no instructions for bfloat16, whatever its processor."""
+    speed = Bfloat16Speed(float32_ms=1.0, bfloat16_ms=9.0, has_instructions=False)
+    monkeypatch.setattr("understudy.teachers.bfloat16.bfloat16_speed", lambda: speed)
 
 
 @pytest.fixture

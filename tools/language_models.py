@@ -33,8 +33,8 @@ from understudy.core.task import Item
 from understudy.data import load_dataset
 from understudy.data.leakage import drop_known
 from understudy.data.unlabelled import read_pool
+from understudy.teachers.loading import quiet
 from understudy.teachers.source import DEFAULT, SHORT_NAMES, resolve
-from understudy.teachers.transformer import quiet
 from understudy.tokenization.batching import bucketed_batches, budgeted_batches
 
 Loss = Callable[[Ids, np.random.Generator], tuple[Tensor, int]]

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from understudy.augment import build_pool, read_steps
 from understudy.augment.inspection import inspect_pool
-from understudy.teachers.transformer import quiet
+from understudy.teachers.loading import quiet
 
 TEXT = "the room food film hotel was is looked seemed good bad great dull clean dirty very not and but so"
 WORDS = (*TEXT.split(), *"a really quite it we they liked hated . , !".split())  # noqa: SIM905

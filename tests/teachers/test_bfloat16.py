@@ -4,8 +4,18 @@ import torch
 from torch import nn
 
 from understudy.core.task import Task
-from understudy.teachers.bfloat16 import largest_move, near_ties, probe, rounded
-from understudy.teachers.inputs import check_items
+from understudy.teachers.bfloat16 import (
+    Bfloat16Speed,
+    bfloat16_speed,
+    fallback_note,
+    has_instructions,
+    largest_move,
+    near_ties,
+    probe,
+    rounded,
+    used_precision,
+)
+from understudy.tokenization.encoding import check_items
 
 TASK = Task(("a", "b", "c"))
 
@@ -85,3 +95,61 @@ def test_the_probe_is_of_the_tasks_form_and_always_the_same(task, form):
     assert len(items) == 32
     assert {type(item) for item in items} == {form}
     check_items(task, items)
+
+
+# --------------------------------------------------------------------------------------- whether it pays here
+
+
+def test_both_precisions_are_timed_on_this_machine():
+    speed = bfloat16_speed()
+    assert 0 < speed.float32_ms < 10_000
+    assert 0 < speed.bfloat16_ms < 10_000
+    assert bfloat16_speed() is speed  # once a process
+    assert used_precision("bfloat16") == ("bfloat16" if speed.is_faster else "float32")
+
+
+@pytest.mark.usefixtures("slow_bfloat16")
+def test_where_it_is_slower_float32_is_used_and_the_reason_given():
+    assert used_precision("bfloat16") == used_precision("float32") == "float32"
+    assert "9.0 ms, in float32 1.0 ms. float32 is used instead" in fallback_note("bfloat16")
+    assert "no instructions for it" in fallback_note("bfloat16")
+    assert fallback_note("float32") == ""
+
+
+@pytest.mark.usefixtures("fast_bfloat16")
+def test_where_it_is_faster_it_is_used():
+    assert used_precision("bfloat16") == "bfloat16"
+    assert fallback_note("bfloat16") == ""
+
+
+def test_the_clock_decides_and_flags_explain():
+    assert Bfloat16Speed(2.0, 1.0, has_instructions=False).is_faster
+    assert not Bfloat16Speed(1.0, 2.0, has_instructions=True).is_faster
+    assert "no instructions" not in Bfloat16Speed(1.0, 2.0, has_instructions=None).sentence
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("model name\t: x\nflags\t\t: fpu avx2 avx512_bf16 amx_tile", True),
+        ("flags\t\t: fpu avx2 avx512f", False),
+        ("Features\t: fp asimd i8mm bf16", True),
+        ("Features\t: fp asimd", False),
+        ("nothing of the kind", None),
+    ],
+)
+def test_flags_are_read_where_torch_does_not_know(lines, expected, tmp_path, monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    info = tmp_path / "cpuinfo"
+    info.write_text(lines, encoding="utf-8")
+    assert has_instructions(info) is expected
+    assert has_instructions(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [({"avx2": True, "avx512_bf16": False, "amx_bf16": True}, True), ({"bf16": False, "sve": True}, False)],
+)
+def test_torch_is_asked_first(known, expected, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+    assert has_instructions(tmp_path / "absent") is expected

@@ -11,8 +11,9 @@ from understudy.errors import RecipeError
 from understudy.optim.loop import threads
 from understudy.teachers import finetune as room
 from understudy.teachers.finetune import finetune, new_module
+from understudy.teachers.modules import Headed, MeanPooled
 from understudy.teachers.source import Source, is_mean_pooled, resolve
-from understudy.teachers.transformer import Headed, MeanPooled, Teacher
+from understudy.teachers.transformer import Teacher
 
 TASK = Task(("bad", "good"))
 QUICK = FinetuneConfig(epochs=3, learning_rate=3e-3, batch_size=16)

@@ -5,7 +5,7 @@ import pytest
 
 from understudy.core.task import Predictor, Task
 from understudy.errors import TeacherError
-from understudy.teachers.function import FunctionTeacher, find_function, fingerprint_of, reference_of
+from understudy.teachers.function import FunctionTeacher, find_function
 
 TASK = Task(("bad", "good"))
 
@@ -50,23 +50,15 @@ def test_functions_are_found_by_name():
             find_function(wrong)
 
 
-def test_the_fingerprint_follows_the_source():
-    def make(weight, more=None):
-        return lambda texts: [weight, more, texts]
+def test_an_attribute_of_the_object_is_its_fingerprint():
+    named = Scorer()
+    named.fingerprint = "weights 7"
+    assert FunctionTeacher(named, TASK).fingerprint != FunctionTeacher(Scorer(), TASK).fingerprint
 
-    assert fingerprint_of(make(1)) == fingerprint_of(make(1)) != fingerprint_of(make(2))
-    assert fingerprint_of(make(1)) != fingerprint_of(lambda texts: [texts])
-    assert fingerprint_of(score) == fingerprint_of(score)
-    assert fingerprint_of(Scorer()) == fingerprint_of(Scorer())
-    assert reference_of(Scorer()).endswith(":Scorer")
-    made = {}
-    exec("def f(texts): return 1\ndef g(texts): return 2", made)
-    assert fingerprint_of(made["f"]) != fingerprint_of(made["g"])
-    with pytest.raises(TeacherError, match="attribute 'fingerprint'"):
-        fingerprint_of(len)
-    said = Scorer()
-    said.fingerprint = "weights 7"
-    assert fingerprint_of(said) != fingerprint_of(Scorer())
+
+def test_columns_are_matched_ignoring_case_where_nothing_else_tells_them_apart():
+    turned = FunctionTeacher(score, TASK, ("GOOD", "BAD"))
+    np.testing.assert_array_equal(turned.logits(["abc"]), [[3, 0]])
 
 
 @pytest.mark.parametrize(

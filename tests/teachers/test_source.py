@@ -5,11 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from understudy.core.manifest import digest, file_digest
 from understudy.errors import TeacherError
 from understudy.teachers import source
 from understudy.teachers.source import (
     SHORT_NAMES,
     Source,
+    content_key,
     is_mean_pooled,
     read_optional_json,
     resolve,
@@ -179,3 +181,69 @@ def test_an_exported_student_is_recognised(folder, facts, expected):
 
 def test_a_hub_id_is_no_student(offline):
     assert resolve("someone/some-model").is_student is False
+
+
+# --------------------------------------------------------------------------- which files decide the answers
+
+
+def key(folder):
+    return content_key(Source("x", str(folder)))
+
+
+def test_the_key_of_weights_and_settings_is_what_it_always_was(folder):
+    for name in ("model.safetensors", "tokenizer.json", "1_Pooling/config.json", "part.bin", "model.onnx"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert key(folder) == digest([file_digest(path) for path in files])
+
+
+@pytest.mark.parametrize(
+    "name", ["vocab.txt", "merges.txt", "spiece.model", "modeling_own.py", "sub/labels.txt", "model.h5"]
+)
+def test_any_further_file_counts(folder, name):
+    """A changed vocabulary once left "all texts are labelled, 0 to do"."""
+    before = key(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("good\nbad", encoding="utf-8")
+    one = key(folder)
+    (folder / name).write_text("bad\ngood", encoding="utf-8")
+    assert len({before, one, key(folder)}) == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "README", "LICENSE.txt", "LICENCE", "notes.md", ".gitattributes", ".cache/x", "plot.png"],
+)
+def test_documentation_and_hidden_files_do_not_count(folder, name):
+    before = key(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("anything", encoding="utf-8")
+    assert key(folder) == before
+
+
+def test_an_older_vocabulary_beside_a_whole_tokenizer_is_not_read_and_does_not_count(folder):
+    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
+    before = key(folder)
+    (folder / "vocab.txt").write_text("good", encoding="utf-8")
+    assert key(folder) == before
+
+
+def test_the_manifest_of_a_student_lists_its_other_files(folder):
+    (folder / "config.json").write_text('{"format": 1, "student": "cbow.v1"}', encoding="utf-8")
+    before = key(folder)
+    (folder / "model.fast").write_bytes(b"rows")
+    assert key(folder) == before
+
+
+def test_a_hub_id_has_no_files_here():
+    with pytest.raises(TeacherError, match="is not a folder"):
+        content_key(Source("x", "someone/some-model"))
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '"x"', "[" * 100_000])
+def test_json_that_is_not_an_object_is_refused_by_name(folder, content):
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(content, encoding="utf-8")
+    with pytest.raises(TeacherError, match=r"1_Pooling.config\.json is damaged"):
+        is_mean_pooled(Source("x", str(folder)))

@@ -5,20 +5,21 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from understudy.core.task import Predictor, Task
-from understudy.errors import TeacherError
-from understudy.teachers import transformer
-from understudy.teachers.source import Source
-from understudy.teachers.transformer import (
-    FACTS_FILE,
+from understudy.errors import ArtifactError, TeacherError
+from understudy.teachers.loading import (
     HEAD_FILE,
-    Headed,
-    MeanPooled,
-    Teacher,
     is_finetuned,
+    load_body,
+    load_config,
+    load_tokenizer,
     quiet,
-)  # fmt: skip
+)
+from understudy.teachers.modules import Headed, MeanPooled
+from understudy.teachers.source import FACTS_FILE, Source
+from understudy.teachers.transformer import Teacher
 
 POSITIONS = 40
 FAMILIES = ("bert", "roberta", "xlm-roberta", "data2vec", "deberta", "distilbert")
@@ -34,8 +35,8 @@ def mean_pooled(bare):
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         source = Source("tiny", str(bare))
-        module = MeanPooled(transformer.load_body(source), 3)
-        return Teacher(module, transformer.load_tokenizer(source), Task(("x", "y", "z")), name="tiny")
+        module = MeanPooled(load_body(source), 3)
+        return Teacher(module, load_tokenizer(source), Task(("x", "y", "z")), name="tiny")
 
 
 def reference(folder, texts):
@@ -181,7 +182,7 @@ def test_a_bare_encoder_is_refused_with_the_command_to_run(bare):
 def test_is_finetuned(bert, bare):
     for folder, expected in ((bert, True), (bare, False)):
         source = Source("x", str(folder))
-        assert is_finetuned(source, transformer.load_config(source)) is expected
+        assert is_finetuned(source, load_config(source)) is expected
 
 
 def test_a_hub_id_offline_is_refused_at_once(offline):
@@ -269,6 +270,7 @@ def test_an_arranged_teacher_shares_its_weights(teacher):
 # ------------------------------------------------------------------------------------- precision and saving
 
 
+@pytest.mark.usefixtures("fast_bfloat16")
 def test_bfloat16_stays_close_and_keeps_its_weights(bert, teacher, texts, monkeypatch):
     monkeypatch.setattr(Teacher, "near", 0.0)
     low = Teacher.from_pretrained(bert, precision="bfloat16")
@@ -278,6 +280,7 @@ def test_bfloat16_stays_close_and_keeps_its_weights(bert, teacher, texts, monkey
     assert 0 < np.abs(logits - expected).max() < 0.05 * np.abs(expected).max() + 0.05
 
 
+@pytest.mark.usefixtures("fast_bfloat16")
 def test_near_ties_are_answered_again_in_float32(bert, teacher, texts, monkeypatch):
     expected = teacher.logits(texts)
     gaps = np.sort(np.ptp(expected, axis=1))
@@ -288,6 +291,7 @@ def test_near_ties_are_answered_again_in_float32(bert, teacher, texts, monkeypat
     assert moved[is_near].max() < 1e-6 < moved[~is_near].min()
 
 
+@pytest.mark.usefixtures("fast_bfloat16")
 def test_how_near_is_near_is_the_teachers_own(bert, teacher, texts):
     low = Teacher.from_pretrained(bert, precision="bfloat16")
     moved = np.ptp(low.logits(texts) - teacher.logits(texts), axis=1).max()
@@ -319,6 +323,34 @@ def test_an_arranged_teacher_keeps_its_answers_when_saved(teacher, mean_pooled, 
 
 def test_the_head_of_the_library_is_wrapped(teacher):
     assert isinstance(teacher.module, Headed)
+
+
+@pytest.mark.usefixtures("slow_bfloat16")
+def test_a_slower_bfloat16_is_left_out_and_said(bert, teacher, texts):
+    low = Teacher.from_pretrained(bert, precision="bfloat16")
+    np.testing.assert_array_equal(low.logits(texts), teacher.logits(texts))
+    assert low.fingerprint != teacher.fingerprint  # the store follows what was asked for, on every machine
+    assert "bfloat16 is not faster on this machine" in low.notes[0]
+    assert teacher.notes == ()
+
+
+@pytest.mark.usefixtures("fast_bfloat16")
+def test_a_faster_bfloat16_is_used_without_a_word(bert):
+    assert Teacher.from_pretrained(bert, precision="bfloat16").notes == ()
+
+
+def test_a_full_disk_is_told_in_one_sentence(teacher, tmp_path, monkeypatch):
+    def fail(folder):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(teacher.module.model, "save_pretrained", fail)
+    with pytest.raises(ArtifactError, match=r"cannot be written to .*No space left"):
+        teacher.save(tmp_path)
+
+
+def test_all_saved_files_are_as_readable_as_each_other(teacher, tmp_path):
+    teacher.save(tmp_path)
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1
 
 
 # -------------------------------------------------------------------------------------------------- batches

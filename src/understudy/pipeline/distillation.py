@@ -30,7 +30,8 @@ from understudy.pipeline.stages.finetune import finetune
 from understudy.pipeline.stages.label import label
 from understudy.pipeline.stages.report import report
 from understudy.pipeline.stages.train import train
-from understudy.teachers.function import Function, reference_of
+from understudy.teachers.fingerprints import reference_of
+from understudy.teachers.function import Function
 
 STAGES = ("data", "finetune", "augment", "label", "train", "export", "evaluate", "report")
 """In order; a run can end after any of them."""

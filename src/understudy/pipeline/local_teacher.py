@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from understudy.core.manifest import digest, file_digest, read_manifest
+from understudy.core.manifest import digest, read_manifest
 from understudy.pipeline.predictors import PredictorSpec
 from understudy.pipeline.recipe import Recipe
-from understudy.teachers.source import Source, resolve_all
+from understudy.teachers.source import Source, content_key, resolve_all
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,21 @@ class Member:
         """Whether it brings a head of its own, or is a student already."""
         if self.source.is_student:
             return True
-        from understudy.teachers import transformer
+        from understudy.teachers import loading
 
-        with transformer.quiet():
-            return transformer.is_finetuned(self.source, transformer.load_config(self.source))
+        with loading.quiet():
+            return loading.is_finetuned(self.source, loading.load_config(self.source))
 
     @cached_property
     def source_key(self) -> str:
         """Changes when the weights that it comes from change."""
         if self.source.folder is None:
-            from understudy.teachers import transformer
+            from understudy.teachers import loading
 
-            with transformer.quiet():
-                commit = transformer.load_config(self.source)._commit_hash  # noqa: SLF001
+            with loading.quiet():
+                commit = loading.load_config(self.source)._commit_hash  # noqa: SLF001
             return digest([self.source.location, commit])
-        kinds = (".safetensors", ".bin", ".json", ".onnx")
-        files = sorted(path for path in self.source.folder.rglob("*") if path.suffix in kinds)
-        return digest([file_digest(path) for path in files])
+        return content_key(self.source)
 
     @property
     def spec(self) -> PredictorSpec:
@@ -59,7 +57,11 @@ class Member:
         labels = self.recipe.teacher.labels
         location = self.source.location if self.is_finetuned else str(self.folder / self.name)
         return PredictorSpec(
-            "teacher", location, self.recipe.teacher.precision, labels if self.is_finetuned else None
+            "teacher",
+            location,
+            self.recipe.teacher.precision,
+            labels if self.is_finetuned else None,
+            trust_remote_code=self.recipe.teacher.trust_remote_code,
         )
 
     @cached_property
@@ -76,6 +78,7 @@ def members_of(recipe: Recipe, folder: Path) -> tuple[Member, ...]:
     """The models that a recipe names under ``teacher.model``, in order; none where it names no model."""
     if recipe.teacher.model is None:
         return ()
-    sources = resolve_all(recipe.teacher.model)
+    trusts = recipe.teacher.trust_remote_code
+    sources = resolve_all(recipe.teacher.model, trust_remote_code=trusts)
     names = ["teacher"] if len(sources) == 1 else [f"teacher-{i + 1}" for i in range(len(sources))]
     return tuple(Member(name, source, folder, recipe) for name, source in zip(names, sources, strict=True))

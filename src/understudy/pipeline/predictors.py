@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from understudy.core.label_order import Relabelled
 from understudy.core.manifest import digest, verify
-from understudy.core.task import THRESHOLD, FloatArray, Item, Predictor, Task
-from understudy.errors import TeacherError
-
-if TYPE_CHECKING:
-    from understudy.runtime.model import Model
+from understudy.core.task import THRESHOLD, Predictor, Task
 
 
 @dataclass(frozen=True)
@@ -27,6 +24,7 @@ class PredictorSpec:
         teacher_labels: names of a teacher's columns, where it does not say them itself.
         members: of an ensemble.
         mean: of an ensemble: of its members' ``logits`` or ``probabilities``.
+        trust_remote_code: Whether Python code that comes with a teacher may run.
     """
 
     kind: str
@@ -35,6 +33,7 @@ class PredictorSpec:
     teacher_labels: tuple[str, ...] | None = None
     members: tuple[PredictorSpec, ...] = ()
     mean: str = "logits"
+    trust_remote_code: bool = False
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PredictorSpec:
@@ -50,42 +49,6 @@ class OpenPredictor:
     parameters: int | None
     size_bytes: int | None
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class Relabelled:
-    """An exported student with its columns in the order of another task that has the same label names.
-
-    Attributes:
-        predictor: the student.
-        task: the other task.
-    """
-
-    predictor: Model
-    task: Task
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes when the answers may change, or their order."""
-        return digest([self.predictor.fingerprint, list(self.task.labels)])
-
-    @property
-    def parameters(self) -> int:
-        """Number of parameters."""
-        return self.predictor.parameters
-
-    def __post_init__(self) -> None:
-        own = self.predictor.task
-        if own.kind != self.task.kind or sorted(own.labels) != sorted(self.task.labels):
-            raise TeacherError(
-                f"This student does not answer the task. It answers a {own.kind} task with the labels "
-                f"{list(own.labels)}; asked for is a {self.task.kind} task with {list(self.task.labels)}."
-            )
-
-    def logits(self, texts: Sequence[Item]) -> FloatArray:
-        """Logits ``(rows, c)`` in the order of ``task.labels``."""
-        own = self.predictor.task.index
-        return self.predictor.logits(texts)[:, [own[label] for label in self.task.labels]]
 
 
 def open_predictor(order: PredictorSpec, task: Task, threads: int = 1) -> OpenPredictor:
@@ -132,7 +95,11 @@ def _open_teacher(order: PredictorSpec, task: Task, _: int) -> OpenPredictor:
     from understudy.teachers.transformer import Teacher
 
     teacher = Teacher.from_pretrained(
-        order.location, task=task, labels=order.teacher_labels, precision=order.precision
+        order.location,
+        task=task,
+        labels=order.teacher_labels,
+        precision=order.precision,
+        trust_remote_code=order.trust_remote_code,
     )
     return OpenPredictor(teacher, teacher.parameters, teacher.parameters * 4, teacher.fingerprint)
 

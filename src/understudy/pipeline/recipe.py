@@ -91,6 +91,7 @@ class TeacherRecipe(_Part):
         mean: what an ensemble answers with: the mean of its members' ``logits`` or ``probabilities``.
         labels: names of the columns of a fine-tuned model, or a function, that does not say them itself.
         precision: in which it labels: ``float32`` or ``bfloat16``.
+        trust_remote_code: Whether Python code that comes with a model may run; it can do whatever you can.
         finetune: how a bare encoder is fine-tuned first.
     """
 
@@ -101,6 +102,7 @@ class TeacherRecipe(_Part):
     mean: Literal["logits", "probabilities"] = "logits"
     labels: tuple[str, ...] | None = None
     precision: str = "float32"
+    trust_remote_code: bool = False
     finetune: FinetuneConfig = FinetuneConfig()
 
     @model_validator(mode="before")

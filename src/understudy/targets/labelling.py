@@ -14,14 +14,19 @@ from understudy.targets.store import LogitStore, chunks
 SHARD_TEXTS = 1024
 """Texts a shard; a killed run loses the work on one shard at most."""
 
-
 BLOCK_TEXTS = 2**16
 """Texts in memory at once while a stream is labelled."""
 
 
 @dataclass(frozen=True)
 class Labelling:
-    """What `label` did: texts that the teacher was shown, texts found in the store, seconds spent."""
+    """What `label` did.
+
+    Attributes:
+        labelled: Texts that the teacher was shown.
+        reused: Texts that the store had already.
+        seconds: Time spent.
+    """
 
     labelled: int
     reused: int
@@ -41,17 +46,29 @@ def label(
     Texts are put in order of length and cut into shards before looking at what is done, so that a resumed run
     computes the same batches as an uninterrupted one, and its logits are the same to the bit.
 
+    Args:
+        teacher: Answers; the sentences that its attribute ``notes`` may have are shown.
+        texts: What to ask about.
+        store: This teacher's.
+        shard_texts: Texts a shard.
+        progress: Where progress is shown.
+
     Raises:
-        StoreError: the teacher's labels are not the store's, in the same order.
+        StoreError: The teacher's labels are not the store's, in the same order.
     """
     _check_labels(teacher, store)
     started = time.perf_counter()
+    progress = progress or Silent()
     distinct = _by_length(texts)
     todo = set(store.missing(distinct))
-    with (progress or Silent()).bar("labelling", len(todo), "texts") as advance:
+    if todo:
+        _show_notes(teacher, progress)
+
+    with progress.bar("labelling", len(todo), "texts") as advance:
         for shard in _shards_to_do(distinct, todo, shard_texts):
             store.append(shard, teacher.logits(shard), teacher.task.rows(shard))
             advance(len(shard))
+
     return Labelling(len(todo), len(distinct) - len(todo), time.perf_counter() - started)
 
 
@@ -70,21 +87,24 @@ def label_stream(
     A killed run is called again with the same texts; those that the store has are read over.
 
     Args:
-        teacher: is shown ``shard_texts`` texts at once; a cheap one is fastest with a whole block.
-        texts: read once, in order.
-        store: of this teacher.
-        block_texts: texts that are in memory at once.
-        shard_texts: texts a shard.
-        progress: audience.
-        total: number of texts, for the bar, where it is known.
+        teacher: Is shown ``shard_texts`` texts at once; a cheap one is fastest with a whole block.
+        texts: Read once, in order.
+        store: This teacher's.
+        block_texts: Texts that are in memory at once.
+        shard_texts: Texts a shard.
+        progress: Where progress is shown.
+        total: Number of texts, for the bar, where it is known.
 
     Raises:
-        StoreError: the teacher's labels are not the store's, in the same order.
+        StoreError: The teacher's labels are not the store's, in the same order.
     """
     _check_labels(teacher, store)
     started = time.perf_counter()
+    progress = progress or Silent()
+    _show_notes(teacher, progress)
+
     labelled = reused = 0
-    with (progress or Silent()).bar("labelling", total, "texts") as advance:
+    with progress.bar("labelling", total, "texts") as advance:
         for block in chunks(texts, block_texts):
             distinct = _by_length(block)
             todo = set(store.missing(distinct))
@@ -92,6 +112,7 @@ def label_stream(
                 store.append(shard, teacher.logits(shard), teacher.task.rows(shard))
             labelled, reused = labelled + len(todo), reused + len(distinct) - len(todo)
             advance(len(block))
+
     return Labelling(labelled, reused, time.perf_counter() - started)
 
 
@@ -103,13 +124,19 @@ def _check_labels(teacher: Predictor, store: LogitStore) -> None:
         )
 
 
+def _show_notes(teacher: Predictor, progress: Progress) -> None:
+    """Show what a teacher has to say about how it answers, such as another precision than was asked for."""
+    for note in getattr(teacher, "notes", ()):
+        progress.say(f"label: {note}")
+
+
 def _by_length(texts: Iterable[Item]) -> list[Item]:
     """Each text once, short ones first."""
     return sorted(set(texts), key=lambda text: (_length(text), text))
 
 
 def _shards_to_do(distinct: Sequence[Item], todo: set[Item], shard_texts: int) -> Iterator[list[Item]]:
-    """Of each shard of all texts those that are to do; shards without any are left out."""
+    """The texts of each shard that are still to do; shards without any are left out."""
     for start in range(0, len(distinct), shard_texts):
         if shard := [text for text in distinct[start : start + shard_texts] if text in todo]:
             yield shard

@@ -5,12 +5,19 @@ that gives the logits stay in float32. What is left moves a logit by about one p
 most of it from weights of eight significant bits. So only an answer between two labels that are nearly alike
 can turn, and those few are answered again in float32. How near is near depends on the teacher alone: texts of
 random pieces, answered both ways when it is first asked, say how far its logits move.
+
+Not every processor has instructions for bfloat16. Without them products take several times as long as in
+float32, so both are timed once a process, and bfloat16 is left out where it would not be faster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +29,100 @@ from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.teachers.modules import last_layer
 
 SAFETY = 4.0
-"""Labels are near each other where as many times the largest move of the probe lies between them.
+"""Two labels are near each other where their logits differ by less than this times the probe's largest move.
 
 On texts of SST-2, CoLA and Emotion, with three teachers, none moved by more than three times the probe's.
 """
 
 PROBE = (32, 16)
 """Texts of the probe, and pieces in each."""
+
+TIMED = (256, 384, 1536)
+"""Rows, inner size and columns of the timed product: some tokens through a small encoder's widest layer."""
+
+TURNS = 5
+"""Times that each product is taken; the fastest counts, so that other work on the machine decides nothing."""
+
+INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
+"""What x86 and ARM processors call their instructions for bfloat16."""
+
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True)
+class Bfloat16Speed:
+    """What this machine makes of bfloat16.
+
+    Attributes:
+        float32_ms: Milliseconds of a product in float32.
+        bfloat16_ms: Milliseconds of the same product in bfloat16.
+        has_instructions: Whether the processor names instructions for it; ``None`` where it cannot be asked.
+    """
+
+    float32_ms: float
+    bfloat16_ms: float
+    has_instructions: bool | None = None
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether bfloat16 saves time here."""
+        return self.bfloat16_ms < self.float32_ms
+
+    @property
+    def sentence(self) -> str:
+        """Why float32 is used in its place."""
+        times = f"a product took {self.bfloat16_ms:.1f} ms, in float32 {self.float32_ms:.1f} ms"
+        why = " (this processor has no instructions for it)" if self.has_instructions is False else ""
+        return f"bfloat16 is not faster on this machine{why}: {times}. float32 is used instead."
+
+
+@cache
+def bfloat16_speed() -> Bfloat16Speed:
+    """Time one product both ways, and ask the processor; once a process, a few hundredths of a second."""
+    rows, inner, columns = TIMED
+    generator = torch.Generator().manual_seed(0)
+    left = torch.randn(rows, inner, generator=generator)
+    right = torch.randn(columns, inner, generator=generator)
+
+    fastest = dict.fromkeys((torch.float32, torch.bfloat16), float("inf"))
+    with torch.inference_mode():
+        for _ in range(TURNS):  # in turns, so that both meet the same load
+            for kind in fastest:
+                one, other = left.to(kind), right.to(kind)
+                started = time.perf_counter()
+                F.linear(one, other)
+                fastest[kind] = min(fastest[kind], 1000 * (time.perf_counter() - started))
+
+    return Bfloat16Speed(fastest[torch.float32], fastest[torch.bfloat16], has_instructions())
+
+
+def has_instructions(cpu_info: Path = CPU_INFO) -> bool | None:
+    """Whether the processor names instructions for bfloat16; ``None`` where nothing can be learnt.
+
+    Newer versions of torch know; on Linux the kernel lists the processor's flags.
+    """
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    known: Mapping[str, object] = ask() if ask is not None else {}
+    answers = [known[name] for name in INSTRUCTIONS if name in known]
+    if answers:
+        return any(answers)
+
+    try:
+        lines = cpu_info.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), None)
+    return None if flags is None else bool(set(INSTRUCTIONS) & set(flags.lower().split()))
+
+
+def used_precision(asked: str) -> str:
+    """The precision to compute in: the one that was asked for, but never a slower bfloat16."""
+    return asked if asked != "bfloat16" or bfloat16_speed().is_faster else "float32"
+
+
+def fallback_note(asked: str) -> str:
+    """Why another precision is used than the one that was asked for; empty where it is the same."""
+    return "" if used_precision(asked) == asked else bfloat16_speed().sentence
 
 
 def probe(task: Task, tokenizer: Any) -> list[Item]:
@@ -41,17 +135,20 @@ def probe(task: Task, tokenizer: Any) -> list[Item]:
 
 
 def largest_move(one: FloatArray, other: FloatArray) -> float:
-    """By how much the difference of two logits of a row differs at most between two answers ``(rows, c)``."""
+    """The greatest change of a difference between two logits of a row, from one answer to the other.
+
+    Both answers are ``(rows, c)``.
+    """
     return float(np.ptp(one - other, axis=1).max(initial=0.0))
 
 
 @contextmanager
 def rounded(module: nn.Module, labels: int) -> Iterator[None]:
-    """Compute products of a teacher in bfloat16, inside of this block; its weights are left as they are.
+    """Compute products of a teacher in bfloat16 inside this block; its weights are left as they are.
 
     Args:
-        module: of the teacher.
-        labels: number of logits; the layer that gives them stays in float32.
+        module: The teacher's module.
+        labels: Number of logits; the layer that gives them stays in float32.
     """
     layer = last_layer(module, labels)
     hook = layer.register_forward_hook(_exactly)
@@ -68,12 +165,12 @@ def _exactly(layer: Any, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
 
 
 def near_ties(logits: FloatArray, counts: IntArray, near: float) -> IntArray:
-    """The sequences with an answer that rounding may turn: ``(n,)`` their numbers, in order.
+    """The numbers of the sequences with an answer that rounding may turn, in order: ``(n,)``.
 
     Args:
         logits: ``(rows, c)`` of labels that exclude each other.
         counts: ``(s,)`` rows of each sequence, whose sum is the number of rows.
-        near: logits between the two best labels of such an answer, at most.
+        near: Greatest difference between the logits of the two best labels of such an answer.
     """
     best = np.partition(logits, -2, axis=1)[:, -2:]
     sequences = np.repeat(np.arange(len(counts)), counts)

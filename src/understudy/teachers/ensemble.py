@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from functools import reduce
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
+from understudy.core.label_order import KnownPredictor, Relabelled
 from understudy.core.manifest import digest
-from understudy.core.task import FloatArray, Item, Predictor, Task
+from understudy.core.task import FloatArray, Item, Task
 from understudy.errors import RecipeError, TeacherError, nearest
+
+Doubles = npt.NDArray[np.float64]
 
 MEANS = ("logits", "probabilities")
 
 
-class EnsembleMember(Predictor, Protocol):
-    """What an ensemble is made of: a `Teacher`, or another Predictor with a fingerprint and a size."""
+@runtime_checkable
+class _Arrangeable(Protocol):
+    """A teacher that can put its own columns in the order of a task."""
 
-    @property
-    def fingerprint(self) -> str:
-        """Changes when the answers may change."""
-        ...
-
-    @property
-    def parameters(self) -> int:
-        """Number of parameters."""
-        ...
+    def arranged(self, task: Task) -> KnownPredictor: ...
 
 
 class Ensemble:
@@ -35,19 +33,19 @@ class Ensemble:
     veto; a mean of probabilities has none (Hinton et al. 2015, section 1, allow either as the target).
 
     Args:
-        members: two or more, for one task; those whose columns are in another order are arranged by name.
-        mean: of ``logits``, or of ``probabilities``, whose logarithms are then the logits: ``log p`` less its
+        members: Two or more, for one task; those whose columns are in another order are arranged by name.
+        mean: Of ``logits``, or of ``probabilities``, whose logarithms are then the logits: ``log p`` less its
             mean over the labels (a student that copies logits need not learn the offset), or in multilabel
             ``log p - log(1 - p)``. Regression on values takes the mean of values with either.
-        name: what the user calls it; by default the members' names with ``+`` between.
+        name: What the user calls it; by default the members' names with ``+`` between.
 
     Raises:
-        RecipeError: unknown mean.
-        TeacherError: fewer than two members, or one that does not answer the first one's task.
+        RecipeError: The mean is unknown.
+        TeacherError: There are fewer than two members, or one does not answer the first one's task.
     """
 
     def __init__(
-        self, members: Sequence[EnsembleMember], mean: str = "logits", *, name: str | None = None
+        self, members: Sequence[KnownPredictor], mean: str = "logits", *, name: str | None = None
     ) -> None:
         if mean not in MEANS:
             raise RecipeError(f"Unknown mean {mean!r} of an ensemble. {nearest(mean, MEANS)}")
@@ -73,30 +71,32 @@ class Ensemble:
         """Changes with a member, their order, or the mean."""
         return digest(["ensemble", self.mean, [member.fingerprint for member in self.members]])
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for whoever watches the members at work."""
+        return tuple(note for member in self.members for note in getattr(member, "notes", ()))
+
     def logits(self, texts: Sequence[Item]) -> FloatArray:
         """Logits ``(rows, c)`` float32; the members answer one after another."""
-        total: Any = None
-        for member in self.members:
-            answers = self._outward(member.logits(texts).astype(np.float64))
-            total = answers if total is None else self._joined(total, answers)
-        return self._inward(total)
+        answers = (self._addends(member.logits(texts).astype(np.float64)) for member in self.members)
+        return self._mean(reduce(self._sum, answers))
 
     @property
     def _is_plain(self) -> bool:
         return self.mean == "logits" or self.task.bounds is not None
 
-    def _outward(self, logits: Any) -> Any:
+    def _addends(self, logits: Doubles) -> Doubles:
         """What is added up: logits, or logarithms of probabilities (in multilabel those of yes and of no)."""
         if self._is_plain:
             return logits
         if self.task.kind == "multilabel":
             return np.stack([-np.logaddexp(0.0, -logits), -np.logaddexp(0.0, logits)])
-        return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+        return np.asarray(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True))
 
-    def _joined(self, one: Any, other: Any) -> Any:
-        return one + other if self._is_plain else np.logaddexp(one, other)
+    def _sum(self, one: Doubles, other: Doubles) -> Doubles:
+        return np.asarray(one + other if self._is_plain else np.logaddexp(one, other))
 
-    def _inward(self, total: Any) -> FloatArray:
+    def _mean(self, total: Doubles) -> FloatArray:
         if self._is_plain:
             logits = total / len(self.members)
         elif self.task.kind == "multilabel":
@@ -106,15 +106,20 @@ class Ensemble:
         return np.asarray(logits, dtype=np.float32)
 
 
-def _arranged(member: EnsembleMember, task: Task) -> EnsembleMember:
-    def asked(one: Task) -> list[Any]:
-        return [one.labels, one.kind, one.texts, one.bounds]
-
-    if asked(member.task) == asked(task):
+def _arranged(member: KnownPredictor, task: Task) -> KnownPredictor:
+    """The member with its columns in the task's order."""
+    if _asked(member.task) == _asked(task):
         return member
-    if not hasattr(member, "arranged"):
+    if isinstance(member, _Arrangeable):
+        return member.arranged(task)
+    if (member.task.texts, member.task.bounds) != (task.texts, task.bounds):
         raise TeacherError(
             f"A member of the ensemble answers {list(member.task.labels)} ({member.task.kind}), but the "
             f"ensemble's task is {list(task.labels)} ({task.kind})."
         )
-    return cast("EnsembleMember", member.arranged(task))
+    return Relabelled(member, task)
+
+
+def _asked(task: Task) -> list[object]:
+    """What two tasks must share for their answers to be added up."""
+    return [task.labels, task.kind, task.texts, task.bounds]

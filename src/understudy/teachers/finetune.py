@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from understudy.core.configs import FinetuneConfig
-from understudy.core.progress import Progress
+from understudy.core.progress import Progress, Silent
 from understudy.core.task import Gold, IntArray, Item, Task
 from understudy.errors import RecipeError
 from understudy.evaluation.thresholds import tuned
 from understudy.optim.loop import Epoch, LoopConfig, dev_score, optimise
 from understudy.optim.losses import balanced_weights, base_logits, gold, start_at
 from understudy.teachers import loading
+from understudy.teachers.bfloat16 import fallback_note, used_precision
 from understudy.teachers.inputs import TransformerInputs
 from understudy.teachers.modules import Headed, MeanPooled, body_of, last_layer
 from understudy.teachers.source import Source, is_mean_pooled
@@ -28,7 +29,7 @@ from understudy.teachers.transformer import Teacher
 from understudy.tokenization.batching import bucketed_batches
 
 PROBLEMS = {"multilabel": "multi_label_classification", "tagging": None}
-"""How the library's configs call a kind of task; others are a regression, or a choice of one label."""
+"""What the library's configs call a kind of task; others are a regression, or a choice of one label."""
 
 
 @dataclass(frozen=True)
@@ -54,30 +55,36 @@ def finetune(
     """Fine-tune an encoder on labelled items, and keep the epoch that is best on dev by the task's metric.
 
     Args:
-        source: the encoder; a head it may have is replaced.
-        task: kind, label names and metric.
-        train: the task's items, and `understudy.core.task.Gold` of their rows.
-        dev: the same.
-        config: how.
-        seed: of the head's first weights, shuffling and dropout.
-        checkpoint: folder for resuming after a kill.
-        progress: audience.
+        source: The encoder; a head it may have is replaced.
+        task: Kind, label names and metric.
+        train: The task's items, and `understudy.core.task.Gold` of their rows.
+        dev: Items and gold labels that select the epoch.
+        config: Epochs, learning rate, precision and the like.
+        seed: Seed of the head's first weights, of shuffling and of dropout.
+        checkpoint: Folder that keeps the state of the training, for resuming after a kill.
+        progress: Where progress is shown.
 
     Raises:
-        RecipeError: an option that this kind of task cannot honour.
+        RecipeError: An option that this kind of task cannot honour.
+        TeacherError: The encoder cannot be loaded.
     """
     started = time.perf_counter()
     weights = balanced_weights(task, train[1]) if config.class_weights else None
+    tokenizer = loading.load_tokenizer(source)
     module = new_module(source, task, config.pooling, seed)
     start_at(last_layer(module, len(task.labels)), base_logits(task, train[1]))
     if config.is_embedding_frozen:
         body_of(module).get_input_embeddings().requires_grad_(False)
-    teacher = Teacher(module, loading.load_tokenizer(source), task, name=source.name)
+
+    teacher = Teacher(module, tokenizer, task, name=source.name)
     encoded, aims = teacher.encode(train[0]), torch.from_numpy(task.targets(train[1]))
     encoded_dev, lengths = teacher.encode(dev[0]), task.rows(dev[0])
+    is_rounded = used_precision(config.precision) == "bfloat16"
+    if note := fallback_note(config.precision):
+        (progress or Silent()).say(f"fine-tuning {source.name}: {note}")
 
     def loss(picked: IntArray) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_rounded):
             logits = encoded.answers(module(**encoded.batch(picked)), picked)
         return gold(logits.float(), aims[encoded.rows(picked)], weights).mean()
 
@@ -92,6 +99,7 @@ def finetune(
         progress=progress,
         what=f"fine-tuning {source.name}",
     )
+
     teacher.task = tuned(task, teacher.logits_of(encoded_dev), dev[1])
     return Finetuned(teacher, tuple(curve), time.perf_counter() - started)
 
@@ -106,11 +114,12 @@ def new_module(source: Source, task: Task, pooling: str, seed: int) -> nn.Module
     """The encoder with a new head; the same seed gives the same head.
 
     Raises:
-        RecipeError: a pooling was asked for in tagging, which pools nothing.
+        RecipeError: A pooling was asked for in tagging, which pools nothing.
     """
     is_tagging = task.kind == "tagging"
     if is_tagging and pooling != "auto":
         raise RecipeError(f"Tagging reads every token: the pooling {pooling!r} cannot be honoured. Drop it.")
+
     is_mean = not is_tagging and (is_mean_pooled(source) if pooling == "auto" else pooling == "mean")
     with torch.random.fork_rng(devices=[]), loading.quiet():
         torch.manual_seed(seed)
@@ -120,12 +129,14 @@ def new_module(source: Source, task: Task, pooling: str, seed: int) -> nn.Module
 
 
 def _headed(source: Source, task: Task) -> Any:
+    """The encoder's weights under a new head of the library's own form."""
     config = loading.load_config(source)
     config.num_labels = len(task.labels)
     is_value = task.kind == "regression" and not task.is_binned
     config.problem_type = PROBLEMS.get(task.kind, "regression" if is_value else "single_label_classification")
+
     is_tagging = task.kind == "tagging"
-    form = AutoModelForTokenClassification if is_tagging else AutoModelForSequenceClassification
-    model = form.from_config(config, dtype=torch.float32)
+    family = AutoModelForTokenClassification if is_tagging else AutoModelForSequenceClassification
+    model = family.from_config(config, dtype=torch.float32, trust_remote_code=source.trust_remote_code)
     model.base_model.load_state_dict(loading.load_body(source).state_dict(), strict=False)
     return model

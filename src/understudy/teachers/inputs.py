@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from understudy.core.items import rows_of, shown
-from understudy.core.task import IntArray, Item, Task
-from understudy.errors import DataError
+from understudy.core.items import rows_of
+from understudy.core.task import IntArray, Item
 from understudy.tokenization.windows import windows
 
 LONGEST = 512
@@ -24,10 +23,10 @@ class TransformerInputs:
     """Sequences of token ids, s of them: one an item, or in tagging one a window of a sentence.
 
     Attributes:
-        inputs: per name, one list of ids a sequence.
+        inputs: By name, one list of ids for each sequence.
         lengths: ``(s,)`` tokens of each sequence.
-        pad: id that fills a batch.
-        places: tagging alone: ``(rows,)`` where in its sequence the first piece of each word stands.
+        pad: Id that fills a batch.
+        places: Tagging alone: ``(rows,)`` the position of each word's first piece in its sequence.
         counts: ``(s,)`` rows that each sequence answers; rows and sequences are in one order.
     """
 
@@ -58,7 +57,7 @@ class TransformerInputs:
 
         Args:
             output: ``(b, c)``, which is returned as it is, or ``(b, t, c)`` in tagging.
-            picked: the batch's sequences.
+            picked: Numbers of the batch's sequences.
         """
         if self.places is None:
             return output
@@ -67,7 +66,7 @@ class TransformerInputs:
 
 
 def encode(tokenizer: Any, items: Sequence[Item], longest: int) -> TransformerInputs:
-    """Tokenise texts, or pairs of texts jointly, special tokens included, each cut to ``longest`` tokens.
+    """Tokenize texts, or pairs of texts jointly, special tokens included, each cut to ``longest`` tokens.
 
     Of a pair that is too long the longer text is cut first. Token types are given where the family has them.
     """
@@ -80,21 +79,22 @@ def encode(tokenizer: Any, items: Sequence[Item], longest: int) -> TransformerIn
 
 
 def encode_words(tokenizer: Any, sentences: Sequence[Item], longest: int) -> TransformerInputs:
-    """Tokenise sentences that are split into words; a longer one is read in windows that overlap.
+    """Tokenize sentences that are split into words; a longer one is read in windows that overlap.
 
-    No word is left out: one without any piece becomes the unknown piece. Of a word with more pieces than the
-    model reads, which only its first one answers, as many are kept as fit.
+    No word is left out: one without any piece becomes the unknown piece. Only the first piece of a word
+    answers for it, so a word with more pieces than the model reads keeps as many as fit.
 
     Args:
-        tokenizer: of the model.
-        sentences: words of each.
-        longest: tokens of a window at most, special ones included.
+        tokenizer: The model's.
+        sentences: The words of each sentence.
+        longest: Greatest number of tokens in a window, special ones included.
     """
     before, after = _specials(tokenizer)
     limit = longest - len(before) - len(after)
     ids, sizes = _pieces(tokenizer, sentences, limit)
     ends = np.cumsum(sizes)
     begins = ends - sizes
+
     sequences, counts, places = [], [], []
     for start, stop, first, last in _all_windows(sentences, sizes, limit):
         low = int(begins[start]) if start < stop else 0
@@ -102,6 +102,7 @@ def encode_words(tokenizer: Any, sentences: Sequence[Item], longest: int) -> Tra
         sequences.append(np.concatenate([before, ids[low:high], after]))
         counts.append(last - first)
         places.append(begins[first:last] - low + len(before))
+
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
     inputs = {
         "input_ids": sequences,
@@ -117,25 +118,8 @@ def encode_words(tokenizer: Any, sentences: Sequence[Item], longest: int) -> Tra
     )
 
 
-def check_items(task: Task, items: Sequence[Item]) -> None:
-    """Refuse items that are not of the task's form.
-
-    Raises:
-        DataError: the message shows the first that is not.
-    """
-    texts = None if task.kind == "tagging" else task.texts
-    for number, item in enumerate(items):
-        found = 1 if isinstance(item, str) else len(item)
-        if (texts is None and isinstance(item, str)) or (texts is not None and found != texts):
-            wanted = {None: "the words of a sentence", 1: "a text", 2: "a pair of texts"}[texts]
-            raise DataError(
-                f"A {task.kind} task asks about {wanted}, but item {number + 1} is {shown(item)[:60]!r}, "
-                f"{'a text' if found == 1 else f'{found} texts or words'}."
-            )
-
-
 def longest_input(tokenizer: Any, module: nn.Module) -> int:
-    """Tokens that the model reads of a text, at most."""
+    """The greatest number of tokens that the model reads of a text."""
     limits = [LONGEST, int(tokenizer.model_max_length)]
     config = next((m.config for m in module.modules() if hasattr(m, "config")), None)
     positions = getattr(config, "max_position_embeddings", None)
@@ -162,21 +146,27 @@ def _pieces(tokenizer: Any, sentences: Sequence[Item], limit: int) -> tuple[IntA
     rule.no_padding()
     # A byte-level rule tells the start of a word by the space before it.
     is_spaced = "ByteLevel" in str(rule.pre_tokenizer)
-    given = [[" " + word for word in words] if is_spaced else list(words) for words in sentences]
-    encodings = rule.encode_batch(given, is_pretokenized=True, add_special_tokens=False)
+    spelt = [[" " + word for word in words] if is_spaced else list(words) for words in sentences]
+    encodings = rule.encode_batch(spelt, is_pretokenized=True, add_special_tokens=False)
+
+    # The word that each piece belongs to, numbered over all sentences.
     words = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
     none = np.zeros(0, dtype=np.int64)
-    ids = np.concatenate([none, *(np.array(found.ids, dtype=np.int64) for found in encodings)])
-    numbers = [np.array(found.word_ids, dtype=np.int64) for found in encodings]
+    ids = np.concatenate([none, *(np.array(each.ids, dtype=np.int64) for each in encodings)])
+    numbers = [np.array(each.word_ids, dtype=np.int64) for each in encodings]
     owners = np.concatenate(
         [none, *(n + start for n, start in zip(numbers, np.cumsum(words) - words, strict=True))]
     )
+
+    # A word without pieces gets the unknown one.
     sizes = np.bincount(owners, minlength=int(words.sum()))
     empty = np.flatnonzero(sizes == 0)
     unknown = tokenizer.pad_token_id if tokenizer.unk_token_id is None else tokenizer.unk_token_id
     places = np.searchsorted(owners, empty)
     ids, owners = np.insert(ids, places, unknown or 0), np.insert(owners, places, empty)
-    starts = np.searchsorted(owners, owners)  # of the word that a piece belongs to
+
+    # A word with more pieces than the model reads loses the last ones.
+    starts = np.searchsorted(owners, owners)
     is_kept = np.arange(len(owners)) - starts < limit
     sizes = np.minimum(np.maximum(sizes, 1), limit)
     return ids[is_kept], sizes.astype(np.int64)
@@ -188,7 +178,7 @@ def _all_windows(
     """The windows of all sentences, in numbers of words among those of all."""
     start = 0
     for sentence in sentences:
-        own = sizes[start : start + len(sentence)]
-        for window in windows(own, limit):
+        pieces = sizes[start : start + len(sentence)]
+        for window in windows(pieces, limit):
             yield tuple(start + number for number in window)  # type: ignore[misc]
         start += len(sentence)

@@ -1,9 +1,10 @@
-"""Read a teacher's parts from a folder or the hub: config, tokeniser, weights, and what it can answer."""
+"""Read a teacher's parts from a folder or the hub: config, tokenizer, weights, and what it can answer."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,20 +23,24 @@ from transformers import (
 )
 
 from understudy.core.task import Task
-from understudy.errors import TeacherError
+from understudy.errors import TeacherError, UnderstudyError
 from understudy.teachers.modules import Headed, MeanPooled
-from understudy.teachers.source import Source, read_optional_json
+from understudy.teachers.source import FACTS_FILE, Source, read_optional_json
+from understudy.teachers.tokenizer_check import check_tokenizer
 
-HEAD_FILE, FACTS_FILE = "head.safetensors", "understudy.json"
+HEAD_FILE = "head.safetensors"
 
 HEADS = ("ForSequenceClassification", "ForTokenClassification")
 """How the names of the library's fine-tuned classes end."""
 
 VALUES = (0.0, 1.0)
-"""Bounds of a regression whose logits are values of the data's own unit."""
+"""Bounds of a regression whose logits are values in the data's own unit."""
 
 EXCLUSIVE = ("classification", "pair", "regression")
-"""Kinds of task that a head on a text answers by labels of which one is right; the regression is in bins."""
+"""Kinds of task that a head on a text answers with one label out of several; the regression is in bins."""
+
+OPT_IN = "trust_remote_code"
+"""The library's option for code that comes with a model; its complaints about such code name it."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,11 @@ class Ability:
     """What a fine-tuned model can answer.
 
     Attributes:
-        labels: names of its columns.
-        kinds: kinds of task that its head may be of, the likeliest first; a config tells not all apart.
-        bounds: regression on values: those that its outputs 0 and 1 stand for.
-        is_mean_pooled: whether its head is our own, on the mean over tokens.
-        texts: texts of an item, where that is known to be 2.
+        labels: Names of its columns.
+        kinds: Kinds of task that its head may be of, the likeliest first; a config does not tell all apart.
+        bounds: Regression on values: the values that its outputs 0 and 1 stand for.
+        is_mean_pooled: Whether its head is our own, on the mean over tokens.
+        texts: Texts of an item, where that is known to be 2.
     """
 
     labels: tuple[str, ...]
@@ -57,34 +62,56 @@ class Ability:
     texts: int = 1
 
     def task(self, labels: tuple[str, ...] | None = None) -> Task:
-        """The likeliest task, with the names given or its own."""
+        """The likeliest task, with the label names that are passed or its own."""
         return Task(labels or self.labels, kind=self.kinds[0], bounds=self.bounds, texts=self.texts)
 
 
 def read_ability(source: Source, config: Any) -> Ability:
-    """What a fine-tuned model says of itself: in our own file beside it, else in its config.
+    """What a fine-tuned model can answer, from our own file beside it, else from its config.
 
     Raises:
-        TeacherError: a head of a form that no kind of task has.
+        TeacherError: No kind of task has such a head, or our file is damaged.
     """
     facts = read_optional_json(source, FACTS_FILE)
-    if facts is None:
-        labels = _config_labels(config)
-        kinds = _config_kinds(source, config, len(labels))
-        return Ability(labels, kinds, VALUES if len(labels) == 1 and kinds == ("regression",) else None)
-    bounds = facts.get("bounds")
+    if facts is not None:
+        return _read_facts(source, facts)
+
+    labels = _config_labels(source, config)
+    kinds = _config_kinds(source, config, len(labels))
+    return Ability(labels, kinds, VALUES if len(labels) == 1 and kinds == ("regression",) else None)
+
+
+def _read_facts(source: Source, facts: dict[str, Any]) -> Ability:
+    """What `Teacher.save` wrote beside the weights."""
+    labels, kinds = facts.get("labels"), facts.get("kinds", ["classification"])
+    bounds, texts = facts.get("bounds"), facts.get("texts", 1)
+
+    are_names = all(
+        isinstance(names, list) and names and all(isinstance(name, str) for name in names)
+        for names in (labels, kinds)
+    )
+    are_bounds = bounds is None or (
+        isinstance(bounds, list) and [type(bound) in (int, float) for bound in bounds] == [True, True]
+    )
+    if not are_names or not are_bounds or texts not in (1, 2):
+        raise TeacherError(
+            f"{FACTS_FILE} of the teacher {source.name!r} is damaged: it has no list of labels, or its "
+            "kinds, bounds or number of texts make no sense. Restore the file, or fine-tune again."
+        )
+
     return Ability(
-        tuple(facts["labels"]),
-        tuple(facts.get("kinds", ("classification",))),
-        tuple(bounds) if bounds else None,
+        tuple(labels or ()),
+        tuple(kinds),
+        (bounds[0], bounds[1]) if bounds else None,
         facts.get("pooling") == "mean",
-        facts.get("texts", 1),
+        texts,
     )
 
 
 def _config_kinds(source: Source, config: Any, columns: int) -> tuple[str, ...]:
     if any(name.endswith(HEADS[1]) for name in config.architectures or ()):
         return ("tagging",)
+
     problem = getattr(config, "problem_type", None)
     if columns == 1:
         return ("regression",)
@@ -97,8 +124,9 @@ def _config_kinds(source: Source, config: Any, columns: int) -> tuple[str, ...]:
     return EXCLUSIVE if problem == "single_label_classification" else (*EXCLUSIVE, "multilabel")
 
 
-def _config_labels(config: Any) -> tuple[str, ...]:
-    names = {int(column): str(label) for column, label in config.id2label.items()}
+def _config_labels(source: Source, config: Any) -> tuple[str, ...]:
+    with explained(source):
+        names = {int(column): str(label) for column, label in config.id2label.items()}
     return tuple(names[column] for column in sorted(names))
 
 
@@ -106,22 +134,37 @@ def load_config(source: Source) -> Any:
     """The model's `transformers` config.
 
     Raises:
-        TeacherError: it cannot be had, for instance offline.
+        TeacherError: It cannot be read, for instance offline.
     """
+    if source.trust_remote_code:
+        warnings.warn(
+            f"teacher.{OPT_IN} is set: Python code that comes with {source.location} may run, and can do "
+            "whatever you can do.",
+            stacklevel=2,
+        )
     with explained(source):
-        return AutoConfig.from_pretrained(source.location)
+        return AutoConfig.from_pretrained(source.location, trust_remote_code=source.trust_remote_code)
 
 
 def load_tokenizer(source: Source) -> Any:
-    """The model's tokeniser."""
+    """The model's tokenizer.
+
+    Raises:
+        TeacherError: It cannot be read, or would make unknown tokens of most words.
+    """
     with explained(source):
-        return AutoTokenizer.from_pretrained(source.location)
+        tokenizer = AutoTokenizer.from_pretrained(source.location, trust_remote_code=source.trust_remote_code)
+    check_tokenizer(source, tokenizer, getattr(load_config(source), "vocab_size", None))
+    return tokenizer
 
 
 def load_body(source: Source) -> Any:
-    """The encoder without a head, in float32."""
-    with explained(source):
-        return AutoModel.from_pretrained(source.location, dtype=torch.float32)
+    """The encoder without a head, in float32.
+
+    Raises:
+        TeacherError: Weights are missing, damaged, or of another size than the config says.
+    """
+    return _load_weights(source, AutoModel)
 
 
 def is_finetuned(source: Source, config: Any) -> bool:
@@ -135,13 +178,13 @@ def load_module(source: Source, ability: Ability) -> nn.Module:
     """The encoder with its head, in float32.
 
     Raises:
-        TeacherError: weights are missing or damaged.
+        TeacherError: Weights are missing, damaged, or of another size than the config says.
     """
     if not ability.is_mean_pooled:
         is_tagger = ability.kinds == ("tagging",)
-        form = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
-        with explained(source):
-            return Headed(form.from_pretrained(source.location, dtype=torch.float32))
+        family = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
+        return Headed(_load_weights(source, family))
+
     module = MeanPooled(load_body(source), len(ability.labels))
     head = Path(source.location) / HEAD_FILE
     if not head.is_file():
@@ -153,14 +196,11 @@ def load_module(source: Source, ability: Ability) -> nn.Module:
     return module
 
 
-def match(own: tuple[str, ...], wanted: tuple[str, ...]) -> list[int] | None:
-    """For each wanted label the column of that name, exactly or but for case; ``None`` where names differ."""
-    for fold in (str, str.casefold):
-        columns: Mapping[str, int] = {fold(label): column for column, label in enumerate(own)}
-        names = [fold(label) for label in wanted]
-        if len(columns) == len(own) and sorted(columns) == sorted(names):
-            return [columns[name] for name in names]
-    return None
+def _load_weights(source: Source, family: Any) -> Any:
+    with explained(source):
+        return family.from_pretrained(
+            source.location, dtype=torch.float32, trust_remote_code=source.trust_remote_code
+        )
 
 
 @contextlib.contextmanager
@@ -168,12 +208,33 @@ def explained(source: Source) -> Iterator[None]:
     """Turn what loading raises into one sentence that says what to do."""
     try:
         yield
-    except (OSError, ValueError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise TeacherError(
-            f"The teacher {source.name!r} cannot be loaded from {source.location!r}: {first} Check the name; "
-            "offline, give a folder, or install `understudy[demo]` for the default teacher."
-        ) from error
+    except (UnderstudyError, MemoryError):
+        raise
+    except Exception as error:  # each file format has errors of its own, such as those of pickled weights
+        raise TeacherError(_explanation(source, error)) from error
+
+
+def _explanation(source: Source, error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if OPT_IN in str(error) and not source.trust_remote_code:
+        return (
+            f"The teacher {source.name!r} comes with Python code of its own, which is not run. Choose "
+            f"another teacher; or read that code, and allow it with teacher.{OPT_IN}: true in the recipe."
+        )
+    if "mismatch" in str(error):
+        return (
+            f"The weights of the teacher {source.name!r} in {source.location!r} do not fit its config.json: "
+            "they have other shapes. Fetch both again from one place."
+        )
+    if "weights_only" in str(error) or "Unpickl" in type(error).__name__:
+        return (
+            f"The weights of the teacher {source.name!r} in {source.location!r} are damaged, or pickled "
+            "objects, which could run code and are not loaded. Fetch it again, or save it as safetensors."
+        )
+    return (
+        f"The teacher {source.name!r} cannot be loaded from {source.location!r}: {lines[0]} Check the name; "
+        "offline, give a folder, or install `understudy[demo]` for the default teacher."
+    )
 
 
 @contextlib.contextmanager

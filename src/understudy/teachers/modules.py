@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from understudy.errors import TeacherError
 from understudy.optim.layer_losses import States
 
 
@@ -15,8 +16,8 @@ class MeanPooled(nn.Module):
     """An encoder body, the mean over its real tokens, dropout, and a linear head.
 
     Args:
-        body: the encoder.
-        labels: number of logits, c.
+        body: The encoder.
+        labels: Number of logits, c.
     """
 
     def __init__(self, body: nn.Module, labels: int) -> None:
@@ -38,7 +39,7 @@ class Headed(nn.Module):
     """An encoder with the head that its own library gives it: on the first token, or (tagging) on every one.
 
     Args:
-        model: as `AutoModelForSequenceClassification` or `AutoModelForTokenClassification` returns it.
+        model: As `AutoModelForSequenceClassification` or `AutoModelForTokenClassification` returns it.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -51,9 +52,30 @@ class Headed(nn.Module):
         return logits
 
 
-def body_of(module: nn.Module) -> Any:
-    """The encoder without its head."""
-    return module.body if isinstance(module, MeanPooled) else module.model.base_model  # type: ignore[union-attr]
+def body_of(module: object) -> Any:
+    """The encoder without its head.
+
+    Raises:
+        TeacherError: The module does not hold a model of `transformers`.
+    """
+    from transformers import PreTrainedModel
+
+    for part in module.modules() if isinstance(module, nn.Module) else ():
+        if isinstance(part, PreTrainedModel):
+            return part.base_model
+    raise TeacherError(
+        f"This teacher ({type(module).__name__}) is not a transformer, so it has no encoder and no word "
+        "vectors to give. Choose a transformer, or do without."
+    )
+
+
+def embedding_rows(module: nn.Module) -> int | None:
+    """Tokens that the encoder has embeddings for; ``None`` for a module that is not a transformer."""
+    try:
+        table = body_of(module).get_input_embeddings()
+    except TeacherError:
+        return None
+    return int(table.weight.shape[0])
 
 
 def states_of(module: nn.Module, inputs: Mapping[str, Tensor]) -> States:
@@ -62,14 +84,14 @@ def states_of(module: nn.Module, inputs: Mapping[str, Tensor]) -> States:
     Fast kernels of attention never form its matrix, so the plain form computes it here, and here alone.
     """
     body = body_of(module)
-    usual = body.config._attn_implementation  # noqa: SLF001 -- the library has a setter, and no getter
+    usual = body.config._attn_implementation  # noqa: SLF001 -- the library has a setter but no getter
     body.set_attn_implementation("eager")
     try:
         with torch.no_grad():
-            found = body(**inputs, output_hidden_states=True, output_attentions=True)
+            output = body(**inputs, output_hidden_states=True, output_attentions=True)
     finally:
         body.set_attn_implementation(usual)
-    return States(tuple(found.hidden_states), tuple(found.attentions))
+    return States(tuple(output.hidden_states), tuple(output.attentions))
 
 
 def last_layer(module: nn.Module, labels: int) -> nn.Linear:

@@ -11,46 +11,41 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from understudy.core.configs import PRECISIONS
+from understudy.core.label_order import column_order
 from understudy.core.manifest import digest
 from understudy.core.task import FloatArray, IntArray, Item, Task
-from understudy.errors import TeacherError
+from understudy.errors import ArtifactError, TeacherError
 from understudy.optim.layer_losses import States
-from understudy.teachers.bfloat16 import SAFETY, largest_move, near_ties, probe, rounded
-from understudy.teachers.inputs import TransformerInputs, check_items, encode, encode_words, longest_input
+from understudy.teachers.bfloat16 import (
+    SAFETY,
+    fallback_note,
+    largest_move,
+    near_ties,
+    probe,
+    rounded,
+    used_precision,
+)
+from understudy.teachers.inputs import TransformerInputs, encode, encode_words, longest_input
 from understudy.teachers.loading import (
-    FACTS_FILE,
     HEAD_FILE,
     Ability,
     is_finetuned,
-    load_body,
     load_config,
     load_module,
     load_tokenizer,
-    match,
     quiet,
     read_ability,
 )
-from understudy.teachers.modules import Headed, MeanPooled, states_of
-from understudy.teachers.source import Source, resolve
+from understudy.teachers.modules import MeanPooled, embedding_rows, states_of
+from understudy.teachers.source import FACTS_FILE, Source, resolve
+from understudy.teachers.tokenizer_check import check_ids, check_is_known
 from understudy.tokenization.batching import budgeted_batches
-
-__all__ = [
-    "FACTS_FILE",
-    "HEAD_FILE",
-    "Headed",
-    "MeanPooled",
-    "Teacher",
-    "encode",
-    "is_finetuned",
-    "load_body",
-    "load_config",
-    "load_tokenizer",
-    "quiet",
-]
+from understudy.tokenization.encoding import check_items
 
 TOKEN_BUDGET = 640
 """Tokens a batch when answering; such batches stay in a core's cache, larger ones were slower."""
@@ -79,7 +74,7 @@ def columns_for(
             f"is of kind {task.kind}. Choose a teacher of that kind, or fine-tune a bare encoder."
         )
     is_value = bounds is not None and task.bounds is not None
-    columns = [0] if is_value else match(own.labels, task.labels)
+    columns = [0] if is_value else column_order(own.labels, task.labels)
     if columns is None:
         raise TeacherError(
             f"The teacher {name!r} does not answer this task. Its labels: {list(own.labels)}. "
@@ -119,15 +114,16 @@ class Teacher:
     """A transformer that answers a task: `Teacher.from_pretrained` makes one.
 
     Args:
-        module: name → tensors in; logits out, ``(b, c)``, or in tagging ``(b, t, c)``.
-        tokenizer: the model's own.
-        task: label names in the order of the module's logits.
-        name: what the user calls it.
-        precision: ``float32``, or ``bfloat16``, which `precision.py` describes: products are rounded, weights
-            are kept, near ties are answered again in float32.
-        kinds: kinds of task that its head may be of, the task's first, where that is not the only one.
-        bounds: regression on values: those that the module's outputs 0 and 1 stand for, where they are not
-            the task's own bounds.
+        module: Takes tensors by name; gives logits ``(b, c)``, or in tagging ``(b, t, c)``.
+        tokenizer: The model's own.
+        task: Label names in the order of the module's logits.
+        name: What the user calls it.
+        precision: ``float32``, or ``bfloat16``, which `bfloat16.py` describes: products are rounded, weights
+            are kept, near ties are answered again in float32. Where bfloat16 is not faster on this machine,
+            answers are computed in float32, and `notes` says so.
+        kinds: Kinds of task that its head may be of, the task's first, where that is not the only one.
+        bounds: Regression on values: the values that the module's outputs 0 and 1 stand for, where they are
+            not the task's own bounds.
     """
 
     def __init__(
@@ -151,6 +147,7 @@ class Teacher:
         self.bounds = bounds or task.bounds
         self.columns = np.arange(len(task.labels))
         self.longest = longest_input(tokenizer, module)
+        self.embedding_rows = embedding_rows(module)
 
     @classmethod
     def from_pretrained(
@@ -160,24 +157,27 @@ class Teacher:
         task: Task | None = None,
         labels: Sequence[str] | None = None,
         precision: str = "float32",
+        trust_remote_code: bool = False,
     ) -> Teacher:
         """Load a fine-tuned teacher from a hub id or a folder.
 
         Args:
-            name: hub id, folder, or short name.
-            task: what it shall answer; its columns are then put in this task's order, **by name**.
-            labels: the names of its columns, for a model that does not say them itself.
+            name: Hub id, folder, or short name.
+            task: What it shall answer; its columns are then put in this task's order, **by name**.
+            labels: The names of its columns, for a model that does not name them itself.
             precision: ``float32`` or ``bfloat16``.
+            trust_remote_code: Whether Python code that comes with the model may run.
 
         Raises:
-            TeacherError: it cannot be loaded, has no head, or its kind or its labels are not the task's.
+            TeacherError: It cannot be loaded, has no head, or its kind or its labels are not the task's.
         """
         _check_precision(precision)
-        source = resolve(str(name))
+        source = resolve(str(name), trust_remote_code=trust_remote_code)
         if source.is_student:
             raise TeacherError(
                 f"{source.name!r} is an exported student, not a transformer. Open it with `understudy.load`."
             )
+
         with quiet():
             config = load_config(source)
             if not is_finetuned(source, config):
@@ -187,8 +187,9 @@ class Teacher:
                 )
             ability = read_ability(source, config)
             own = _own_task(source, ability, labels)
-            module = load_module(source, ability)
             tokenizer = load_tokenizer(source)
+            module = load_module(source, ability)
+
         teacher = cls(
             module.float(),
             tokenizer,
@@ -205,7 +206,7 @@ class Teacher:
         The only column of a regression on values needs no name; it is put between the task's bounds.
 
         Raises:
-            TeacherError: its kind is another, or the label names differ; the message shows both.
+            TeacherError: It is of another kind, or the label names differ; the message shows both.
         """
         columns = columns_for(task, self.task, self.name, self.kinds, self.bounds)
         arranged = Teacher(
@@ -221,55 +222,72 @@ class Teacher:
         return arranged
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for whoever watches the teacher at work."""
+        note = fallback_note(self.precision)
+        return (f"{self.name}: {note}",) if note else ()
+
+    @property
     def parameters(self) -> int:
         """Number of parameters."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over weights, tokeniser, task but thresholds, column order, precision and length limit."""
+        """SHA-256 over weights, tokenizer, task but thresholds, column order, precision and length limit.
+
+        The precision is the one that was asked for, so that a run on another machine finds the same store.
+        """
         total = hashlib.sha256()
         for name, value in sorted(self.module.state_dict().items()):
             total.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
             total.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+
         task, asked = self.task, [self.task.kind, self.task.texts, self.task.bounds, self.bounds]
         rest = [list(task.labels), self.columns.tolist(), self.precision, self.longest, asked]
-        # Each call of the tokeniser leaves its truncation and padding behind; `longest` says what counts.
+        # Each call of the tokenizer leaves its truncation and padding behind; `longest` says what counts.
         rule = json.loads(self.tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
         total.update(digest([*rest, rule]).encode())
         return total.hexdigest()
 
     def encode(self, items: Sequence[Item]) -> TransformerInputs:
-        """Tokenise items: texts and pairs are cut to ``longest`` tokens, sentences are read in windows.
+        """Tokenize items: texts and pairs are cut to ``longest`` tokens, sentences are read in windows.
 
         Raises:
-            DataError: an item is not of the task's form.
+            DataError: An item is not of the task's form.
+            TeacherError: A token has no embedding, or nearly all tokens are unknown.
         """
         check_items(self.task, items)
-        if self.task.kind == "tagging":
-            return encode_words(self.tokenizer, items, self.longest)
-        return encode(self.tokenizer, items, self.longest)
+        is_tagging = self.task.kind == "tagging"
+        encoded = (encode_words if is_tagging else encode)(self.tokenizer, items, self.longest)
+
+        ids = encoded.inputs.get("input_ids", ())
+        check_ids(self.name, self.tokenizer, ids, self.embedding_rows)
+        check_is_known(self.name, self.tokenizer, ids, items)
+        return encoded
 
     def logits(self, texts: Sequence[Item]) -> FloatArray:
         """Logits ``(rows, c)`` float32 of the task's items, batched by length under a budget of tokens."""
         return self.logits_of(self.encode(texts))
 
     def logits_of(self, encoded: TransformerInputs) -> FloatArray:
-        """Logits ``(rows, c)`` of items that are tokenised already."""
+        """Logits ``(rows, c)`` of items that are tokenized already."""
         everything = np.arange(len(encoded.lengths))
         answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
-        if self.precision == "float32":
+
+        if used_precision(self.precision) == "float32":
             self._answer(encoded, everything, answers)
         else:
             with rounded(self.module, len(self.columns)):
                 self._answer(encoded, everything, answers)
             if self.task.is_exclusive:
                 self._answer(encoded, near_ties(answers, encoded.counts, self.near), answers)
+
         return self._scaled(answers)
 
     @cached_property
     def near(self) -> float:
-        """Logits between two labels below which bfloat16 does not decide; `precision.py` says why."""
+        """Logits between two labels below which bfloat16 does not decide; `bfloat16.py` says why."""
         encoded = self.encode(probe(self.task, self.tokenizer))
         everything = np.arange(len(encoded.lengths))
         full, low = np.zeros((2, int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
@@ -283,8 +301,8 @@ class Teacher:
         with torch.inference_mode():
             for chosen in budgeted_batches(encoded.lengths[asked], TOKEN_BUDGET):
                 picked = asked[chosen]
-                found = encoded.answers(self.module(**encoded.batch(picked)), picked)
-                answers[encoded.rows(picked)] = found.float().numpy()[:, self.columns]
+                logits = encoded.answers(self.module(**encoded.batch(picked)), picked)
+                answers[encoded.rows(picked)] = logits.float().numpy()[:, self.columns]
 
     def _scaled(self, answers: FloatArray) -> FloatArray:
         """Values that stand between the module's bounds, put between the task's."""
@@ -303,23 +321,43 @@ class Teacher:
         return states_of(self.module, inputs)
 
     def save(self, folder: Path) -> None:
-        """Write weights, tokeniser, label names and kind, as `from_pretrained` reads them."""
+        """Write weights, tokenizer, label names and kind, as `from_pretrained` reads them.
+
+        Raises:
+            ArtifactError: The weights cannot be written, for instance where the disk is full.
+        """
         # The head's rows stay where they are: the name of row ``columns[i]`` is label i.
         names = [self.task.labels[i] for i in np.argsort(self.columns)]
         is_mean = isinstance(self.module, MeanPooled)
-        facts: dict[str, Any] = {"pooling": "mean" if is_mean else "head", "labels": names}
+        facts: dict[str, object] = {"pooling": "mean" if is_mean else "head", "labels": names}
         facts |= {"kinds": self.kinds, "texts": self.task.texts, "bounds": self.bounds}
+
         with quiet():
-            if isinstance(self.module, MeanPooled):
-                self.module.body.save_pretrained(folder)  # type: ignore[operator]
-                save_file(dict(self.module.head.state_dict()), folder / HEAD_FILE)
-            else:
-                model: Any = self.module.model
-                model.config.id2label = dict(enumerate(names))
-                model.config.label2id = {label: column for column, label in enumerate(names)}
-                model.save_pretrained(folder)
+            try:
+                self._save_weights(folder, names)
+            except SafetensorError as error:
+                raise ArtifactError(
+                    f"The weights of the teacher cannot be written to {folder}: {error}. Make room there, or "
+                    "choose another folder, and run again."
+                ) from error
             (folder / FACTS_FILE).write_text(json.dumps(facts, indent=2), encoding="utf-8")
             self.tokenizer.save_pretrained(folder)
+
+        # The library gives weights to their owner alone; all files are to be as readable as our own one.
+        mode = (folder / FACTS_FILE).stat().st_mode
+        for path in folder.iterdir():
+            if path.is_file():
+                path.chmod(mode)
+
+    def _save_weights(self, folder: Path, names: Sequence[str]) -> None:
+        if isinstance(self.module, MeanPooled):
+            self.module.body.save_pretrained(folder)  # type: ignore[operator]
+            save_file(dict(self.module.head.state_dict()), folder / HEAD_FILE)
+            return
+        model: Any = self.module.model
+        model.config.id2label = dict(enumerate(names))
+        model.config.label2id = {label: column for column, label in enumerate(names)}
+        model.save_pretrained(folder)
 
 
 def _check_precision(precision: str) -> None:

@@ -12,7 +12,7 @@ import transformers
 from understudy.augment.configs import GenerateConfig, MlmConfig
 from understudy.augment.neural.generate import generate
 from understudy.augment.neural.mlm import substitute
-from understudy.teachers.transformer import quiet
+from understudy.teachers.loading import quiet
 
 ROOT = Path(__file__).parents[3]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from understudy.core.task import IntArray
 from understudy.errors import RecipeError
-from understudy.teachers.transformer import quiet
+from understudy.teachers.loading import quiet
 
 Ids = Sequence[Sequence[int]]
 """Token ids of texts, a row for each."""
@@ -40,9 +40,9 @@ def load(step: str, kind: str, name: str, precision: str = "float32") -> tuple[A
     try:
         with quiet():
             model = getattr(transformers, f"AutoModelFor{kind}").from_pretrained(
-                name, dtype=getattr(torch, precision)
+                name, dtype=getattr(torch, precision), trust_remote_code=False
             )
-            tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0]
         raise RecipeError(

@@ -107,10 +107,12 @@ def _teacher_vocabulary(run: Run, name: str) -> Vocabulary | None:
     first = run.teacher.members[0]
     if first.source.is_student:
         return load_vocabulary(Layout(Path(first.source.location)).tokenizer)
+    from understudy.teachers.loading import load_tokenizer
     from understudy.teachers.source import Source
-    from understudy.teachers.transformer import load_tokenizer
 
-    tokenizer = load_tokenizer(Source(first.source.name, first.spec.location))
+    spec = first.spec
+    source = Source(first.source.name, spec.location, spec.trust_remote_code)
+    tokenizer = load_tokenizer(source)
     return teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from understudy.data.readers.vectors import Vectors
-from understudy.errors import TeacherError
+from understudy.teachers.modules import body_of
 from understudy.tokenization.batching import budgeted_batches
 from understudy.tokenization.wordpiece import PREFIX, Vocabulary
 from understudy.tokenization.words import MASK, PAD_ID, UNK
@@ -33,7 +33,7 @@ def input_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
     Raises:
         TeacherError: the teacher is no such one.
     """
-    body = body_of(teacher)
+    body = body_of(getattr(teacher, "module", None))
     table = body.get_input_embeddings().weight.detach().float().numpy()
     spelt = pieces(teacher.tokenizer, vocabulary)
     rows = np.zeros((len(spelt), table.shape[1]), dtype=np.float32)
@@ -56,7 +56,7 @@ def output_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
     Raises:
         TeacherError: the teacher is no such one.
     """
-    body, padding = body_of(teacher), teacher.tokenizer.pad_token_id or 0
+    body, padding = body_of(getattr(teacher, "module", None)), teacher.tokenizer.pad_token_id or 0
     before, after = _frame(teacher.tokenizer)
     spelt = pieces(teacher.tokenizer, vocabulary)
     known = np.flatnonzero([bool(ids) for ids in spelt])
@@ -70,25 +70,6 @@ def output_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
             total = (states * is_own[..., None]).sum(dim=1)
             rows[known[batch]] = (total / is_own.sum(dim=1, keepdim=True)).numpy()
     return Vectors(rows, np.array([bool(ids) for ids in spelt]))
-
-
-def body_of(teacher: Any) -> Any:
-    """The model without its head.
-
-    Raises:
-        TeacherError: the teacher holds no model of `transformers`.
-    """
-    from transformers import PreTrainedModel
-
-    module = getattr(teacher, "module", None)
-    models = module.modules() if isinstance(module, nn.Module) else ()
-    for part in models:
-        if isinstance(part, PreTrainedModel) and hasattr(teacher, "tokenizer"):
-            return part.base_model
-    raise TeacherError(
-        f"This teacher ({type(teacher).__name__}) is no transformer that could give vectors of words. Start "
-        "from a file of vectors, or from random ones."
-    )
 
 
 def pieces(tokenizer: Any, vocabulary: Vocabulary) -> list[list[int]]:
