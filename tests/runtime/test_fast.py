@@ -112,6 +112,7 @@ def test_encode_batch_gives_arrays(folder):
 def test_threads_of_one_call_change_nothing(folder, kind):
     texts = TEXTS * 300
     one, many = (load(folder("cbow.v1", kind), threads=threads) for threads in (1, 5))
+    # exact: our own kernel adds up one text at a time, always in one order
     np.testing.assert_array_equal(one.logits(texts), many.logits(texts))
     assert one.predict(texts) == many.predict(texts)
 
