@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from understudy.report.markdown import ranking
+from understudy.report.record import ReportDocument
 from understudy.report.rows import rank
 
 START, END = "<!-- demo-table -->", "<!-- /demo-table -->"
@@ -14,17 +15,17 @@ START, END = "<!-- demo-table -->", "<!-- /demo-table -->"
 
 def main(path: str) -> None:
     """Replace what stands between the two marks."""
-    report = json.loads(Path(path).read_text(encoding="utf-8"))
-    machine = report["machine"]
-    table = ranking(rank(report["rows"]), report["task"]["metric"])
-    said = (
-        f"`{report['data']['source']}`, {report['data']['sizes']['test']:,} test texts; {machine['cpu']}, "
+    report = ReportDocument.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    machine = report.machine
+    table = ranking(rank(report.rows), report.task.metric)
+    conditions = (
+        f"`{report.data['source']}`, {report.data['sizes']['test']:,} test texts; {machine['cpu']}, "
         f"{machine['threads']} thread, one text at a time, tokenisation included."
     )
     readme = Path(__file__).parents[1] / "README.md"
     text = readme.read_text(encoding="utf-8")
     before, after = text.split(START)[0], text.split(END)[1]
-    readme.write_text(f"{before}{START}\n{table.strip()}\n\n{said}\n{END}{after}", encoding="utf-8")
+    readme.write_text(f"{before}{START}\n{table.strip()}\n\n{conditions}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
