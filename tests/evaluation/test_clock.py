@@ -1,5 +1,6 @@
 import gc
 import json
+import math
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ import pytest
 
 from understudy.core.task import Task
 from understudy.errors import DataError
-from understudy.evaluation.clock import measure, peak_memory_bytes, time_in_turns
+from understudy.evaluation.clock import SHORT_US, empty_call_us, measure, peak_memory_bytes, time_in_turns
 
 TEXTS = ["one", "two", "three"]
 QUICK = {
@@ -53,9 +54,9 @@ def test_latency_and_throughput_of_a_known_predictor():
 def test_single_texts_are_raw_strings_in_order_from_the_first():
     fake = Fake(0.001)
     cost = measure(fake, TEXTS, threads=1, **QUICK)
-    timed = fake.asked[1 : 1 + cost.calls]  # after one call of warm-up
+    timed = fake.asked[2 : 2 + cost.calls]  # after one call of warm-up, and one that tells how long a call is
     assert timed == [[TEXTS[i % 3]] for i in range(cost.calls)]
-    assert fake.asked[1 + cost.calls :] == [TEXTS] * 4  # the first chunk, then three repeats
+    assert fake.asked[2 + cost.calls :] == [TEXTS] * 4  # the first chunk, then three repeats
 
 
 def test_a_fast_predictor_stops_at_the_most_calls_and_a_slow_one_at_the_fewest():
@@ -81,6 +82,64 @@ def test_warm_up_is_not_counted():
     fake = Fake()
     cost = measure(fake, TEXTS, threads=1, **QUICK | {"warmup_s": 0.01})
     assert len([texts for texts in fake.asked if len(texts) == 1]) > cost.calls
+
+
+class Spinning(Fake):
+    """Takes a time for each text that `time.sleep` could not keep, by one call for what a user asks."""
+
+    def predict(self, texts):
+        self.asked.append(texts)
+        for _ in [texts] if isinstance(texts, str) else texts:
+            end = time.perf_counter_ns() + 4_000
+            while time.perf_counter_ns() < end:
+                pass
+
+    def logits(self, texts):
+        pytest.fail("its own call was not used")
+
+
+def test_what_a_user_calls_is_timed():
+    one = Spinning()
+    cost = measure(one, TEXTS, threads=1, **QUICK)
+    assert 4 <= cost.latency_us.p50 < 8  # 4 µs of work, on a machine that is never quite idle
+    assert set(map(type, one.asked)) == {str, list}
+    found = time_in_turns(one, Fake(0.002), TEXTS, rounds=2, seconds=0.0)
+    assert found.one_us < found.other_us
+
+
+def test_short_calls_are_repeated_between_two_readings_and_counted_once():
+    one = Spinning()
+    cost = measure(one, TEXTS, threads=1, **QUICK)
+    singles = [text for text in one.asked if isinstance(text, str)][1 + 1 + 20 :]
+    repeats = len(singles) // cost.calls
+    assert 2 <= repeats <= math.ceil(SHORT_US / 4)
+    assert singles == [TEXTS[number // repeats % 3] for number in range(len(singles))]
+
+
+def test_the_cost_of_a_call_that_does_nothing_is_reported_apart():
+    assert 0.002 < empty_call_us() < 2
+    cost = measure(Spinning(), TEXTS, threads=1, **QUICK)
+    assert 0.002 < cost.call_us < min(2, cost.latency_us.p50)
+
+
+class Instant(Fake):
+    """Answers faster than the clock can be read."""
+
+    def predict(self, texts):
+        return texts
+
+
+def test_the_timer_does_not_dominate_what_is_faster_than_it(monkeypatch):
+    read = time.perf_counter_ns
+
+    def slow_clock():  # a reading takes 3 µs, where a call takes less than 0.1 µs
+        end = read() + 3_000
+        while read() < end:
+            pass
+        return read()
+
+    monkeypatch.setattr(time, "perf_counter_ns", slow_clock)
+    assert measure(Instant(), TEXTS, threads=1, **QUICK).latency_us.p50 < 1.5
 
 
 def test_garbage_is_not_collected_while_the_clock_runs():
@@ -117,7 +176,7 @@ def test_cost_is_json_ready():
 def test_pairs_and_sentences_are_timed_like_texts(items):
     fake = Fake()
     cost = measure(fake, items, threads=1, **QUICK)
-    assert fake.asked[1] == [items[0]]
+    assert fake.asked[0] == [items[0]]
     assert fake.asked[-1] == items
     assert cost.batch_items == 2
 
@@ -174,7 +233,7 @@ def test_both_get_the_same_single_items_and_take_turns_at_being_first():
             return super().logits(items)
 
     time_in_turns(Named("a"), Named("b"), TEXTS, rounds=4, seconds=0.0)
-    timed = heard[4:]  # after a call of warm-up and one that tells how long a call is, of each
+    timed = heard[4:]  # after a call of warm-up and one that tells how long a call is, for each
     names = [name for name, _ in timed]
     assert names == ["a"] * 3 + ["b"] * 6 + ["a"] * 6 + ["b"] * 6 + ["a"] * 3
     assert [items for _, items in timed] == [[text] for text in TEXTS] * 8

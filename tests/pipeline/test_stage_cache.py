@@ -28,10 +28,10 @@ def stage(run, inputs, calls):
 def test_unchanged_inputs_are_skipped_and_said(tmp_path):
     calls = []
     first, done, _ = stage(tmp_path, {"a": 1}, calls)
-    assert not done.skipped
+    assert not done["skipped"]
     second, done, heard = stage(tmp_path, {"a": 1}, calls)
     assert first == second
-    assert done.skipped
+    assert done["skipped"]
     assert heard == ["thing: unchanged, skipped"]
     assert len(calls) == 1
 
@@ -39,7 +39,7 @@ def test_unchanged_inputs_are_skipped_and_said(tmp_path):
 def test_seconds_of_a_skipped_stage_are_those_of_its_last_run(tmp_path):
     _, first, _ = stage(tmp_path, {"a": 1}, [])
     _, second, _ = stage(tmp_path, {"a": 1}, [])
-    assert first.seconds == second.seconds
+    assert first["seconds"] == second["seconds"]
 
 
 def test_changed_inputs_are_done_again(tmp_path):
@@ -55,7 +55,7 @@ def test_an_altered_folder_is_made_again_and_the_file_is_named(tmp_path):
     stage(tmp_path, {"a": 1}, calls)
     (tmp_path / "out" / "value").write_text("{'a': 7}")
     _, done, heard = stage(tmp_path, {"a": 1}, calls)
-    assert not done.skipped
+    assert not done["skipped"]
     assert len(calls) == 2
     assert "value" in heard[0]
     assert "altered" in heard[0]
@@ -67,5 +67,5 @@ def test_a_damaged_record_of_seconds_loses_nothing_else(tmp_path, damage):
     cache = StageCache(tmp_path, Silent())
     cache.skip("label")
     cache.note("train", 1.5)
-    assert [fact.seconds for fact in cache.done.values()] == [0.0, 1.5]
+    assert [fact["seconds"] for fact in cache.done.values()] == [0.0, 1.5]
     assert read_json(tmp_path / "stages.json")["train"] == 1.5

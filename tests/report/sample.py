@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from understudy.core.task import METRICS
+from understudy.report.record import ReportDocument, ReportRow
 
 LABELS = (
     "breakfast",
@@ -58,6 +59,16 @@ _TEXTS = (
     "people upstairs are moving furniture, it is 2 am",
     "need two more big ones for the sauna please",
 )
+
+
+def document(report: dict[str, Any]) -> ReportDocument:
+    """The report as the record that it is read into."""
+    return ReportDocument.from_dict(report)
+
+
+def row_with(**known: Any) -> ReportRow:
+    """A row of which a test knows a few values."""
+    return ReportRow(**{"name": "m", "role": "student", "metric": "accuracy", "score": 0.5, **known})
 
 
 def make_report(

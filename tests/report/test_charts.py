@@ -5,15 +5,16 @@ import matplotlib as mpl
 import pytest
 
 from understudy.report import charts as pictures
+from understudy.report.record import ReportRow
 from understudy.report.rows import rank
 
-from .sample import make_report, make_report_of
+from .sample import document, make_report, make_report_of, row_with
 
 
 def draw_all(report):
-    rows, labels = rank(report["rows"]), report["task"]["labels"]
+    rows, labels = rank(document(report).rows), report["task"]["labels"]
     return {
-        "cost": pictures.quality_against_latency(report),
+        "cost": pictures.quality_against_latency(document(report)),
         "confusion": pictures.confusion_matrix(rows[0], labels),
         "training": pictures.training_curves(rows),
         "calibration": pictures.calibration_curve(rows),
@@ -59,7 +60,7 @@ def test_colours_are_variables_that_a_dark_page_can_change(drawn):
 
 def test_matplotlib_is_left_as_it_was(drawn):
     before = dict(mpl.rcParams)
-    pictures.quality_against_latency(make_report(n_rows=2))
+    pictures.quality_against_latency(document(make_report(n_rows=2)))
     assert dict(mpl.rcParams) == before
 
 
@@ -74,8 +75,8 @@ def test_every_row_is_named_with_its_size(drawn):
 
 def test_a_confusion_matrix_counts_only_where_there_is_room():
     def numbers(n):
-        report = make_report(n, 1)
-        found = texts(pictures.confusion_matrix(report["rows"][0], report["task"]["labels"]))
+        report = document(make_report(n, 1))
+        found = texts(pictures.confusion_matrix(report.rows[0], report.task.labels))
         return [text for text in found if text.isdigit()]
 
     small = make_report(3, 1)["rows"][0]["confusion"]
@@ -89,7 +90,7 @@ def test_of_many_labels_the_most_confused_are_shown():
     row, labels = report["rows"][0], report["task"]["labels"]
     row["confusion"] = [[60 if i == j else 0 for j in range(150)] for i in range(150)]
     row["confusion"][140][141] = 30
-    named = texts(pictures.confusion_matrix(row, labels))
+    named = texts(pictures.confusion_matrix(ReportRow.from_dict(row), labels))
     assert "label 140" in named
     assert "label 141" in named
     assert sum(text in labels for text in named) == 2 * pictures.MOST_LABELS
@@ -97,8 +98,8 @@ def test_of_many_labels_the_most_confused_are_shown():
 
 def test_labels_stand_in_the_order_of_loss():
     rows = [
-        {"name": "t", "role": "teacher", "per_label_f1": {"a": 0.9, "b": 0.9, "c": 0.5}},
-        {"name": "s", "role": "student", "per_label_f1": {"a": 0.8, "b": 0.3, "c": 0.9}},
+        row_with(name="t", role="teacher", per_label_f1={"a": 0.9, "b": 0.9, "c": 0.5}),
+        row_with(name="s", role="student", per_label_f1={"a": 0.8, "b": 0.3, "c": 0.9}),
     ]
     assert [text for text in texts(pictures.per_label(rows)) if text in "abc"] == [
         "b",
@@ -149,7 +150,7 @@ def test_rows_without_interval_size_or_spread_are_drawn():
     report = make_report(n_rows=2)
     for row in report["rows"]:
         row.update(ci95=None, size_bytes=None, score=0.5, latency_us={"p50": 10.0}, pareto=False)
-    assert "cbow.v1 · –" in texts(pictures.quality_against_latency(report))
+    assert "cbow.v1 · –" in texts(pictures.quality_against_latency(document(report)))
 
 
 def test_correlations_are_not_percentages():
@@ -157,7 +158,7 @@ def test_correlations_are_not_percentages():
     report["task"]["metric"] = "mcc"
     for row in report["rows"]:
         row["metric"] = "mcc"
-    svg = pictures.quality_against_latency(report)
+    svg = pictures.quality_against_latency(document(report))
     assert not any(text.endswith("%") for text in texts(svg))
     assert "minilm-l6 fine-tuned: 0.934" in svg
 

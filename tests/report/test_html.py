@@ -5,7 +5,7 @@ import pytest
 
 from understudy.report.html import render_html
 
-from .sample import TASKS, make_report, make_report_of
+from .sample import TASKS, document, make_report, make_report_of
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -48,7 +48,7 @@ def parse(page):
 
 @pytest.fixture(scope="module")
 def page():
-    return render_html(make_report() | {"recipe": {"students": ["cbow.v1"]}})
+    return render_html(document(make_report() | {"recipe": {"students": ["cbow.v1"]}}))
 
 
 def test_the_verdict_is_the_heading(page):
@@ -118,7 +118,7 @@ def test_dark_mode_and_print_are_provided_for(page):
 
 
 def test_the_same_report_gives_the_same_page():
-    assert render_html(make_report(3, 2)) == render_html(make_report(3, 2))
+    assert render_html(document(make_report(3, 2))) == render_html(document(make_report(3, 2)))
 
 
 def test_texts_from_users_are_escaped_everywhere():
@@ -138,7 +138,7 @@ def test_texts_from_users_are_escaped_everywhere():
         row["per_label_f1"] = dict(zip(labels, row["per_label_f1"].values(), strict=True))
     item = {"text": bad, "gold": bad, "teacher": bad, "student": bad, "teacher_confidence": None}
     report["disagreements"] = {bad: [item | {"student_confidence": 0.5}]}
-    page = render_html(report)
+    page = render_html(document(report))
     checker = parse(page)
     assert {"script", "img"} & checker.tags == set()
     assert not any(name.startswith("on") for name, _ in checker.attributes)
@@ -150,7 +150,7 @@ def test_long_texts_are_shortened_and_kept_in_the_tooltip():
     report["disagreements"] = {
         "bilstm.v1": [report["disagreements"]["bilstm.v1"][0] | {"text": "word " * 5000}]
     }
-    page = render_html(report)
+    page = render_html(document(report))
     (shown,) = re.findall(r"<blockquote title=\"([^\"]*)\">([^<]*)<", page)
     assert len(shown[1]) <= 320
     assert shown[1].endswith("…")
@@ -159,7 +159,7 @@ def test_long_texts_are_shortened_and_kept_in_the_tooltip():
 
 @pytest.mark.parametrize(("n_labels", "n_rows"), [(2, 1), (2, 2), (150, 12)])
 def test_any_size_renders(n_labels, n_rows):
-    page = render_html(make_report(n_labels, n_rows))
+    page = render_html(document(make_report(n_labels, n_rows)))
     parse(page)
     if n_labels == 150:
         assert "the first 30 of 150 labels." in page
@@ -171,7 +171,7 @@ def test_what_is_missing_is_said_to_be():
     report["disagreements"], report["stages"] = {}, []
     for row in report["rows"]:
         row.update(dict.fromkeys(set(row) - {"name", "role", "metric", "score", "pareto"}))
-    text = " ".join(parse(render_html(report)).text)
+    text = " ".join(parse(render_html(document(report))).text)
     for part in (
         "None were recorded.",
         "No latency was measured.",
@@ -189,13 +189,13 @@ def test_what_is_missing_is_said_to_be():
 def test_a_report_of_students_alone_renders():
     report = make_report(n_rows=4)
     report["rows"] = [row for row in report["rows"] if row["role"] == "student"]
-    parse(render_html(report))
+    parse(render_html(document(report)))
 
 
 def test_disagreements_of_unknown_rows_are_shown_too():
     report = make_report(n_rows=2)
     report["disagreements"] = {"gone.v1": report["disagreements"]["cbow.v1"], "empty.v1": []}
-    page = render_html(report)
+    page = render_html(document(report))
     assert "<h3>gone.v1</h3>" in page
     assert "empty.v1" not in page
 
@@ -212,7 +212,7 @@ SECTIONS = {
 
 @pytest.fixture(scope="module")
 def pages():
-    return {kind: render_html(make_report_of(kind, n_rows=2)) for kind in PAGES}
+    return {kind: render_html(document(make_report_of(kind, n_rows=2))) for kind in PAGES}
 
 
 @pytest.mark.parametrize("kind", PAGES)
@@ -257,4 +257,4 @@ def test_a_page_on_values_shows_no_shares_of_right_answers(pages):
 def test_what_was_decided_about_graphs_stands_with_the_conditions():
     report = make_report()
     report["rows"][2]["quantisation"] = "int8, which is <faster>"
-    assert "<p>cnn.v1: int8, which is &lt;faster&gt;.</p>" in render_html(report)
+    assert "<p>cnn.v1: int8, which is &lt;faster&gt;.</p>" in render_html(document(report))

@@ -4,9 +4,12 @@ import pytest
 
 from understudy.report import numbers, rows
 
+from .sample import row_with
+
 
 def row(score, p50, role="student", name="m"):
-    return {"name": name, "role": role, "score": score, "latency_us": None if p50 is None else {"p50": p50}}
+    latency = None if p50 is None else {"p50": p50, "p95": p50, "p99": p50}
+    return row_with(name=name, role=role, score=score, latency_us=latency)
 
 
 def test_the_front_holds_what_nothing_beats_on_both_counts():
@@ -44,7 +47,7 @@ def test_rank_puts_roles_in_order_and_scores_from_the_best_down():
         row(0.9, 9, "undistilled", "u"),
         row(0.5, 99, "teacher", "t"),
     ]
-    assert [r["name"] for r in rows.rank(models)] == ["t", "s-fast", "s-slow", "s-low", "u", "b"]
+    assert [r.name for r in rows.rank(models)] == ["t", "s-fast", "s-slow", "s-low", "u", "b"]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,8 @@ def test_shorten_keeps_to_the_width():
 
 
 def scored(metric, metrics, **more):
-    return {"metric": metric, "metrics": metrics, "macro_f1_ci95": [0.6, 0.8], "agreement": 0.9} | more
+    known = {"metric": metric, "metrics": metrics, "macro_f1_ci95": [0.6, 0.8], "agreement": 0.9}
+    return row_with(**known | more)
 
 
 def test_other_metrics_are_those_that_do_not_rank():
@@ -128,5 +132,5 @@ def test_agreement_of_values_is_a_correlation():
 
 
 def test_rows_with_steps():
-    table = [{"name": "a"}, {"name": "b", "steps": 5}, {"name": "c", "steps": None, "convergence_steps": 3}]
-    assert [row["name"] for row in rows.with_steps(table)] == ["b", "c"]
+    table = [row_with(name="a"), row_with(name="b", steps=5), row_with(name="c", convergence_steps=3)]
+    assert [each.name for each in rows.with_steps(table)] == ["b", "c"]

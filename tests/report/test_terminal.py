@@ -3,13 +3,13 @@ from rich.console import Console
 
 from understudy.report.terminal import table
 
-from .sample import TASKS, make_report, make_report_of
+from .sample import TASKS, document, make_report, make_report_of
 
 
 def printed(report, width=110):
     console = Console(width=width, color_system=None)
     with console.capture() as capture:
-        console.print(table(report))
+        console.print(table(document(report)))
     return capture.get()
 
 

@@ -1,5 +1,7 @@
 import pytest
 
+from understudy.core.task import Task
+from understudy.report.record import ReportRow
 from understudy.report.verdict import (
     best,
     find_confusions,
@@ -13,13 +15,17 @@ from understudy.report.verdict import (
 )
 from understudy.report.wording import wording
 
-from .sample import make_report, make_report_of
+from .sample import document, make_report, make_report_of, row_with
 
-WORDS = wording({"kind": "classification", "labels": ["a", "b"]})
+WORDS = wording(Task(("a", "b")))
 
 
 def row_of(report, name):
     return next(row for row in report["rows"] if row["name"] == name)
+
+
+def best_name(report):
+    return best(document(report).rows, "student").name
 
 
 @pytest.fixture
@@ -31,11 +37,11 @@ def test_the_headline_is_one_a_boss_understands(report):
     expected = (
         "bilstm.v1 keeps 97 % of the teacher's accuracy at 1/33 of the size and answers 85 times faster."
     )
-    assert give_verdict(report).headline == expected
+    assert give_verdict(document(report)).headline == expected
 
 
 def test_the_details_judge_teacher_twin_baseline_and_speed(report):
-    text = "\n".join(give_verdict(report).details)
+    text = "\n".join(give_verdict(document(report)).details)
     assert "2.7 points below the teacher's, which is not clearly worse" in text
     assert (
         "Distillation added 6.1 points over the same architecture trained on labels only, which is clearly"
@@ -48,7 +54,7 @@ def test_the_details_judge_teacher_twin_baseline_and_speed(report):
 
 def test_overlapping_intervals_are_not_clearly_better(report):
     row_of(report, "bilstm.v1 labels only").update(score=0.9, ci95=[0.88, 0.92])
-    text = "\n".join(give_verdict(report).details)
+    text = "\n".join(give_verdict(document(report)).details)
     assert "Distillation added 0.7 points" in text
     assert "labels only, which is not clearly better (the 95 % intervals overlap)" in text
 
@@ -70,13 +76,13 @@ def test_overlapping_intervals_are_not_clearly_better(report):
 )
 def test_distillation_that_does_not_help_is_said_not_to(report, score, interval, expected):
     row_of(report, "bilstm.v1 labels only").update(score=score, ci95=interval)
-    assert f"Distillation {expected}" in "\n".join(give_verdict(report).details)
+    assert f"Distillation {expected}" in "\n".join(give_verdict(document(report)).details)
 
 
 def test_without_intervals_nothing_is_called_clear(report):
     for row in report["rows"]:
         row["ci95"] = None
-    text = "\n".join(give_verdict(report).details)
+    text = "\n".join(give_verdict(document(report)).details)
     assert "clearly" not in text
     assert "without intervals to judge" in text
 
@@ -100,71 +106,75 @@ def test_without_intervals_nothing_is_called_clear(report):
 )
 def test_the_headline_fits_the_numbers(report, retention, speedup, size_bytes, expected):
     row_of(report, "bilstm.v1").update(retention=retention, speedup=speedup, size_bytes=size_bytes)
-    assert expected in give_verdict(report).headline
+    assert expected in give_verdict(document(report)).headline
 
 
 def test_without_students_it_says_so():
-    verdict = give_verdict(make_report(n_rows=1))
+    verdict = give_verdict(document(make_report(n_rows=1)))
     assert verdict.headline == "No student has been evaluated yet."
     assert verdict.details == ()
 
 
 def test_a_student_alone_gets_a_verdict(report):
     report["rows"] = [row_of(report, "bilstm.v1") | {"retention": None, "speedup": None, "latency_us": None}]
-    assert give_verdict(report).headline == "bilstm.v1 reaches 90.7 % (88.9–92.4) accuracy."
+    assert give_verdict(document(report)).headline == "bilstm.v1 reaches 90.7 % (88.9–92.4) accuracy."
 
 
 def test_a_student_without_latency_still_names_a_faster_one(report):
     row_of(report, "bilstm.v1")["latency_us"] = None
-    assert "Where speed counts most: cbow.v1 scores 87.1 % (85.3–88.8)." in give_verdict(report).details
+    assert (
+        "Where speed counts most: cbow.v1 scores 87.1 % (85.3–88.8)."
+        in give_verdict(document(report)).details
+    )
 
 
 def test_best_is_chosen_on_dev_and_prefers_the_faster_of_equals(report):
     rows, slow, fast = report["rows"], row_of(report, "bilstm.v1"), row_of(report, "cbow.v1")
-    assert best(rows, "student") is slow
+    assert best_name(report) == "bilstm.v1"
     fast["score"] = slow["score"] + 0.01
-    assert best(rows, "student") is slow  # test chooses nothing
+    assert best_name(report) == "bilstm.v1"  # test chooses nothing
     fast["curve"] = slow["curve"]
-    assert best(rows, "student") is fast
+    assert best_name(report) == "cbow.v1"
     fast["curve"] = [{"dev_score": 0.9}, {"dev_score": 0.99}, {"dev_score": 0.5}]
     said = "cbow.v1 is the best of 4 students on dev (99.0 %); test chose nothing."
-    assert said in give_verdict(report).details
+    assert said in give_verdict(document(report)).details
     report["rows"] = [row for row in rows if row["role"] != "student"] + [slow, fast]
-    assert "cbow.v1 is the better of two students on dev" in " ".join(give_verdict(report).details)
+    assert "cbow.v1 is the better of two students on dev" in " ".join(give_verdict(document(report)).details)
     assert best([], "student") is None
 
 
 def test_without_curves_the_score_has_to_choose(report):
     for name in ("bilstm.v1", "cbow.v1"):
         row_of(report, name)["curve"] = []
-    assert best(report["rows"], "student")["name"] == "bilstm.v1"
-    assert "on dev" not in " ".join(give_verdict(report).details)
+    assert best_name(report) == "bilstm.v1"
+    assert "on dev" not in " ".join(give_verdict(document(report)).details)
 
 
 def test_a_twin_is_found_by_name_then_by_size(report):
-    student = row_of(report, "cbow.v1")
-    assert twin(student, report["rows"])["name"] == "cbow.v1 labels only"
+    student = ReportRow.from_dict(row_of(report, "cbow.v1"))
+    assert twin(student, document(report).rows).name == "cbow.v1 labels only"
     row_of(report, "cbow.v1 labels only")["name"] = "cbow.v10"
-    assert twin(student, report["rows"])["name"] == "cbow.v10"  # by its parameters
+    assert twin(student, document(report).rows).name == "cbow.v10"  # by its parameters
     row_of(report, "cbow.v10")["parameters"] = 1
-    assert twin(student, report["rows"]) is None
+    assert twin(student, document(report).rows) is None
 
 
 def test_a_twin_may_bear_the_same_name(report):
     row_of(report, "cbow.v1 labels only")["name"] = "cbow.v1"
-    assert twin(row_of(report, "cbow.v1"), report["rows"])["role"] == "undistilled"
+    student = ReportRow.from_dict(row_of(report, "cbow.v1"))
+    assert twin(student, document(report).rows).role == "undistilled"
 
 
 @pytest.mark.parametrize(
     ("interval", "expected"), [([0.1, 0.2], False), ([0.1, 0.5], True), ([0.55, 0.6], True), (None, None)]
 )
 def test_overlap(interval, expected):
-    assert overlap({"ci95": [0.5, 0.6]}, {"ci95": interval}) is expected
+    assert overlap(row_with(ci95=[0.5, 0.6]), row_with(ci95=interval)) is expected
 
 
 def test_gaps_begin_with_the_biggest_loss():
-    teacher = {"per_label_f1": {"a": 0.9, "b": 0.8, "c": 0.5, "only teacher": 1.0}}
-    student = {"per_label_f1": {"a": 0.85, "b": 0.6, "c": 0.7}}
+    teacher = row_with(per_label_f1={"a": 0.9, "b": 0.8, "c": 0.5, "only teacher": 1.0})
+    student = row_with(per_label_f1={"a": 0.85, "b": 0.6, "c": 0.7})
     gaps = find_gaps(teacher, student)
     assert [gap.label for gap in gaps] == ["b", "a", "c"]
     assert name_gaps(gaps, WORDS) == (
@@ -174,20 +184,20 @@ def test_gaps_begin_with_the_biggest_loss():
 
 
 def test_gaps_may_be_absent_or_small():
-    assert find_gaps(None, {"per_label_f1": {"a": 1.0}}) == []
+    assert find_gaps(None, row_with(per_label_f1={"a": 1.0})) == []
     assert "There is no F1 by label" in name_gaps([], WORDS)
-    same = {"per_label_f1": {"a": 0.9}}
+    same = row_with(per_label_f1={"a": 0.9})
     assert name_gaps(find_gaps(same, same), WORDS).startswith("On no label")
 
 
 def test_confusions_are_the_most_frequent_wrong_answers():
-    row = {"confusion": [[5, 5, 0], [1, 9, 0], [0, 5, 15]]}
+    row = row_with(confusion=[[5, 5, 0], [1, 9, 0], [0, 5, 15]])
     found = find_confusions(row, ["a", "b", "c"])
     assert [(c.gold, c.answer, c.count, c.share) for c in found] == [
         ("a", "b", 5, 0.5), ("c", "b", 5, 0.25), ("b", "a", 1, 0.1)
     ]  # fmt: skip
     assert find_confusions(row, ["a", "b", "c"], limit=1) == found[:1]
-    assert find_confusions({"confusion": None}, ["a"]) == []
+    assert find_confusions(row_with(confusion=None), ["a"]) == []
 
 
 @pytest.mark.parametrize(
@@ -204,7 +214,7 @@ def test_a_paired_comparison_is_judged_by_whether_its_interval_leaves_out_zero(i
 
 
 def test_the_verdict_prefers_the_paired_comparison_to_two_intervals():
-    text = "\n".join(give_verdict(make_report_of("tagging")).details)
+    text = "\n".join(give_verdict(document(make_report_of("tagging"))).details)
     assert (
         "Distillation added 6.1 points over the same architecture trained on labels only, which is clearly "
         "better (the 95 % interval of the difference is +3.1 to +9.2)." in text
@@ -217,12 +227,12 @@ def test_a_gain_within_noise_is_said_to_be_and_a_comparison_with_another_row_is_
     report = make_report_of("regression")
     report["rows"] = [row for row in report["rows"] if row["name"].startswith(("cbow", "tfidf"))]
     student = row_of(report, "cbow.v1")
-    text = "\n".join(give_verdict(report).details)
+    text = "\n".join(give_verdict(document(report)).details)
     expected = "labels only, which is within noise (the 95 % interval of the difference is −0.004 to +0.102)"
     assert expected in text
     student["against_undistilled"]["name"] = "another"
     assert "labels only, which is clearly better (the 95 % intervals do not overlap)" in "\n".join(
-        give_verdict(report).details
+        give_verdict(document(report)).details
     )
 
 
@@ -232,20 +242,67 @@ def test_the_teacher_may_be_compared_in_pairs_too():
     row_of(report, "bilstm.v1")["against_teacher"] = compared | {"interval": [-0.04, -0.01]}
     assert (
         "the teacher's, which is clearly worse (the 95 % interval of the difference is −0.040 to −0.010)"
-        in give_verdict(report).details[0]
+        in give_verdict(document(report)).details[0]
     )
 
 
 def test_gains_of_every_student_are_found():
-    gains = find_gains(make_report_of("multilabel")["rows"])
+    gains = find_gains(document(make_report_of("multilabel")).rows)
     assert [(g.student, g.role) for g in gains[:2]] == [("cbow.v1", "undistilled"), ("cbow.v1", "baseline")]
     assert len(gains) == 6
     assert (gains[0].difference, gains[0].interval, gains[0].verdict) == (
         "+4.9 points", "−0.4 to +10.2", "within noise"
     )  # fmt: skip
-    assert find_gains(make_report()["rows"]) == []
+    assert find_gains(document(make_report()).rows) == []
 
 
 def test_gaps_are_named_by_what_f1_is_counted_by():
-    spans = wording(make_report_of("tagging")["task"])
+    spans = wording(document(make_report_of("tagging")).task)
     assert name_gaps([], spans) == "There is no F1 by kind of span of a teacher and a student to compare."
+
+
+def test_a_student_below_its_teacher_is_judged_by_pairs_though_the_intervals_overlap():
+    report = make_report_of("classification")
+    student, teacher = row_of(report, "bilstm.v1"), row_of(report, "minilm-l6 fine-tuned")
+    student.update(score=0.85, ci95=[0.82, 0.88])
+    teacher.update(score=0.892, ci95=[0.865, 0.919])
+    compared = {"name": teacher["name"], "difference": -0.042, "share_not_better": 1.0}
+    student["against_teacher"] = compared | {"interval": [-0.061, -0.022]}
+    said = (
+        "4.2 points below the teacher's, which is clearly worse (the 95 % interval of the difference is −6.1"
+    )
+    assert said in give_verdict(document(report)).details[0]
+    student["against_teacher"] = compared | {"interval": [-0.09, 0.006]}
+    assert "which is within noise" in give_verdict(document(report)).details[0]
+
+
+def test_a_useless_teacher_is_called_the_problem(report):
+    teacher = row_of(report, "minilm-l6 fine-tuned")
+    teacher.update(score=0.35, ci95=[0.3, 0.4])
+    row_of(report, "bilstm.v1").update(retention=2.59)
+    verdict = give_verdict(document(report))
+    assert verdict.headline == (
+        "The teacher is the problem: its 35.0 % accuracy is clearly below the baseline tfidf + logistic "
+        "regression (83.8 %) and its own student bilstm.v1 (90.7 %). Fine-tune it longer, or choose another "
+        "teacher, before you judge a student."
+    )
+    assert verdict.details[0].startswith("bilstm.v1 reaches 259 % of the teacher's accuracy")
+
+
+def test_a_teacher_no_better_than_the_baseline_is_mentioned(report):
+    row_of(report, "minilm-l6 fine-tuned").update(score=0.83, ci95=[0.75, 0.9])
+    row_of(report, "bilstm.v1")["against_teacher"] = None
+    row_of(report, "bilstm.v1")["ci95"] = [0.88, 0.92]
+    verdict = give_verdict(document(report))
+    assert verdict.headline.startswith("bilstm.v1 keeps")
+    assert verdict.details[0] == (
+        "The teacher scores 83.0 %, no more than the baseline tfidf + logistic regression (83.8 %): it has "
+        "little to teach."
+    )
+
+
+def test_a_student_within_noise_above_its_teacher_accuses_nobody(report):
+    row_of(report, "bilstm.v1").update(score=0.94, ci95=[0.92, 0.96], retention=1.006)
+    verdict = give_verdict(document(report))
+    assert verdict.headline.startswith("bilstm.v1 reaches 101 % of the teacher's accuracy")
+    assert "problem" not in " ".join(verdict.details)

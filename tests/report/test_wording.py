@@ -2,11 +2,11 @@ import pytest
 
 from understudy.report.wording import labels_of, wording
 
-from .sample import TASKS, make_report_of
+from .sample import TASKS, document, make_report_of, row_with
 
 
 def of(kind):
-    return wording(make_report_of(kind)["task"])
+    return wording(document(make_report_of(kind)).task)
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,5 @@ def test_agreement_and_balance_are_explained_by_kind():
 
 
 def test_labels_come_from_the_rows():
-    rows = [{"per_label_f1": None}, {"per_label_f1": {"a": 1, "b": 1}}, {"per_label_f1": {"c": 1, "a": 0}}]
-    assert labels_of(rows) == ["a", "b", "c"]
+    f1 = [None, {"a": 1.0, "b": 1.0}, {"c": 1.0, "a": 0.0}]
+    assert labels_of([row_with(per_label_f1=each) for each in f1]) == ["a", "b", "c"]

@@ -137,7 +137,8 @@ def test_a_text_in_a_batch_gets_what_it_gets_alone(model):
     together = model.logits(texts)
     alone = np.concatenate([model.logits([text]) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-5)
-    np.testing.assert_array_equal(alone[0], model.logits(texts[0])[0])
+    # Another call, so the product may add up in another order.
+    np.testing.assert_allclose(alone[0], model.logits(texts[0])[0], atol=1e-6)
     order = np.random.default_rng(1).permutation(len(texts))
     np.testing.assert_allclose(model.logits([texts[i] for i in order]), together[order], atol=1e-5)
 
@@ -197,19 +198,20 @@ def test_label_ids_are_the_columns_of_the_labels(model):
 
 @pytest.mark.parametrize("text", ["", " \t\n", "\u200b\ufeff"])
 def test_a_text_without_words_is_one_unknown_word(model, text):
-    np.testing.assert_array_equal(model.logits(text), model.logits("zebra"))
+    # Equal ids give equal answers, but for the order of sums in two calls.
+    np.testing.assert_allclose(model.logits(text), model.logits("zebra"), atol=1e-6)
     assert np.isfinite(model.logits([text, "word1", text])).all()
     assert model.predict(text) in TASK.labels
 
 
 def test_unknown_words_alone(model, name):
-    np.testing.assert_array_equal(model.logits("zebra lion"), model.logits("tiger wolf"))
+    np.testing.assert_allclose(model.logits("zebra lion"), model.logits("tiger wolf"), atol=1e-6)
     if name == "cbow.v1":  # the mean of equal words
         np.testing.assert_allclose(model.logits("zebra lion"), model.logits("zebra"), atol=1e-6)
 
 
 def test_special_words_in_a_text_are_plain_text(model):
-    np.testing.assert_array_equal(model.logits("[PAD] word1"), model.logits("[ zebra ] word1"))
+    np.testing.assert_allclose(model.logits("[PAD] word1"), model.logits("[ zebra ] word1"), atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800", "é🙂漢字", "İstanbul", "word1’s"])
@@ -234,7 +236,7 @@ def test_threads_may_share_a_model(model):
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(model.logits, parts * 4))
     for part, one in enumerate(found):
-        np.testing.assert_array_equal(one, expected[part % 24])
+        np.testing.assert_allclose(one, expected[part % 24], atol=1e-6)
 
 
 def test_more_threads_for_one_call(folders, models, monkeypatch):
@@ -253,7 +255,7 @@ def test_a_path_may_be_a_string_and_the_config_is_kept(folders):
 
 def test_a_student_moves_with_its_folder(folders, models, tmp_path):
     moved = shutil.copytree(folders / "cbow.v1", tmp_path / "a b" / "é", dirs_exist_ok=False)
-    np.testing.assert_array_equal(load(moved).logits(["word1"]), models["cbow.v1"].logits(["word1"]))
+    np.testing.assert_allclose(load(moved).logits(["word1"]), models["cbow.v1"].logits(["word1"]), atol=1e-6)
 
 
 # ------------------------------------------------------------------- copies, other processes, threads

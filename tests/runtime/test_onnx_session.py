@@ -26,7 +26,8 @@ def test_a_file_and_its_bytes_are_the_same_graph(graph, tmp_path):
     path.write_bytes(graph)
     feeds = {"ids": np.array([[3, 4]]), "lengths": np.array([2])}
     one, other = (open_session(each).run(["logits"], feeds)[0] for each in (path, graph))
-    np.testing.assert_array_equal(one, other)
+    # Two sessions lay the same weights out in memory for themselves, so sums may differ in the last bit.
+    np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_texts_of_similar_length_share_a_call(monkeypatch):

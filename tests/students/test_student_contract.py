@@ -91,7 +91,8 @@ def test_empty_texts_and_unknown_words_are_answered(name, make):
     assert isinstance(student, Predictor)
     logits = student.logits(["", "  \n", "zzz", "w1 w2", "zzz yyy w1"])
     assert np.isfinite(logits).all()
-    np.testing.assert_array_equal(logits[0], logits[1])
+    # Rows of one product may be added up by different kernels, so equal texts agree to a tolerance.
+    np.testing.assert_allclose(logits[0], logits[1], atol=1e-6)
     np.testing.assert_allclose(logits[0], logits[2], atol=1e-6)  # both are one unknown word
     assert np.abs(logits[3] - logits[2]).max() > 1e-3
     assert student.logits([]).shape == (0, 3)
@@ -100,7 +101,8 @@ def test_empty_texts_and_unknown_words_are_answered(name, make):
 def test_words_beyond_the_longest_text_are_not_read(name, make):
     student = learner(make(name, vocabulary_size=SIZE, max_words=4), name)
     cut, whole = "w1 w2 w3 w4", "w1 w2 w3 w4 w5 w6"
-    np.testing.assert_array_equal(student.logits([cut]), student.logits([whole]))
+    # The same ids in two calls: the order of sums may differ.
+    np.testing.assert_allclose(student.logits([cut]), student.logits([whole]), atol=1e-6)
     assert np.abs(student.logits([cut]) - student.logits(["w1 w2 w3 w5"])).max() > 1e-3
 
 
@@ -200,6 +202,7 @@ def test_training_twice_gives_the_same_student(name, smaller):
         done = fit(name, TASK, transfer, (texts, gold), seed=seed, config=config, **sizes)
         return done.student.logits(texts)
 
+    # exact: the same seed, shapes and machine give the same weights and answers
     np.testing.assert_array_equal(logits(0), logits(0))
     assert (logits(0) != logits(1)).any()
 
@@ -210,7 +213,10 @@ def test_save_and_load_are_inverse(trained_students, name, tmp_path):
     loaded = load_trained(tmp_path / "student")
     beyond = " ".join(f"w{number % 40}" for number in range(700))  # cut by those that cut
     texts = [*random_examples()[0], "", "zzz w1", beyond]
-    np.testing.assert_array_equal(loaded.student.logits(texts), done.student.logits(texts))
+    kept = done.student.module.state_dict()
+    assert all(torch.equal(value, kept[key]) for key, value in loaded.student.module.state_dict().items())
+    # Loaded weights lie elsewhere in memory, so sums may differ in the last bit.
+    np.testing.assert_allclose(loaded.student.logits(texts), done.student.logits(texts), atol=1e-6)
     assert (loaded.curve, loaded.seconds) == (done.curve, done.seconds)
     assert (loaded.student.name, loaded.student.task) == (name, TASK)
     assert loaded.student.module.config == done.student.module.config

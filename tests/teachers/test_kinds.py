@@ -109,7 +109,8 @@ def test_what_is_saved_is_what_is_loaded(opened, items, family, kind, tmp_path):
     asked = items(task, 6, seed=2)
     turned = replace(task, labels=task.labels[::-1])
     arranged = teacher.arranged(turned)
-    np.testing.assert_array_equal(arranged.logits(asked), teacher.logits(asked)[:, ::-1])
+    # Products of two calls, whose columns may stand in another order: the same sums to a tolerance.
+    np.testing.assert_allclose(arranged.logits(asked), teacher.logits(asked)[:, ::-1], atol=1e-5)
     arranged.save(tmp_path)
     again = Teacher.from_pretrained(tmp_path, task=turned)
     np.testing.assert_allclose(again.logits(asked), arranged.logits(asked), atol=1e-6)
@@ -339,7 +340,8 @@ def test_labels_that_differ_by_case_alone_stay_apart(write_family, items):
     teacher = Teacher.from_pretrained(write_family("bert", task))
     turned = teacher.arranged(Task(("b", "A", "a")))
     asked = items(task)
-    np.testing.assert_array_equal(turned.logits(asked), teacher.logits(asked)[:, ::-1])
+    # Products of two calls, whose columns may stand in another order: the same sums to a tolerance.
+    np.testing.assert_allclose(turned.logits(asked), teacher.logits(asked)[:, ::-1], atol=1e-5)
     with pytest.raises(TeacherError, match="does not answer"):
         teacher.arranged(Task(("B", "A", "a")))
 

@@ -216,7 +216,8 @@ def test_texts_are_cut_where_the_student_says():
     )
     assert trained.student.vocabulary.max_words == 3
     long, short = trained.student.logits(["the film was bad good", "the film was"])
-    np.testing.assert_array_equal(long, short)
+    # Two rows of one product may be added up by different kernels.
+    np.testing.assert_allclose(long, short, atol=1e-6)
 
 
 def test_the_best_epoch_on_dev_is_kept(monkeypatch):

@@ -58,7 +58,8 @@ def test_rows_come_back_in_the_order_given(one):
     texts = random_texts(300)
     alone = np.concatenate([one.logits([text]) for text in texts])
     np.testing.assert_allclose(one.logits(texts), alone, atol=1e-5)
-    np.testing.assert_array_equal(one.logits(texts), one.logits_of(one.encode(texts)))
+    # The same batches in two calls: the order of sums may differ.
+    np.testing.assert_allclose(one.logits(texts), one.logits_of(one.encode(texts)), atol=1e-6)
 
 
 def test_no_text_and_texts_without_words(one):
@@ -88,8 +89,11 @@ def test_what_is_saved_is_what_is_loaded(one, tmp_path):
     assert again.student.vocabulary.words == WORDS
     assert again.student.vocabulary.max_words == one.module.config.max_words
     assert not again.student.module.training
+    kept = one.module.state_dict()
+    assert all(torch.equal(value, kept[key]) for key, value in again.student.module.state_dict().items())
     texts = random_texts(50)
-    np.testing.assert_array_equal(again.student.logits(texts), one.logits(texts))
+    # Loaded weights lie elsewhere in memory, so sums may differ in the last bit.
+    np.testing.assert_allclose(again.student.logits(texts), one.logits(texts), atol=1e-6)
     manifest = read_manifest(tmp_path / "s")
     assert manifest["seed"] == 7
     assert set(manifest["files"]) == {WEIGHTS, TOKENIZER, FACTS}

@@ -254,9 +254,10 @@ def _print_result(result: Result) -> None:
     if result.report is None:
         console.print(f"Done: {result.folder}", markup=False)
         return
+    from understudy.report.record import ReportDocument
     from understudy.report.terminal import table
 
-    console.print(table(result.report))
+    console.print(table(ReportDocument.from_dict(result.report)))
     console.print(f"\nReport: {result.html}", markup=False)
     for name, folder in result.models.items():
         console.print(f"Model:  {folder}  ({name})", markup=False)

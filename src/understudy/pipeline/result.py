@@ -8,6 +8,7 @@ from typing import Any
 
 from understudy.core.manifest import read_manifest
 from understudy.errors import RecipeError
+from understudy.report.record import ReportRow
 from understudy.report.verdict import best
 from understudy.runtime.layout import slug
 
@@ -42,10 +43,10 @@ class Result:
         """
         if self.report is None:
             raise RecipeError("This run ended before its report: no student is known to be the best.")
-        row = best(self.report["rows"], "student")
+        row = best([ReportRow.from_dict(row) for row in self.report["rows"]], "student")
         if row is None:
             raise RecipeError("The report has no student.")
-        return self.models[row["name"]]
+        return self.models[row.name]
 
     @property
     def html(self) -> Path:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from understudy._version import __version__
 from understudy.core.manifest import digest, read_json, read_manifest, verify, write_json
 from understudy.core.progress import Progress
 from understudy.errors import ArtifactError
+from understudy.report.record import StageRecord
 
 RECORD = "stages.json"
 """File of a run with the seconds that each stage took when it was last done."""
@@ -21,21 +22,6 @@ def wanted_digest(name: str, inputs: Mapping[str, object]) -> str:
     return digest({**inputs, "stage": name, "version": __version__})
 
 
-@dataclass(frozen=True)
-class StageFact:
-    """What became of a stage in this run.
-
-    Attributes:
-        name: Name of the stage.
-        seconds: Seconds that it took the last time it was really done.
-        skipped: Whether there was nothing to do.
-    """
-
-    name: str
-    seconds: float
-    skipped: bool
-
-
 @dataclass
 class StageCache:
     """The stages of the run in ``folder``: what was done, what was skipped, and the seconds each took.
@@ -43,17 +29,13 @@ class StageCache:
     Attributes:
         folder: Folder of the run.
         progress: Where progress is shown.
-        done: Facts about each stage by its name, in the order in which the stages came.
+        done: What became of each stage by its name, in order. Seconds are those of the last time that the
+            stage was really done.
     """
 
     folder: Path
     progress: Progress
-    done: dict[str, StageFact] = field(default_factory=dict)
-
-    @property
-    def facts(self) -> list[dict[str, object]]:
-        """The facts for the report."""
-        return [asdict(fact) for fact in self.done.values()]
+    done: dict[str, StageRecord] = field(default_factory=dict)
 
     def run(
         self, name: str, folder: Path, inputs: Mapping[str, object], work: Callable[[dict[str, str]], None]
@@ -83,14 +65,14 @@ class StageCache:
     def note(self, name: str, seconds: float) -> None:
         """Record that a stage was done."""
         self.progress.say(f"{name}: done in {seconds:.1f} s")
-        self.done[name] = StageFact(name, round(seconds, 3), skipped=False)
+        self.done[name] = StageRecord(name=name, seconds=round(seconds, 3), skipped=False)
         write_json(self.folder / RECORD, {**self._recorded(), name: seconds})
 
     def skip(self, name: str, why: str = "unchanged") -> None:
         """Record that a stage had nothing to do, and say so."""
         seconds = self._recorded().get(name, 0.0)
         self.progress.say(f"{name}: {why}, skipped")
-        self.done[name] = StageFact(name, round(seconds, 3), skipped=True)
+        self.done[name] = StageRecord(name=name, seconds=round(seconds, 3), skipped=True)
 
     def is_current(self, name: str, folder: Path, wanted: str) -> bool:
         """Whether a folder is there, whole, and made from inputs with this digest."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,7 +13,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from understudy.report.label_placement import Mark, place_labels
 from understudy.report.numbers import CORRELATIONS, duration, metric_name, percent, score, shorten, size
-from understudy.report.rows import ROLES, Row, latency, rank
+from understudy.report.record import ROLES, ReportDocument, ReportRow
+from understudy.report.rows import latency, rank
 from understudy.report.svg import (
     COLOURS,
     INK,
@@ -34,37 +35,40 @@ MOST_LABELS = 30
 COUNTED_LABELS = 15
 """Up to so many labels, the confusion matrix has room for counts."""
 
+CurveKey = Literal["dev_score", "train_loss"]
+"""What is drawn of a training curve."""
+
 _LARGEST, _SMALLEST = 1000.0, 30.0  # areas of markers, in square points
 _COLUMNS = 4  # of small pictures side by side
 
 
-def quality_against_latency(report: Mapping[str, Any]) -> str:
+def quality_against_latency(report: ReportDocument) -> str:
     """All rows with a latency: score with its interval against p50 latency; area is size on disk."""
-    rows = [row for row in rank(report["rows"]) if math.isfinite(latency(row)) and latency(row) > 0]
+    rows = [row for row in rank(report.rows) if math.isfinite(latency(row)) and latency(row) > 0]
     if not rows:
         return ""
-    metric = report["task"]["metric"]
+    metric = report.task.metric
     with style():
         figure = new_figure(10, 5.2)
         axes = add_axes(figure, 0.75, 0.62, 0.25, 0.45)
-        _set_cost_axes(axes, rows, metric, wording(report["task"]).item)
-        stair = _draw_front(axes, [row for row in rows if row["pareto"]])
+        _set_cost_axes(axes, rows, metric, wording(report.task).item)
+        stair = _draw_front(axes, [row for row in rows if row.pareto])
         place_labels(axes, [_draw_row(axes, row, _area(row, rows)) for row in rows], stair)
-        _add_key(figure, [role for role in ROLES if any(row["role"] == role for row in rows)], rows)
+        _add_key(figure, [role for role in ROLES if any(row.role == role for row in rows)], rows)
         named = "; ".join(
-            f"{shorten(r['name'], 60)}: {score(metric, r['score'])}, {duration(latency(r))}" for r in rows
+            f"{shorten(r.name, 60)}: {score(metric, r.score)}, {duration(latency(r))}" for r in rows
         )
         return to_svg(
             figure, "quality-against-latency", f"{metric_name(metric)} against p50 latency. {named}."
         )
 
 
-def confusion_matrix(row: Row, labels: Sequence[str]) -> str:
+def confusion_matrix(row: ReportRow, labels: Sequence[str]) -> str:
     """Right label by row, given label by column, shaded by share of the row; counts where there is room.
 
     Of more than `MOST_LABELS` labels, those with the most errors are shown.
     """
-    matrix = row["confusion"]
+    matrix = row.confusion
     if not matrix:
         return ""
     shown = _most_confused(matrix)
@@ -86,12 +90,12 @@ def confusion_matrix(row: Row, labels: Sequence[str]) -> str:
         axes.set_frame_on(False)
         axes.set_ylabel("right label", labelpad=4)
         axes.set_title("given label", color=MUTED, fontsize=9, pad=6)
-        return to_svg(figure, "confusion-matrix", f"Confusion matrix of {shorten(row['name'], 60)}.")
+        return to_svg(figure, "confusion-matrix", f"Confusion matrix of {shorten(row.name, 60)}.")
 
 
-def training_curves(rows: Sequence[Row]) -> str:
+def training_curves(rows: Sequence[ReportRow]) -> str:
     """Score on dev and training loss by epoch, one column of two small pictures per row that has a curve."""
-    rows = [row for row in rows if row["curve"]]
+    rows = [row for row in rows if row.curve]
     if not rows:
         return ""
     with style():
@@ -99,9 +103,9 @@ def training_curves(rows: Sequence[Row]) -> str:
         for number, row in enumerate(rows):
             upper = _panel(figure, number, len(rows), 2.9, (1.55, 0.35))
             lower = _panel(figure, number, len(rows), 2.9, (0.5, 1.6))
-            for axes, key in ((upper, "dev_score"), (lower, "train_loss")):
-                _draw_curve(axes, row, key)
-            upper.set_title(shorten(row["name"], 26), loc="left")
+            _draw_curve(upper, row, "dev_score")
+            _draw_curve(lower, row, "train_loss")
+            upper.set_title(shorten(row.name, 26), loc="left")
             upper.tick_params(labelbottom=False)
             upper.set_ylim(_common_limits(rows, "dev_score"))
             lower.set_ylim(0, _common_limits(rows, "train_loss")[1])
@@ -112,13 +116,13 @@ def training_curves(rows: Sequence[Row]) -> str:
                 upper.tick_params(labelleft=False)
                 lower.tick_params(labelleft=False)
             lower.set_xlabel("epoch", labelpad=1)
-        named = ", ".join(shorten(row["name"], 60) for row in rows)
+        named = ", ".join(shorten(row.name, 60) for row in rows)
         return to_svg(figure, "training-curves", f"Dev score and training loss by epoch of {named}.")
 
 
-def calibration_curve(rows: Sequence[Row]) -> str:
+def calibration_curve(rows: Sequence[ReportRow]) -> str:
     """Accuracy against stated confidence, one small picture per row; area is the number of answers."""
-    rows = [row for row in rows if any(b["count"] for b in (row["calibration"] or {}).get("bins", []))]
+    rows = [row for row in rows if row.bins]
     if not rows:
         return ""
     with style():
@@ -131,18 +135,19 @@ def calibration_curve(rows: Sequence[Row]) -> str:
                 axes.set_ylabel("accuracy")
             else:
                 axes.tick_params(labelleft=False)
-        named = ", ".join(f"{shorten(r['name'], 60)} {percent(r['calibration']['ece'])}" for r in rows)
+        named = ", ".join(f"{shorten(r.name, 60)} {percent(r.ece)}" for r in rows)
         return to_svg(
             figure, "calibration-curve", f"Calibration curves; expected calibration error: {named}."
         )
 
 
-def per_label(rows: Sequence[Row]) -> str:
+def per_label(rows: Sequence[ReportRow]) -> str:
     """F1 by label as dots, one per row, from the biggest loss against the teacher to the biggest gain.
 
     Without a teacher, from the worst label up. Of more than `MOST_LABELS` labels, the first are shown.
     """
-    rows = [row for row in rows if row["per_label_f1"]]
+    scored = [(row, row.per_label_f1) for row in rows if row.per_label_f1]
+    rows = [row for row, _ in scored]
     known = labels_of(rows)
     if not known:
         return ""
@@ -152,9 +157,7 @@ def per_label(rows: Sequence[Row]) -> str:
         names = [shorten(label, 26) for label in shown]
         axes = add_axes(figure, 0.3 + 0.085 * max(map(len, names)), 0.5, 0.25, 0.4)
         for y, label in enumerate(shown):
-            values = [
-                (row["role"], row["per_label_f1"][label]) for row in rows if label in row["per_label_f1"]
-            ]
+            values = [(row.role, f1[label]) for row, f1 in scored if label in f1]
             ends = [100 * value for _, value in values]
             axes.plot([min(ends), max(ends)], [y, y], color=LINE, linewidth=2, zorder=1)
             for role, value in values:
@@ -172,7 +175,7 @@ def per_label(rows: Sequence[Row]) -> str:
         )
 
 
-def _set_cost_axes(axes: Axes, rows: Sequence[Row], metric: str, item: str) -> None:
+def _set_cost_axes(axes: Axes, rows: Sequence[ReportRow], metric: str, item: str) -> None:
     speeds = [latency(row) for row in rows]
     reaches = [bound for row in _in_scale(rows) for bound in _reach(row)]
     pad = max(0.06 * (max(reaches) - min(reaches)), 0.004)
@@ -190,34 +193,34 @@ def _set_cost_axes(axes: Axes, rows: Sequence[Row], metric: str, item: str) -> N
     axes.set_ylabel(f"{metric_name(metric)} on test")
 
 
-def _in_scale(rows: Sequence[Row]) -> list[Row]:
+def _in_scale(rows: Sequence[ReportRow]) -> list[ReportRow]:
     """All rows but baselines so far below that the others would be crowded together."""
-    low = min((_reach(row)[0] for row in rows if row["role"] != "baseline"), default=-math.inf)
+    low = min((_reach(row)[0] for row in rows if row.role != "baseline"), default=-math.inf)
     high = max(_reach(row)[1] for row in rows)
-    return [row for row in rows if row["score"] >= low - (high - low)]
+    return [row for row in rows if row.score >= low - (high - low)]
 
 
 def _tick(metric: str, value: float) -> str:
     return f"{value:g}" if metric in CORRELATIONS else f"{100 * value:g} %"
 
 
-def _reach(row: Row) -> tuple[float, float]:
-    low, high = row["ci95"] or (row["score"], row["score"])
+def _reach(row: ReportRow) -> tuple[float, float]:
+    low, high = row.ci95 or (row.score, row.score)
     return (low, high)
 
 
-def _draw_row(axes: Axes, row: Row, area: float) -> Mark:
-    x, y = latency(row), row["score"]
+def _draw_row(axes: Axes, row: ReportRow, area: float) -> Mark:
+    x, y = latency(row), row.score
     low, high = _reach(row)
     floor = axes.get_ylim()[0]
     if y < floor:  # off the scale: a mark on the lower edge says where it would be
-        _dot(axes, x, floor, row["role"], _SMALLEST)
-        text = f"{shorten(row['name'], 30)} ↓ {score(row['metric'], y)}"
-        return Mark(x=x, y=floor, radius=_radius(row["role"], _SMALLEST), text=text, reach=(floor, floor))
-    axes.plot([x, x], [low, high], color=COLOURS[row["role"]], linewidth=1.1, zorder=3)
-    _dot(axes, x, y, row["role"], area, see_through=True)
-    text = f"{shorten(row['name'], 30)} · {size(row['size_bytes'])}"
-    return Mark(x=x, y=y, radius=_radius(row["role"], area), text=text, reach=(low, high))
+        _dot(axes, x, floor, row.role, _SMALLEST)
+        text = f"{shorten(row.name, 30)} ↓ {score(row.metric, y)}"
+        return Mark(x=x, y=floor, radius=_radius(row.role, _SMALLEST), text=text, reach=(floor, floor))
+    axes.plot([x, x], [low, high], color=COLOURS[row.role], linewidth=1.1, zorder=3)
+    _dot(axes, x, y, row.role, area, see_through=True)
+    text = f"{shorten(row.name, 30)} · {size(row.size_bytes)}"
+    return Mark(x=x, y=y, radius=_radius(row.role, area), text=text, reach=(low, high))
 
 
 def _radius(role: str, area: float) -> float:
@@ -242,15 +245,15 @@ def _dot(axes: Axes, x: float, y: float, role: str, area: float, *, see_through:
     )
 
 
-def _area(row: Row, rows: Sequence[Row]) -> float:
+def _area(row: ReportRow, rows: Sequence[ReportRow]) -> float:
     """Area in proportion to size on disk, the largest at `_LARGEST`, none too small to see."""
-    largest = max((other["size_bytes"] or 0) for other in rows)
-    return max(_SMALLEST, _LARGEST * (row["size_bytes"] or 0) / largest) if largest else _SMALLEST
+    largest = max((other.size_bytes or 0) for other in rows)
+    return max(_SMALLEST, _LARGEST * (row.size_bytes or 0) / largest) if largest else _SMALLEST
 
 
-def _draw_front(axes: Axes, front: Sequence[Row]) -> list[tuple[float, float]]:
+def _draw_front(axes: Axes, front: Sequence[ReportRow]) -> list[tuple[float, float]]:
     """The best score to be had at each latency, as a stair; its corners are returned."""
-    points = sorted((latency(row), row["score"]) for row in front)
+    points = sorted((latency(row), row.score) for row in front)
     corners = points[:1]
     for x, y in points[1:]:
         corners += [(x, corners[-1][1]), (x, y)]
@@ -261,18 +264,18 @@ def _draw_front(axes: Axes, front: Sequence[Row]) -> list[tuple[float, float]]:
     return corners
 
 
-def _add_key(figure: Figure, roles: Sequence[str], rows: Sequence[Row]) -> None:
+def _add_key(figure: Figure, roles: Sequence[str], rows: Sequence[ReportRow]) -> None:
     handles = [_handle(role, role) for role in roles]
     handles.append(Line2D([], [], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="Pareto front"))
-    largest = max((row["size_bytes"] or 0) for row in rows)
+    largest = max((row.size_bytes or 0) for row in rows)
     small = largest * _SMALLEST / _LARGEST
     note = f"area: size on disk (all below {size(small)} alike)" if largest else ""
     figure.legend(handles=handles, loc="upper left", ncols=len(handles), handletextpad=0.3, labelcolor=INK)
     figure.text(0.978, 0.962, note, ha="right", va="center", color=MUTED, fontsize=8.5)
 
 
-def _add_names(figure: Figure, rows: Sequence[Row]) -> None:
-    handles = [_handle(row["role"], f"{shorten(row['name'], 34)} ({row['role']})") for row in rows]
+def _add_names(figure: Figure, rows: Sequence[ReportRow]) -> None:
+    handles = [_handle(row.role, f"{shorten(row.name, 34)} ({row.role})") for row in rows]
     figure.legend(handles=handles, loc="upper left", ncols=len(handles), handletextpad=0.3, labelcolor=INK)
 
 
@@ -313,9 +316,9 @@ def _panel(figure: Figure, number: int, n: int, height: float, margins: tuple[fl
     )
 
 
-def _draw_curve(axes: Axes, row: Row, key: str) -> None:
-    points = [(point["epoch"], point[key]) for point in row["curve"] if point[key] is not None]
-    colour = COLOURS[row["role"]]
+def _draw_curve(axes: Axes, row: ReportRow, key: CurveKey) -> None:
+    points = [(point["epoch"], point[key]) for point in row.curve if point[key] is not None]
+    colour = COLOURS[row.role]
     axes.plot(
         [x for x, _ in points], [y for _, y in points], color=colour, linewidth=1.5, marker="o", markersize=2
     )
@@ -327,16 +330,16 @@ def _draw_curve(axes: Axes, row: Row, key: str) -> None:
     axes.grid(axis="y")
 
 
-def _common_limits(rows: Sequence[Row], key: str) -> tuple[float, float]:
-    values = [point[key] for row in rows for point in row["curve"] if point[key] is not None] or [0.0, 1.0]
+def _common_limits(rows: Sequence[ReportRow], key: CurveKey) -> tuple[float, float]:
+    values = [point[key] for row in rows for point in row.curve if point[key] is not None] or [0.0, 1.0]
     pad = max(0.06 * (max(values) - min(values)), 1e-3)
     return min(values) - pad, max(values) + pad
 
 
-def _draw_reliability(axes: Axes, row: Row) -> None:
-    bins = [b for b in row["calibration"]["bins"] if b["count"]]
+def _draw_reliability(axes: Axes, row: ReportRow) -> None:
+    bins = row.bins
     most = max(b["count"] for b in bins)
-    colour = COLOURS[row["role"]]
+    colour = COLOURS[row.role]
     xs, ys = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.plot(xs, ys, color=colour, linewidth=1.2)
@@ -348,14 +351,14 @@ def _draw_reliability(axes: Axes, row: Row) -> None:
         axis.set_ticks([0, 0.5, 1])
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
     axes.tick_params(labelsize=7.5)
-    axes.set_title(shorten(row["name"], 26), loc="left")
-    axes.text(1, 0.02, f"ECE {percent(row['calibration']['ece'])}", ha="right", color=MUTED, fontsize=8.5)
+    axes.set_title(shorten(row.name, 26), loc="left")
+    axes.text(1, 0.02, f"ECE {percent(row.ece)}", ha="right", color=MUTED, fontsize=8.5)
     axes.grid()
 
 
-def _gain(rows: Sequence[Row], label: str) -> float:
+def _gain(rows: Sequence[ReportRow], label: str) -> float:
     """What the first student gains on the teacher, or where there is no teacher, the lowest F1."""
-    by_role = {row["role"]: row["per_label_f1"].get(label) for row in reversed(rows)}
+    by_role = {row.role: (row.per_label_f1 or {}).get(label) for row in reversed(rows)}
     teacher, student = by_role.get("teacher"), by_role.get("student")
     if teacher is not None and student is not None:
         return float(student - teacher)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from understudy.report import charts as pictures
 from understudy.report import numbers, prose, rows, verdict
-from understudy.report.rows import Row
+from understudy.report.record import ReportDocument, ReportRow
 from understudy.report.wording import labels_of, wording
 
 MOST_PANELS = 8
@@ -27,7 +27,7 @@ TEXT_WIDTH = 320
 FULL_WIDTH = 2000
 
 
-def render_html(report: Mapping[str, Any]) -> str:
+def render_html(report: ReportDocument) -> str:
     """The whole report as one HTML document; every text in it is escaped."""
     environment = Environment(
         loader=PackageLoader("understudy.report"),
@@ -40,22 +40,22 @@ def render_html(report: Mapping[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(_context(report))
 
 
-def _context(report: Mapping[str, Any]) -> dict[str, Any]:
+def _context(report: ReportDocument) -> dict[str, Any]:
     """What the template shows, all judged and drawn; it only lays out."""
-    ranked = rows.rank(report["rows"])
+    ranked = rows.rank(report.rows)
     teacher, student = verdict.best(ranked, "teacher"), verdict.best(ranked, "student")
     shown = student or ranked[0]
     gaps = verdict.find_gaps(teacher, student)
-    labels, words = report["task"]["labels"], wording(report["task"])
+    labels, words = report.task.labels, wording(report.task)
     return {
         "report": report,
         "words": words,
         "rows": ranked,
-        "metric": numbers.metric_name(report["task"]["metric"]),
+        "metric": numbers.metric_name(report.task.metric),
         "others": rows.other_metrics(ranked),
         "gains": verdict.find_gains(ranked),
         "verdict": verdict.give_verdict(report),
-        "figures": _key_figures(teacher, student, report["rows"], words.item),
+        "figures": _key_figures(teacher, student, report.rows, words.item),
         "strip": partial(_strip, *_scale(ranked)),
         "teacher": teacher,
         "student": student,
@@ -71,116 +71,112 @@ def _context(report: Mapping[str, Any]) -> dict[str, Any]:
         "most_labels": pictures.MOST_LABELS,
         "most_panels": MOST_PANELS,
         "disagreements": _disagreements(report, ranked),
-        "balance": _balance(report["data"]["label_counts"], is_ordered=not words.has_labels),
+        "balance": _balance(report.data["label_counts"], is_ordered=not words.has_labels),
         "paired": prose.PAIRED,
         "converged": prose.CONVERGED,
         "conditions": prose.conditions(report),
         "graphs": prose.graphs(report),
-        "machine": prose.machine_facts(report["machine"]),
-        "recipe": _recipe(report.get("recipe")),
+        "machine": prose.machine_facts(report.machine),
+        "recipe": _recipe(report.recipe),
         "reading": prose.reading(report),
         "limits": prose.limits(report),
     }
 
 
 def _pictures(
-    report: Mapping[str, Any], ranked: Sequence[Row], shown: Row, teacher: Row | None
+    report: ReportDocument, ranked: Sequence[ReportRow], shown: ReportRow, teacher: ReportRow | None
 ) -> dict[str, Markup]:
     """Name of a picture → its SVG, safe because `pictures` escapes what it writes."""
-    labels = report["task"]["labels"]
+    labels = report.task.labels
     compared = [row for row in (teacher, shown, verdict.twin(shown, ranked)) if row is not None]
     compared = [row for number, row in enumerate(compared) if row not in compared[:number]]
     drawn = {
         "cost": pictures.quality_against_latency(report),
         "per_label": pictures.per_label(compared),
         "confusion": pictures.confusion_matrix(shown, labels),
-        "calibration": pictures.calibration_curve(
-            [row for row in ranked if row["calibration"]][:MOST_PANELS]
-        ),
-        "training": pictures.training_curves([row for row in ranked if row["curve"]][:MOST_PANELS]),
+        "calibration": pictures.calibration_curve([row for row in ranked if row.calibration][:MOST_PANELS]),
+        "training": pictures.training_curves([row for row in ranked if row.curve][:MOST_PANELS]),
     }
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704
 
 
 def _key_figures(
-    teacher: Row | None, student: Row | None, all_rows: Sequence[Row], item: str
+    teacher: ReportRow | None, student: ReportRow | None, all_rows: Sequence[ReportRow], item: str
 ) -> list[tuple[str, str, str]]:
     """Up to four ``(number, what it is, how it comes about)`` on the best student."""
     if student is None:
         return []
-    metric = student["metric"]
-    interval = f"95 % interval {numbers.bounds(metric, student['ci95'])}"
-    figures = [(numbers.score(metric, student["score"]), numbers.metric_name(metric), interval)]
-    if student["retention"] is not None and teacher is not None:
-        scored = numbers.score(metric, teacher["score"])
+    metric = student.metric
+    interval = f"95 % interval {numbers.bounds(metric, student.ci95)}"
+    figures = [(numbers.score(metric, student.score), numbers.metric_name(metric), interval)]
+    if student.retention is not None and teacher is not None:
+        scored = numbers.score(metric, teacher.score)
         figures.append(
-            (numbers.percent(student["retention"]), "of the teacher kept", f"the teacher has {scored}")
+            (numbers.percent(student.retention), "of the teacher kept", f"the teacher has {scored}")
         )
-    if student["speedup"] is not None:
+    if student.speedup is not None:
         pace = numbers.duration(rows.latency(student))
         figures.append(
-            (numbers.times(student["speedup"]), "the teacher's speed", f"{pace} for one {item} (p50)")
+            (numbers.times(student.speedup), "the teacher's speed", f"{pace} for one {item} (p50)")
         )
-    if student["size_bytes"] is not None:
-        small = f"{numbers.count(student['parameters'])} parameters"
-        if student["compression"] is not None:
-            small += f" (compression {numbers.times(student['compression'])})"
-        figures.append((numbers.size(student["size_bytes"]), "on disk", small))
+    if student.size_bytes is not None:
+        small = f"{numbers.count(student.parameters)} parameters"
+        if student.compression is not None:
+            small += f" (compression {numbers.times(student.compression)})"
+        figures.append((numbers.size(student.size_bytes), "on disk", small))
     other = verdict.twin(student, all_rows)
     if other is not None:
-        gain = student["score"] - other["score"]
+        gain = student.score - other.score
         sign = "+" if gain >= 0 else "−"
-        note = f"{numbers.score(metric, other['score'])} on labels only; {_sure(student, other)}"
+        note = f"{numbers.score(metric, other.score)} on labels only; {_sure(student, other)}"
         figures.append((f"{sign}{numbers.difference(metric, gain)}", "from distillation", note))
     return figures
 
 
-def _sure(student: Row, other: Row) -> str:
+def _sure(student: ReportRow, other: ReportRow) -> str:
     """In few words, whether the scores of a student and its twin differ."""
-    paired = student.get("against_undistilled")
-    if paired and paired["name"] == other["name"]:
+    paired = student.against_undistilled
+    if paired and paired["name"] == other.name:
         return verdict.judge(paired)
     says = {True: "intervals overlap", False: "intervals do not overlap", None: "no intervals"}
     return says[verdict.overlap(student, other)]
 
 
-def _scale(ranked: Sequence[Row]) -> tuple[float, float]:
+def _scale(ranked: Sequence[ReportRow]) -> tuple[float, float]:
     """The range of scores that the small interval strips in the table share."""
-    bounds = [bound for row in ranked for bound in (row["ci95"] or [row["score"]])]
+    bounds = [bound for row in ranked for bound in (row.ci95 or [row.score])]
     low, high = min(bounds), max(bounds)
-    floor = min(
-        [b for row in ranked if row["role"] != "baseline" for b in (row["ci95"] or [row["score"]])] or [low]
-    )
+    floor = min([b for row in ranked if row.role != "baseline" for b in (row.ci95 or [row.score])] or [low])
     low = max(low, floor - (high - floor))  # a baseline far below must not crowd the others
     pad = 0.04 * (high - low) or 0.01
     return low - pad, high + pad
 
 
-def _strip(low: float, high: float, row: Row) -> Markup:
+def _strip(low: float, high: float, row: ReportRow) -> Markup:
     """A small picture of a score and its interval on the table's common scale."""
 
     def at(value: float) -> float:
         return round(100 * min(max((value - low) / (high - low), 0.0), 1.0), 1)
 
-    start, end = (at(bound) for bound in row["ci95"] or [row["score"], row["score"]])
+    start, end = (at(bound) for bound in row.ci95 or [row.score, row.score])
     return Markup(  # noqa: S704 -- numbers only
         f'<svg class="strip" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
         f'<path d="M0 6H100"/><rect x="{start}" y="4" width="{max(end - start, 0.8):.1f}" height="4"/>'
-        f'<rect x="{at(row["score"]) - 0.9:.1f}" y="1" width="1.8" height="10"/></svg>'
+        f'<rect x="{at(row.score) - 0.9:.1f}" y="1" width="1.8" height="10"/></svg>'
     )
 
 
-def _disagreements(report: Mapping[str, Any], ranked: Sequence[Row]) -> list[dict[str, Any]]:
+def _disagreements(report: ReportDocument, ranked: Sequence[ReportRow]) -> list[dict[str, Any]]:
     """By student in the order of rank: name, how many there are, and the first few."""
-    by_name = report["disagreements"]
-    order = [row["name"] for row in ranked if by_name.get(row["name"])]
+    by_name = report.disagreements
+    order = [row.name for row in ranked if by_name.get(row.name)]
     order += [name for name in by_name if name not in order and by_name[name]]
     return [{"name": n, "total": len(by_name[n]), "examples": by_name[n][:MOST_EXAMPLES]} for n in order]
 
 
-def _thresholds(row: Row, labels: Sequence[str]) -> list[tuple[str, float]]:
+def _thresholds(row: ReportRow, labels: Sequence[str]) -> list[tuple[str, float]]:
     """Label and the probability from which a row's model gives it, where it has such."""
-    return list(zip(labels, row.get("thresholds") or (), strict=False))
+    return list(zip(labels, row.thresholds or (), strict=False))
 
 
 def _balance(counts: Mapping[str, Mapping[str, int]], *, is_ordered: bool) -> list[dict[str, Any]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from understudy.report.numbers import (
     clean,
@@ -21,45 +20,46 @@ from understudy.report.numbers import (
     whole,
 )
 from understudy.report.prose import CONVERGED, PAIRED, conditions, graphs, limits, machine_facts, reading
-from understudy.report.rows import Row, agreed, other_metrics, other_score, rank, with_steps
+from understudy.report.record import DataRecord, ReportDocument, ReportRow, StageRecord
+from understudy.report.rows import agreed, other_metrics, other_score, rank, with_steps
 from understudy.report.verdict import best, find_gains, find_gaps, give_verdict, name_gaps
 from understudy.report.wording import Wording, wording
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|])")
 
 
-def render_markdown(report: Mapping[str, Any]) -> str:
+def render_markdown(report: ReportDocument) -> str:
     """The whole report as Markdown, names and notes escaped."""
-    rows, words = report["rows"], wording(report["task"])
+    rows, words = report.rows, wording(report.task)
     verdict = give_verdict(report)
     sections = [
-        f"# {escape(report['name'])}",
+        f"# {escape(report.name)}",
         f"**{escape(verdict.headline)}**",
         escape(" ".join(verdict.details)),
         "## Ranking",
-        ranking(rows, report["task"]["metric"]),
+        ranking(rows, report.task.metric),
         "★ marks the Pareto front.",
         *_gains(rows),
         *_losses(rows, words),
         *training(rows),
         "## Data",
-        describe_data(report["data"], words),
+        describe_data(report.data, words),
         "## Cost",
         f"{escape(conditions(report))}",
         lines(map(escape, graphs(report))),
-        lines(f"{escape(name)}: {escape(value)}" for name, value in machine_facts(report["machine"])),
+        lines(f"{escape(name)}: {escape(value)}" for name, value in machine_facts(report.machine)),
         "## Stages",
-        _stages(report["stages"]),
+        _stages(report.stages),
         "## How to read it",
         lines(f"**{term}**: {meaning}" for term, meaning in reading(report)),
         "## Limits",
         lines(limits(report)),
-        f"Written by Understudy {escape(report['understudy_version'])}, {escape(moment(report['created']))}.",
+        f"Written by Understudy {escape(report.understudy_version)}, {escape(moment(report.created))}.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def escape(text: Any) -> str:
+def escape(text: object) -> str:
     """One line in which no character is read as Markdown or HTML."""
     line = _SPECIAL.sub(r"\\\1", clean(text))
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -76,7 +76,7 @@ def grid(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *body))
 
 
-def ranking(rows: Sequence[Row], metric: str) -> str:
+def ranking(rows: Sequence[ReportRow], metric: str) -> str:
     """The table of all rows, ranked."""
     others = other_metrics(rows)
     header = [
@@ -86,7 +86,7 @@ def ranking(rows: Sequence[Row], metric: str) -> str:
     return grid(header, (_cells(row, others) for row in rank(rows)))
 
 
-def describe_data(data: Mapping[str, Any], words: Wording) -> str:
+def describe_data(data: DataRecord, words: Wording) -> str:
     """Sizes of the splits, then what was dropped, then the notes."""
     facts = [
         f"{escape(data['name'])}: {words.gist}, from {escape(data['source'])}",
@@ -100,7 +100,7 @@ def describe_data(data: Mapping[str, Any], words: Wording) -> str:
     return f"{lines(facts)}\n\n{sizes}"
 
 
-def _gains(rows: Sequence[Row]) -> list[str]:
+def _gains(rows: Sequence[ReportRow]) -> list[str]:
     """A table of what each student gains on its undistilled twin and on the baseline."""
     body = [
         [
@@ -116,21 +116,21 @@ def _gains(rows: Sequence[Row]) -> list[str]:
     return ["## What distillation adds", grid(header, body), PAIRED] if body else []
 
 
-def _losses(rows: Sequence[Row], words: Wording) -> list[str]:
+def _losses(rows: Sequence[ReportRow], words: Wording) -> list[str]:
     if not words.has_labels:
         return []
     gaps = find_gaps(best(rows, "teacher"), best(rows, "student"))
     return ["## Where it loses", escape(name_gaps(gaps, words))]
 
 
-def training(rows: Sequence[Row]) -> list[str]:
+def training(rows: Sequence[ReportRow]) -> list[str]:
     """A table of steps and seconds, where steps were counted."""
     body = [
         [
-            escape(row["name"]),
-            whole(row.get("steps")),
-            whole(row.get("convergence_steps")),
-            stretch(row["train_seconds"]),
+            escape(row.name),
+            whole(row.steps),
+            whole(row.convergence_steps),
+            stretch(row.train_seconds),
         ]
         for row in with_steps(rank(rows))
     ]
@@ -138,25 +138,24 @@ def training(rows: Sequence[Row]) -> list[str]:
     return ["## Training", grid(header, body), CONVERGED] if body else []
 
 
-def _cells(row: Row, others: Sequence[str]) -> list[str]:
-    clock = row["latency_us"] or {}
+def _cells(row: ReportRow, others: Sequence[str]) -> list[str]:
     return [
-        escape(row["name"]),
-        row["role"],
-        score_with_interval(row["metric"], row["score"], row["ci95"]),
+        escape(row.name),
+        row.role,
+        score_with_interval(row.metric, row.score, row.ci95),
         *(other_score(row, name) for name in others),
-        percent(row["retention"]),
+        percent(row.retention),
         agreed(row),
-        count(row["parameters"]),
-        size(row["size_bytes"]),
-        duration(clock.get("p50")),
-        duration(clock.get("p95")),
-        times(row["speedup"]),
-        "★" if row["pareto"] else "",
+        count(row.parameters),
+        size(row.size_bytes),
+        duration(row.latency("p50")),
+        duration(row.latency("p95")),
+        times(row.speedup),
+        "★" if row.pareto else "",
     ]
 
 
-def _stages(stages: Sequence[Mapping[str, Any]]) -> str:
+def _stages(stages: Sequence[StageRecord]) -> str:
     if not stages:
         return "No stage was recorded."
     body = (

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 METRIC_NAMES: Mapping[str, str] = {
     "accuracy": "accuracy",
@@ -129,7 +129,7 @@ def stretch(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def moment(text: Any) -> str:
+def moment(text: object) -> str:
     """An ISO 8601 time to the minute, ``2026-11-20 08:00 UTC``; any other text as it is."""
     try:
         when = datetime.fromisoformat(str(text))
@@ -138,12 +138,12 @@ def moment(text: Any) -> str:
     return f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".strip()
 
 
-def clean(text: Any) -> str:
+def clean(text: object) -> str:
     """One line that every file and terminal can hold: no control characters, no lone surrogates."""
     return _SURROGATES.sub("\ufffd", _CONTROLS.sub(" ", str(text))).strip()
 
 
-def shorten(text: Any, width: int) -> str:
+def shorten(text: object, width: int) -> str:
     """At most ``width`` characters of a cleaned text; ``…`` stands for what was cut.
 
     >>> shorten("a very long label", 7)

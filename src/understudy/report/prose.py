@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from understudy.report.numbers import clean, heading, metric_name
-from understudy.report.verdict import UNJUDGED, is_judged_by_teacher
+from understudy.report.record import MachineRecord, ReportDocument
+from understudy.report.verdict import UNJUDGED
 from understudy.report.wording import wording
 
 PAIRED = (
@@ -30,11 +30,11 @@ METRICS: Mapping[str, str] = {
 """What a metric is, by name."""
 
 
-def reading(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+def reading(report: ReportDocument) -> list[tuple[str, str]]:
     """Term and explanation, in the order of the table's columns."""
-    words = wording(report["task"])
+    words = wording(report.task)
     items = words.items
-    metric = report["task"]["metric"]
+    metric = report.task.metric
     meaning = METRICS[metric].format(rows=words.rows, labels=words.labels, items=items)
     return [
         (heading(metric_name(metric)), meaning),
@@ -61,15 +61,15 @@ def reading(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def limits(report: Mapping[str, Any]) -> list[str]:
+def limits(report: ReportDocument) -> list[str]:
     """What the numbers do not say."""
-    words = wording(report["task"])
+    words = wording(report.task)
     said = [
         f"The scores hold for {words.items} like those of the test split, and for no others.",
         "What is within noise is not proven equal: this test split cannot tell, a larger one might.",
         "Latencies and sizes hold for the machine named here. Ratios travel better than absolute numbers.",
     ]
-    if is_judged_by_teacher(report):
+    if report.is_judged_by_teacher:
         said.insert(0, UNJUDGED)
     if words.has_confidence:
         said.append(
@@ -78,10 +78,10 @@ def limits(report: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def conditions(report: Mapping[str, Any]) -> str:
+def conditions(report: ReportDocument) -> str:
     """One sentence on how cost was measured: CPU, threads, batch, what the clock includes."""
-    machine, item = report["machine"], wording(report["task"]).item
-    threads = sorted({row["threads"] for row in report["rows"] if row["threads"] is not None})
+    machine, item = report.machine, wording(report.task).item
+    threads = sorted({row.threads for row in report.rows if row.threads is not None})
     threads = threads or [machine["threads"]]
     said = " or ".join(map(str, threads))
     plural = "" if threads == [1] else "s"
@@ -91,13 +91,13 @@ def conditions(report: Mapping[str, Any]) -> str:
     )
 
 
-def graphs(report: Mapping[str, Any]) -> list[str]:
+def graphs(report: ReportDocument) -> list[str]:
     """What was decided about the graphs of those models for which int8 was asked for."""
-    rows = report["rows"]
-    return [f"{clean(row['name'])}: {clean(row['quantisation'])}." for row in rows if row.get("quantisation")]
+    rows = report.rows
+    return [f"{clean(row.name)}: {clean(row.quantisation)}." for row in rows if row.quantisation]
 
 
-def machine_facts(machine: Mapping[str, Any]) -> list[tuple[str, str]]:
+def machine_facts(machine: MachineRecord) -> list[tuple[str, str]]:
     """Name and value of what describes the machine, versions of absent packages left out."""
     memory = machine["memory_gib"]
     facts = [

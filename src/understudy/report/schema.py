@@ -9,7 +9,7 @@ from typing import Any
 from understudy.core.task import Task
 from understudy.errors import UnderstudyError, nearest
 from understudy.report.numbers import clean
-from understudy.report.rows import ROLES
+from understudy.report.record import ROLES
 
 SCHEMA = 1
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from understudy.core.task import Task
 from understudy.report.numbers import (
     clean,
     difference,
@@ -19,7 +19,14 @@ from understudy.report.numbers import (
     unit,
     whole,
 )
-from understudy.report.rows import Row, latency
+from understudy.report.record import (
+    ComparisonRecord,
+    DataRecord,
+    ReportDocument,
+    ReportRow,
+    is_judged_by_teacher,
+)
+from understudy.report.rows import latency
 from understudy.report.wording import Wording, wording
 
 
@@ -95,72 +102,69 @@ UNJUDGED = (
 """What a report without gold labels has to say before anything else."""
 
 
-def give_verdict(report: Mapping[str, Any]) -> Verdict:
+def give_verdict(report: ReportDocument) -> Verdict:
     """Judge the best student against its teacher, its undistilled twin, and the best baseline."""
-    rows = report["rows"]
+    rows = report.rows
     student = best(rows, "student")
     if student is None:
         return Verdict("No student has been evaluated yet.", ())
-    if is_judged_by_teacher(report):
+    if report.is_judged_by_teacher:
         return Verdict(_on_agreement(student, report), (UNJUDGED, *filter(None, [_on_faster(student, rows)])))
+
+    teacher, baseline = best(rows, "teacher"), best(rows, "baseline")
+    headline, warning = _headline(student, teacher), _on_poor_teacher(student, teacher, baseline)
     sentences = [
-        _on_teacher(student, best(rows, "teacher")),
+        headline if warning else _on_weak_teacher(teacher, baseline),
+        _on_teacher(student, teacher),
         _on_twin(student, twin(student, rows)),
-        _on_baseline(student, best(rows, "baseline")),
+        _on_baseline(student, baseline),
         _on_faster(student, rows),
         _on_choice(student, rows),
-        on_test(report),
+        on_test(report.task, report.data),
     ]
-    return Verdict(_headline(student, best(rows, "teacher")), tuple(filter(None, sentences)))
+    return Verdict(warning or headline, tuple(filter(None, sentences)))
 
 
-def is_judged_by_teacher(facts: Mapping[str, Any]) -> bool:
-    """Whether the labels of dev and test are the teacher's own answers, of a document that has ``data``."""
-    return bool(facts["data"].get("labels_from") == "the teacher")
-
-
-def best(rows: Sequence[Row], role: str) -> Row | None:
+def best(rows: Sequence[ReportRow], role: str) -> ReportRow | None:
     """The row of a role that was best on dev, of equal ones the fastest; ``None``: there is none.
 
     Test chooses nothing, for the best of several scores on test promises too much. Where a row says nothing
     of dev, the highest score has to do.
     """
-    chosen = [row for row in rows if row["role"] == role]
-    known = all(row["curve"] for row in chosen)
-    return max(
-        chosen, key=lambda row: (dev_score(row) if known else row["score"], -latency(row)), default=None
-    )
+    chosen = [row for row in rows if row.role == role]
+    known = all(row.curve for row in chosen)
+    return max(chosen, key=lambda row: (dev_score(row) if known else row.score, -latency(row)), default=None)
 
 
-def dev_score(row: Row) -> float:
+def dev_score(row: ReportRow) -> float:
     """The score on dev of the epoch that was kept, of a row with a training curve."""
-    return max(float(epoch["dev_score"]) for epoch in row["curve"])
+    return max(float(epoch["dev_score"]) for epoch in row.curve)
 
 
-def twin(student: Row, rows: Sequence[Row]) -> Row | None:
+def twin(student: ReportRow, rows: Sequence[ReportRow]) -> ReportRow | None:
     """The same architecture trained on labels only: an undistilled row.
 
     Its name is, or begins with, the student's name (``cbow.v1``, ``cbow.v1 labels only``); failing that, it
     is the only undistilled row with the same number of parameters. ``None``: there is no such row.
     """
-    undistilled = [row for row in rows if row["role"] == "undistilled"]
-    name = str(student["name"])
+    undistilled = [row for row in rows if row.role == "undistilled"]
+    name = str(student.name)
     for row in undistilled:
-        head, rest = str(row["name"])[: len(name)], str(row["name"])[len(name) :]
+        head, rest = str(row.name)[: len(name)], str(row.name)[len(name) :]
         if head == name and not rest[:1].isalnum():
             return row
-    same = [row for row in undistilled if row["parameters"] and row["parameters"] == student["parameters"]]
+    same = [row for row in undistilled if row.parameters and row.parameters == student.parameters]
     return same[0] if len(same) == 1 else None
 
 
-def overlap(row: Row, other: Row) -> bool | None:
+def overlap(row: ReportRow, other: ReportRow) -> bool | None:
     """Whether the 95 % intervals of two scores overlap; ``None`` where one has no interval."""
-    if not row["ci95"] or not other["ci95"]:
+    if not row.ci95 or not other.ci95:
         return None
-    return bool(row["ci95"][0] <= other["ci95"][1] and other["ci95"][0] <= row["ci95"][1])
+    return bool(row.ci95[0] <= other.ci95[1] and other.ci95[0] <= row.ci95[1])
 
 
-def judge(paired: Mapping[str, Any]) -> str:
+def judge(paired: ComparisonRecord) -> str:
     """A paired comparison in two words: ``clearly better``, ``clearly worse`` or ``within noise``.
 
     It is clear where the 95 % interval of the difference leaves out 0.
@@ -169,43 +173,43 @@ def judge(paired: Mapping[str, Any]) -> str:
     return "clearly better" if low > 0 else "clearly worse" if high < 0 else "within noise"
 
 
-def span(metric: str, paired: Mapping[str, Any]) -> str:
+def span(metric: str, paired: ComparisonRecord) -> str:
     """The interval of a paired comparison: ``+3.1 to +9.0``."""
     low, high = (signed(metric, bound) for bound in paired["interval"])
     return f"{low} to {high}"
 
 
-def find_gains(rows: Sequence[Row]) -> list[Gain]:
+def find_gains(rows: Sequence[ReportRow]) -> list[Gain]:
     """What each student gains on its undistilled twin and on the baseline, where they were compared."""
     return [
         Gain(
-            student=str(row["name"]),
+            student=str(row.name),
             role=role,
             other=str(paired["name"]),
-            difference=signed(row["metric"], paired["difference"]) + unit(row["metric"]),
-            interval=span(row["metric"], paired),
+            difference=signed(row.metric, paired["difference"]) + unit(row.metric),
+            interval=span(row.metric, paired),
             verdict=judge(paired),
         )
         for row in rows
-        if row["role"] == "student"
+        if row.role == "student"
         for role in ("undistilled", "baseline")
-        if (paired := row.get(f"against_{role}"))
+        if (paired := row.against(role))
     ]
 
 
-def find_gaps(teacher: Row | None, student: Row | None) -> list[Gap]:
+def find_gaps(teacher: ReportRow | None, student: ReportRow | None) -> list[Gap]:
     """The labels on which both have an F1, from the student's biggest loss to its biggest gain."""
     if teacher is None or student is None:
         return []
-    ours, theirs = student["per_label_f1"] or {}, teacher["per_label_f1"] or {}
+    ours, theirs = student.per_label_f1 or {}, teacher.per_label_f1 or {}
     gaps = [Gap(label, theirs[label], ours[label]) for label in theirs if label in ours]
     return sorted(gaps, key=lambda gap: -gap.loss)
 
 
-def find_confusions(row: Row | None, labels: Sequence[str], limit: int = 8) -> list[Confusion]:
+def find_confusions(row: ReportRow | None, labels: Sequence[str], limit: int = 8) -> list[Confusion]:
     """The most frequent wrong answers, the most frequent first."""
     found = []
-    for gold, counts in enumerate((row or {}).get("confusion") or []):
+    for gold, counts in enumerate((row.confusion if row else None) or []):
         total = sum(counts)
         found += [
             Confusion(labels[gold], labels[answer], count, count / total)
@@ -215,33 +219,69 @@ def find_confusions(row: Row | None, labels: Sequence[str], limit: int = 8) -> l
     return sorted(found, key=lambda item: (-item.count, -item.share))[:limit]
 
 
-def _on_choice(student: Row, rows: Sequence[Row]) -> str:
+def _on_choice(student: ReportRow, rows: Sequence[ReportRow]) -> str:
     """Why this student is the one that the verdict is about, where there are several."""
-    others = sum(row["role"] == "student" for row in rows) - 1
-    if not others or not student["curve"]:
+    others = sum(row.role == "student" for row in rows) - 1
+    if not others or not student.curve:
         return ""
     best_of = f"the best of {others + 1} students" if others > 1 else "the better of two students"
-    name, scored = shorten(student["name"], 60), score(student["metric"], dev_score(student))
+    name, scored = shorten(student.name, 60), score(student.metric, dev_score(student))
     return f"{name} is {best_of} on dev ({scored}); test chose nothing."
 
 
-def _headline(student: Row, teacher: Row | None) -> str:
-    name, metric = shorten(student["name"], 60), metric_name(student["metric"])
-    if student["retention"] is None:
-        scored = score_with_interval(student["metric"], student["score"], student["ci95"])
+def _headline(student: ReportRow, teacher: ReportRow | None) -> str:
+    name, metric = shorten(student.name, 60), metric_name(student.metric)
+    if student.retention is None:
+        scored = score_with_interval(student.metric, student.score, student.ci95)
         return f"{name} reaches {scored} {metric}."
-    parts = [f"{name} {_kept(student['retention'])} the teacher's {metric}"]
-    if teacher is not None and teacher["size_bytes"] and student["size_bytes"]:
-        parts.append(_sized(teacher["size_bytes"] / student["size_bytes"]))
+    parts = [f"{name} {_kept(student.retention)} the teacher's {metric}"]
+    if teacher is not None and teacher.size_bytes and student.size_bytes:
+        parts.append(_sized(teacher.size_bytes / student.size_bytes))
     sentence = " ".join(parts)
-    return f"{sentence} and {_paced(student['speedup'])}." if student["speedup"] else f"{sentence}."
+    return f"{sentence} and {_paced(student.speedup)}." if student.speedup else f"{sentence}."
 
 
-def _on_agreement(student: Row, report: Mapping[str, Any]) -> str:
-    words = wording(report["task"])
-    shown = f"{100 * (student['agreement'] or 0.0):.1f} %"
-    number = whole(report["data"]["sizes"].get("test"))
-    name = shorten(student["name"], 60)
+def _on_poor_teacher(student: ReportRow, teacher: ReportRow | None, baseline: ReportRow | None) -> str:
+    """That the teacher is the problem, where the baseline or its own student is clearly better than it."""
+    if teacher is None:
+        return ""
+    named = ((baseline, "the baseline "), (student, "its own student "))
+    better = [
+        f"{called}{shorten(row.name, 60)} ({score(row.metric, row.score)})"
+        for row, called in named
+        if row is not None and _is_clearly_better(row, teacher)
+    ]
+    if not better:
+        return ""
+    return (
+        f"The teacher is the problem: its {score(teacher.metric, teacher.score)} "
+        f"{metric_name(teacher.metric)} is clearly below {' and '.join(better)}. Fine-tune it longer, or "
+        "choose another teacher, before you judge a student."
+    )
+
+
+def _on_weak_teacher(teacher: ReportRow | None, baseline: ReportRow | None) -> str:
+    """That a teacher which does not beat the baseline has little to teach."""
+    if teacher is None or baseline is None or teacher.score > baseline.score:
+        return ""
+    return (
+        f"The teacher scores {score(teacher.metric, teacher.score)}, no more than the baseline "
+        f"{shorten(baseline.name, 60)} ({score(baseline.metric, baseline.score)}): it has little to teach."
+    )
+
+
+def _is_clearly_better(row: ReportRow, teacher: ReportRow) -> bool:
+    paired = row.against_teacher
+    if paired and paired["name"] == teacher.name:
+        return judge(paired) == "clearly better"
+    return row.score > teacher.score and overlap(row, teacher) is False
+
+
+def _on_agreement(student: ReportRow, report: ReportDocument) -> str:
+    words = wording(report.task)
+    shown = f"{100 * (student.agreement or 0.0):.1f} %"
+    number = whole(report.data["sizes"].get("test"))
+    name = shorten(student.name, 60)
     return f"{name} agrees with its teacher on {shown} of {number} test {words.items} that it has never seen."
 
 
@@ -264,20 +304,20 @@ def _paced(speedup: float) -> str:
     return "answers about as fast" if speedup < 1.2 else f"answers {ratio_digits(speedup)} times faster"
 
 
-def _on_teacher(student: Row, teacher: Row | None) -> str:
+def _on_teacher(student: ReportRow, teacher: ReportRow | None) -> str:
     if teacher is None:
         return ""
-    gap = student["score"] - teacher["score"]
+    gap = student.score - teacher.score
     side = "above" if gap >= 0 else "below"
-    text = f"Its score is {difference(student['metric'], gap)} {side} the teacher's"
+    text = f"Its score is {difference(student.metric, gap)} {side} the teacher's"
     return f"{text}, {_judged(student, teacher)}."
 
 
-def _on_twin(student: Row, other: Row | None) -> str:
+def _on_twin(student: ReportRow, other: ReportRow | None) -> str:
     if other is None:
         return ""
-    gain = student["score"] - other["score"]
-    points = difference(student["metric"], gain)
+    gain = student.score - other.score
+    points = difference(student.metric, gain)
     did = (
         "added nothing over"
         if gain == 0
@@ -288,23 +328,23 @@ def _on_twin(student: Row, other: Row | None) -> str:
     return f"Distillation {did} the same architecture trained on labels only, {_judged(student, other)}."
 
 
-def _on_baseline(student: Row, baseline: Row | None) -> str:
+def _on_baseline(student: ReportRow, baseline: ReportRow | None) -> str:
     if baseline is None:
         return ""
-    gap = student["score"] - baseline["score"]
+    gap = student.score - baseline.score
     side = "above" if gap >= 0 else "below"
-    name = shorten(baseline["name"], 60)
-    text = f"It scores {difference(student['metric'], gap)} {side} the baseline {name}"
+    name = shorten(baseline.name, 60)
+    text = f"It scores {difference(student.metric, gap)} {side} the baseline {name}"
     return f"{text}, {_judged(student, baseline)}."
 
 
-def _judged(row: Row, other: Row) -> str:
+def _judged(row: ReportRow, other: ReportRow) -> str:
     """Whether the difference of two scores is one: by their paired comparison, or by their intervals."""
-    paired = row.get(f"against_{other['role']}")
-    if paired and paired["name"] == other["name"]:
-        interval = f"the 95 % interval of the difference is {span(row['metric'], paired)}"
+    paired = row.against(other.role)
+    if paired and paired["name"] == other.name:
+        interval = f"the 95 % interval of the difference is {span(row.metric, paired)}"
         return f"which is {judge(paired)} ({interval})"
-    shared, gap = overlap(row, other), row["score"] - other["score"]
+    shared, gap = overlap(row, other), row.score - other.score
     if shared is None:
         return "without intervals to judge the difference by"
     if shared:
@@ -312,27 +352,27 @@ def _judged(row: Row, other: Row) -> str:
     return f"which is clearly {'worse' if gap < 0 else 'better'} (the 95 % intervals do not overlap)"
 
 
-def _on_faster(student: Row, rows: Sequence[Row]) -> str:
+def _on_faster(student: ReportRow, rows: Sequence[ReportRow]) -> str:
     """A sentence on the fastest student on the front, where it is another one."""
-    front = [row for row in rows if row["role"] == "student" and row["pareto"]]
+    front = [row for row in rows if row.role == "student" and row.pareto]
     fastest = min(front, key=latency, default=student)
     if not latency(fastest) < latency(student) / 1.2:
         return ""
-    name = shorten(fastest["name"], 60)
-    scored = score_with_interval(fastest["metric"], fastest["score"], fastest["ci95"])
+    name = shorten(fastest.name, 60)
+    scored = score_with_interval(fastest.metric, fastest.score, fastest.ci95)
     if math.isinf(latency(student)):
         return f"Where speed counts most: {name} scores {scored}."
     faster = ratio_digits(latency(student) / latency(fastest))
     return f"Where speed counts most, {name} is {faster} times faster still and scores {scored}."
 
 
-def on_test(facts: Mapping[str, Any]) -> str:
-    """A sentence on what was measured with, from a document that has ``data`` and ``task``."""
-    number = facts["data"]["sizes"].get("test")
+def on_test(task: Task, data: DataRecord) -> str:
+    """A sentence on the test split, that the scores were measured on."""
+    number = data["sizes"].get("test")
     if not number:
         return ""
-    items = wording(facts["task"]).items
-    by = ", labelled by the teacher" if is_judged_by_teacher(facts) else ""
+    items = wording(task).items
+    by = ", labelled by the teacher" if is_judged_by_teacher(data) else ""
     return f"Scores are measured on {whole(number)} test {items} that no training step has seen{by}."
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from understudy.core.task import Task
 from understudy.evaluation.metrics import classes
 from understudy.report.numbers import whole
-from understudy.report.rows import Row
+from understudy.report.record import ReportRow
 
 _NAMES = {"pair": "classification of pairs", "multilabel": "multilabel classification"}
 
@@ -56,30 +55,29 @@ class Wording:
         return "kinds of span" if self.label == "kind of span" else f"{self.label}s"
 
 
-def wording(task: Mapping[str, Any]) -> Wording:
-    """The words for a task in the form of `Task.to_dict`."""
-    known = Task.from_dict(task)
-    item = "sentence" if known.kind == "tagging" else "pair" if known.texts == 2 else "text"
-    row = "word" if known.kind == "tagging" else item
-    label = "kind of span" if known.has_spans else "tag" if known.kind == "tagging" else "label"
-    plain = known.kind == "regression"
+def wording(task: Task) -> Wording:
+    """The words for a task."""
+    item = "sentence" if task.kind == "tagging" else "pair" if task.texts == 2 else "text"
+    row = "word" if task.kind == "tagging" else item
+    label = "kind of span" if task.has_spans else "tag" if task.kind == "tagging" else "label"
+    plain = task.kind == "regression"
     counted = "range of values" if plain else "tag" if row == "word" else "label"
     return Wording(
         item=item,
         row=row,
         label=label,
-        gist=_gist(known, "kinds of span" if known.has_spans else f"{label}s"),
-        agreement=_agreement(known, row),
+        gist=_gist(task, "kinds of span" if task.has_spans else f"{label}s"),
+        agreement=_agreement(task, row),
         balance=f"{row.capitalize()}s by {counted}",
         has_labels=not plain,
-        has_confusion=known.is_exclusive,
-        has_confidence=known.is_binned or not plain,
+        has_confusion=task.is_exclusive,
+        has_confidence=task.is_binned or not plain,
     )
 
 
-def labels_of(rows: Sequence[Row]) -> list[str]:
+def labels_of(rows: Sequence[ReportRow]) -> list[str]:
     """The labels, or kinds of span, by which the rows have an F1, in the order of the first row that has."""
-    return list(dict.fromkeys(label for row in rows for label in row["per_label_f1"] or {}))
+    return list(dict.fromkeys(label for row in rows for label in row.per_label_f1 or {}))
 
 
 def _gist(task: Task, labels: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from understudy.core.manifest import write_bytes
 from understudy.report.html import render_html
 from understudy.report.markdown import render_markdown
+from understudy.report.record import ReportDocument
 from understudy.report.schema import check_report
 
 
@@ -43,6 +44,7 @@ def write_report(report: Mapping[str, Any], folder: Path) -> ReportPaths:
     # In JSON a lone surrogate is written as its escape; elsewhere it becomes a question mark.
     numbers = json.dumps(report, ensure_ascii=False, indent=2) + "\n"
     write_bytes(paths.json, numbers.encode("utf-8", "backslashreplace"))
-    write_bytes(paths.markdown, render_markdown(report).encode("utf-8", "replace"))
-    write_bytes(paths.html, render_html(report).encode("utf-8", "replace"))
+    document = ReportDocument.from_dict(report)
+    write_bytes(paths.markdown, render_markdown(document).encode("utf-8", "replace"))
+    write_bytes(paths.html, render_html(document).encode("utf-8", "replace"))
     return paths

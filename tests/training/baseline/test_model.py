@@ -81,7 +81,9 @@ def test_save_and_load_are_inverse(fitted, tmp_path):
     fitted.save(tmp_path / "saved", {"note": "kept"})
     loaded = load_baseline(tmp_path / "saved")
     items, _ = items_of(fitted.task, 40, seed=5)
-    assert np.array_equal(loaded.logits(items), fitted.logits(items))
+    # Loaded weights lie elsewhere in memory, so sums may differ in the last bit.
+    np.testing.assert_allclose(loaded.logits(items), fitted.logits(items), atol=1e-6)
+    assert np.array_equal(loaded.weight, fitted.weight)
     assert (loaded.task, loaded.strength) == (fitted.task, fitted.strength)
     assert loaded.features.terms == fitted.features.terms
     assert loaded.parameters == fitted.parameters

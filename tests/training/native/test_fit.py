@@ -91,6 +91,7 @@ def test_the_student_has_the_weights_of_its_best_epoch():
 def test_the_same_seed_gives_the_same_student():
     texts, _ = corpus(50, 3)
     one, same, other = (train(seed=seed).student.logits(texts) for seed in (0, 0, 1))
+    # exact: the same seed, shapes and machine
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
 
@@ -167,7 +168,10 @@ def test_a_killed_training_goes_on_and_ends_the_same(name, tmp_path):
     assert ears.epochs == 6
     assert [e.dev_loss for e in again.curve] == [e.dev_loss for e in whole.curve]
     texts, _ = corpus(50, 3)
-    np.testing.assert_array_equal(again.student.logits(texts), whole.student.logits(texts))
+    kept = whole.student.module.state_dict()
+    assert all((kept[key] == value).all() for key, value in again.student.module.state_dict().items())
+    # The weights are equal; loaded ones lie elsewhere in memory, so sums may differ in the last bit.
+    np.testing.assert_allclose(again.student.logits(texts), whole.student.logits(texts), atol=1e-6)
 
 
 def test_another_training_does_not_go_on_from_a_checkpoint(tmp_path):

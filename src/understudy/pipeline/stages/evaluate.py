@@ -23,6 +23,7 @@ from understudy.pipeline.isolated_timing import measure_apart
 from understudy.pipeline.predictors import PredictorSpec, open_predictor
 from understudy.pipeline.run import Run
 from understudy.pipeline.stage_cache import StageCache
+from understudy.report.record import BinRecord, CalibrationRecord, ComparisonRecord, ReportRow
 from understudy.report.rows import pareto
 from understudy.runtime.layout import Layout
 
@@ -32,10 +33,18 @@ THREADS = 1
 EVALUATION = "evaluation.json"
 
 COSTS = (
-    "parameters", "size_bytes", "latency_us", "throughput_per_s", "throughput_range", "threads",
+    "parameters", "size_bytes", "latency_us", "call_us", "throughput_per_s", "throughput_range", "threads",
     "peak_memory_bytes",
 )  # fmt: skip
 """What is measured of a predictor's cost; ``None`` where it is not."""
+
+JUDGED = (
+    "metric", "score", "ci95", "metrics", "macro_f1", "macro_f1_ci95", "agreement", "confusion",
+)  # fmt: skip
+"""What a row says of a predictor's answers, by the names of `Quality`."""
+
+TRAINED = ("curve", "start", "steps", "convergence_steps")
+"""What a row says of a training, by the names of ``student.json``."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +52,13 @@ class ReportEntry:
     """A predictor that stands in the report.
 
     Attributes:
-        name: as shown.
-        role: ``teacher``, ``student``, ``undistilled`` or ``baseline``.
-        order: how to open it.
-        key: changes when its answers may change.
-        trained: folder with its training curve and seconds, where there is one.
-        timed: how to open it for its cost, where ``order`` opens answers that were kept; ``None`` then
-            measures nothing.
+        name: Name as shown.
+        role: One of `understudy.report.record.ROLES`.
+        order: How to open it.
+        key: Changes when its answers may change.
+        trained: Folder with its training curve and seconds, where there is one.
+        timed: How to open it for its cost, where ``order`` opens answers that were kept; with ``None``,
+            nothing is measured.
     """
 
     name: str
@@ -74,21 +83,14 @@ def assess_entries(
     def work(about: dict[str, Any]) -> None:
         answers = [_answers(entry, dataset, folder.parent / "answers", stages) for entry in entries]
         judged = [_judge(dataset, each, answers[0], seed) for each in answers]
-        costs = []
-        with stages.progress.bar("timing", len(entries), "predictors") as advance:
-            for entry in entries:
-                costs.append(_cost(entry, dataset))
-                advance(1)
-        rows = [_row(*parts) for parts in zip(entries, judged, costs, strict=True)]
-        for row, each in zip(rows, answers, strict=True):
-            row["thresholds"] = each.task.thresholds and list(each.task.thresholds)
-        _relate(rows)
-        if not len(dataset.train):  # the teacher's own answers are the labels: there is nothing to retain
-            for row in rows:
-                row["retention"] = None
-        _compare(rows, answers, dataset, seed)
-        found = {
-            "rows": rows,
+        costs = _costs(entries, dataset, stages)
+
+        rows = [_row(*parts) for parts in zip(entries, answers, judged, costs, strict=True)]
+        rows = _related(rows, is_retention_known=len(dataset.train) > 0)
+        rows = _compared(rows, answers, dataset, seed)
+
+        evaluation = {
+            "rows": [row.to_dict() for row in rows],
             "disagreements": {
                 entry.name: [asdict(item) for item in quality.disagreements]
                 for entry, quality in zip(entries, judged, strict=True)
@@ -98,7 +100,7 @@ def assess_entries(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         with publish(folder, about) as aside:
-            (aside / EVALUATION).write_text(json.dumps(found), encoding="utf-8")
+            (aside / EVALUATION).write_text(json.dumps(evaluation), encoding="utf-8")
 
     stages.run("evaluate", folder, inputs, work)
 
@@ -112,12 +114,13 @@ class TestAnswers:
 
 
 def _answers(entry: ReportEntry, dataset: Dataset, folder: Path, stages: StageCache) -> TestAnswers:
-    """What a predictor says of the test split; kept, so that adding a student to a run asks nobody twice.
+    """A predictor's answers to the test split; kept, so that a run with one more student asks nobody twice.
 
-    In multilabel the thresholds of a predictor that has none of its own are tuned on dev.
+    In multilabel, the thresholds of a predictor that has none of its own are tuned on dev.
     """
     place = folder / digest([entry.role, entry.name])[:16]
     wanted = digest([entry.key, dataset.task.to_dict(), list(dataset.test.texts)])
+
     if not stages.is_current(f"answers of {entry.name}", place, wanted):
         predictor = open_predictor(entry.order, dataset.task).predictor
         task = predictor.task
@@ -127,6 +130,7 @@ def _answers(entry: ReportEntry, dataset: Dataset, folder: Path, stages: StageCa
         with publish(place, {"inputs": wanted, "name": entry.name}) as aside:
             np.save(aside / "logits.npy", logits)
             write_json(aside / "task.json", task.to_dict())
+
     kept: FloatArray = np.load(place / "logits.npy", allow_pickle=False)
     own = Task.from_dict(read_json(place / "task.json"))
     return TestAnswers(replace(dataset.task, thresholds=own.thresholds), kept)
@@ -145,28 +149,31 @@ def _judge(dataset: Dataset, given: TestAnswers, teacher: TestAnswers, seed: int
     )
 
 
-def _row(entry: ReportEntry, quality: Quality, cost: Mapping[str, Any]) -> dict[str, Any]:
-    judged = quality.to_dict()
-    taken = ("metric", "score", "ci95", "metrics", "macro_f1", "macro_f1_ci95", "agreement", "confusion")
-    return {
-        "name": entry.name,
-        "role": entry.role,
-        "student": entry.name.removesuffix(" (labels only)"),
-        **{key: judged[key] for key in taken},
-        **{key: cost[key] for key in COSTS},
-        "per_label_f1": judged["per_label"],
-        "calibration": _calibration(judged["calibration"]),
-        **_training(entry),
-        **_quantisation(entry.order),
-    }
+def _row(entry: ReportEntry, answers: TestAnswers, quality: Quality, cost: Mapping[str, object]) -> ReportRow:
+    """A predictor's row, but for what relates it to others."""
+    judged, thresholds = quality.to_dict(), answers.task.thresholds
+    return ReportRow.from_dict(
+        {
+            "name": entry.name,
+            "role": entry.role,
+            "student": entry.name.removesuffix(" (labels only)"),
+            **{key: judged[key] for key in JUDGED},
+            **{key: cost[key] for key in COSTS},
+            "per_label_f1": judged["per_label"],
+            "calibration": _calibration(quality),
+            **_training(entry),
+            "quantisation": _quantisation(entry.order),
+            "thresholds": thresholds and list(thresholds),
+        }
+    )
 
 
-def _quantisation(order: PredictorSpec) -> dict[str, str]:
+def _quantisation(order: PredictorSpec) -> str | None:
     """What was decided about the bits of an exported student, where fewer were asked for."""
     if order.kind != "student":
-        return {}
+        return None
     is_asked, why = _decided(read_json(Layout(Path(order.location)).config))
-    return {"quantisation": why} if is_asked else {}
+    return why if is_asked else None
 
 
 def _decided(config: Mapping[str, Any]) -> tuple[bool, str]:
@@ -176,66 +183,110 @@ def _decided(config: Mapping[str, Any]) -> tuple[bool, str]:
     return graph["wanted"] != "none" or bool(reasons[1]), "; ".join(filter(None, reasons))
 
 
-def _cost(entry: ReportEntry, dataset: Dataset) -> Mapping[str, Any]:
+def _costs(
+    entries: Sequence[ReportEntry], dataset: Dataset, stages: StageCache
+) -> list[Mapping[str, object]]:
+    """What each predictor costs, by the names of `COSTS`."""
+    costs = []
+    with stages.progress.bar("timing", len(entries), "predictors") as advance:
+        for entry in entries:
+            costs.append(_cost(entry, dataset))
+            advance(1)
+    return costs
+
+
+def _cost(entry: ReportEntry, dataset: Dataset) -> Mapping[str, object]:
     order = entry.timed if entry.order.kind == "store" else entry.order
-    if order is None:
-        return dict.fromkeys(COSTS)  # what was kept or bought says nothing of the time that it took
+    if order is None:  # the time that kept or bought answers took is not known
+        return dict.fromkeys(COSTS)
     return measure_apart(order, dataset.task, dataset.test.texts, threads=THREADS)
 
 
-def _calibration(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if found is None:
+def _calibration(quality: Quality) -> CalibrationRecord | None:
+    if quality.calibration is None:
         return None
-    bins = [{"confidence": c, "accuracy": accuracy, "count": texts} for c, accuracy, texts in found["bins"]]
-    return {"ece": found["ece"], "bins": bins}
+    bins = [
+        BinRecord(confidence=confidence, accuracy=accuracy, count=answers)
+        for confidence, accuracy, answers in quality.calibration.bins
+    ]
+    return CalibrationRecord(ece=quality.calibration.ece, bins=bins)
 
 
-def _training(entry: ReportEntry) -> dict[str, Any]:
+def _training(entry: ReportEntry) -> dict[str, object]:
+    """What the folder of a student, or of a teacher that was fine-tuned here, says of its training."""
     if entry.trained is None or not entry.trained.is_dir():
-        return {"curve": [], "train_seconds": None}
-    names = ("student.json", "finetuning.json")
-    found = [entry.trained / name for name in names if (entry.trained / name).is_file()]
-    facts = read_json(found[0])
+        return {}
+    files = [entry.trained / name for name in ("student.json", "finetuning.json")]
+    facts = read_json(next(file for file in files if file.is_file()))
+    known = {**facts, **facts.get("facts", {})}
     return {
-        "curve": facts.get("curve", []),
         "train_seconds": facts.get("seconds"),
-        **facts.get("facts", {}),
+        **{key: known[key] for key in TRAINED if key in known},
     }
 
 
-def _compare(rows: list[dict[str, Any]], answers: Sequence[TestAnswers], dataset: Dataset, seed: int) -> None:
-    """Add to each student how it differs from its undistilled twin and from the baseline."""
+def _related(rows: Sequence[ReportRow], *, is_retention_known: bool) -> list[ReportRow]:
+    """Rows with what relates each to the teacher, which is the first, and to all others.
+
+    Args:
+        rows: The teacher's row, then the others.
+        is_retention_known: Whether the teacher was scored on gold labels. On its own answers as labels,
+            there is nothing to retain.
+    """
+    teacher, *others = (
+        replace(row, pareto=is_front) for row, is_front in zip(rows, pareto(rows), strict=True)
+    )
+    return [
+        teacher,
+        *(
+            replace(
+                row,
+                retention=_retention(row.score, teacher.score) if is_retention_known else None,
+                speedup=_ratio(teacher.latency("p50"), row.latency("p50")),
+                compression=_ratio(teacher.parameters, row.parameters),
+            )
+            for row in others
+        ),
+    ]
+
+
+def _ratio(teacher: float | None, own: float | None) -> float | None:
+    """The teacher's number divided by a row's own; ``None`` where one of them is not known."""
+    return teacher / own if teacher and own else None
+
+
+def _compared(
+    rows: Sequence[ReportRow], answers: Sequence[TestAnswers], dataset: Dataset, seed: int
+) -> list[ReportRow]:
+    """Rows in which each student says how it differs from the teacher, its undistilled twin, the baseline."""
     decided = [each.task.decisions(each.logits) for each in answers]
+    lengths = dataset.task.rows(dataset.test.texts)
 
-    def place(role: str, name: str | None = None) -> int | None:
-        fitting = (i for i, row in enumerate(rows) if row["role"] == role and name in (None, row["student"]))
-        return next(fitting, None)
+    def compare(number: int, role: str, student: str | None = None) -> ComparisonRecord | None:
+        """Row ``number`` against the first of a role, and of a student where one is named."""
+        fitting = (i for i, row in enumerate(rows) if row.role == role and student in (None, row.student))
+        other = next(fitting, None)
+        if other is None:
+            return None
+        pair = (decided[number], decided[other])
+        compared = paired_bootstrap(dataset.task, dataset.test.labels, *pair, lengths, seed=seed)
+        return ComparisonRecord(
+            name=rows[other].name,
+            difference=compared.difference,
+            interval=[compared.interval.low, compared.interval.high],
+            share_not_better=compared.share_not_better,
+        )
 
-    for number, row in enumerate(rows):
-        if row["role"] != "student":
-            continue
-        for role, name in (("undistilled", row["student"]), ("baseline", None)):
-            other = place(role, name)
-            if other is None:
-                continue
-            lengths = dataset.task.rows(dataset.test.texts)
-            pair = (decided[number], decided[other])
-            found = paired_bootstrap(dataset.task, dataset.test.labels, *pair, lengths, seed=seed)
-            row[f"against_{role}"] = {"name": rows[other]["name"], **found.to_dict()}
+    def with_comparisons(number: int, row: ReportRow) -> ReportRow:
+        # Without a train split, the teacher's own answers are the labels: it is always right.
+        return replace(
+            row,
+            against_teacher=compare(number, "teacher") if len(dataset.train) else None,
+            against_undistilled=compare(number, "undistilled", row.student),
+            against_baseline=compare(number, "baseline"),
+        )
 
-
-def _relate(rows: list[dict[str, Any]]) -> None:
-    """Add what relates a row to the teacher (the first) and to all others."""
-    teacher = rows[0]
-    for row, is_front in zip(rows, pareto(rows), strict=True):
-        row["pareto"] = is_front
-        is_teacher = row is teacher
-        row["retention"] = None if is_teacher else _retention(row["score"], teacher["score"])
-        row["speedup"] = row["compression"] = None
-        if not is_teacher and teacher["latency_us"]:
-            row["speedup"] = teacher["latency_us"]["p50"] / row["latency_us"]["p50"]
-        if not is_teacher and teacher["parameters"]:
-            row["compression"] = teacher["parameters"] / row["parameters"]
+    return [with_comparisons(i, row) if row.role == "student" else row for i, row in enumerate(rows)]
 
 
 def _retention(score: float, teacher: float) -> float | None:

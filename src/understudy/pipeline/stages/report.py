@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from understudy._version import __version__
 from understudy.augment import PoolTexts
@@ -15,7 +14,9 @@ from understudy.export.folder import annotate
 from understudy.pipeline.run import POOL_FOLDER, Run
 from understudy.pipeline.stage_cache import StageCache
 from understudy.pipeline.stages.evaluate import EVALUATION, _decided
-from understudy.report.card import render_card
+from understudy.report.card import CardFacts, render_card
+from understudy.report.record import DataRecord, ReportDocument, ReportRow
+from understudy.report.schema import SCHEMA
 from understudy.report.write import write_report
 from understudy.runtime.layout import slug
 
@@ -28,60 +29,65 @@ def report(run: Run) -> None:
 
 def compose_report(
     run: Path,
-    recipe: Mapping[str, Any],
+    recipe: Mapping[str, object],
     dataset: Dataset,
     pool: Corpus,
     stages: StageCache,
-) -> dict[str, Any]:
+) -> ReportDocument:
     """Write ``report.json``, ``report.md`` and ``report.html``, and annotate the exported students."""
-    found = read_json(run / "evaluation" / EVALUATION)
-    document = {
-        "schema": 1,
-        "name": run.resolve().name,
-        "created": found["created"],
-        "understudy_version": __version__,
-        "task": dataset.task.to_dict(),
-        "data": _describe_data(dataset, pool, run / POOL_FOLDER),
-        "machine": found["machine"],
-        "stages": stages.facts,
-        "rows": found["rows"],
-        "disagreements": found["disagreements"],
-        "recipe": dict(recipe),
-    }
+    evaluation = read_json(run / "evaluation" / EVALUATION)
+    document = ReportDocument(
+        schema=SCHEMA,
+        name=run.resolve().name,
+        created=evaluation["created"],
+        understudy_version=__version__,
+        task=dataset.task,
+        data=_describe_data(dataset, pool, run / POOL_FOLDER),
+        machine=evaluation["machine"],
+        stages=list(stages.done.values()),
+        rows=[ReportRow.from_dict(row) for row in evaluation["rows"]],
+        disagreements=evaluation["disagreements"],
+        recipe=dict(recipe),
+    )
+
     stages.progress.say("report …")
-    write_report(document, run)
-    for row in document["rows"]:
-        if row["role"] == "student":
+    write_report(document.to_dict(), run)
+    for row in document.rows:
+        if row.role == "student":
             _annotate(run, document, row)
     return document
 
 
-def _annotate(run: Path, document: Mapping[str, Any], row: Mapping[str, Any]) -> None:
-    def first(role: str, name: str | None = None) -> Any:
-        rows = (r for r in document["rows"] if r["role"] == role and name in (None, r["student"]))
+def _annotate(run: Path, document: ReportDocument, row: ReportRow) -> None:
+    """Put a student's row and its model card into its folder."""
+
+    def first(role: str, name: str | None = None) -> ReportRow | None:
+        rows = (row for row in document.rows if row.role == role and name in (None, row.student))
         return next(rows, None)
 
-    folder = run / "models" / slug(row["name"])
+    folder, teacher = run / "models" / slug(row.name), first("teacher")
     config = read_json(folder / "config.json")
-    facts = {
-        "student": row["name"],
-        "task": document["task"],
-        "teacher": first("teacher")["name"],
-        "data": document["data"],
-        "row": row,
-        "teacher_row": first("teacher"),
-        "undistilled_row": first("undistilled", row["name"]),
-        "machine": document["machine"],
-        "parameters": config["parameters"],
-        "vocabulary_size": config["vocabulary"]["size"],
-        "quantisation": _decided(config)[1],
-        "understudy_version": __version__,
-    }
-    shared = {key: document[key] for key in ("task", "data", "machine", "created", "understudy_version")}
-    annotate(folder, report={**shared, "rows": [row]}, card=render_card(facts))
+    facts = CardFacts(
+        student=row.name,
+        task=document.task,
+        teacher=teacher.name if teacher else "",
+        data=document.data,
+        row=row,
+        teacher_row=teacher,
+        undistilled_row=first("undistilled", row.name),
+        machine=document.machine,
+        parameters=config["parameters"],
+        vocabulary_size=config["vocabulary"]["size"],
+        quantisation=_decided(config)[1],
+        understudy_version=__version__,
+    )
+
+    whole = document.to_dict()
+    shared = {key: whole[key] for key in ("task", "data", "machine", "created", "understudy_version")}
+    annotate(folder, report={**shared, "rows": [row.to_dict()]}, card=render_card(facts))
 
 
-def _describe_data(dataset: Dataset, pool: Corpus, folder: Path) -> dict[str, Any]:
+def _describe_data(dataset: Dataset, pool: Corpus, folder: Path) -> DataRecord:
     splits = {name: len(getattr(dataset, name)) for name in ("train", "dev", "test")}
     train = set(dataset.train.texts)
     if pool.is_on_disk:  # its texts are distinct, and none of them stands in train
