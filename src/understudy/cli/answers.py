@@ -11,9 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypedDict
 
+import numpy as np
+import numpy.typing as npt
+
 from understudy.cli.answer_format import escaped, joined, one_line, text_line
 from understudy.cli.inputs import Batch, TextItem
 from understudy.cli.streams import write_data
+from understudy.core.task import FloatArray
 from understudy.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -90,18 +94,28 @@ class _LabelWriter:
 
     def __call__(self, batch: Batch) -> str:
         """The answers to a batch, a line each."""
-        import numpy as np
-
         logits = self.model.logits(batch.items)
-        columns = logits.argmax(axis=1)
-        shares = self.model.task.probabilities(logits).max(axis=1)
-        steps = np.rint(shares.astype(np.float64) * STEPS).astype(np.int64)
+        columns = logits.argmax(axis=1).tolist()
+        steps = np.rint(_highest_shares(logits) * STEPS).astype(np.int64).tolist()
 
-        pieces = [""] * (3 * len(batch.items))
-        pieces[0::3] = map(self.labels.__getitem__, columns.tolist())
-        pieces[1::3] = map(self.shares.__getitem__, steps.tolist())
+        pieces = [""] * (3 * len(batch.items) + 1)
+        pieces[0:-1:3] = [self.labels[column] for column in columns]
+        pieces[1::3] = [self.shares[step] for step in steps]
         pieces[2::3] = batch.items if batch.are_lines else map(_shown, batch.items)  # type: ignore[assignment]
-        return "".join(pieces)[1:] + "\n"
+        pieces[0] = pieces[0][1:]
+        pieces[-1] = "\n"
+        return "".join(pieces)
+
+
+def _highest_shares(logits: FloatArray) -> npt.NDArray[np.float64]:
+    """The highest probability of each row, ``(rows,)``.
+
+    Label by label, as numpy is several times slower along rows that are as short as these.
+    """
+    by_label = np.ascontiguousarray(logits.T)
+    weights = np.exp(by_label - by_label.max(axis=0))
+    shares: npt.NDArray[np.float64] = 1.0 / weights.sum(axis=0, dtype=np.float64)
+    return shares
 
 
 def _shown(item: TextItem) -> str:

@@ -24,25 +24,26 @@ from understudy.errors import RecipeError
 
 
 class Verb(TyperCommand):
-    """A command whose help names no type behind ``--help``."""
+    """A command whose help names no type behind an option that takes no value, such as ``--help``."""
 
-    def get_help_option(self, ctx: Any) -> Any:
-        """The option ``-h, --help``, which takes no value."""
-        return _without_type(super().get_help_option(ctx))
+    def get_params(self, ctx: Any) -> Any:
+        """Its arguments and options."""
+        return _switches_without_type(super().get_params(ctx))
 
 
 class Verbs(TyperGroup):
     """The same of several commands."""
 
-    def get_help_option(self, ctx: Any) -> Any:
-        """The option ``-h, --help``, which takes no value."""
-        return _without_type(super().get_help_option(ctx))
+    def get_params(self, ctx: Any) -> Any:
+        """Its arguments and options."""
+        return _switches_without_type(super().get_params(ctx))
 
 
-def _without_type(option: Any) -> Any:
-    if option is not None:
-        option.metavar = ""
-    return option
+def _switches_without_type(parameters: Any) -> Any:
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -92,7 +93,6 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        metavar="",
         help="Say what endpoints would be asked and what that may cost, then end.",
         rich_help_panel="Run",
     ),
@@ -103,7 +103,7 @@ DryRun = Annotated[
 def understudy(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", metavar="", help="Print the version and exit.", is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
     ] = False,
 ) -> None:
     """Print the version, or the help where no verb was given."""
@@ -242,9 +242,7 @@ def students(
             "--vocab-size", min=10, metavar="ENTRIES", help="Size of the vocabulary. [each student's own]"
         ),
     ] = None,
-    labels: Annotated[
-        int, typer.Option("--labels", min=1, metavar="COUNT", help="Number of labels.", show_default="2")
-    ] = 2,
+    labels: Annotated[int, typer.Option("--labels", min=1, metavar="COUNT", help="Number of labels.")] = 2,
     head: Annotated[
         str | None,
         typer.Option(
@@ -254,7 +252,7 @@ def students(
         ),
     ] = None,
     pair: Annotated[Pair, typer.Option("--pair", help="How two texts are read.")] = Pair.joint,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List every student with its number of parameters."""
     need_training()

@@ -55,9 +55,7 @@ def buy(  # noqa: PLR0917
     from understudy.cli.progress_bar import Terminal
     from understudy.pipeline.active_learning import buy_in_rounds
 
-    done = buy_in_rounds(
-        resolved, folder, how=select.value, batch=batch, rounds=rounds, progress=Terminal()
-    )
+    done = buy_in_rounds(resolved, folder, how=select.value, batch=batch, rounds=rounds, progress=Terminal())
     for point in done.points:
         typer.echo(f"{point.labels:>8,} labels  {point.score:.4f}  {point.how}")
     typer.echo(f"Scores on {done.on}.")

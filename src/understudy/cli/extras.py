@@ -40,18 +40,21 @@ def without_training(arguments: Sequence[str]) -> None:
         MissingExtraError: a verb that trains was asked for.
         RecipeError: there is no such verb or option.
     """
-    first = arguments[0]
-    if first in STAGES or first in OTHERS:
+    first, trains = arguments[0], {**STAGES, **OTHERS}
+    if first in trains and not {"-h", "--help"}.isdisjoint(arguments):
+        sys.stdout.write(f"understudy {first}: {trains[first]}\nIt trains, and needs: {INSTALL}\n")
+        return
+    if first in trains:
         raise MissingExtraError(
             f"This install predicts: it has {' and '.join(BASE)}. For {first!r} and every verb that trains: "
             f"{INSTALL}"
         )
     if first not in ("-h", "--help"):
         what = "option" if first.startswith("-") else "verb"
-        known = ("--help", "--version") if what == "option" else (*BASE, *STAGES, *OTHERS)
+        known = ("--help", "--version") if what == "option" else (*BASE, *trains)
         raise RecipeError(f"There is no {what} {first!r}. {nearest(first, known)}")
 
     sys.stdout.write("Usage: understudy VERB ...\n\n")
     sys.stdout.writelines(f"  {verb:<9}{about}\n" for verb, about in BASE.items())
-    sys.stdout.write(f"\nThe verbs that train ({', '.join([*STAGES, *OTHERS])}): {INSTALL}\n")
+    sys.stdout.write(f"\nThe verbs that train ({', '.join(trains)}): {INSTALL}\n")
     sys.stdout.write(f"Other options: --version, -h, --help.\n{EXIT_CODES}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from understudy.core.task import Task
 from understudy.errors import DataError
@@ -57,57 +58,72 @@ def batches_of(items: Iterable[TextItem]) -> Iterator[Batch]:
         yield Batch(some)
 
 
-def read_batches(file: Path | None) -> Iterator[Batch]:
+def read_batches(file: Path | None, task: Task) -> Iterator[Batch]:
     """The lines of a file, or of standard input, without their ends and without a byte order mark.
 
     Raises:
-        DataError: the file cannot be read, or a line is not UTF-8; by line.
+        DataError: the file cannot be read, a line is not UTF-8, or it does not fit the task; by line.
     """
     name, number = ("standard input" if file is None else str(file)), 1
     try:
         with _opened(file) as stream:
             for block in _blocks(stream):
-                yield from _batches(block, number, name)
+                lines = _lines(block, number, name)
+                are_lines = task.texts == 1 and not _breaks_lines(block)
+                for start in range(0, len(lines), MOST_ITEMS):
+                    some = lines[start : start + MOST_ITEMS]
+                    yield Batch(to_items(some, task, number + start), are_lines)
                 number += block.count(b"\n")
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{name} cannot be read: {reason}.") from error
 
 
-def to_items(task: Task, lines: Iterable[str], first: int = 1) -> Iterator[TextItem]:
+def to_items(lines: list[str], task: Task, first: int = 1) -> Sequence[TextItem]:
     """Lines as the task takes them: two texts stand in one line with a tab between.
 
     Args:
-        task: of the model.
         lines: the texts.
+        task: of the model.
         first: number of the first line, for messages.
 
     Raises:
         DataError: a line does not hold two texts where the task needs them; by line.
     """
     if task.texts == 1:
-        yield from lines
-        return
+        return lines
 
+    pairs = []
     for number, line in enumerate(lines, start=first):
         cells = line.split("\t")
         if len(cells) != 2:
+            fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
             raise DataError(
-                f"Line {number} has {len(cells)} fields, but this model compares two texts: write both in "
-                "one line with a tab between."
+                f"Line {number} has {fields}, but this model compares two texts: write both in one line with "
+                "a tab between."
             )
-        yield cells[0], cells[1]
+        pairs.append((cells[0], cells[1]))
+    return pairs
 
 
 @contextlib.contextmanager
 def _opened(file: Path | None) -> Iterator[BinaryIO]:
     """A stream of bytes; standard input stays open afterwards."""
     if file is None:
+        _widen_pipe()
         yield sys.stdin.buffer
         return
-    opened = gzip.open(file, "rb") if file.suffix.lower() == ".gz" else file.open("rb")
-    with opened as stream:
-        yield stream  # type: ignore[misc]
+    with file.open("rb") as plain:
+        is_compressed = file.suffix.lower() == ".gz"
+        yield cast("BinaryIO", gzip.GzipFile(fileobj=plain)) if is_compressed else plain
+
+
+def _widen_pipe() -> None:
+    """Let a pipe hold a whole block, where the system can: 64 KB at a time cost a tenth of the speed."""
+    with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):
+        import fcntl
+
+        fcntl.fcntl(sys.stdin.fileno(), fcntl.F_SETPIPE_SZ, BLOCK_BYTES)
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -124,22 +140,22 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
         yield b"".join(begun)
 
 
-def _batches(block: bytes, first: int, name: str) -> Iterator[Batch]:
+def _lines(block: bytes, first: int, name: str) -> list[str]:
+    """The lines of a block whose first line has the number ``first``."""
+    if first == 1:
+        block = block.removeprefix(codecs.BOM_UTF8)
     try:
-        text = block.decode("utf-8-sig" if first == 1 else "utf-8")
+        text = block.decode()
     except UnicodeDecodeError as error:
-        line = first + block.count(b"\n", 0, error.start)
-        raise DataError(f"{name}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8.") from error
+        line, byte = first + block.count(b"\n", 0, error.start), block[error.start]
+        raise DataError(f"{name}, line {line}: byte 0x{byte:02x} is not UTF-8.") from error
 
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()  # what is behind the last newline is not a line
     if b"\r" in block:
         lines = [line.rstrip("\r") for line in lines]
-
-    are_lines = not _breaks_lines(block)
-    for start in range(0, len(lines), MOST_ITEMS):
-        yield Batch(lines[start : start + MOST_ITEMS], are_lines)
+    return lines
 
 
 def _breaks_lines(block: bytes) -> bool:
@@ -147,5 +163,3 @@ def _breaks_lines(block: bytes) -> bool:
     if len(block.translate(None, _LINE_BREAKS)) != len(block):
         return True
     return any(mark in block for mark in _LONG_LINE_BREAKS)
-
-

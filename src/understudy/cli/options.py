@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -38,7 +38,7 @@ class Option:
     keys: tuple[str, ...]
     about: str
     metavar: str = ""
-    kind: object = str
+    kind: object = str | None
     read: Callable[[Any], object] = lambda value: value
 
     @property
@@ -53,12 +53,11 @@ class Option:
 
     def declare(self, panel: str, *, is_hidden: bool) -> inspect.Parameter:
         """The parameter of a verb that holds it; ``None`` where it was not given."""
-        option = typer.Option(
-            self.names, help=self.about, metavar=self.metavar, rich_help_panel=panel, hidden=is_hidden
+        default = typer.Option(
+            None, self.names, help=self.about, metavar=self.metavar, rich_help_panel=panel, hidden=is_hidden
         )
-        annotation = Annotated[self.kind | None, option]  # type: ignore[operator]
         return inspect.Parameter(
-            self.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+            self.parameter, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=self.kind
         )
 
 
@@ -72,7 +71,7 @@ DATA = (
         ("data.unlabelled",),
         "File or glob of texts without labels. May be given several times.",
         "FILE",
-        list[str],
+        list[str] | None,
     ),
     Option(
         "--kind",
@@ -85,25 +84,31 @@ DATA = (
         ("data.text_column",),
         "Column that holds the texts. Give it twice for pairs of texts. [guessed]",
         "COLUMN",
-        list[str],
+        list[str] | None,
         _one_or_more,
     ),
     Option("--label-column", ("data.label_column",), "Column that holds the labels. [guessed]", "COLUMN"),
     Option("--delimiter", ("data.delimiter",), "Character between two columns. [guessed]", "CHARACTER"),
-    Option("--header/--no-header", ("data.header",), "Whether line 1 names the columns. [guessed]", "", bool),
+    Option(
+        "--header/--no-header",
+        ("data.header",),
+        "Whether line 1 names the columns. [guessed]",
+        "",
+        bool | None,
+    ),
     Option(
         "--dev-fraction",
         ("data.dev_fraction",),
         "Share of the training texts that becomes the dev split if the data has none. [0.1]",
         "SHARE",
-        float,
+        float | None,
     ),
     Option(
         "--test-fraction",
         ("data.test_fraction",),
         "Share of the training texts that becomes the test split if the data has none. [0.1]",
         "SHARE",
-        float,
+        float | None,
     ),
     Option(
         "--metric",
@@ -117,7 +122,7 @@ DATA = (
         ("data.bins",),
         "Width of the bins that a regression is cut into. [none: the value itself]",
         "WIDTH",
-        float,
+        float | None,
     ),
 )
 
@@ -127,7 +132,7 @@ TEACHER = (
         ("teacher.model",),
         "Folder, hub id or short name of the big model. Several make an ensemble. [minilm]",
         "MODEL",
-        list[str],
+        list[str] | None,
         _one_or_more,
     ),
     Option(
@@ -135,7 +140,7 @@ TEACHER = (
         ("teacher.labels",),
         "Names of the teacher's outputs, in order, with commas between. [what the model says]",
         "NAMES",
-        str,
+        str | None,
         lambda names: names.split(","),
     ),
     Option(
@@ -153,7 +158,7 @@ AUGMENTATION = (
         ("augment",),
         "A step that makes or filters texts, such as rules, mlm or balance. Several run in order. [none]",
         "STEP",
-        list[str],
+        list[str] | None,
     ),
 )
 
@@ -163,7 +168,7 @@ TRAINING = (
         ("students",),
         "A student to train. May be given several times; `understudy students` lists them. [cbow.v1]",
         "NAME",
-        list[str],
+        list[str] | None,
     ),
     Option("--loss", ("loss.name",), "Loss of the students: mse, kl, bce or hard. [mse]", "LOSS"),
     Option(
@@ -171,7 +176,7 @@ TRAINING = (
         ("training.pair",),
         "How students read two texts. [joint for transformers, else diffcat]",
         "joint|diffcat",
-        Pair,
+        Pair | None,
         lambda pair: pair.value,
     ),
     Option(
@@ -191,7 +196,7 @@ TRAINING = (
         ("training.is_embedding_frozen",),
         "Whether the word tables keep what they start from. [trained]",
         "",
-        bool,
+        bool | None,
     ),
 )
 
@@ -212,7 +217,7 @@ EXPORT = (
     ),
 )
 
-RUN = (Option("--seed", ("seed",), "Seed of every random choice. [0]", "NUMBER", int),)
+RUN = (Option("--seed", ("seed",), "Seed of every random choice. [0]", "NUMBER", int | None),)
 
 GROUPS: Mapping[str, tuple[Option, ...]] = {
     "Data": DATA,

@@ -31,9 +31,9 @@ Two texts that belong together stand in one argument or line, with a tab between
 or with - for either, the lines of standard input are answered as they come, in UTF-8.
 
 Text: one line an answer, with label, probability and text. Line breaks of a text become spaces; control
-characters and backslashes of a label are escaped (\\n, \\x1b, \\\\). Several labels have commas between them, and
-a comma within a label becomes \\, there. JSON lines and CSV hold the whole text; a cell of CSV that begins
-with =, +, - or @ stays as it is, so import the file as text where a spreadsheet would take it for a formula.
+characters and backslashes of a label are escaped (\\n, \\x1b, \\\\). Several labels have commas between them,
+and a comma within a label becomes \\, there. JSON lines and CSV hold the whole text. A cell of CSV that
+begins with =, +, - or @ stays as it is: import the file as text where a spreadsheet would see a formula.
 """
 
 
@@ -61,7 +61,7 @@ def print_version() -> None:
 def predict(arguments: Sequence[str]) -> None:
     """Answer texts with an exported student."""
     parser = _parser("predict", "understudy predict [OPTIONS] FOLDER [TEXT ...]", NOTES)
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="folder of an exported student")
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", help="folder of an exported student")
     parser.add_argument(
         "texts", metavar="TEXT", nargs="*", help="texts to answer; none, or -, means standard input"
     )
@@ -81,6 +81,8 @@ def predict(arguments: Sequence[str]) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads that one call may use [1]")
 
     options = parser.parse_intermixed_args(arguments)
+    if options.folder is None:  # not left to the library, which would ask for texts, too
+        parser.error("FOLDER is missing: the folder of an exported student, such as runs/NAME/models/cbow.v1")
     if options.threads < 1:
         parser.error(f"argument --threads: {options.threads} is less than 1")
     _predict(options)
@@ -101,7 +103,7 @@ def _predict(options: Namespace) -> None:
 
     from understudy.runtime import load
 
-    model = load(options.folder, threads=options.threads)
+    model = load(Path(options.folder), threads=options.threads)
     if options.column and len(options.column) != model.task.texts:
         need = "2 texts: give --column twice" if model.task.texts == 2 else "1 text: give --column once"
         raise RecipeError(f"This model reads {need}.")
@@ -118,29 +120,27 @@ def _check_columns(options: Namespace) -> None:
             "to standard input to have each line answered as it stands."
         )
     if options.column and not has_columns:
-        raise RecipeError(f"--column is for a --file that ends in {', '.join(TABLES)}, or one of these and .gz.")
+        raise RecipeError(
+            f"--column is for a --file that ends in {', '.join(TABLES)}, or one of these and .gz."
+        )
 
 
 def _batches(model: Model, options: Namespace) -> Iterator[Batch]:
     """The items that the options name, in batches."""
-    from understudy.cli.inputs import Batch, batches_of, read_batches, to_items
+    from understudy.cli.inputs import batches_of, read_batches, to_items
 
     if options.column:
-        from understudy.data.cells import stream_items
+        from understudy.data.cells import stream_items  # type: ignore[attr-defined,unused-ignore]
 
         yield from batches_of(stream_items(options.file, options.column))
         return
     if options.texts:
-        yield from batches_of(to_items(model.task, options.texts))
+        yield from batches_of(to_items(options.texts, model.task))
         return
 
     if options.file is None and sys.stdin.isatty():
         sys.stderr.write("Type a text and press Enter; Ctrl-D ends.\n")
-    number = 1
-    for batch in read_batches(options.file):
-        lines = [str(line) for line in batch.items] if model.task.texts > 1 else batch.items
-        yield batch if lines is batch.items else Batch(list(to_items(model.task, lines, number)))
-        number += len(batch.items)
+    yield from read_batches(options.file, model.task)
 
 
 def _is_same(file: Path | None, output: Path | None) -> bool:

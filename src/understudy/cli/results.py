@@ -60,7 +60,7 @@ def print_result(result: Result) -> None:
 
 
 def print_students(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the table of `understudy.students.registry.listing`, and why some cannot do some kinds of task."""
+    """Print the table of `students.registry.listing`, and why some cannot do some kinds of task."""
     console = console_for_tables()
     columns = (Column(name, no_wrap=True) for name in ("name", "parameters", "vocabulary", "kinds of task"))
     table = Table(*columns, "source", box=None)

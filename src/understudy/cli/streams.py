@@ -1,6 +1,6 @@
 """Standard input and output as every command needs them: open, and able to show any text.
 
-Nothing here needs more than the standard library: the quick answer of `understudy predict` comes this way too.
+Nothing here needs more than the standard library: the quick answer of `understudy predict` needs it too.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ def _open_closed() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
 
     if sys.stdin is None:
-        sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")  # type: ignore[unreachable]
+        sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
     if sys.stdout is None:
-        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8")  # type: ignore[unreachable]
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8")
     if sys.stderr is None:
-        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8")  # type: ignore[unreachable]
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8")
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 STAGES = {
     "distill": "Do everything: data, teacher, soft targets, students, export, evaluation, report.",
     "finetune": "Read the data and fine-tune the teacher.",
-    "augment": "Go on from there: make further texts (--augment), filter them, and show the result.",
-    "label": "Go on from there: ask the teacher about every text of the transfer set once.",
-    "train": "Go on from there: train the students on the teacher's answers.",
-    "export": "Go on from there: write each student as a folder that answers without torch.",
-    "evaluate": "Go on from there: score and time everything on the test split.",
-    "report": "Go on from there: write the report (the same as distill).",
+    "augment": "Do all up to augmentation: make further texts (--augment), filter them, show the result.",
+    "label": "Do all up to labelling: ask the teacher about every text of the transfer set once.",
+    "train": "Do all up to training: train the students on the teacher's answers.",
+    "export": "Do all up to the export: write each student as a folder that answers without torch.",
+    "evaluate": "Do all up to the evaluation: score and time everything on the test split.",
+    "report": "Do all up to the report, as distill does.",
 }
 """Verbs that do the stages of a run, up to the one that they are named after; `distill` does all."""
 
