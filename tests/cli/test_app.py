@@ -238,6 +238,13 @@ def test_flags_reach_the_recipe(tmp_path, monkeypatch):
     assert (recipe.quantize, recipe.table) == ("auto", "auto")
 
 
+def test_what_is_read_is_told_before_torch_is_imported(tmp_path, monkeypatch):
+    monkeypatch.setattr("understudy.pipeline.distillation.distill", lambda **given: None)
+    monkeypatch.setattr(cli, "print_result", lambda result: None)
+    done = CliRunner().invoke(cli.app, ["train", "sst2", "--out", str(tmp_path)])
+    assert (done.exit_code, done.stderr) == (0, "Reading sst2 …\n")
+
+
 def test_info_names_versions():
     assert json.loads(run("info"))["understudy"] == understudy.__version__
 

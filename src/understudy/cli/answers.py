@@ -87,14 +87,14 @@ class _LabelWriter:
     """Writes a batch as lines of label, probability and text, from tables of what is written for each."""
 
     def __init__(self, model: Model) -> None:
-        self.model = model
+        self.logits = model.logits if model.fast is None else model.fast.logits
         # The newline stands before each answer, so that no line is copied to put one behind it.
         self.labels = [f"\n{escaped(label)}\t" for label in model.task.labels]
         self.shares = [f"{step / STEPS:.4f}\t" for step in range(STEPS + 1)]
 
     def __call__(self, batch: Batch) -> str:
         """The answers to a batch, a line each."""
-        logits = self.model.logits(batch.items)
+        logits = self.logits(batch.items)
         columns = logits.argmax(axis=1).tolist()
         steps = np.rint(_highest_shares(logits) * STEPS).astype(np.int64).tolist()
 

@@ -185,10 +185,14 @@ def _run(
 
     recipe = make_recipe(file, given, assignments)  # before what imports torch: a mistake is shown at once
     from understudy.cli.progress_bar import Terminal
+
+    terminal = Terminal()
+    if recipe.data.source is not None:
+        terminal.say(f"Reading {recipe.data.source} …")  # big files, and the import of torch, take seconds
     from understudy.pipeline.distillation import distill
 
     until = "report" if verb == "distill" else verb
-    result = distill(recipe=recipe, out=out, until=until, progress=Terminal())
+    result = distill(recipe=recipe, out=out, until=until, progress=terminal)
     if verb == "augment":
         print_pool(result.folder)
     print_result(result)
