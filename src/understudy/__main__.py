@@ -5,36 +5,40 @@ import sys
 
 def main() -> None:
     """Answer at once where that is all there is to do; else parse the command line."""
-    from understudy.cli.quick import answer
-
-    try:
-        if answer(sys.argv[1:]):
-            sys.stdout.flush()
-            return
-    except (OSError, UnicodeEncodeError, KeyboardInterrupt):
-        from understudy.cli.errors import exit_on_error
-
-        with exit_on_error():
-            raise
-    from understudy.cli import predict as verbs
+    from understudy.cli import streams
     from understudy.cli.errors import exit_on_error
 
+    streams.prepare()
     with exit_on_error():
-        if not verbs.main(sys.argv[1:]):
-            _train(sys.argv[1:])
+        _run(sys.argv[1:])
+
+
+def _run(arguments: list[str]) -> None:
+    """The quick answer, a verb of the base install, or one that trains: whichever serves, in this order."""
+    from understudy.cli.quick import answer
+
+    if answer(arguments):
+        return
+
+    from understudy.cli import predict
+    from understudy.cli.verbs import spelled_out
+
+    arguments = spelled_out(arguments)
+    if not predict.main(arguments):
+        _train(arguments)
 
 
 def _train(arguments: list[str]) -> None:
-    from understudy.cli import predict as verbs
+    from understudy.cli.extras import PARSING_MODULES, without_training
 
     try:
         from understudy.cli.app import main as parse
     except ModuleNotFoundError as error:
-        if error.name not in verbs.TRAINING:
+        if error.name not in PARSING_MODULES:
             raise
-        verbs.without_training(arguments)
+        without_training(arguments)
     else:
-        parse()
+        parse(arguments)
 
 
 if __name__ == "__main__":

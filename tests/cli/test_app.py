@@ -9,10 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 import understudy
-from understudy.cli import answers as writing
 from understudy.cli import app as cli
-from understudy.errors import UnderstudyError
+from understudy.cli import inputs, results
+from understudy.cli.options import FIRST_READER, GROUPS, readers
+from understudy.cli.verbs import BASE, OTHERS, STAGES
+from understudy.errors import RecipeError, UnderstudyError
 from understudy.pipeline.distillation import distill
+from understudy.pipeline.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def test_predict_writes_csv_with_a_header_and_quotes(student):
 
 
 def test_predict_reads_a_file_and_writes_one(student, tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "CHUNK", 2)
+    monkeypatch.setattr(inputs, "MOST_ITEMS", 2)
     (tmp_path / "in.txt").write_text("great\n\nbad\nso so\ngood\n", encoding="utf-8")
     run("predict", student, "--file", tmp_path / "in.txt", "--output", tmp_path / "out.tsv")
     lines = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()
@@ -77,10 +80,10 @@ def test_predict_reads_standard_input(student):
     assert [line.split("\t")[2] for line in done.stdout.splitlines()] == ["great", "ça va"]
 
 
-def test_errors_are_one_message_and_exit_code_2(student, tmp_path):
+def test_errors_are_one_message_and_exit_code_1(tmp_path):
     command = [sys.executable, "-m", "understudy", "predict", str(tmp_path / "none"), "x"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert done.stderr.startswith("Error: There is no folder")
     assert "Traceback" not in done.stderr
 
@@ -124,29 +127,103 @@ def test_what_to_try_can_be_pasted(monkeypatch, capsys, tmp_path, texts, example
     result = SimpleNamespace(
         report={"task": {"texts": texts}}, html="", models={"cbow.v1": folder}, best=folder
     )
-    cli._print_result(result)
+    results.print_result(result)
     assert f"Try it: understudy predict '{folder}' {example}\n" in capsys.readouterr().out
 
 
+def help_of(*verb):
+    return " ".join(run(*verb, "--help").replace("│", " ").split())
+
+
 def test_help_says_the_defaults():
-    said = " ".join(run("distill", "--help").replace("│", " ").split())
-    for default in ("[runs/NAME]", "[guessed]", "[minilm]", "[words]", "[none: the value itself]"):
-        assert default in said
+    said = help_of("distill")
+    recipe = Recipe.model_validate({"data": {"source": "x"}})
+    defaults = (
+        *(
+            f"[{recipe.students[0]}]",
+            f"[{recipe.teacher.model}]",
+            f"[{recipe.loss.name}]",
+            f"[{recipe.seed}]",
+        ),
+        *(f"[{recipe.data.dev_fraction}]", f"[{recipe.training.vocabulary}]", f"[{recipe.quantize}]"),
+        *(f"[{recipe.table}]", "[runs/NAME]", "[guessed]", "[none: the value itself]"),
+    )
+    assert [default for default in defaults if default not in said] == []
+    assert recipe.data.test_fraction == recipe.data.dev_fraction
+    assert "`understudy students`" in said or "understudy students lists them" in said
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_a_verb_shows_the_options_that_it_reads(verb):
+    said = help_of(verb)
+    for group, options in GROUPS.items():
+        assert (f" {group} ─" in said) is (verb in readers(group)), group
+        for option in options:
+            assert (f"{option.flag} " in said) is (verb in readers(group)), option.flag
+    for option in ("--out", "--recipe", "--set", "--dry-run"):
+        assert option in said
+    assert "<bool>" not in said
+
+
+def test_every_group_has_a_first_reader():
+    assert set(FIRST_READER) == set(GROUPS)
+    assert readers("Training") == ("distill", "train", "export", "evaluate", "report")
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "right"),
+    [
+        ("finetune", ("--quantize", "int8"), "distill, export, evaluate, report"),
+        ("augment", ("--student", "dan.v1"), "distill, train, export, evaluate, report"),
+        ("label", ("--frozen",), "distill, train, export, evaluate, report"),
+        ("finetune", ("--augment", "rules"), "distill, augment, label, train, export, evaluate, report"),
+    ],
+)
+def test_an_option_of_a_later_stage_is_refused_with_the_verbs_that_read_it(verb, option, right):
+    with pytest.raises(
+        RecipeError, match=rf"`understudy {verb}` does not read {option[0]}\. These do: {right}\."
+    ):
+        run(verb, "sst2", *option)
+
+
+@pytest.mark.parametrize("arguments", [(), ("-h",), ("--help",)])
+def test_the_help_names_every_verb_and_the_exit_codes(arguments):
+    said = " ".join(run(*arguments).split())
+    for verb in (*STAGES, *OTHERS, *BASE):
+        assert f"│ {verb} " in said, verb
+    assert "--version" in said
+    assert "--install-completion" in said
+    assert "2 wrong command line or recipe" in said
+    assert "<bool>" not in said
+
+
+@pytest.mark.parametrize("verb", [("train",), ("buy",), ("students",), ("pool",), ("pool", "inspect")])
+def test_h_is_help(verb):
+    assert run(*verb, "-h") == run(*verb, "--help")
+
+
+def test_the_version_is_printed():
+    assert run("--version") == f"understudy {understudy.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [("distill", "--no-such"), ("distil",), ("students", "--labels", "x")])
+def test_a_mistyped_command_line_ends_with_code_2(arguments):
+    assert CliRunner().invoke(cli.app, list(arguments)).exit_code == 2
 
 
 def test_flags_reach_the_recipe(tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr("understudy.pipeline.distillation.distill", lambda **given: seen.update(given))
-    monkeypatch.setattr(cli, "_print_result", lambda result: None)
+    monkeypatch.setattr(cli, "print_result", lambda result: None)
     run(
-        *("label", "sst2", "--student", "bilstm.v1", "--teacher", "owner/name", "--teacher-labels", "a,b"),
+        *("export", "sst2", "--student", "bilstm.v1", "--teacher", "owner/name", "--teacher-labels", "a,b"),
         *("--unlabelled", "x.txt", "--unlabelled", "y.txt", "--out", tmp_path, "--set", "training.epochs=3"),
         *("--text-column", "t", "--label-column", "l", "--delimiter", ";", "--no-header"),
         *("--dev-fraction", "0.2", "--test-fraction", "0.3", "--metric", "mcc", "--loss", "kl"),
         *("--precision", "bfloat16", "--quantize", "auto", "--table", "auto", "--seed", "7"),
     )
     recipe = seen["recipe"]
-    assert seen["until"] == "label"
+    assert seen["until"] == "export"
     assert seen["out"] == tmp_path
     assert recipe.students == ("bilstm.v1",)
     assert recipe.teacher.model == "owner/name"
@@ -161,10 +238,11 @@ def test_flags_reach_the_recipe(tmp_path, monkeypatch):
     assert (recipe.quantize, recipe.table) == ("auto", "auto")
 
 
-def test_training_without_its_packages_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(cli, "TRAINING_MODULES", ("torch", "no_such_module"))
-    with pytest.raises(UnderstudyError, match=r"no_such_module.*understudy\[train\]"):
-        run("distill", "sst2")
+def test_what_is_read_is_told_before_torch_is_imported(tmp_path, monkeypatch):
+    monkeypatch.setattr("understudy.pipeline.distillation.distill", lambda **given: None)
+    monkeypatch.setattr(cli, "print_result", lambda result: None)
+    done = CliRunner().invoke(cli.app, ["train", "sst2", "--out", str(tmp_path)])
+    assert (done.exit_code, done.stderr) == (0, "Reading sst2 …\n")
 
 
 def test_info_names_versions():

@@ -1,19 +1,27 @@
-"""The verbs of the base install, as `argparse` reads them; `test_cli.py` tests what they answer."""
+"""The verbs of the base install, as `argparse` reads them; `test_app.py` tests what they answer."""
 
+import gzip
+import io
+import json
 from types import SimpleNamespace
 
 import pytest
 
-from understudy.cli import errors
+import understudy
 from understudy.cli import predict as verbs
-from understudy.errors import MissingExtraError, RecipeError, UnderstudyError
+from understudy.core.task import Task
+from understudy.data import cells
+from understudy.errors import DataError, RecipeError
 
 
-def encoding_error(text, encoding):
-    try:
-        return text.encode(encoding)
-    except UnicodeEncodeError as error:
-        return error
+def collect(seen):
+    """A `write_answers` that notes what it was asked."""
+
+    def write(model, batches, file_format, output):
+        items = [item for batch in batches for item in batch.items]
+        seen.append((model.asked, items, file_format, output))
+
+    return write
 
 
 @pytest.fixture
@@ -21,9 +29,11 @@ def asked(monkeypatch):
     """What `predict` loads and writes, without a student."""
     seen = []
     monkeypatch.setattr(
-        "understudy.runtime.load", lambda folder, threads: (str(folder), threads), raising=False
+        "understudy.runtime.load",
+        lambda folder, threads: SimpleNamespace(task=Task(("no", "yes")), asked=(str(folder), threads)),
+        raising=False,
     )
-    monkeypatch.setattr("understudy.cli.answers.write_answers", lambda *given: seen.append(given))
+    monkeypatch.setattr("understudy.cli.answers.write_answers", collect(seen))
     return seen
 
 
@@ -70,13 +80,49 @@ def test_a_table_is_read_by_its_column_and_nothing_else_has_one(asked, tmp_path,
     for other in (["folder", "one"], ["folder"], ["folder", "--file", "a.txt"]):
         with pytest.raises(RecipeError, match=r"--column is for a --file that ends in \.csv"):
             verbs.predict([*other, "--column", "said"])
-    assert not asked
-    model = SimpleNamespace(task=SimpleNamespace(texts=1))
-    monkeypatch.setattr("understudy.runtime.load", lambda folder, threads: model, raising=False)
     with pytest.raises(RecipeError, match="This model reads 1 text: give --column once"):
         verbs.predict(["folder", "--file", str(file), "--column", "said", "--column", "id"])
+    assert not asked
+
+    seen = []
+    monkeypatch.setattr(
+        cells, "stream_items", lambda *given: seen.append(given) or iter(["one", "two"]), raising=False
+    )
     verbs.predict(["folder", "--file", str(file), "--column", "said"])
-    assert list(asked[0][1]) == ["one"]
+    assert asked[0][1] == ["one", "two"]
+    assert seen == [(file, ["said"])]
+
+
+needs_reader = pytest.mark.skipif(
+    not hasattr(cells, "stream_items"), reason="the reader that training uses is not here yet"
+)
+
+QUOTED = 'id\ttext\n1\t"good\tmorning"\n2\tsay ""hi""\n3\t"two\nlines"\n'
+OBJECTS = [{"id": 1, "text": "good\tmorning"}, {"text": "two\nlines"}]
+
+
+@needs_reader
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("q.tsv", QUOTED, ["good\tmorning", 'say ""hi""', "two\nlines"]),
+        ("q.json", json.dumps(OBJECTS), ["good\tmorning", "two\nlines"]),
+        ("q.jsonl", "".join(json.dumps(row) + "\n" for row in OBJECTS), ["good\tmorning", "two\nlines"]),
+        ("q.json.gz", json.dumps(OBJECTS), ["good\tmorning", "two\nlines"]),
+    ],
+)
+def test_tables_are_read_as_training_reads_them(asked, tmp_path, name, content, expected):
+    file = tmp_path / name
+    file.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
+    verbs.predict(["folder", "--file", str(file), "--column", "text"])
+    assert asked[0][1] == expected
+
+
+@needs_reader
+def test_a_column_that_is_named_twice_is_refused(asked, tmp_path):
+    (tmp_path / "a.csv").write_text("text,text\none,two\n", encoding="utf-8")
+    with pytest.raises(DataError, match="text"):
+        verbs.predict(["folder", "--file", str(tmp_path / "a.csv"), "--column", "text"])
 
 
 def test_the_file_that_is_read_is_not_written(asked, tmp_path):
@@ -89,33 +135,19 @@ def test_the_file_that_is_read_is_not_written(asked, tmp_path):
     assert asked
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "message"),
-    [
-        (RecipeError("a reason."), 2, "Error: a reason.\n"),
-        (OSError(28, "No space left on device"), 2, "Error: No space left on device.\n"),
-        (PermissionError(13, "Permission denied", "x"), 2, "Error: x cannot be used: Permission denied.\n"),
-        (
-            encoding_error("é", "ascii"),
-            2,
-            "Error: 'é' cannot be written in ascii. Set PYTHONIOENCODING=utf-8.\n",
-        ),
-        (encoding_error("\udcff", "utf-8"), 2, "Error: '\\udcff' cannot be written in utf-8.\n"),
-        (BrokenPipeError(32, "Broken pipe"), 0, ""),
-        (KeyboardInterrupt(), 130, ""),
-    ],
-)
-def test_what_is_no_defect_is_told_in_one_message(capsys, error, code, message):
-    with pytest.raises(SystemExit) as ended, errors.exit_on_error():
-        raise error
-    assert ended.value.code == code
-    assert capsys.readouterr().err == message
+@pytest.mark.parametrize("arguments", [["folder"], ["folder", "-"], ["folder", "--file", "-"]])
+def test_standard_input_is_read(asked, monkeypatch, arguments):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("one\nça va\n".encode())))
+    verbs.predict(arguments)
+    assert asked[0][1] == ["one", "ça va"]
 
 
-def test_a_defect_shows_itself():
-    for error in (KeyError("a"), OSError("of a library, not of the system")):
-        with pytest.raises(type(error)), errors.exit_on_error():
-            raise error
+def test_help_says_that_texts_are_optional(capsys):
+    with pytest.raises(SystemExit):
+        verbs.predict([])
+    said = capsys.readouterr().err
+    assert "FOLDER [TEXT ...]" in said
+    assert "FOLDER is missing" in said
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["distill", "x"], ["students"]])
@@ -123,19 +155,6 @@ def test_other_verbs_are_not_done_here(arguments):
     assert not verbs.main(arguments)
 
 
-def test_without_training_says_what_there_is(capsys):
-    verbs.without_training([])
-    said = capsys.readouterr().out
-    assert "predict  Answer texts" in said
-    assert "understudy[train]" in said
-    with pytest.raises(MissingExtraError, match=r"predict and info.*'distill'"):
-        verbs.without_training(["distill"])
-
-
-def test_errors_are_told_once(capsys):
-    with pytest.raises(SystemExit) as ended, errors.exit_on_error():
-        raise UnderstudyError("what is wrong")
-    assert (ended.value.code, capsys.readouterr().err) == (2, "Error: what is wrong\n")
-    with pytest.raises(SystemExit) as ended, errors.exit_on_error():
-        raise BrokenPipeError
-    assert ended.value.code == 0
+def test_the_version_needs_no_extra(capsys):
+    assert verbs.main(["--version"])
+    assert capsys.readouterr().out == f"understudy {understudy.__version__}\n"

@@ -1,4 +1,4 @@
-"""What `understudy predict` reads and writes: a line an item; text, JSON lines or CSV for the answers."""
+"""What `understudy predict` writes: an answer an item, as text, JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -6,229 +6,181 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO, TypedDict
 
-from understudy.cli.quick import text_line
-from understudy.errors import DataError, RecipeError
+import numpy as np
+import numpy.typing as npt
+
+from understudy.cli.answer_format import escaped, joined, one_line, text_line
+from understudy.cli.inputs import Batch, TextItem
+from understudy.cli.streams import write_data
+from understudy.core.task import FloatArray
+from understudy.errors import RecipeError
 
 if TYPE_CHECKING:
     from understudy.runtime.model import Model
 
-CHUNK = 4096
-"""Lines that are answered at once."""
-
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
-"""Endings of files whose rows have columns."""
+STEPS = 10_000
+"""Steps of a probability that has four decimals."""
 
 
-def read_lines(file: Path | None) -> Iterator[str]:
-    """The lines of a file, or of standard input, without their ends and without a byte order mark.
+class Record(TypedDict, total=False):
+    """One answer, as JSON lines hold it; a task's kind decides which keys it has."""
 
-    Raises:
-        DataError: the file cannot be read, or a line is no UTF-8; by line.
-    """
-    name = "standard input" if file is None else str(file)
-    try:
-        with io.open(sys.stdin.fileno() if file is None else file, "rb", closefd=file is not None) as stream:  # noqa: UP020
-            for number, raw in enumerate(stream, start=1):
-                try:
-                    yield raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                except UnicodeDecodeError as error:
-                    byte = raw[error.start]
-                    raise DataError(f"{name}, line {number}: byte 0x{byte:02x} is not UTF-8.") from error
-    except OSError as error:
-        raise DataError(f"{name} cannot be read: {error.strerror}.") from error
+    text: str | Sequence[str]
+    label: str
+    labels: Sequence[str]
+    probabilities: Mapping[str, float]
+    value: float
+    words: Sequence[str]
+    tags: Sequence[str]
+    spans: Sequence[Mapping[str, object]]
 
 
-def read_table(file: Path, columns: Sequence[str]) -> Iterator[str]:
-    """The texts of a CSV, TSV or JSON lines file, two of a row with a tab between, as they come.
-
-    Args:
-        file: its ending says what it is.
-        columns: names of the columns of texts: one, or two for pairs.
-
-    Raises:
-        DataError: the file cannot be read, a column is not there, or a row does not hold it as text; by line.
-    """
-    rows = _objects(file) if file.suffix.lower() in (".jsonl", ".ndjson") else _cells(file, columns)
-    for number, row in rows:
-        texts = [_text(row, column, f"{file}, line {number}") for column in columns]
-        yield texts[0] if len(texts) == 1 else "\t".join(" ".join(text.split("\t")) for text in texts)
-
-
-def _text(row: Mapping[str, Any], column: str, where: str) -> str:
-    text = row.get(column)
-    if not isinstance(text, str):
-        what = "nothing" if text is None else f"{text!r}, which is no text,"
-        raise DataError(f"{where}: there is {what} in the column {column!r}.")
-    return text
-
-
-def _objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(read_lines(file), start=1):
-        if not line.strip():
-            continue
-        try:
-            found = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{file}, line {number}: this is no JSON: {error}.") from error
-        if not isinstance(found, dict):
-            raise DataError(f"{file}, line {number}: a JSON {type(found).__name__} instead of an object.")
-        yield number, found
-
-
-def _cells(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of a file whose first line names the columns; the delimiter is one that it fits."""
-    from understudy.data.readers.delimited import DELIMITERS, promised  # numpy comes with it
-
-    lines = (f"{line}\n" for line in read_lines(file))
-    head = next(lines, "")
-    skipped = int(promised(head)[1] is not None)
-    head = next(lines, "") if skipped else head
-    usual = max(DELIMITERS, key=head.count)
-    delimiter = next((each for each in DELIMITERS if set(columns) <= set(_names(head, each))), usual)
-    names = _names(head, delimiter)
-    if not set(columns) <= set(names):
-        missing = next(column for column in columns if column not in names)
-        raise DataError(f"{file} has no column {missing!r}. Its first line names: {', '.join(names)}.")
-    is_plain = delimiter == "\t"  # tabs stand between fields as they are, quotes and all
-    reader = csv.reader(
-        lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if is_plain else csv.QUOTE_MINIMAL, strict=True
-    )
-    number = 2 + skipped
-    try:
-        for row in reader:
-            if row:
-                yield number, dict(zip(names, row, strict=False))
-            number = reader.line_num + 2 + skipped
-    except csv.Error as error:
-        raise DataError(
-            f"{file}, line {number}: the row that begins here cannot be read: {error}."
-        ) from error
-
-
-def _names(head: str, delimiter: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
-
-
-def to_items(model: Model, lines: Iterable[str]) -> Iterator[Any]:
-    """Lines as the model's task takes them: two texts stand in one line with a tab between.
-
-    Raises:
-        DataError: a line does not hold two texts where the task needs them; by line.
-    """
-    if model.task.texts == 1:
-        yield from lines
-        return
-    for number, line in enumerate(lines, start=1):
-        cells = line.split("\t")
-        if len(cells) != 2:
-            raise DataError(
-                f"Line {number} has {len(cells)} fields, but this model compares two texts: write both in "
-                "one line with a tab between."
-            )
-        yield cells[0], cells[1]
-
-
-def write_answers(model: Model, lines: Iterable[str], form: str, output: Path | None) -> None:
-    """Answer lines, and write the answers as they come.
+def write_answers(model: Model, batches: Iterable[Batch], file_format: str, output: Path | None) -> None:
+    """Answer batches, and write the answers of each before the next is read.
 
     Args:
         model: an exported student.
-        lines: see `to_items`.
-        form: ``text``, ``jsonl`` or ``csv``.
+        batches: items of its task.
+        file_format: ``text``, ``jsonl`` or ``csv``.
         output: file; ``None`` is standard output.
 
     Raises:
         RecipeError: sentences to be tagged have no form as CSV.
     """
-    if model.task.kind == "tagging" and form == "csv":
+    if model.task.kind == "tagging" and file_format == "csv":
         raise RecipeError("Tagged sentences cannot be written as CSV. Choose --format text or jsonl.")
-    written = _written(model, lines, form)
+
     if output is None:
-        sys.stdout.writelines(written)
-    else:
-        with output.open("w", encoding="utf-8", newline="") as out:
-            out.writelines(written)
+        write_data()
+        _write(model, batches, file_format, sys.stdout)
+        return
+    with output.open("w", encoding="utf-8", newline="") as file:
+        _write(model, batches, file_format, file)
 
 
-def _written(model: Model, lines: Iterable[str], form: str) -> Iterator[str]:
-    if form == "csv":
-        names = ["text"] if model.task.texts == 1 else ["text_1", "text_2"]
-        answer = {"regression": "value", "multilabel": "labels"}.get(model.task.kind, "label")
-        yield _csv_line([*names, answer, *(() if answer == "value" else model.task.labels)])
-    for chunk in _chunks(to_items(model, lines)):
-        for record in _records(model, chunk):
-            yield _FORMS[form](record)
+def _write(model: Model, batches: Iterable[Batch], file_format: str, out: TextIO) -> None:
+    if file_format == "csv":
+        out.write(_csv_head(model))
+    written = _text_writer(model) if file_format == "text" else _record_writer(model, _FORMATS[file_format])
+    for batch in batches:
+        out.write(written(batch))
+        out.flush()  # who reads a pipe sees an answer as soon as there is one
 
 
-def _records(model: Model, items: Sequence[Any]) -> list[dict[str, Any]]:
+def _text_writer(model: Model) -> Callable[[Batch], str]:
+    """Labels alone need no record an answer, which would take ten times as long."""
+    if model.task.is_exclusive and model.task.kind != "tagging":
+        return _LabelWriter(model)
+    return _record_writer(model, _as_text)
+
+
+def _record_writer(model: Model, form: Callable[[Record], str]) -> Callable[[Batch], str]:
+    return lambda batch: "".join(map(form, _records(model, batch.items)))
+
+
+class _LabelWriter:
+    """Writes a batch as lines of label, probability and text, from tables of what is written for each."""
+
+    def __init__(self, model: Model) -> None:
+        self.logits = model.logits if model.fast is None else model.fast.logits
+        # The newline stands before each answer, so that no line is copied to put one behind it.
+        self.labels = [f"\n{escaped(label)}\t" for label in model.task.labels]
+        self.shares = [f"{step / STEPS:.4f}\t" for step in range(STEPS + 1)]
+
+    def __call__(self, batch: Batch) -> str:
+        """The answers to a batch, a line each."""
+        logits = self.logits(batch.items)  # type: ignore[arg-type] -- pairs never have a fast path
+        columns = logits.argmax(axis=1).tolist()
+        steps = np.rint(_highest_shares(logits) * STEPS).astype(np.int64).tolist()
+
+        pieces = [""] * (3 * len(batch.items) + 1)
+        pieces[0:-1:3] = [self.labels[column] for column in columns]
+        pieces[1::3] = [self.shares[step] for step in steps]
+        pieces[2::3] = batch.items if batch.are_lines else map(_shown, batch.items)  # type: ignore[assignment]
+        pieces[0] = pieces[0][1:]
+        pieces[-1] = "\n"
+        return "".join(pieces)
+
+
+def _highest_shares(logits: FloatArray) -> npt.NDArray[np.float64]:
+    """The highest probability of each row, ``(rows,)``.
+
+    Label by label, as numpy is several times slower along rows that are as short as these.
+    """
+    by_label = np.ascontiguousarray(logits.T)
+    weights = np.exp(by_label - by_label.max(axis=0))
+    shares: npt.NDArray[np.float64] = 1.0 / weights.sum(axis=0, dtype=np.float64)
+    return shares
+
+
+def _shown(item: TextItem) -> str:
+    """An item as the last field of a line; two texts have a tab between."""
+    return one_line(item if isinstance(item, str) else "\t".join(item))
+
+
+def _records(model: Model, items: Sequence[TextItem]) -> Iterator[Record]:
     """One JSON-ready record an item."""
     kind = model.task.kind
     if kind == "tagging":
-        return [asdict(sentence) for sentence in model.predict(items)]
+        for sentence in model.predict(items):
+            yield asdict(sentence)  # type: ignore[misc]
+        return
+
     logits = model.logits(items)
     if kind == "regression":
-        values = [round(float(value), 6) for value in model.task.decisions(logits)]
-        return [{"text": item, "value": value} for item, value in zip(items, values, strict=True)]
+        for item, value in zip(items, model.task.decisions(logits), strict=True):
+            yield {"text": item, "value": round(float(value), 6)}
+        return
+
+    key = "labels" if kind == "multilabel" else "label"
     answers, rows = model.task.answers(logits), model.task.probabilities(logits).tolist()
-    return [
-        {"text": item, "labels" if kind == "multilabel" else "label": answer, "probabilities": row}
-        for item, answer, row in zip(items, answers, _named(model, rows), strict=True)
-    ]
+    for item, answer, row in zip(items, answers, rows, strict=True):
+        shares = {label: round(share, 6) for label, share in zip(model.task.labels, row, strict=True)}
+        yield {"text": item, key: answer, "probabilities": shares}  # type: ignore[misc]
 
 
-def _named(model: Model, rows: Iterable[Sequence[float]]) -> Iterator[dict[str, float]]:
-    for row in rows:
-        yield {label: round(share, 6) for label, share in zip(model.task.labels, row, strict=True)}
-
-
-def _as_text(record: dict[str, Any]) -> str:
+def _as_text(record: Record) -> str:
     if "tags" in record:
-        return (
-            "".join(f"{word}\t{tag}\n" for word, tag in zip(record["words"], record["tags"], strict=True))
-            + "\n"
-        )
-    item = record["text"] if isinstance(record["text"], str) else "\t".join(record["text"])
-    item = " ".join(item.splitlines())
+        words = zip(record["words"], record["tags"], strict=True)
+        return "".join(f"{word}\t{escaped(tag)}\n" for word, tag in words) + "\n"
+
+    text = record["text"]
+    item = _shown(text if isinstance(text, str) else (text[0], text[1]))
     if "value" in record:
         return f"{record['value']:.4f}\t{item}\n"
     shares = record["probabilities"]
     if "labels" in record:
-        return ",".join(record["labels"]) + f"\t{max(shares.values()):.4f}\t{item}\n"
-    return text_line(item, list(shares), list(shares.values()))
+        return f"{joined(record['labels'])}\t{max(shares.values()):.4f}\t{item}\n"
+    return text_line(record["label"], shares[record["label"]], item)
 
 
-def _as_json(record: dict[str, Any]) -> str:
+def _as_json(record: Record) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def _as_csv(record: dict[str, Any]) -> str:
-    item = [record["text"]] if isinstance(record["text"], str) else list(record["text"])
+def _as_csv(record: Record) -> str:
+    item = [record["text"]] if isinstance(record["text"], str) else [*record["text"]]
     if "value" in record:
         return _csv_line([*item, f"{record['value']:.6f}"])
-    answer = ",".join(record["labels"]) if "labels" in record else record["label"]
+    answer = joined(record["labels"]) if "labels" in record else record["label"]
     return _csv_line([*item, answer, *(f"{share:.6f}" for share in record["probabilities"].values())])
 
 
-_FORMS = {"text": _as_text, "jsonl": _as_json, "csv": _as_csv}
+_FORMATS: dict[str, Callable[[Record], str]] = {"text": _as_text, "jsonl": _as_json, "csv": _as_csv}
+
+
+def _csv_head(model: Model) -> str:
+    names = ["text"] if model.task.texts == 1 else ["text_1", "text_2"]
+    answer = {"regression": "value", "multilabel": "labels"}.get(model.task.kind, "label")
+    return _csv_line([*names, answer, *(() if answer == "value" else model.task.labels)])
 
 
 def _csv_line(cells: Sequence[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue()
-
-
-def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
-    chunk: list[Any] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from understudy.cli.extras import need_training
 
-class Way(StrEnum):
+
+class Selection(StrEnum):
     """How the next batch is chosen."""
 
     uncertainty = "uncertainty"
@@ -19,30 +21,41 @@ class Way(StrEnum):
 
 def buy(  # noqa: PLR0917
     recipe: Annotated[
-        Path, typer.Argument(metavar="RECIPE", help="YAML file, or the folder of an earlier run.")
+        Path, typer.Argument(metavar="RECIPE", help="Recipe in YAML, or the folder of an earlier run.")
     ],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run. [runs/NAME]")] = None,
-    select: Annotated[Way, typer.Option("--select", help="How the next batch is chosen.")] = Way.uncertainty,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Texts a round.")] = 200,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds, at most.")] = 5,
-    assign: Annotated[list[str] | None, typer.Option("--set", help="Any key of the recipe.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of the run. [runs/NAME]")
+    ] = None,
+    select: Annotated[
+        Selection, typer.Option("--select", help="How the texts of the next round are chosen.")
+    ] = Selection.uncertainty,
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, metavar="TEXTS", help="Number of texts that a round labels.")
+    ] = 200,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, metavar="COUNT", help="Number of rounds, at most.")
+    ] = 5,
+    assign: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set any key of the recipe, such as --set seed=1."),
+    ] = None,
 ) -> None:
-    """Buy labels from an expensive teacher in rounds, those first that the student needs most.
+    """After each round the first student of the recipe is fitted on all labels so far.
 
-    After each round the first student of the recipe is fitted on all labels so far, and its score on dev is
-    drawn against the labels bought: rounds/curve.png and rounds/curve.json in the run's folder.
+    Its score on dev is drawn against the labels bought: rounds/curve.png and rounds/curve.json in the run's
+    folder.
     """
-    from understudy.cli.extras import _need_training
-
-    _need_training()
-    from understudy.cli.progress_bar import Terminal
-    from understudy.pipeline.active_learning import buy_in_rounds
+    need_training()
     from understudy.pipeline.recipe_file import make_recipe
 
     is_run = recipe.is_dir()
-    made = make_recipe(recipe / "recipe.yaml" if is_run else recipe, None, assign or ())
+    resolved = make_recipe(recipe / "recipe.yaml" if is_run else recipe, None, assign or ())
     folder = out or (recipe if is_run else None)
-    done = buy_in_rounds(made, folder, how=select.value, batch=batch, rounds=rounds, progress=Terminal())
+
+    from understudy.cli.progress_bar import Terminal
+    from understudy.pipeline.active_learning import buy_in_rounds
+
+    done = buy_in_rounds(resolved, folder, how=select.value, batch=batch, rounds=rounds, progress=Terminal())
     for point in done.points:
         typer.echo(f"{point.labels:>8,} labels  {point.score:.4f}  {point.how}")
     typer.echo(f"Scores on {done.on}.")

@@ -1,6 +1,6 @@
 """The verbs of the base install, `predict` and `info`: they need numpy and ONNX Runtime alone.
 
-`cli.py` adds the verbs that train, with packages of the training extra.
+`app.py` adds the verbs that train, with packages of the training extra.
 """
 
 from __future__ import annotations
@@ -8,88 +8,139 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from understudy._version import __version__
-from understudy.errors import MissingExtraError, RecipeError
+from understudy.cli.verbs import BASE
+from understudy.errors import RecipeError
 
-FORMS = ("text", "jsonl", "csv")
+if TYPE_CHECKING:
+    from understudy.cli.inputs import Batch
+    from understudy.runtime.model import Model
+
+FORMATS = ("text", "jsonl", "csv")
 """What `predict` writes."""
 
-TRAINING = ("typer", "rich")
-"""Packages that the other verbs are parsed and shown with."""
+STANDARD_INPUT = "-"
+
+NOTES = """\
+Two texts that belong together stand in one argument or line, with a tab between. Without texts and --file,
+or with - for either, the lines of standard input are answered as they come, in UTF-8.
+
+Text: one line an answer, with label, probability and text. Line breaks of a text become spaces; control
+characters and backslashes of a label are escaped (\\n, \\x1b, \\\\). Several labels have commas between them,
+and a comma within a label becomes \\, there. JSON lines and CSV hold the whole text. A cell of CSV that
+begins with =, +, - or @ stays as it is: import the file as text where a spreadsheet would see a formula.
+"""
 
 
 def main(arguments: Sequence[str]) -> bool:
     """Do what the arguments say, where that is a verb of the base install; else nothing, and say ``False``.
 
     Args:
-        arguments: of the command line, without the program's name.
+        arguments: those of the command line, without the program's name.
     """
-    if not arguments or arguments[0] not in VERBS:
+    verb = arguments[0] if arguments else ""
+    if verb == "--version":
+        print_version()
+        return True
+    if verb not in VERBS:
         return False
-    VERBS[arguments[0]](arguments[1:])
+    VERBS[verb](arguments[1:])
     return True
 
 
-def predict(arguments: Sequence[str]) -> None:
-    """Answer texts with an exported student. Needs no torch.
+def print_version() -> None:
+    """Print the name and the version."""
+    sys.stdout.write(f"understudy {__version__}\n")
 
-    Two texts that belong together stand in one argument or line, with a tab between.
-    """
-    parser = _parser("predict", predict.__doc__)
-    parser.add_argument("folder", type=Path, help="of an exported student")
-    parser.add_argument("texts", nargs="*", help="texts; none reads standard input")
-    parser.add_argument("--file", type=Path, help="file with one text a line; a table needs --column")
+
+def predict(arguments: Sequence[str]) -> None:
+    """Answer texts with an exported student."""
+    parser = _parser("predict", "understudy predict [OPTIONS] FOLDER [TEXT ...]", NOTES)
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", help="folder of an exported student")
+    parser.add_argument(
+        "texts", metavar="TEXT", nargs="*", help="texts to answer; none, or -, means standard input"
+    )
+    parser.add_argument(
+        "--file",
+        type=Path,
+        help="file with one text a line (may be .gz); - is standard input; a table needs --column",
+    )
     parser.add_argument(
         "--column",
         action="append",
-        help="column of the texts in a CSV, TSV or JSON lines file; twice for pairs",
+        help="column that holds the texts of a --file in CSV, TSV, JSON, JSON lines or Parquet, which may be "
+        ".gz; give it twice for pairs",
     )
     parser.add_argument("--output", type=Path, help="file to write [standard output]")
-    parser.add_argument("--format", choices=FORMS, default="text", help="what to write [text]")
-    parser.add_argument("--threads", type=int, default=1, help="threads of one call [1]")
-    given = parser.parse_intermixed_args(arguments)
-    if given.threads < 1:
-        parser.error(f"argument --threads: {given.threads} is less than 1")
-    _predict(given)
+    parser.add_argument("--format", choices=FORMATS, default="text", help="what to write [text]")
+    parser.add_argument("--threads", type=int, default=1, help="threads that one call may use [1]")
+
+    options = parser.parse_intermixed_args(arguments)
+    if options.folder is None:  # not left to the library, which would ask for texts, too
+        parser.error("FOLDER is missing: the folder of an exported student, such as runs/NAME/models/cbow.v1")
+    if options.threads < 1:
+        parser.error(f"argument --threads: {options.threads} is less than 1")
+    _predict(options)
 
 
-def _predict(given: Namespace) -> None:
+def _predict(options: Namespace) -> None:
     from understudy.cli.answers import write_answers
+
+    if options.texts and options.file:
+        raise RecipeError("Give texts or --file, not both.")
+    if options.texts == [STANDARD_INPUT]:
+        options.texts = []
+    if str(options.file) == STANDARD_INPUT:
+        options.file = None
+    if _is_same(options.file, options.output):
+        raise RecipeError(f"--output is the file that is read, {options.file}. Name another.")
+    _check_columns(options)
+
     from understudy.runtime import load
 
-    if given.texts and given.file:
-        raise RecipeError("Give texts or --file, not both.")
-    if _is_same(given.file, given.output):
-        raise RecipeError(f"--output is the file that is read, {given.file}. Name another.")
-    _check_columns(given)
-    model = load(given.folder, threads=given.threads)
-    if given.column and len(given.column) != model.task.texts:
-        said = "2 texts: give --column twice" if model.task.texts == 2 else "1 text: give --column once"
-        raise RecipeError(f"This model reads {said}.")
-    write_answers(model, given.texts or _lines(given), given.format, given.output)
+    model = load(Path(options.folder), threads=options.threads)
+    if options.column and len(options.column) != model.task.texts:
+        need = "2 texts: give --column twice" if model.task.texts == 2 else "1 text: give --column once"
+        raise RecipeError(f"This model reads {need}.")
+    write_answers(model, _batches(model, options), options.format, options.output)
 
 
-def _check_columns(given: Namespace) -> None:
-    from understudy.cli.answers import TABLES
+def _check_columns(options: Namespace) -> None:
+    from understudy.cli.inputs import TABLES, is_table
 
-    is_table = given.file is not None and given.file.suffix.lower() in TABLES
-    if is_table and not given.column:
+    has_columns = options.file is not None and is_table(options.file)
+    if has_columns and not options.column:
         raise RecipeError(
-            f"{given.file} is a table. Say which column holds the texts, such as --column text; or send it "
+            f"{options.file} is a table. Say which column holds the texts, such as --column text; or send it "
             "to standard input to have each line answered as it stands."
         )
-    if given.column and not is_table:
-        raise RecipeError(f"--column is for a --file that ends in {', '.join(TABLES)}.")
+    if options.column and not has_columns:
+        raise RecipeError(
+            f"--column is for a --file that ends in {', '.join(TABLES)}, or one of these and .gz."
+        )
 
 
-def _lines(given: Namespace) -> Iterator[str]:
-    from understudy.cli.answers import read_lines, read_table
+def _batches(model: Model, options: Namespace) -> Iterator[Batch]:
+    """The items that the options name, in batches."""
+    from understudy.cli.inputs import batches_of, read_batches, to_items
 
-    return read_table(given.file, given.column) if given.column else read_lines(given.file)
+    if options.column:
+        from understudy.data.cells import stream_items  # type: ignore[attr-defined,unused-ignore]
+
+        yield from batches_of(stream_items(options.file, options.column))
+        return
+    if options.texts:
+        yield from batches_of(to_items(options.texts, model.task))
+        return
+
+    if options.file is None and sys.stdin.isatty():
+        sys.stderr.write("Type a text and press Enter; Ctrl-D ends.\n")
+    yield from read_batches(options.file, model.task)
 
 
 def _is_same(file: Path | None, output: Path | None) -> bool:
@@ -99,8 +150,8 @@ def _is_same(file: Path | None, output: Path | None) -> bool:
 
 
 def info(arguments: Sequence[str]) -> None:
-    """Say which version this is and what is installed beside it."""
-    _parser("info", info.__doc__).parse_args(arguments)
+    """Print this version, what is installed beside it, and whether the fast path serves."""
+    _parser("info", "understudy info").parse_args(arguments)
     from understudy.evaluation.machine import describe_machine
     from understudy.runtime.fast import status
 
@@ -108,28 +159,14 @@ def info(arguments: Sequence[str]) -> None:
     sys.stdout.write(json.dumps(facts, indent=2) + "\n")
 
 
-VERBS = {"predict": predict, "info": info}
+VERBS: dict[str, Callable[[Sequence[str]], None]] = {"predict": predict, "info": info}
 
 
-def _parser(verb: str, about: str | None) -> ArgumentParser:
+def _parser(verb: str, usage: str, notes: str = "") -> ArgumentParser:
     return ArgumentParser(
         prog=f"understudy {verb}",
-        description="\n".join(line.strip() for line in (about or "").splitlines()),
+        usage=usage,
+        description=BASE[verb],
+        epilog=notes,
         formatter_class=RawDescriptionHelpFormatter,
     )
-
-
-def without_training(arguments: Sequence[str]) -> None:
-    """Say what there is, where only the base is installed.
-
-    Raises:
-        MissingExtraError: a verb that trains was asked for.
-    """
-    if arguments and not arguments[0].startswith("-"):
-        raise MissingExtraError(
-            f"Here is what predicts alone: {' and '.join(VERBS)}. For {arguments[0]!r} and every verb that "
-            "trains: pip install 'understudy[train]'"
-        )
-    lines = [f"  {verb:<9}{(function.__doc__ or '').splitlines()[0]}\n" for verb, function in VERBS.items()]
-    sys.stdout.write("Usage: understudy VERB ...\n\n" + "".join(lines))
-    sys.stdout.write("\nThe verbs that train: pip install 'understudy[train]'\n")

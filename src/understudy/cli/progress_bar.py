@@ -1,4 +1,4 @@
-"""Bars and lines on a terminal, by rich."""
+"""Where the command line shows progress: sentences and bars on standard error."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ from understudy.core.progress import Advance
 
 
 class Terminal:
-    """Sentences and bars on standard error, with rate and time left; bars leave one line."""
+    """Shows sentences, and bars with rate and time left. It is a `understudy.core.progress.Progress`.
+
+    Where standard error is not a terminal, a bar is not drawn, and leaves its last line alone.
+
+    >>> understudy.distill("reviews.csv", progress=Terminal())  # doctest: +SKIP
+    """
 
     def __init__(self, console: Console | None = None) -> None:
+        """Show progress on a console of rich; ``None`` is standard error."""
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, sentence: str) -> None:
@@ -34,6 +40,7 @@ class Terminal:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
+
         started, done = time.perf_counter(), 0
         is_screen = self.console.is_terminal
         with RichProgress(*columns, console=self.console, transient=True, disable=not is_screen) as drawn:
@@ -46,16 +53,25 @@ class Terminal:
                 drawn.update(task, completed=done, rate=_rate(done, seconds, unit))
 
             yield advance
+
         seconds = time.perf_counter() - started
-        self.say(f"  {what}: {done:,} {unit} in {seconds:.1f} s ({_rate(done, seconds, unit)})")
+        rate = "" if done == 1 else f" ({_rate(done, seconds, unit)})"
+        self.say(f"  {what}: {done:,} {_counted(unit, done)} in {seconds:.1f} s{rate}")
+
+
+def _counted(unit: str, count: float) -> str:
+    """A unit, which is given in the plural, behind a count."""
+    return unit.removesuffix("s") if count == 1 else unit
 
 
 def _rate(done: int, seconds: float, unit: str) -> str:
     """Units a second, or where that is below one, seconds for each.
 
-    >>> _rate(300, 2.0, "texts"), _rate(5, 100.0, "epochs")
-    ('150 texts/s', '20.0 s each')
+    >>> _rate(300, 2.0, "texts"), _rate(3, 2.0, "predictors"), _rate(5, 100.0, "epochs")
+    ('150 texts/s', '1.5 predictors/s', '20.0 s each')
     """
     if done and done < seconds:
         return f"{seconds / done:.1f} s each"
-    return f"{done / max(seconds, 1e-9):,.0f} {unit}/s"
+    rate = done / max(seconds, 1e-9)
+    shown = f"{rate:.1f}" if 0 < rate < 10 else f"{rate:,.0f}"
+    return f"{shown.removesuffix('.0')} {_counted(unit, rate)}/s"

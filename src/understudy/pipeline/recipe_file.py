@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from understudy.data.catalogue import CATALOGUE
-from understudy.errors import RecipeError, nearest
+from understudy.errors import RecipeError
 from understudy.pipeline.recipe import Recipe
+from understudy.pipeline.recipe_problems import problems_of, with_lists
 
 PATHS = (
     ("data", "source"),
@@ -60,10 +59,10 @@ def make_recipe(
 
 def check(tree: Mapping[str, object], where: str | None = None) -> Recipe:
     """Validate a nested mapping, and name every problem in one error."""
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        problems = [_sentence(problem) for problem in error.errors()]
+    listed = with_lists(tree)
+    problems = problems_of(listed)
+    if not problems:
+        return Recipe.model_validate(listed)
     place = f" ({where})" if where else ""
     head = "The recipe has a problem" if len(problems) == 1 else f"The recipe has {len(problems)} problems"
     raise RecipeError(f"{head}{place}:\n" + "\n".join(f"  {problem}" for problem in problems))
@@ -164,24 +163,3 @@ def _put(tree: dict[str, object], key: str, value: Any) -> None:
             raise RecipeError(f"{key!r} cannot be set: {parent!r} is a single value, {below!r}.")
         tree = below
     tree[last] = value
-
-
-def _sentence(problem: Any) -> str:
-    path = [part for part in problem["loc"] if isinstance(part, str | int)]
-    key = ".".join(str(part) for part in path)
-    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{key}: unknown key. {nearest(str(path[-1]), _keys(path[:-1]))}"
-    if problem["type"] == "missing":
-        return f"{key}: is missing."
-    message = problem["msg"].removeprefix("Value error, ")
-    given = problem["input"]
-    is_simple = isinstance(given, str | int | float | bool) and repr(given) not in message
-    return (f"{key}: " if key else "") + f"{message}" + (f" (got {given!r})" if is_simple else "")
-
-
-def _keys(path: Sequence[str | int]) -> list[str]:
-    part: Any = Recipe
-    for name in path:
-        said = part.model_fields[str(name)].annotation
-        part = next((kind for kind in get_args(said) if isinstance(kind, type)), said)
-    return [f.name for f in fields(part)] if is_dataclass(part) else list(part.model_fields)
