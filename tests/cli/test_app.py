@@ -123,6 +123,7 @@ def test_the_report_is_printed_with_the_next_step(student):
 @pytest.mark.parametrize(("texts", "example"), [(1, '"..."'), (2, "$'...\\t...'")])
 def test_what_to_try_can_be_pasted(monkeypatch, capsys, tmp_path, texts, example):
     monkeypatch.setattr("understudy.report.terminal.table", lambda report: "")
+    monkeypatch.setattr("understudy.report.record.ReportDocument.from_dict", lambda report: report)
     folder = tmp_path / "my run" / "models" / "cbow.v1"
     result = SimpleNamespace(
         report={"task": {"texts": texts}}, html="", models={"cbow.v1": folder}, best=folder
