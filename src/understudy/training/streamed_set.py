@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from understudy.augment.streamed_pool import PoolTexts
+from understudy.augment import PoolTexts
 from understudy.core.manifest import digest, file_digest
 from understudy.core.memmap import Array, write_columns
 from understudy.core.progress import Progress, Silent
