@@ -36,7 +36,7 @@ def test_options_are_checked():
     assert step("masking", {"p": 0.2}).config == MaskingConfig(p=0.2)
     with pytest.raises(RecipeError, match=r"masking has no option 'pass'. Did you mean 'passes'\?"):
         step("masking", {"pass": 3})
-    with pytest.raises(RecipeError, match=r"masking.p: .*Given: 'much'"):
+    with pytest.raises(RecipeError, match=r"masking\.p must be a number, but is 'much'\."):
         step("masking", {"p": "much"})
     with pytest.raises(RecipeError, match="p_mask is 3"):
         step("masking", {"p": 3})
@@ -47,6 +47,36 @@ def test_options_are_checked():
 def test_configs_nest():
     options = {"there": "a", "back": "b", "mlm": {"model": "m", "passes": 2}}
     assert step("back-translate", options).config == BackTranslateConfig("a", "b", MlmConfig("m", passes=2))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("masking", {"passes": 1.5}, "masking.passes must be a whole number, but is 1.5."),
+        ("masking", {"passes": "1" * 5000}, "masking.passes must be a whole number, but is '111"),
+        ("masking", {"passes": [1]}, "masking.passes must be a whole number, but is of type list."),
+        ("balance", {"oversample": "perhaps"}, "balance.oversample must be true or false, but is 'perhaps'."),
+        ("masking", {"mask": 3}, "masking.mask must be text, but is 3."),
+        ("merge", {"sources": "sst2"}, "merge.sources must be a list, but is 'sst2'."),
+        ("merge", {"sources": ["a", 3]}, "merge.sources.1 must be text, but is 3."),
+        ("back-translate", {"there": "a", "back": "b", "mlm": 3}, "mlm must be names with values, but is 3."),
+        (
+            "back-translate",
+            {"there": "a", "back": "b", "mlm": {}},
+            "back-translate.mlm needs model. Say so in a recipe: mlm: {model: …}",
+        ),
+        (
+            "back-translate",
+            {"there": "a", "back": "b", "mlm": {"model": "m", "pass": 1}},
+            "back-translate.mlm has no option 'pass'. Did you mean 'passes'?",
+        ),
+    ],
+)
+def test_the_words_of_the_library_that_checks_types_reach_nobody(name, options, message):
+    with pytest.raises(RecipeError) as refused:
+        step(name, options)
+    assert message in str(refused.value)
+    assert "nput should" not in str(refused.value)
 
 
 def test_a_recipe_lists_names_or_names_with_options():
@@ -65,7 +95,7 @@ def test_a_recipe_lists_names_or_names_with_options():
         ({1: {}}, "1 is not a name"),
         ({"masking": 3}, "The options of the step 'masking' must be .* but are of type int"),
         ({"masking": ["p"]}, "but are of type list"),
-        ({"masking": {1: 2}}, "masking has no option 1"),
+        ({"masking": {1: 2}}, "masking has no option '1'"),
         ({"masking": {"of": 3}}, "Unknown masking.of '3'"),
     ],
 )

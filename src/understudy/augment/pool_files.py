@@ -82,6 +82,26 @@ class PoolTexts:
         return sum(int(shard["texts"]) for shard in _read_manifest(self.folder)["shards"])
 
     @property
+    def is_on_disk(self) -> bool:
+        """Whether the items stay in files: its shards do."""
+        return True
+
+    @property
+    def rows(self) -> int:
+        """How many items there are."""
+        return len(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the files that were given: its shards were made."""
+        return ()
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What a saved data set writes down of it: nothing, since a pool belongs to a run."""
+        return {}
+
+    @property
     def fingerprint(self) -> str:
         """Differs for other texts."""
         return str(_read_manifest(self.folder)["identity"])

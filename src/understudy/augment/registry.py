@@ -9,9 +9,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from understudy.augment.rules.parts_of_speech import Tagger
 from understudy.augment.rules.synonyms import Synonyms
@@ -104,6 +104,17 @@ class Step:
         return spec(self.name)
 
 
+EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "dict": "names with values",
+    "dataclass": "names with values",
+}
+"""What an option must be, by the first word of the kind of problem that pydantic reports."""
+
 STEPS: dict[str, StepSpec] = {}
 """The steps whose files were imported so far; `known_steps` has all."""
 
@@ -169,8 +180,7 @@ def step(name: str, options: Mapping[str, object] | None = None) -> Step:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    registered, options = spec(name), dict(options or {})
-    known = [entry.name for entry in fields(registered.config)]
+    registered, options = spec(name), {str(option): value for option, value in (options or {}).items()}
 
     of = OF_ALL
     if registered.kind != FILTER and not registered.is_source:
@@ -178,26 +188,49 @@ def step(name: str, options: Mapping[str, object] | None = None) -> Step:
         check_choice(f"{name}.of", of, ORIGINALS)
 
     for option in options:
-        if option not in known:
-            raise RecipeError(f"{name} has no option {option!r}. {nearest(str(option), known)}")
+        if option not in {entry.name for entry in fields(registered.config)}:
+            raise RecipeError(_no_such_option(name, option, registered.config))
     try:
         return Step(name, TypeAdapter(registered.config).validate_python(options), of)
     except ValidationError as error:
-        raise RecipeError(_reason(name, error.errors())) from error
+        raise RecipeError(_reason(name, registered.config, error.errors())) from error
 
 
-def _reason(name: str, errors: Sequence[ErrorDetails]) -> str:
-    """What is wrong with a step's options, in a sentence."""
-    if missing := [str(wrong["loc"][-1]) for wrong in errors if wrong["type"] == "missing"]:
-        example = f"{name}: {{{', '.join(f'{option}: …' for option in missing)}}}"
-        return f"{name} needs {' and '.join(missing)}. Say so in a recipe: {example}"
+def _reason(name: str, config: type[DataclassInstance], errors: Sequence[ErrorDetails]) -> str:
+    """What is wrong with a step's options, in a sentence: all that is missing, or else the first problem."""
+    problems = sorted(errors, key=lambda problem: problem["type"] != "missing")
+    *outer, option = problems[0]["loc"] or ("",)
+    kind, value = problems[0]["type"], problems[0]["input"]
+    place = ".".join(map(str, (name, *outer)))
 
-    first = errors[0]
-    where = ".".join(map(str, (name, *first["loc"])))
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if kind == "missing":
+        same = [wrong["loc"] for wrong in problems if wrong["type"] == kind and [*wrong["loc"][:-1]] == outer]
+        missing = [str(loc[-1]) for loc in same]
+        example = f"{place.rpartition('.')[2]}: {{{', '.join(f'{option}: …' for option in missing)}}}"
+        return f"{place} needs {' and '.join(missing)}. Say so in a recipe: {example}"
+    if kind == "unexpected_keyword_argument":
+        return _no_such_option(place, str(option), _config_at(config, outer))
+
+    where = f"{place}.{option}".rstrip(".")
     # Options as a whole are not shown: a key may have been pasted among them.
-    value = f" Given: {first['input']!r}." if isinstance(first["input"], str | int | float) else ""
-    return f"{where}: {message}.{value}"
+    shown = f"{value!r:.60}" if isinstance(value, str | int | float) else f"of type {type(value).__name__}"
+    if expected := EXPECTED.get(kind.partition("_")[0]):
+        return f"{where} must be {expected}, but is {shown}."
+    message = problems[0]["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{where}: {message}."
+
+
+def _no_such_option(place: str, option: str, config: type[DataclassInstance]) -> str:
+    known = [entry.name for entry in fields(config)]
+    return f"{place} has no option {option!r}. {nearest(option, known)}"
+
+
+def _config_at(config: type[DataclassInstance], path: Sequence[str | int]) -> type[DataclassInstance]:
+    """The config of options within options."""
+    for part in path:
+        hint = get_type_hints(config)[str(part)]
+        config = next(k for k in (hint, *get_args(hint)) if isinstance(k, type) and is_dataclass(k))
+    return config
 
 
 def read_steps(entries: Sequence[str | Mapping[str, Mapping[str, object] | None]]) -> tuple[Step, ...]:

@@ -24,6 +24,7 @@ def test_balance_by_mean_repeats_what_is_below_evenly():
     repeats = np.bincount(found.kept, minlength=21)
     assert set(repeats[labels == 2].tolist()) == {3, 4}
     assert set(repeats[labels == 1].tolist()) == {1}
+    # exact: numbers of rows
     assert found.removed.tolist() == np.flatnonzero(repeats == 0).tolist()
 
 
