@@ -26,9 +26,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from understudy.augment.configs import SentencesConfig
 from understudy.augment.neural.loading import IGNORED, Ids, pad, sizes
-from understudy.augment.sentences import sentences
+from understudy.augment.sentences import SentencesConfig, cut_into_sentences
 from understudy.core.task import Item
 from understudy.data import load_dataset
 from understudy.data.leakage import drop_known
@@ -123,7 +122,7 @@ def read(
     cut: list[Item] = []
     if documents:
         config = SentencesConfig(is_penn_spaced=True)
-        cut = [text for part in sentences(config, read_pool(documents).texts) for text in part]
+        cut = [text for part in cut_into_sentences(config, read_pool(documents).texts) for text in part]
         rows = np.random.default_rng(seed).permutation(len(cut))[:most].tolist()
         cut = [str(cut[row]).lower() if is_lower else cut[row] for row in rows]
     kept, _ = drop_known(cut, (), (*found.dev.texts, *found.test.texts))

@@ -39,7 +39,7 @@ def test_pictures_have_the_format_of_their_suffix(inspection, tmp_path, suffix, 
 
 
 def test_another_suffix_is_refused(inspection, tmp_path):
-    with pytest.raises(RecipeError, match=r"form of picture '\.pgn'.*\.png"):
+    with pytest.raises(RecipeError, match=r"picture format '\.pgn'.*\.png"):
         save_picture(inspection[0], tmp_path / "pool.pgn")
 
 

@@ -1,25 +1,18 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from understudy.augment import STEPS
-from understudy.augment.configs import (
-    BackTranslateConfig,
-    EdaConfig,
-    GenerateConfig,
-    MaskingConfig,
-    MergeConfig,
-    MlmConfig,
-    NgramConfig,
-    PosSwapConfig,
-    RulesConfig,
-)
-from understudy.augment.filter_configs import (
-    BalanceConfig,
-    ConfidenceConfig,
-    DomainConfig,
-    LengthConfig,
-    NearDuplicatesConfig,
-)
+from understudy.augment import known_steps
+from understudy.augment.filters.balance import BalanceConfig
+from understudy.augment.filters.confidence import ConfidenceConfig
+from understudy.augment.filters.domain import DomainConfig
+from understudy.augment.filters.length import LengthConfig
+from understudy.augment.filters.near_duplicates import NearDuplicatesConfig
+from understudy.augment.merge import MergeConfig
+from understudy.augment.neural.back_translate import BackTranslateConfig
+from understudy.augment.neural.generate import GenerateConfig
+from understudy.augment.neural.mlm import MlmConfig
+from understudy.augment.rules.eda import EdaConfig
+from understudy.augment.rules.mask_swap_ngram import MaskingConfig, NgramConfig, PosSwapConfig, RulesConfig
 from understudy.errors import RecipeError
 
 
@@ -62,10 +55,10 @@ def test_what_cannot_be_honoured_is_refused(make, message):
         make()
 
 
-@pytest.mark.parametrize("name", sorted(STEPS))
+@pytest.mark.parametrize("name", known_steps())
 def test_a_recipe_can_hold_every_config_and_unknown_options_are_refused(name):
     needed = {"model": "m", "base_url": "http://x/v1", "there": "a", "back": "b", "sources": ["s"], "top": 5}
-    config = STEPS[name].config
+    config = known_steps()[name].config
     given = {key: value for key, value in needed.items() if key in config.__dataclass_fields__}
     read = TypeAdapter(config).validate_python(given)
     assert isinstance(read, config)
@@ -73,8 +66,3 @@ def test_a_recipe_can_hold_every_config_and_unknown_options_are_refused(name):
     assert TypeAdapter(config).validate_json(TypeAdapter(config).dump_json(read)) == read
     with pytest.raises(ValidationError, match="nonsense"):
         TypeAdapter(config).validate_python({**given, "nonsense": 1})
-
-
-def test_oversampling_goes_with_the_mean_unless_said():
-    assert [BalanceConfig("median").is_oversampling, BalanceConfig("mean").is_oversampling] == [False, True]
-    assert not BalanceConfig("mean", oversample=False).is_oversampling

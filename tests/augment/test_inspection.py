@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from understudy.augment import build_pool
-from understudy.augment.inspection import MOST_WORDS, inspect_pool, summarise
+from understudy.augment.inspection import MOST_WORDS, Inspection, inspect_pool, summarise
+from understudy.errors import ArtifactError
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -55,3 +56,12 @@ def test_the_numbers_are_json_ready(inspection):
 def test_without_a_teacher_there_is_no_balance(sentences):
     found = inspect_pool(build_pool([], sentences), [])
     assert (found.balance, found.labelled_balance) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "damage", [{}, {"labelled": 3}, {"lengths": [1]}, {"victims": [{}]}, {"survivors": [[]]}]
+)
+def test_damaged_numbers_are_refused_in_a_sentence(inspection, damage):
+    data = {**inspection[0].to_dict(), **damage} if damage else {}
+    with pytest.raises(ArtifactError, match="The inspection of the pool is damaged"):
+        Inspection.from_dict(data)

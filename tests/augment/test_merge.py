@@ -1,7 +1,7 @@
 import numpy as np
 
-from understudy.augment.configs import MergeConfig
-from understudy.augment.merge import dataset_texts, merge
+from understudy.augment import StepContext
+from understudy.augment.merge import MergeConfig, dataset_texts, merge
 from understudy.core.task import Task
 from understudy.data import Dataset, Split, load_dataset
 
@@ -22,5 +22,5 @@ def test_sentences_with_tags_become_texts():
 def test_sources_are_loaded(tmp_path):
     path = tmp_path / "more.csv"
     path.write_text("text,label\n" + "".join(f"text {n},{'ab'[n % 2]}\n" for n in range(40)))
-    made = [text for texts in merge(MergeConfig((str(path),))) for text in texts]
+    made = [text for texts in merge(MergeConfig((str(path),)), (), StepContext()) for text in texts]
     assert made == list(load_dataset(path).train.texts)

@@ -11,10 +11,9 @@ from dataclasses import replace
 import pytest
 from chat_server import KEY
 
-from understudy.augment import StepContext, build_pool, held_out_forms, step
-from understudy.augment.configs import ParaphraseConfig
+from understudy.augment import StepContext, build_pool, normalise_held_out, step
 from understudy.augment.dedup import DUPLICATE, HELD_OUT
-from understudy.augment.paraphrase import Paraphraser, messages, response_format
+from understudy.augment.paraphrase import ParaphraseConfig, Paraphraser, messages, response_format
 from understudy.augment.paraphrase_ledger import ASIDE, LEDGER, ParaphraseLedger
 from understudy.core.progress import Silent
 from understudy.errors import MissingExtraError, RecipeError, TeacherError
@@ -187,7 +186,7 @@ def test_so_many_texts_are_drawn(chat, tmp_path):
 
 def test_variants_pass_the_same_sieve(chat, tmp_path):
     server = chat()
-    judges = held_out_forms(["VARIANT 0  of a good film 0"])
+    judges = normalise_held_out(["VARIANT 0  of a good film 0"])
     labelled = [*TEXTS, "variant 1 of a good film 0"]
     paid = step("paraphrase", options(server, variants=3))
     pool = build_pool(labelled, (), [paid], held_out=judges, tools=StepContext(kept=tmp_path))
@@ -233,9 +232,9 @@ def test_without_the_client_it_says_what_to_install(chat, tmp_path, monkeypatch)
 KILLED = """
 import json, sys
 from pathlib import Path
-from understudy.augment import Tools, build_pool, step
+from understudy.augment import StepContext, build_pool, step
 paid = step("paraphrase", json.loads(sys.argv[1]))
-build_pool(json.loads(sys.argv[2]), (), [paid], tools=Tools(kept=Path(sys.argv[3])))
+build_pool(json.loads(sys.argv[2]), (), [paid], tools=StepContext(kept=Path(sys.argv[3])))
 """
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from understudy.augment import StepContext, build_pool, held_out_forms, read_steps
+from understudy.augment import StepContext, build_pool, normalise_held_out, read_steps
 from understudy.augment.dedup import DUPLICATE, HELD_OUT, normalise_item
 from understudy.augment.pool import GIVEN
 from understudy.errors import DataError, RecipeError
@@ -71,7 +71,7 @@ def test_a_step_may_start_from_labelled_or_given_texts_alone():
 def test_nothing_that_is_held_out_is_made(sentences):
     free = build_pool(sentences, ("Given  Text",), RULES, tools=TOOLS)
     judges = [item.upper() for item in free.items[::3] if item != "Given  Text"]
-    held = build_pool(sentences, ("Given  Text",), RULES, tools=TOOLS, held_out=held_out_forms(judges))
+    held = build_pool(sentences, ("Given  Text",), RULES, tools=TOOLS, held_out=normalise_held_out(judges))
     assert not set(map(normalise_item, held.items)) & set(map(normalise_item, judges))
     assert len(held) == len(free) - len(set(map(normalise_item, judges)))
     shown = {victim.reason for report in held.reports for victim in report.victims}
@@ -85,7 +85,7 @@ def test_nothing_that_is_held_out_is_made(sentences):
 @pytest.mark.parametrize("of", ["all", "labelled", "given"])
 def test_of_what_is_held_out_nothing_is_made(of):
     steps = read_steps([{"masking": {"p": 0.5, "of": of}}, {"ngram": {"p": 1.0, "of": of}}])
-    judges = held_out_forms(["a very long secret"])
+    judges = normalise_held_out(["a very long secret"])
     pool = build_pool(["one two", "A VERY long secret"], ["A very  long secret"], steps, held_out=judges)
     assert "secret" not in " ".join(pool.items)
     assert pool.reports[0].removed == {HELD_OUT: 1}
@@ -93,7 +93,7 @@ def test_of_what_is_held_out_nothing_is_made(of):
 
 def test_pairs_make_pairs(sentences):
     pairs = list(zip(sentences[:20], sentences[20:40], strict=True))
-    pool = build_pool(pairs, (), RULES, tools=TOOLS, held_out=held_out_forms([("a", "b")]))
+    pool = build_pool(pairs, (), RULES, tools=TOOLS, held_out=normalise_held_out([("a", "b")]))
     assert all(isinstance(item, tuple) for item in pool.items)
     kinds = {(one in sentences, other in sentences) for one, other in pool.items}
     assert kinds == {(True, False), (False, True), (False, False)}
@@ -101,7 +101,7 @@ def test_pairs_make_pairs(sentences):
 
 def test_a_pair_of_dev_or_test_does_not_enter_turned_round():
     given = [("the room", "the hall"), ("the hall", "the room"), ("rain", "sun"), ("sun", "rain")]
-    pool = build_pool([("a", "b")], given, held_out=held_out_forms([("The  Hall", "the room")]))
+    pool = build_pool([("a", "b")], given, held_out=normalise_held_out([("The  Hall", "the room")]))
     assert pool.items == (("rain", "sun"), ("sun", "rain"))
     assert pool.reports[0].removed == {HELD_OUT: 2}
 
@@ -213,3 +213,11 @@ def test_domain_reads_vectors_through_the_registry(tmp_path):
 def test_an_empty_beginning_is_no_error():
     pool = build_pool([], (), read_steps(["masking"]))
     assert len(pool) == 0
+
+
+def test_two_steps_of_one_name_make_other_variants(sentences):
+    masking = {"masking": {"passes": 3}}
+    once, twice = (build_pool(sentences, (), read_steps([masking] * times), seed=1) for times in (1, 2))
+    first = [item for item, origin in zip(twice.items, twice.origins.tolist(), strict=True) if origin == 0]
+    assert first == list(once.items)
+    assert len(twice) > 1.3 * len(once)

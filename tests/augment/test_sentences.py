@@ -1,12 +1,11 @@
 import pytest
 
-from understudy.augment.configs import SentencesConfig
-from understudy.augment.sentences import penn_spaced, sentences
+from understudy.augment.sentences import SentencesConfig, cut_into_sentences, penn_spaced
 from understudy.errors import DataError, RecipeError
 
 
 def cut(text, **options):
-    return next(sentences(SentencesConfig(**{"fewest": 1, **options}), [text]))
+    return next(cut_into_sentences(SentencesConfig(**{"fewest": 1, **options}), [text]))
 
 
 def test_a_text_is_cut_where_sentences_end():
@@ -60,7 +59,7 @@ def test_spacing_is_an_option():
 
 def test_pairs_are_refused():
     with pytest.raises(DataError, match="Leave the step out"):
-        next(sentences(SentencesConfig(), [("a", "b")]))
+        next(cut_into_sentences(SentencesConfig(), [("a", "b")]))
 
 
 def test_bounds_that_cross_are_refused():

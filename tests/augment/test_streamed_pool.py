@@ -4,14 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from understudy.augment import PoolTexts, build_pool, held_out_forms, inspection, read_steps, stream_pool
+from understudy.augment import PoolTexts, build_pool, inspection, normalise_held_out, read_steps, stream_pool
 from understudy.augment import streamed_pool as module
 from understudy.augment.dedup import DUPLICATE, HELD_OUT, SHOWN, item_keys, normalise_item
 from understudy.augment.inspection import inspect_pool, inspect_streamed
+from understudy.augment.pool_files import read_shards
 from understudy.augment.rules import passes as variants_module
-from understudy.augment.streamed_pool import read_shards, read_texts
 from understudy.core.manifest import verify
-from understudy.errors import ArtifactError, DataError, RecipeError
+from understudy.errors import ArtifactError, RecipeError
 
 STEPS = read_steps([{"masking": {"passes": 3}}, {"ngram": {"passes": 3}}])
 
@@ -31,20 +31,20 @@ def bytes_of(folder):
 
 
 def test_a_streamed_pool_is_the_built_one_with_the_given_texts(tmp_path, sentences):
-    judges = held_out_forms([sentences[-1], "[MASK] food ."])
+    judges = normalise_held_out([sentences[-1], "[MASK] food ."])
     streamed = stream_pool(sentences, STEPS, tmp_path / "p", source="s", seed=2, held_out=judges)
     found = texts_of(tmp_path / "p")
     free = [text for text in sentences if text != sentences[-1]]
     built = build_pool([], free, STEPS, seed=2, held_out=judges)
     assert set(found) == set(built.items)
-    assert len(found) == len(set(found)) == streamed.texts
+    assert len(found) == len(set(found)) == len(streamed)
     assert set(free) < set(found)
     assert sentences[-1] not in found
     made = [(report.name, report.made) for report in built.reports]
     assert [(c.name, c.made) for c in streamed.counts] == [("given", len(sentences)), *made[1:]]
     assert streamed.counts[0].removed == {HELD_OUT: 1}
     assert {victim.reason for count in streamed.counts for victim in count.victims} == {HELD_OUT, DUPLICATE}
-    assert sum(shard["texts"] for shard in verify(tmp_path / "p")["shards"]) == streamed.texts
+    assert sum(shard["texts"] for shard in verify(tmp_path / "p")["shards"]) == len(streamed)
 
 
 def test_shards_say_where_texts_came_from_and_their_keys(tmp_path, sentences):
@@ -160,7 +160,7 @@ def test_a_block_of_which_nothing_is_left_is_a_shard_too(tmp_path, sentences):
 
 
 def test_no_texts_are_no_error(tmp_path):
-    assert stream_pool([], STEPS, tmp_path / "p", source="s").texts == 0
+    assert len(stream_pool([], STEPS, tmp_path / "p", source="s")) == 0
     assert texts_of(tmp_path / "p") == []
 
 
@@ -173,16 +173,6 @@ def test_an_option_that_a_stream_cannot_honour_is_refused(tmp_path):
     steps = read_steps([{"masking": {"of": "labelled"}}])
     with pytest.raises(RecipeError, match=r"'masking' starts from the labelled texts alone \(of\)"):
         stream_pool(["a"], steps, tmp_path / "p", source="s", labelled=["b"])
-
-
-def test_texts_are_read_from_parquet_and_from_lines(tmp_path, sentences):
-    stream_pool(sentences, (), tmp_path / "p", source="s")
-    (tmp_path / "more.txt").write_text("one\n\ntwo\r\n  \nthree")
-    paths = [*sorted((tmp_path / "p").glob("*.parquet")), tmp_path / "more.txt"]
-    assert list(read_texts(paths, batch=7)) == [*sentences, "one", "two", "three"]
-    (tmp_path / "more.txt").write_bytes(b"one\ncaf\xe9\n")
-    with pytest.raises(DataError, match=r"more.txt, line 2: byte 0xe9 is not UTF-8"):
-        list(read_texts([tmp_path / "more.txt"]))
 
 
 def test_memory_holds_keys_not_texts(tmp_path, sentences, monkeypatch):
@@ -200,7 +190,7 @@ def test_memory_holds_keys_not_texts(tmp_path, sentences, monkeypatch):
 @pytest.mark.parametrize("name", ["notes.txt", "manifest.json", "state.json"])
 def test_a_folder_of_something_else_is_left_alone(tmp_path, name):
     (tmp_path / name).write_text('{"files": {}}')
-    with pytest.raises(ArtifactError, match="no streamed pool"):
+    with pytest.raises(ArtifactError, match="not a streamed pool"):
         stream_pool(["a"], STEPS, tmp_path, source="s")
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -217,7 +207,7 @@ def test_labelled_texts_are_varied_but_no_part_of_the_pool(tmp_path, sentences):
 
 
 def test_of_what_is_held_out_nothing_is_made(tmp_path):
-    judges = held_out_forms(["a very long secret"])
+    judges = normalise_held_out(["a very long secret"])
     given, labelled = ["A very  long secret", "b"], ["a VERY long secret", "c d e"]
     stream_pool(given, STEPS, tmp_path / "p", source="s", labelled=labelled, held_out=judges)
     assert "secret" not in " ".join(texts_of(tmp_path / "p"))
@@ -258,3 +248,18 @@ def test_lengths_of_a_large_pool_are_estimated(tmp_path, sentences, monkeypatch)
     found = inspect_streamed(pool, sentences)
     assert found.final.texts == len(pool) > 80
     assert 3 < found.final.mean < 9
+
+
+def test_two_steps_of_one_name_make_the_variants_of_a_built_pool(tmp_path, sentences):
+    steps = read_steps([{"masking": {"passes": 3}}] * 2)
+    streamed = stream_pool(sentences, steps, tmp_path / "p", source="s", seed=1)
+    assert set(texts_of(tmp_path / "p")) == set(build_pool([], sentences, steps, seed=1).items)
+    assert streamed.counts[2].kept > 0.3 * streamed.counts[1].kept
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"identity": 1}'])
+def test_a_state_of_something_else_is_named(tmp_path, content):
+    (tmp_path / "state.json").write_text(content)
+    with pytest.raises(ArtifactError, match=r"state\.json is damaged|not a streamed pool"):
+        stream_pool(["a"], STEPS, tmp_path, source="s")
+    assert (tmp_path / "state.json").read_text() == content

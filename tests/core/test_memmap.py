@@ -118,6 +118,13 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_arrays_of_somebody_else_are_left_alone(tmp_path):
+    np.save(tmp_path / "mine.npy", np.arange(3))
+    with pytest.raises(ArtifactError, match=r"holds mine\.npy"):
+        Source().write(tmp_path)
+    assert np.load(tmp_path / "mine.npy").tolist() == [0, 1, 2]
+
+
 def test_no_blocks_no_columns(tmp_path):
     assert Source().write(tmp_path / "c", blocks=()) == {}
     assert json.loads((tmp_path / "c" / "manifest.json").read_text())["files"] == {}

@@ -148,6 +148,19 @@ def test_a_question_of_two_steps_is_counted_once(server, labelled, tmp_path):
     assert len(server.requests) == 32
 
 
+def test_the_estimate_counts_the_texts_that_the_second_step_of_a_name_draws(server, labelled, tmp_path):
+    """Both draw 20 of 32 texts, each by a seed of its own; what they have in common is asked once."""
+    import re
+
+    steps = [{"paraphrase": paid(server, most=20)}] * 2
+    asked = flags(labelled, augment=steps)
+    first, second = re.findall(r"Together (\d+) requests", dry_run(None, asked, (), tmp_path / "run"))
+    distill(str(labelled), out=tmp_path / "run", until="augment", **settings(asked))
+    assert len(server.requests) == int(first) + int(second)
+    assert first == "20"
+    assert 0 < int(second) < 20
+
+
 def test_a_pool_of_unlabelled_texts_is_counted_once_it_is_there(server, tmp_path):
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
     server.mood_of = lambda text, _: "wrong" if text.endswith("7") else "well"

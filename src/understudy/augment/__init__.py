@@ -1,18 +1,19 @@
-"""Turn texts into more texts, seeded and deduplicated; filter and balance them; look at what came of it."""
+"""Turn texts into more texts, seeded and deduplicated; filter and balance them; look at the result."""
 
-from understudy.augment.pool import Pool, build_pool, held_out_forms
-from understudy.augment.registry import STEPS, Step, StepContext, read_steps, step
-from understudy.augment.streamed_pool import PoolTexts, Streamed, stream_pool
+from understudy.augment.pool import Pool, build_pool, normalise_held_out
+from understudy.augment.pool_files import PoolTexts
+from understudy.augment.registry import Step, StepContext, known_steps, read_steps, step
+from understudy.augment.streamed_pool import Streamed, stream_pool
 
 __all__ = [
-    "STEPS",
     "Pool",
     "PoolTexts",
     "Step",
     "StepContext",
     "Streamed",
     "build_pool",
-    "held_out_forms",
+    "known_steps",
+    "normalise_held_out",
     "read_steps",
     "step",
     "stream_pool",

@@ -1,4 +1,7 @@
-"""An inspection as one picture: what each step left, lengths before and after, balance of labels."""
+"""An inspection as one picture: what each step left, lengths before and after, balance of labels.
+
+Matplotlib is imported where it is called: looking up a step reads every file of this room.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,19 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from understudy.augment.inspection import MOST_WORDS, Inspection, Lengths
 from understudy.core.checks import check_choice
 from understudy.core.manifest import write_bytes
 from understudy.core.task import Item
 from understudy.errors import RecipeError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LABELLED, BEFORE, AFTER, GONE = "#6e7782", "#e69f00", "#0072b2", "#d5dbe2"
 """Colours of Okabe and Ito's palette, safe for colour-blind readers, and two greys."""
@@ -30,7 +32,7 @@ FORMATS = (".png", ".svg", ".pdf")
 
 MOST_LABELS = 20
 
-_STYLE: Any = {
+_STYLE: Any = {  # matplotlib types its keys one by one
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -45,15 +47,22 @@ _STYLE: Any = {
 
 def draw(inspection: Inspection) -> Figure:
     """Two or three panels: the pool after each step, lengths of texts, and labels where they are known."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     has_labels = bool(inspection.balance or inspection.labelled_balance)
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(10, 2.2 + 0.28 * len(inspection.steps) + 2.6), layout="constrained")
+        bars, lower = 1 + 0.28 * len(inspection.steps), 2.6  # heights of the two rows, in inches
+        figure = Figure(figsize=(10, bars + lower + 1.2), layout="constrained")
         FigureCanvasAgg(figure)
-        rows = figure.add_gridspec(2, 1 + has_labels, height_ratios=(1 + 0.28 * len(inspection.steps), 2.6))
+        rows = figure.add_gridspec(2, 1 + has_labels, height_ratios=(bars, lower))
+
         _draw_steps(figure.add_subplot(rows[0, :]), inspection)
         _draw_lengths(figure.add_subplot(rows[1, 0]), inspection)
         if has_labels:
             _draw_labels(figure.add_subplot(rows[1, 1]), inspection)
+
     return figure
 
 
@@ -61,9 +70,9 @@ def save_picture(inspection: Inspection, path: Path) -> None:
     """Write the picture; the suffix of ``path`` says in which format.
 
     Raises:
-        RecipeError: the suffix is none of `FORMATS`, or there is no such folder.
+        RecipeError: the suffix is not one of `FORMATS`, or there is no such folder.
     """
-    check_choice("form of picture", path.suffix, FORMATS)
+    check_choice("picture format", path.suffix, FORMATS)
     if not path.parent.is_dir():
         raise RecipeError(f"There is no folder {path.parent} for the picture {path.name}. Make it first.")
     write_bytes(path, _bytes(inspection, path.suffix.removeprefix(".")))
@@ -87,6 +96,7 @@ def save_page(inspection: Inspection, path: Path) -> None:
         f"<li>{_escape(victim.item)} <small>{html.escape(victim.reason)}</small></li>"
         for victim in inspection.victims
     )
+
     page = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Pool</title>'
         "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -99,9 +109,12 @@ def save_page(inspection: Inspection, path: Path) -> None:
 
 
 def _bytes(inspection: Inspection, kind: str) -> bytes:
+    import matplotlib as mpl
+
     buffer = io.BytesIO()
     figure = draw(inspection)
     with mpl.rc_context(_STYLE):
+        # Without date and creator, one inspection always makes one file.
         metadata = {"Date": None, "Creator": None} if kind == "svg" else None
         figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
     return buffer.getvalue()
@@ -109,12 +122,16 @@ def _bytes(inspection: Inspection, kind: str) -> bytes:
 
 def _draw_steps(axes: Axes, inspection: Inspection) -> None:
     """A bar for what is in the pool after each step, and a pale one for what the step removed."""
+    from matplotlib.ticker import EngFormatter
+
     steps = inspection.steps
     places = np.arange(len(steps))
     after = np.array([step.after for step in steps])
     removed = np.array([sum(step.removed.values()) for step in steps])
+
     axes.barh(places, after, color=AFTER, height=0.6, label="in the pool")
     axes.barh(places, removed, left=after, color=GONE, height=0.6, label="removed by the step")
+
     axes.set_yticks(places, [step.name for step in steps])
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -125,6 +142,8 @@ def _draw_steps(axes: Axes, inspection: Inspection) -> None:
 
 def _draw_lengths(axes: Axes, inspection: Inspection) -> None:
     """Share of texts by number of words: labelled, the pool at its largest, the pool as it is."""
+    from matplotlib.ticker import PercentFormatter
+
     shown = (
         ("labelled", inspection.labelled, LABELLED),
         ("pool at its largest", inspection.widest, BEFORE),
@@ -133,6 +152,7 @@ def _draw_lengths(axes: Axes, inspection: Inspection) -> None:
     for name, lengths, colour in shown:
         if lengths.texts:
             axes.step(range(MOST_WORDS + 1), _shares(lengths), where="mid", color=colour, label=name)
+
     axes.set(xlim=(0, MOST_WORDS), ylim=(0, None))
     axes.set_xlabel(f"words of a text (the last: {MOST_WORDS} or more)")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
@@ -143,8 +163,11 @@ def _draw_lengths(axes: Axes, inspection: Inspection) -> None:
 
 def _draw_labels(axes: Axes, inspection: Inspection) -> None:
     """Share of each label among the labelled texts and in the pool."""
+    from matplotlib.ticker import PercentFormatter
+
     names = list(inspection.labelled_balance or inspection.balance)[:MOST_LABELS]
     places = np.arange(len(names))
+
     for offset, (counts, colour, title) in enumerate(
         ((inspection.labelled_balance, LABELLED, "labelled"), (inspection.balance, AFTER, "pool"))
     ):
@@ -152,6 +175,7 @@ def _draw_labels(axes: Axes, inspection: Inspection) -> None:
         shares = [counts.get(name, 0) / total for name in names]
         if counts:
             axes.barh(places + 0.4 * offset - 0.2, shares, height=0.38, color=colour, label=title)
+
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))

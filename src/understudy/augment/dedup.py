@@ -1,4 +1,4 @@
-"""How texts and pairs of texts are compared, and the set of those that were seen."""
+"""How texts and pairs of texts are compared, and which of them a pool has seen already."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ T = TypeVar("T")
 _BETWEEN = "\x1f"  # between the two texts of a pair; `normalise` turns it into a space inside a text
 
 
-def judged_form(item: Item) -> str:
-    """The form in which items are compared with dev and test: of pairs, the order does not matter.
+def normalise_unordered(item: Item) -> str:
+    """An item normalised for the comparison with dev and test: the order of a pair does not matter.
 
-    It is that of the leak guard (`understudy.data.leakage`), so nothing enters by augmentation that it
-    dropped.
+    The leak guard compares in the same way (`understudy.data.leakage`), so augmentation cannot bring back a
+    text that it dropped.
 
-    >>> judged_form(("Any  Rooms?", "None.")) == judged_form(("none.", "any rooms?"))
+    >>> normalise_unordered(("Any  Rooms?", "None.")) == normalise_unordered(("none.", "any rooms?"))
     True
     """
     return normaliser_for(1 if isinstance(item, str) else 2)(item)
 
 
 def normalise_item(item: Item) -> str:
-    r"""The form in which items of a pool are compared: case folded, white space made one space, pairs joined.
+    r"""An item normalised for the comparison within a pool: case folded, white space one space, pairs joined.
 
-    A pair turned round is another item here: it may well have another answer.
+    A pair in the other order is another item here: it may well have another label.
 
     >>> normalise_item(("Any  Rooms?", "None."))
     'any rooms?\x1fnone.'
@@ -47,10 +47,10 @@ def normalise_item(item: Item) -> str:
     return _BETWEEN.join(map(normalise, item))
 
 
-def hash_keys(forms: Iterable[str]) -> Keys:
+def hash_keys(normalised: Iterable[str]) -> Keys:
     """64-bit hashes of normalised items ``(n,)``; the same in every process and on every machine."""
-    digest = hashlib.blake2b
-    raw = b"".join([digest(form.encode("utf-8", "surrogatepass"), digest_size=8).digest() for form in forms])
+    encoded = (text.encode("utf-8", "surrogatepass") for text in normalised)
+    raw = b"".join([hashlib.blake2b(text, digest_size=8).digest() for text in encoded])
     return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
 
 
@@ -59,14 +59,14 @@ def item_keys(items: Iterable[Item]) -> Keys:
     return hash_keys(map(normalise_item, items))
 
 
-def judged_keys(items: Sequence[Item], keys: Keys) -> Keys:
-    """`hash_keys` of items in their `judged_form`; ``keys`` are their `item_keys`, which texts share."""
-    return keys if not items or isinstance(items[0], str) else hash_keys(map(judged_form, items))
+def unordered_keys(items: Sequence[Item], keys: Keys) -> Keys:
+    """`hash_keys` of items by `normalise_unordered`; ``keys`` are their `item_keys`, the same for texts."""
+    return keys if not items or isinstance(items[0], str) else hash_keys(map(normalise_unordered, items))
 
 
 def not_held_out(items: Sequence[Item], held_out: KeySet) -> list[Item]:
-    """The items whose `judged_form` is not among those of dev and test, in order."""
-    is_out = held_out.contains(judged_keys(items, item_keys(items)))
+    """The items that are not in dev or test, in order; ``held_out`` has the keys of dev and test."""
+    is_out = held_out.contains(unordered_keys(items, item_keys(items)))
     return [item for item, out in zip(items, is_out.tolist(), strict=True) if not out]
 
 
@@ -80,8 +80,8 @@ def pick(items: Sequence[T], rows: npt.NDArray[np.int64], most: int, seed: int) 
 class KeySet:
     """A growing set of 64-bit keys in sorted runs of numpy arrays: 8 bytes a key, no Python object for any.
 
-    Runs of like size are merged, so that there are few of them. Among a hundred million distinct texts, one
-    is taken for another with a chance of about 1 in 4,000; it is then left out, and nothing else happens.
+    Runs of similar size are merged, so that there are few of them. Among a hundred million distinct texts,
+    the chance that one is taken for another is about 1 in 4,000; that text is then left out.
     """
 
     def __init__(self) -> None:
@@ -99,21 +99,23 @@ class KeySet:
         """Add keys ``(n,)``; True for each that was not there before, nor stands earlier in ``keys``."""
         distinct, first = np.unique(keys, return_index=True)
         is_fresh = ~self._contains(distinct)
+
         is_new = np.zeros(len(keys), dtype=np.bool_)
         is_new[first[is_fresh]] = True
         if is_fresh.any():
             self._runs.append(distinct[is_fresh])
             self._merge()
+
         return is_new
 
     def _contains(self, ordered: Keys) -> npt.NDArray[np.bool_]:
         """Which of the keys, in rising order, are in the set."""
-        found = np.zeros(len(ordered), dtype=np.bool_)
+        is_known = np.zeros(len(ordered), dtype=np.bool_)
         for run in self._runs:
             place = np.searchsorted(run, ordered)
-            place[place == len(run)] = 0
-            found |= run[place] == ordered
-        return found
+            place[place == len(run)] = 0  # behind the last key; any other place will do, since it differs
+            is_known |= run[place] == ordered
+        return is_known
 
     def _merge(self) -> None:
         while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
@@ -124,7 +126,6 @@ class KeySet:
 
 SHOWN = 10
 """Survivors and victims that a step shows."""
-
 
 DUPLICATE, HELD_OUT = "stands in the pool or among the labelled texts", "stands in dev or test"
 
@@ -139,14 +140,17 @@ class Removed:
 
 @dataclass
 class Deduplicator:
-    """The sieve of one step; steps share what was seen.
+    """Drops what one step made twice, or what stands in dev or test; steps share what was seen.
 
-    Of each reason, the `SHOWN` removed texts with the smallest keys are remembered. Keys are hashes, so these
-    are a random sample of the distinct ones, however many there were and however they came.
+    For each reason, the `SHOWN` removed texts with the smallest keys are remembered. Keys are hashes, so
+    these are a random sample of the distinct ones, whatever their number and order.
 
     Args:
-        seen: keys of what is there; grows.
-        held_out: keys of dev and test.
+        seen: Keys of the texts of the pool and of the labelled ones; it grows.
+        held_out: Keys of dev and test.
+        made: Texts that the step brought.
+        removed: Texts that were dropped, by reason.
+        shown: Reason → key → text, for some of those.
     """
 
     seen: KeySet
@@ -157,7 +161,7 @@ class Deduplicator:
 
     @property
     def victims(self) -> tuple[Removed, ...]:
-        """Some of what was removed, at most `SHOWN`, and as many of each reason as there is room for."""
+        """Some of the removed texts, at most `SHOWN`, evenly from all reasons."""
         ranked = sorted(
             (rank, reason, item)
             for reason, items in self.shown.items()
@@ -168,22 +172,24 @@ class Deduplicator:
     def pass_through(self, items: Sequence[Item]) -> tuple[list[Item], Keys]:
         """The items that are new, in order, and their keys."""
         keys = item_keys(items)
-        is_leak = self.held_out.contains(judged_keys(items, keys))
+        is_leak = self.held_out.contains(unordered_keys(items, keys))
         is_new = np.zeros(len(items), dtype=np.bool_)
         is_new[~is_leak] = self.seen.add(keys[~is_leak])
+
         self.made += len(items)
         self._remove(HELD_OUT, np.flatnonzero(is_leak), keys, items)
         self._remove(DUPLICATE, np.flatnonzero(~is_leak & ~is_new), keys, items)
+
         return [items[row] for row in np.flatnonzero(is_new).tolist()], keys[is_new]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Counts and victims, JSON-ready; `from_dict` is the inverse."""
         shown = {reason: list(map(list, items.items())) for reason, items in self.shown.items()}
         return {"made": self.made, "removed": dict(self.removed), "shown": shown}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], seen: KeySet, held_out: KeySet) -> Deduplicator:
-        """A sieve that goes on where another one stopped."""
+        """A deduplicator that goes on where another one stopped."""
         shown = {
             reason: {key: item if isinstance(item, str) else tuple(item) for key, item in items}
             for reason, items in data["shown"].items()
@@ -193,10 +199,13 @@ class Deduplicator:
     def _remove(self, reason: str, rows: IntArray, keys: Keys, items: Sequence[Item]) -> None:
         if not len(rows):
             return
+
         self.removed[reason] += len(rows)
         shown = self.shown.setdefault(reason, {})
         if len(shown) == SHOWN:
             rows = rows[keys[rows] < max(shown)]
+
         smallest, first = np.unique(keys[rows], return_index=True)
-        shown.update({int(key): items[rows[at]] for key, at in zip(smallest[:SHOWN], first, strict=False)})
+        pairs = zip(smallest[:SHOWN].tolist(), rows[first[:SHOWN]].tolist(), strict=True)
+        shown.update({key: items[row] for key, row in pairs})
         self.shown[reason] = dict(sorted(shown.items())[:SHOWN])

@@ -1,4 +1,4 @@
-"""What became of a pool: lengths before and after, balance of labels, and texts to look at, as numbers."""
+"""What became of a pool: lengths before and after, balance of labels, and some texts to look at."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from understudy.augment.dedup import SHOWN, Removed, pick
-from understudy.augment.filters.basic import word_counts
+from understudy.augment.filters.decision import word_counts
 from understudy.augment.pool import GIVEN, Pool, StepReport
-from understudy.augment.streamed_pool import PoolTexts
+from understudy.augment.pool_files import PoolTexts
 from understudy.core.task import FloatArray, IntArray, Item
+from understudy.errors import ArtifactError
+
+Json = Mapping[str, Any]
+"""An object that was read from JSON."""
 
 MOST_WORDS = 60
 """Longer texts share the last bin of a histogram."""
@@ -23,14 +27,14 @@ class Lengths:
     """Words of a text, over many texts; all 0 where there is none.
 
     Attributes:
-        texts: how many.
-        least: words of the shortest.
-        q1: first quartile.
-        median: second quartile.
-        mean: average.
-        q3: third quartile.
-        most: words of the longest.
-        histogram: texts by number of words, from 0 to `MOST_WORDS`; the last bin is "as many or more".
+        texts: Number of texts.
+        least: Words of the shortest.
+        q1: First quartile.
+        median: Second quartile.
+        mean: Average.
+        q3: Third quartile.
+        most: Words of the longest.
+        histogram: Texts by number of words, from 0 to `MOST_WORDS`; the last bin is "as many or more".
     """
 
     texts: int
@@ -48,13 +52,13 @@ class Inspection:
     """Numbers of a pool, in the shape of Nityasya et al. 2022, Table 11, and texts to look at.
 
     Attributes:
-        labelled: lengths of the labelled texts.
-        lengths: name of the pool's beginning and of each step, with the lengths of the pool after it.
-        steps: what each step did.
-        balance: label → texts in the pool with that label, by the teacher; empty without its answers.
-        labelled_balance: label → labelled texts; empty where it is not known.
-        survivors: some texts of the pool, at random.
-        victims: some removed texts of all steps, at random.
+        labelled: Lengths of the labelled texts.
+        lengths: Name of the pool's beginning and of each step, with the lengths of the pool after it.
+        steps: What each step did.
+        balance: Label → texts in the pool with that label, by the teacher; empty without its answers.
+        labelled_balance: Label → labelled texts; empty where it is not known.
+        survivors: Some texts of the pool, at random.
+        victims: Some removed texts of all steps, at random.
     """
 
     labelled: Lengths
@@ -75,39 +79,49 @@ class Inspection:
         """Lengths of the pool after the last step."""
         return self.lengths[-1][1]
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form."""
+    def to_dict(self) -> dict[str, object]:
+        """The inspection, JSON-ready."""
         steps = [{**asdict(step), "lengths": step.lengths.tolist()} for step in self.steps]
-        return {**asdict(self), "lengths": [[n, asdict(found)] for n, found in self.lengths], "steps": steps}
+        lengths = [[name, asdict(after)] for name, after in self.lengths]
+        return {**asdict(self), "lengths": lengths, "steps": steps}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Inspection:
-        """Rebuild an inspection from `to_dict`, also after JSON."""
-        return cls(
-            labelled=_lengths(data["labelled"]),
-            lengths=tuple((name, _lengths(found)) for name, found in data["lengths"]),
-            steps=tuple(_report(step) for step in data["steps"]),
-            balance=dict(data["balance"]),
-            labelled_balance=dict(data["labelled_balance"]),
-            survivors=_items(data["survivors"]),
-            victims=_victims(data["victims"]),
-        )
+    def from_dict(cls, data: Json) -> Inspection:
+        """Rebuild an inspection from `to_dict`, also after JSON.
+
+        Raises:
+            ArtifactError: something is missing, or is not what it should be.
+        """
+        try:
+            return cls(
+                labelled=_lengths(data["labelled"]),
+                lengths=tuple((name, _lengths(after)) for name, after in data["lengths"]),
+                steps=tuple(_report(step) for step in data["steps"]),
+                balance=dict(data["balance"]),
+                labelled_balance=dict(data["labelled_balance"]),
+                survivors=_items(data["survivors"]),
+                victims=_victims(data["victims"]),
+            )
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise ArtifactError(
+                f"The inspection of the pool is damaged ({error!r}). Run the stage augment again."
+            ) from error
 
 
-def _lengths(data: Mapping[str, Any]) -> Lengths:
+def _lengths(data: Json) -> Lengths:
     return Lengths(**{**data, "histogram": tuple(data["histogram"])})
 
 
-def _items(values: Sequence[Any]) -> tuple[Item, ...]:
+def _items(values: Sequence[str | Sequence[str]]) -> tuple[Item, ...]:
     return tuple(value if isinstance(value, str) else (value[0], value[1]) for value in values)
 
 
-def _victims(values: Sequence[Mapping[str, Any]]) -> tuple[Removed, ...]:
+def _victims(values: Sequence[Json]) -> tuple[Removed, ...]:
     items = _items([value["item"] for value in values])
     return tuple(Removed(item, value["reason"]) for item, value in zip(items, values, strict=True))
 
 
-def _report(data: Mapping[str, Any]) -> StepReport:
+def _report(data: Json) -> StepReport:
     shown = {"survivors": _items(data["survivors"]), "victims": _victims(data["victims"])}
     return StepReport(**{**data, **shown, "lengths": np.array(data["lengths"], dtype=np.int64)})
 
@@ -124,12 +138,12 @@ def inspect_pool(
     """Gather the numbers of a pool.
 
     Args:
-        pool: as `build_pool` made it.
-        labelled: labelled texts, to compare with.
-        labels: label names in the order of columns.
-        gold: ``(len(labelled),)`` their label columns.
-        logits: ``(len(pool), c)`` the teacher's answers.
-        seed: of what is shown.
+        pool: Pool that `build_pool` made.
+        labelled: Labelled texts, to compare with.
+        labels: Label names in the order of columns.
+        gold: ``(len(labelled),)`` Their label columns.
+        logits: ``(len(pool), c)`` The teacher's answers.
+        seed: Seed of the draw of shown texts.
     """
     victims = [victim for report in pool.reports for victim in report.victims]
     return Inspection(
@@ -157,25 +171,36 @@ def inspect_streamed(
 ) -> Inspection:
     """Gather the numbers of a pool on disk; lengths are estimated from texts at even distances.
 
-    Seconds are left at 0: one pass over the texts makes all steps.
-
     Args:
-        pool: that `stream_pool` wrote.
-        labelled: labelled texts, to compare with.
-        labels: label names in the order of columns.
-        gold: ``(len(labelled),)`` their label columns.
-        seed: of what is shown.
+        pool: Pool that `stream_pool` wrote.
+        labelled: Labelled texts, to compare with.
+        labels: Label names in the order of columns.
+        gold: ``(len(labelled),)`` Their label columns.
+        seed: Seed of the draw of shown texts.
     """
-    apart = max(1, len(pool) // SAMPLE)
-    items, origins = pool.sample(apart)
-    words, reports, total = word_counts(items), [], 0
+    items, origins = pool.sample(max(1, len(pool) // SAMPLE))
+    words = word_counts(items)
+
+    reports: list[StepReport] = []
+    before = 0
     for number, count in enumerate(pool.counts, start=GIVEN):
-        mine = np.flatnonzero(origins == number)
-        before, total = total, total + count.kept
-        lengths = _scaled(np.bincount(words[origins <= number]), total)
-        survivors = pick(items, mine, SHOWN, seed)
-        shown = (0.0, survivors, count.victims)
-        reports.append(StepReport(count.name, before, count.made, count.removed, 0, total, lengths, *shown))
+        after = before + count.kept
+        reports.append(
+            StepReport(
+                name=count.name,
+                before=before,
+                made=count.made,
+                removed=count.removed,
+                repeated=0,
+                after=after,
+                lengths=_scaled(np.bincount(words[origins <= number]), after),
+                seconds=0.0,  # one pass over the texts makes all steps
+                survivors=pick(items, np.flatnonzero(origins == number), SHOWN, seed),
+                victims=count.victims,
+            )
+        )
+        before = after
+
     victims = [victim for report in reports for victim in report.victims]
     return Inspection(
         labelled=summarise(np.bincount(word_counts(labelled))),
@@ -189,7 +214,7 @@ def inspect_streamed(
 
 
 def _scaled(counts: IntArray, total: int) -> IntArray:
-    """Counts of a sample brought to the total that they stand for; what rounding loses is the commonest's."""
+    """Counts of a sample, scaled to the total; the largest count takes what rounding loses."""
     if not counts.sum():
         return np.zeros(1, dtype=np.int64)
     scaled: IntArray = np.rint(counts * (total / counts.sum())).astype(np.int64)
@@ -202,11 +227,15 @@ def summarise(counts: IntArray) -> Lengths:
     total = int(counts.sum())
     short = np.zeros(MOST_WORDS + 1, dtype=np.int64)
     if not total:
-        return Lengths(0, 0, 0.0, 0.0, 0.0, 0.0, 0, tuple(short.tolist()))
+        return Lengths(
+            texts=0, least=0, q1=0.0, median=0.0, mean=0.0, q3=0.0, most=0, histogram=tuple(short.tolist())
+        )
+
     np.add.at(short, np.minimum(np.arange(len(counts)), MOST_WORDS), counts)
     present = np.flatnonzero(counts)
     words = np.arange(len(counts))
     q1, median, q3 = (_quantile(counts, share) for share in (0.25, 0.5, 0.75))
+
     return Lengths(
         texts=total,
         least=int(present[0]),

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-from understudy.augment.configs import MergeConfig
+from understudy.augment.registry import MODEL, StepContext, register
+from understudy.core.checks import STRICT, check_choice
 from understudy.core.task import Item
 from understudy.data import Dataset, load_dataset
+from understudy.errors import RecipeError
 
 
-def merge(config: MergeConfig) -> Iterator[list[Item]]:
-    """The texts of each source, part by part; labels are left behind, the teacher gives its own.
+@dataclass(frozen=True)
+class MergeConfig:
+    """Texts of other data sets.
+
+    Attributes:
+        sources: Data sets, as `understudy.data.load_dataset` takes them.
+        parts: Parts of each that are taken, of ``train``, ``dev``, ``test`` and ``unlabelled``.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    sources: tuple[str, ...]
+    parts: tuple[str, ...] = ("train", "unlabelled")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sources", tuple(self.sources))
+        object.__setattr__(self, "parts", tuple(self.parts))
+        if not self.sources or not self.parts:
+            raise RecipeError("merge needs at least one source and one part, but has none.")
+        for part in self.parts:
+            check_choice("part", part, ("train", "dev", "test", "unlabelled"))
+
+
+@register("merge", MODEL, config=MergeConfig, source="Nityasya et al. 2022, section 3.3", is_source=True)
+def merge(config: MergeConfig, _items: Sequence[Item], _tools: StepContext) -> Iterator[list[Item]]:
+    """The texts of each source, part by part; their labels are not used, the teacher gives its own.
 
     Raises:
         DataError: a source cannot be found or used.

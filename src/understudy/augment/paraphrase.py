@@ -10,20 +10,22 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from understudy.augment.configs import ParaphraseConfig
 from understudy.augment.dedup import pick
 from understudy.augment.paraphrase_ledger import ParaphraseLedger
-from understudy.augment.registry import StepContext
+from understudy.augment.registry import MODEL, StepContext, register
+from understudy.core.checks import STRICT, check_positive
 from understudy.core.manifest import digest
 from understudy.core.task import Item
 from understudy.errors import RecipeError, TeacherError
 from understudy.teachers.chat.budget import Usage
 from understudy.teachers.chat.completion import Reply
+from understudy.teachers.chat.config import ServerConfig
 from understudy.teachers.chat.dispatch import Dispatcher, Question
 from understudy.teachers.chat.parsing import MalformedError, json_objects, quoted
 from understudy.teachers.chat.tokens import PER_MESSAGE, content_of, token_counter
@@ -42,6 +44,36 @@ _PARTS = ("first", "second")
 _TOGETHER = 1024  # texts whose variants make one list
 
 
+@dataclass(frozen=True, kw_only=True)
+class ParaphraseConfig(ServerConfig):
+    """Variants that a large language model writes, behind a chat server (see `ServerConfig`).
+
+    Attributes:
+        variants: Variants asked of each text, in one request.
+        labels: Label name → one line that describes it. For a labelled text the question names the label,
+            which the variants must keep, and describes it where it is described here.
+        instructions: How to rewrite, in your own words, in place of the usual ones.
+        temperature: Temperature of the sampling.
+        most: Number of texts that are asked about, drawn at random; ``None``: all.
+        max_tokens: Most tokens of an answer, which holds all variants together.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    variants: int = 3
+    labels: dict[str, str] = field(default_factory=dict, hash=False)
+    instructions: str = ""
+    temperature: float = 1.0
+    most: int | None = None
+    max_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(variants=self.variants, most=self.most)
+        if not 0.0 <= self.temperature < float("inf"):
+            raise RecipeError(f"temperature is {self.temperature}, but must be at least 0, and finite.")
+
+
 class Paraphraser:
     """Asks one server for variants.
 
@@ -58,7 +90,7 @@ class Paraphraser:
         if tools.kept is None:
             raise RecipeError(
                 "paraphrase pays for its answers, and keeps them so that none is paid twice. Name a folder "
-                "for them: Tools(kept=folder). A run has its own."
+                "for them: StepContext(kept=folder). A run has its own."
             )
         self.config, self._tools = config, tools
         server = digest([config.base_url, config.model])[:16]
@@ -236,3 +268,9 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 def _described(label: str, config: ParaphraseConfig) -> str:
     about = " ".join(config.labels.get(label, "").split())
     return f"{label}: {about}" if about else label
+
+
+@register("paraphrase", MODEL, config=ParaphraseConfig, source="", needs_labels=True)
+def paraphrase(config: ParaphraseConfig, items: Sequence[Item], tools: StepContext) -> Iterator[list[Item]]:
+    """Variants bought from a chat endpoint."""
+    return Paraphraser(config, tools).make(items)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from understudy.augment import steps as _steps  # noqa: F401 -- registers them
 from understudy.augment.dedup import (
     SHOWN,
     Deduplicator,
@@ -16,11 +15,11 @@ from understudy.augment.dedup import (
     Removed,
     hash_keys,
     item_keys,
-    judged_form,
+    normalise_unordered,
     not_held_out,
     pick,
 )
-from understudy.augment.filters.basic import Filtered, word_counts
+from understudy.augment.filters.decision import Filtered, word_counts
 from understudy.augment.registry import (
     FILTER,
     OF_ALL,
@@ -31,7 +30,7 @@ from understudy.augment.registry import (
     Step,
     StepContext,
 )
-from understudy.augment.rules.passes import sides, step_seed, variants
+from understudy.augment.rules.passes import sides, step_seed, step_seeds, variants
 from understudy.core.progress import Progress, Silent
 from understudy.core.task import IntArray, Item
 from understudy.errors import DataError
@@ -45,16 +44,16 @@ class StepReport:
     """What one step did.
 
     Attributes:
-        name: of the step; ``given`` for the texts that the pool began with.
-        before: texts in the pool before.
-        made: texts that the step brought, before any was dropped.
-        removed: how many were dropped, by reason.
-        repeated: rows added by oversampling.
-        after: texts in the pool after.
-        lengths: words of each text after, as counts by number of words: ``lengths[k]`` texts have k words.
-        seconds: it took.
-        survivors: some of the texts that it made (or, for a filter, kept), at random.
-        victims: some of those that it dropped, at random.
+        name: Name of the step; ``given`` for the texts that the pool began with.
+        before: Texts in the pool before.
+        made: Texts that the step brought, before any was dropped.
+        removed: Number of texts that were dropped, by reason.
+        repeated: Rows added by oversampling.
+        after: Texts in the pool after.
+        lengths: Words of each text after, as counts by number of words: ``lengths[k]`` texts have k words.
+        seconds: Time that the step took.
+        survivors: Some of the texts that it made (or, for a filter, kept), at random.
+        victims: Some of those that it dropped, at random.
     """
 
     name: str
@@ -75,8 +74,8 @@ class Pool:
 
     Attributes:
         items: ``n`` texts or pairs; distinct, unless labels were oversampled.
-        origins: ``(n,)`` number of the step that made each, or `GIVEN`.
-        reports: the pool's beginning, then one for each step.
+        origins: ``(n,)`` Number of the step that made each, or `GIVEN`.
+        reports: The pool's beginning, then one for each step.
     """
 
     items: tuple[Item, ...]
@@ -87,9 +86,9 @@ class Pool:
         return len(self.items)
 
 
-def held_out_forms(items: Iterable[Item]) -> frozenset[str]:
-    """Dev and test texts in the form in which `build_pool` and `stream_pool` compare them."""
-    return frozenset(map(judged_form, items))
+def normalise_held_out(items: Iterable[Item]) -> frozenset[str]:
+    """Dev and test texts, normalised as `build_pool` and `stream_pool` compare them."""
+    return frozenset(map(normalise_unordered, items))
 
 
 def build_pool(
@@ -110,13 +109,13 @@ def build_pool(
     order). No step is shown a held-out text either.
 
     Args:
-        labelled: the training texts; never removed, and not part of the pool.
-        given: further texts without labels.
-        steps: what to do.
-        seed: of all draws.
-        held_out: dev and test texts, as `held_out_forms` writes them.
-        tools: what the steps may use; its seed and its labelled texts are set here.
-        progress: audience.
+        labelled: The training texts; never removed, and not part of the pool.
+        given: Further texts without labels.
+        steps: What to do.
+        seed: Seed of all draws.
+        held_out: Dev and test texts, as `normalise_held_out` gives them.
+        tools: What the steps may use; its seed and its labelled texts are set here.
+        progress: Where progress is shown.
 
     Raises:
         DataError: texts and pairs are mixed.
@@ -124,26 +123,26 @@ def build_pool(
     """
     _check_one_kind([*labelled, *given])
     tools = replace(tools or StepContext(), labelled=labelled, progress=progress or Silent())
-    judges = KeySet()
-    judges.add(hash_keys(held_out))
-    open_to_steps = not_held_out(labelled, judges), not_held_out(given, judges)
-    building = _Building(
-        sources={of: originals(of, *open_to_steps) for of in ORIGINALS},
-        held_out=judges,
-        seen=KeySet(),
-        seed=seed,
-    )
-    building.seen.add(item_keys(labelled))
-    _add(building, "given", GIVEN, [list(given)])
+
+    barred = KeySet()
+    barred.add(hash_keys(held_out))
+    free = not_held_out(labelled, barred), not_held_out(given, barred)
+    builder = _Builder({of: originals(of, *free) for of in ORIGINALS}, barred, seed)
+    builder.seen.add(item_keys(labelled))
+    builder.add("given", GIVEN, [list(given)])
+
+    seeds = step_seeds(seed, [step.name for step in steps])
     with tools.progress.bar("augmenting", len(steps), "steps") as advance:
         for number, step in enumerate(steps):
-            own = replace(tools, seed=step_seed(seed, step.name))
+            step_tools = replace(tools, seed=seeds[number])
             if step.spec.kind == FILTER:
-                _filter(building, step, own)
+                builder.filter(step, step_tools)
             else:
-                _add(building, step.name, number, make(step, building.sources[step.of], own))
+                builder.add(step.name, number, make(step, builder.sources[step.of], step_tools))
             advance(1)
-    return Pool(tuple(building.items), np.array(building.origins, dtype=np.int64), tuple(building.reports))
+
+    origins = np.array(builder.origins, dtype=np.int64)
+    return Pool(tuple(builder.items), origins, tuple(builder.reports))
 
 
 def originals(of: str, labelled: Sequence[Item], given: Sequence[Item]) -> tuple[Item, ...]:
@@ -156,90 +155,98 @@ def make(step: Step, items: Sequence[Item], tools: StepContext) -> Iterator[list
     if step.spec.kind != RULES:
         made: Iterator[list[Item]] = step.spec.run(step.config, items, tools)
         return made
+
     sample = [text for column in sides(items) for text in column]
     rule = step.spec.run(step.config, sample, tools)
     return variants(items, rule, passes=step.config.passes, seed=tools.seed)
 
 
 @dataclass
-class _Building:
+class _Builder:
+    """A pool while steps add to it and remove from it.
+
+    Attributes:
+        sources: Value of the option ``of`` → the texts that a step starts from.
+        held_out: Keys of dev and test.
+        seed: Seed of the pool.
+        seen: Keys of the labelled texts and of all that was ever in the pool.
+        items: The pool.
+        origins: Number of the step that made each.
+        words: ``(n,)`` Words of each.
+        reports: What happened so far.
+    """
+
     sources: dict[str, tuple[Item, ...]]
     held_out: KeySet
-    seen: KeySet
     seed: int
+    seen: KeySet = field(default_factory=KeySet)
     items: list[Item] = field(default_factory=list)
     origins: list[int] = field(default_factory=list)
     words: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     reports: list[StepReport] = field(default_factory=list)
 
+    def add(self, name: str, origin: int, lists: Iterable[Sequence[Item]]) -> None:
+        """Let in those items that are new."""
+        started, before = time.perf_counter(), len(self.items)
 
-def _add(building: _Building, name: str, origin: int, lists: Iterable[Sequence[Item]]) -> None:
-    started, before = time.perf_counter(), len(building.items)
-    sieve = Deduplicator(building.seen, building.held_out)
-    for items in lists:
-        _check_one_kind([*building.sources[OF_ALL][:1], *items[:1]])
-        building.items.extend(sieve.pass_through(items)[0])
-    building.origins += [origin] * (len(building.items) - before)
-    building.words = np.concatenate([building.words, word_counts(building.items[before:])])
-    _report(
-        building,
-        name,
-        started,
-        before,
-        made=sieve.made,
-        removed=dict(sieve.removed),
-        shown=np.arange(before, len(building.items)),
-        victims=sieve.victims,
-    )
+        unique = Deduplicator(self.seen, self.held_out)
+        for items in lists:
+            _check_one_kind([*self.sources[OF_ALL][:1], *items[:1]])
+            self.items.extend(unique.pass_through(items)[0])
+        self.origins += [origin] * (len(self.items) - before)
+        self.words = np.concatenate([self.words, word_counts(self.items[before:])])
 
-
-def _filter(building: _Building, step: Step, tools: StepContext) -> None:
-    started, before = time.perf_counter(), len(building.items)
-    decided: Filtered = step.spec.run(step.config, building.items, tools)
-    gone = pick(building.items, decided.removed, SHOWN, tools.seed)
-    building.items = [building.items[row] for row in decided.kept.tolist()]
-    building.origins = [building.origins[row] for row in decided.kept.tolist()]
-    building.words = building.words[decided.kept]
-    removed = len(decided.removed)
-    _report(
-        building,
-        step.name,
-        started,
-        before,
-        made=0,
-        removed={decided.reason: removed} if removed else {},
-        shown=np.arange(len(building.items)),
-        victims=[Removed(item, decided.reason) for item in gone],
-    )
-
-
-def _report(
-    building: _Building,
-    name: str,
-    started: float,
-    before: int,
-    *,
-    made: int,
-    removed: dict[str, int],
-    shown: IntArray,
-    victims: Sequence[Removed],
-) -> None:
-    draw = step_seed(building.seed, f"shown {name}")
-    seconds = time.perf_counter() - started
-    building.reports.append(
-        StepReport(
-            name=name,
-            before=before,
-            made=made,
-            removed=removed,
-            repeated=len(building.items) - before - made + sum(removed.values()),
-            after=len(building.items),
-            lengths=np.bincount(building.words),
-            seconds=seconds,
-            survivors=pick(building.items, shown, SHOWN, draw),
-            victims=pick(victims, np.arange(len(victims)), SHOWN, draw),
+        shown = np.arange(before, len(self.items))
+        self._report(
+            name, started, before, shown, made=unique.made, removed=unique.removed, victims=unique.victims
         )
-    )
+
+    def filter(self, step: Step, tools: StepContext) -> None:
+        """Keep the items that a filter keeps."""
+        started, before = time.perf_counter(), len(self.items)
+
+        decided: Filtered = step.spec.run(step.config, self.items, tools)
+        victims = pick(self.items, decided.removed, SHOWN, tools.seed)
+        self.items = [self.items[row] for row in decided.kept.tolist()]
+        self.origins = [self.origins[row] for row in decided.kept.tolist()]
+        self.words = self.words[decided.kept]
+
+        self._report(
+            step.name,
+            started,
+            before,
+            np.arange(len(self.items)),
+            removed={decided.reason: len(decided.removed)} if len(decided.removed) else {},
+            victims=[Removed(item, decided.reason) for item in victims],
+        )
+
+    def _report(
+        self,
+        name: str,
+        started: float,
+        before: int,
+        shown: IntArray,
+        *,
+        made: int = 0,
+        removed: dict[str, int],
+        victims: Sequence[Removed],
+    ) -> None:
+        seconds = time.perf_counter() - started
+        draw = step_seed(self.seed, f"shown {name}")
+        self.reports.append(
+            StepReport(
+                name=name,
+                before=before,
+                made=made,
+                removed=dict(removed),
+                repeated=len(self.items) - before - made + sum(removed.values()),
+                after=len(self.items),
+                lengths=np.bincount(self.words),
+                seconds=seconds,
+                survivors=pick(self.items, shown, SHOWN, draw),
+                victims=pick(victims, np.arange(len(victims)), SHOWN, draw),
+            )
+        )
 
 
 def _check_one_kind(items: Sequence[Item]) -> None:

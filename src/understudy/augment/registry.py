@@ -1,11 +1,17 @@
-"""Steps by name. A recipe names them, so a name never changes its meaning."""
+"""Steps by name. A recipe names them, so a name never changes its meaning.
+
+A step is one file anywhere in this package: a config, a function, and `register` above it. No list names the
+files: `discover` imports all modules of the package when a name is looked up that is not registered yet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from understudy.augment.rules.parts_of_speech import Tagger
 from understudy.augment.rules.synonyms import Synonyms
@@ -14,8 +20,12 @@ from understudy.core.progress import Progress, Silent
 from understudy.core.task import FloatArray, Item
 from understudy.errors import RecipeError, nearest
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from pydantic_core import ErrorDetails
+
 RULES, MODEL, FILTER = "rules", "model", "filter"
-"""Kinds: makes texts by rules and streams; makes texts by other means; removes texts."""
+"""Kinds of step: makes texts by rules, and streams; makes texts by other means; removes texts."""
 
 OF_ALL, OF_LABELLED, OF_GIVEN = "all", "labelled", "given"
 ORIGINALS = (OF_ALL, OF_LABELLED, OF_GIVEN)
@@ -27,14 +37,14 @@ class StepContext:
     """What steps may use beside the texts.
 
     Attributes:
-        seed: of the step.
-        labelled: labelled texts, for filters that compare with them.
-        predict: texts → the teacher's logits ``(n, c)``, for filters that need them.
-        labels: labelled texts → the names of their labels, for steps that tell a model of them.
-        kept: folder of a run in which bought answers are kept, whatever becomes of the pool.
-        tagger: words of texts → tags, in the place of learnt classes.
-        synonyms: words → synonyms, in the place of a file.
-        progress: audience.
+        seed: Seed of the step's own draws.
+        labelled: Labelled texts, for filters that compare with them.
+        predict: Texts → the teacher's logits ``(n, c)``, for filters that need them.
+        labels: Labelled texts → the names of their labels, for steps that show labels to a model.
+        kept: Folder of a run in which bought answers are kept, whatever becomes of the pool.
+        tagger: Words of texts → tags, in place of learnt classes.
+        synonyms: Words → synonyms, in place of a file.
+        progress: Where progress is shown.
     """
 
     seed: int = 0
@@ -52,21 +62,22 @@ class StepSpec:
     """A registered step.
 
     Attributes:
-        name: as a recipe says it.
+        name: Name in a recipe.
         kind: `RULES`, `MODEL` or `FILTER`.
-        config: frozen dataclass of its options.
-        run: of rules (config, sample of texts, tools) → `Rule`; of models (config, items, tools) → lists of
-            items; of filters (config, items, tools) → `Filtered`.
-        needs_teacher: whether it reads the teacher's logits.
-        needs_labels: whether it reads the labels of labelled texts.
-        is_source: whether it brings texts of its own, and starts from none.
-        source: the paper.
+        config: Frozen dataclass of its options.
+        run: Called with the config, the texts and a `StepContext`. A step of rules gets a sample of texts and
+            returns a `Rule`, a model gets items and yields lists of items, a filter gets items and returns
+            `Filtered`.
+        needs_teacher: Whether it reads the teacher's logits.
+        needs_labels: Whether it reads the labels of labelled texts.
+        is_source: Whether it brings texts of its own, and starts from none.
+        source: The paper.
     """
 
     name: str
     kind: str
-    config: type[Any]
-    run: Callable[[Any, Any, StepContext], Any]
+    config: type[DataclassInstance]
+    run: Callable[..., Any]
     needs_teacher: bool
     needs_labels: bool
     is_source: bool
@@ -78,9 +89,9 @@ class Step:
     """One line of a recipe.
 
     Attributes:
-        name: registered.
-        config: its options.
-        of: which texts a step starts from that makes texts: one of `ORIGINALS`.
+        name: A registered name.
+        config: Its options.
+        of: Which texts a step that makes texts starts from: one of `ORIGINALS`.
     """
 
     name: str
@@ -93,17 +104,28 @@ class Step:
         return spec(self.name)
 
 
-STEPS: dict[str, StepSpec] = {}
-"""Every step by name."""
+EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "dict": "names with values",
+    "dataclass": "names with values",
+}
+"""What an option must be, by the first word of the kind of problem that pydantic reports."""
 
-F = TypeVar("F", bound=Callable[..., Any])
+STEPS: dict[str, StepSpec] = {}
+"""The steps whose files were imported so far; `known_steps` has all."""
+
+F = TypeVar("F", bound=Callable[..., object])
 
 
 def register(
     name: str,
     kind: str,
     *,
-    config: type[Any],
+    config: type[DataclassInstance],
     source: str,
     needs_teacher: bool = False,
     needs_labels: bool = False,
@@ -124,6 +146,19 @@ def register(
     return add
 
 
+def discover() -> None:
+    """Import every module of this package, in alphabetical order, so that all steps register themselves."""
+    package = importlib.import_module(__package__)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+
+
+def known_steps() -> dict[str, StepSpec]:
+    """Every step, ordered by name."""
+    discover()
+    return dict(sorted(STEPS.items()))
+
+
 def spec(name: str) -> StepSpec:
     """The registered step of that name.
 
@@ -131,11 +166,13 @@ def spec(name: str) -> StepSpec:
         RecipeError: there is none; the message suggests the nearest.
     """
     if name not in STEPS:
+        discover()
+    if name not in STEPS:
         raise RecipeError(f"Unknown step {name!r}. {nearest(name, STEPS)}")
     return STEPS[name]
 
 
-def step(name: str, options: Mapping[str, Any] | None = None) -> Step:
+def step(name: str, options: Mapping[str, object] | None = None) -> Step:
     """A step with these options, the others at their defaults.
 
     Raises:
@@ -143,32 +180,60 @@ def step(name: str, options: Mapping[str, Any] | None = None) -> Step:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    found, options = spec(name), dict(options or {})
-    known = [entry.name for entry in fields(found.config)]
+    registered, options = spec(name), {str(option): value for option, value in (options or {}).items()}
+
     of = OF_ALL
-    if found.kind != FILTER and not found.is_source:
-        of = options.pop("of", OF_ALL)
+    if registered.kind != FILTER and not registered.is_source:
+        of = str(options.pop("of", OF_ALL))
         check_choice(f"{name}.of", of, ORIGINALS)
+
     for option in options:
-        if option not in known:
-            raise RecipeError(f"{name} has no option {option!r}. {nearest(option, known)}")
+        if option not in {entry.name for entry in fields(registered.config)}:
+            raise RecipeError(_no_such_option(name, option, registered.config))
     try:
-        return Step(name, TypeAdapter(found.config).validate_python(options), of)
+        return Step(name, TypeAdapter(registered.config).validate_python(options), of)
     except ValidationError as error:
-        if missing := [str(wrong["loc"][-1]) for wrong in error.errors() if wrong["type"] == "missing"]:
-            example = f"{name}: {{{', '.join(f'{option}: …' for option in missing)}}}"
-            raise RecipeError(
-                f"{name} needs {' and '.join(missing)}. Say so in a recipe: {example}"
-            ) from error
-        first = error.errors()[0]
-        where = ".".join(map(str, (name, *first["loc"])))
-        said = first["msg"].removeprefix("Value error, ").rstrip(".")
-        # Options as a whole are not shown: a key may have been pasted among them.
-        given = f" Given: {first['input']!r}." if isinstance(first["input"], str | int | float) else ""
-        raise RecipeError(f"{where}: {said}.{given}") from error
+        raise RecipeError(_reason(name, registered.config, error.errors())) from error
 
 
-def read_steps(entries: Sequence[str | Mapping[str, Mapping[str, Any] | None]]) -> tuple[Step, ...]:
+def _reason(name: str, config: type[DataclassInstance], errors: Sequence[ErrorDetails]) -> str:
+    """What is wrong with a step's options, in a sentence: all that is missing, or else the first problem."""
+    problems = sorted(errors, key=lambda problem: problem["type"] != "missing")
+    *outer, option = problems[0]["loc"] or ("",)
+    kind, value = problems[0]["type"], problems[0]["input"]
+    place = ".".join(map(str, (name, *outer)))
+
+    if kind == "missing":
+        same = [wrong["loc"] for wrong in problems if wrong["type"] == kind and [*wrong["loc"][:-1]] == outer]
+        missing = [str(loc[-1]) for loc in same]
+        example = f"{place.rpartition('.')[2]}: {{{', '.join(f'{option}: …' for option in missing)}}}"
+        return f"{place} needs {' and '.join(missing)}. Say so in a recipe: {example}"
+    if kind == "unexpected_keyword_argument":
+        return _no_such_option(place, str(option), _config_at(config, outer))
+
+    where = f"{place}.{option}".rstrip(".")
+    # Options as a whole are not shown: a key may have been pasted among them.
+    shown = f"{value!r:.60}" if isinstance(value, str | int | float) else f"of type {type(value).__name__}"
+    if expected := EXPECTED.get(kind.partition("_")[0]):
+        return f"{where} must be {expected}, but is {shown}."
+    message = problems[0]["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{where}: {message}."
+
+
+def _no_such_option(place: str, option: str, config: type[DataclassInstance]) -> str:
+    known = [entry.name for entry in fields(config)]
+    return f"{place} has no option {option!r}. {nearest(option, known)}"
+
+
+def _config_at(config: type[DataclassInstance], path: Sequence[str | int]) -> type[DataclassInstance]:
+    """The config of options within options."""
+    for part in path:
+        hint = get_type_hints(config)[str(part)]
+        config = next(k for k in (hint, *get_args(hint)) if isinstance(k, type) and is_dataclass(k))
+    return config
+
+
+def read_steps(entries: Sequence[str | Mapping[str, Mapping[str, object] | None]]) -> tuple[Step, ...]:
     """Steps as a recipe lists them: ``["masking", {"eda": {"passes": 4}}]``.
 
     Raises:
@@ -177,23 +242,20 @@ def read_steps(entries: Sequence[str | Mapping[str, Mapping[str, Any] | None]]) 
     return tuple(_read(entry) for entry in entries)
 
 
-def _read(entry: str | Mapping[str, Mapping[str, Any] | None]) -> Step:
+def _read(entry: object) -> Step:
     if isinstance(entry, str):
         return step(entry)
+    if not isinstance(entry, Mapping):
+        raise RecipeError(f"A step is a name, or one name with its options, but {entry!r} is neither.")
     if len(entry) != 1:
         raise RecipeError(f"A step is one name with its options, but {dict(entry)} has {len(entry)}.")
+
     ((name, options),) = entry.items()
+    if not isinstance(name, str):
+        raise RecipeError(f"A step is a name, or one name with its options, but {name!r} is not a name.")
+    if not isinstance(options, Mapping | None):
+        raise RecipeError(  # without the value: a key may have been pasted
+            f"The options of the step {name!r} must be names with values, as in {{p: 0.2}}, but are of type "
+            f"{type(options).__name__}."
+        )
     return step(name, options)
-
-
-def listing() -> Iterator[dict[str, Any]]:
-    """Every step by name, JSON-ready."""
-    for name in sorted(STEPS):
-        found = STEPS[name]
-        yield {
-            "name": name,
-            "kind": found.kind,
-            "options": [entry.name for entry in fields(found.config)],
-            "needs_teacher": found.needs_teacher,
-            "source": found.source,
-        }

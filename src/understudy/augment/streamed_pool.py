@@ -1,90 +1,56 @@
 """Pools larger than memory: texts in, Parquet shards out, each text once, resumable at every block.
 
-Blocks of texts are read, varied by rules, sieved and written, one shard a block. Kept in memory are one block
-and 8 bytes for each text written. A shard has the columns ``text`` (``text_b`` too for pairs), ``origin`` (-1
-for a given text, else the number of the step) and ``key`` (its 64-bit hash, so that a resumed run need not
-hash again). ``state.json`` is rewritten after each shard; ``manifest.json`` is written last.
+Blocks of texts are read, varied by rules, deduplicated and written, one shard a block (`pool_files` says what
+is in it). One block is in memory, and 8 bytes for each text written: its key, which a shard keeps, too, so
+that a resumed run does not hash again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from understudy.augment.dedup import Deduplicator, Keys, KeySet, Removed, hash_keys, item_keys, not_held_out
+from understudy.augment.dedup import Deduplicator, Keys, KeySet, hash_keys, item_keys, not_held_out
 from understudy.augment.pool import GIVEN
+from understudy.augment.pool_files import Count, read_count
 from understudy.augment.registry import OF_ALL, RULES, Step, StepContext
-from understudy.augment.rules.passes import BLOCK, Rule, sides, step_seed, variants
-from understudy.core.manifest import (
-    MANIFEST,
-    digest,
-    discard,
-    file_digest,
-    read_json,
-    read_manifest,
-    verify,
-    write_json,
-)
+from understudy.augment.rules.passes import BLOCK, Rule, sides, step_seeds, variants
+from understudy.core.manifest import MANIFEST, digest, file_digest, read_json, verify
 from understudy.core.progress import Progress, Silent
-from understudy.core.task import IntArray, Item
-from understudy.data.readers.blocks import read_lines
+from understudy.core.resumable import STATE, State, finish, read_finished, resume, save_state
+from understudy.core.task import Item
 from understudy.errors import ArtifactError, RecipeError
-
-STATE = "state.json"
 
 Made = Callable[[Sequence[Item], int], Iterator[list[Item]]]
 """Block, its number → variants of its texts."""
 
+Part = tuple[int, tuple[list[Item], Keys]]
+"""Number of a step, or `GIVEN`, with the new texts that it brought and their keys."""
+
 SAMPLE = 100_000
-"""Given texts of which rules learn words' classes and frequencies."""
-
-
-@dataclass(frozen=True)
-class Count:
-    """What one step did to a streamed pool.
-
-    Attributes:
-        name: of the step; ``given`` for the texts that were read.
-        made: texts that it brought, before any was dropped.
-        removed: how many were dropped, by reason.
-        victims: some of them, at random.
-    """
-
-    name: str
-    made: int
-    removed: dict[str, int]
-    victims: tuple[Removed, ...]
-
-    @property
-    def kept(self) -> int:
-        """Texts that it added."""
-        return self.made - sum(self.removed.values())
+"""Given texts from which rules learn words' classes and frequencies."""
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """What a streamed pool holds.
+    """What a streamed pool holds; its length is the number of texts written.
 
     Attributes:
-        folder: with shards and manifest.
-        counts: the given texts, then each step.
-        seconds: of this run; a resumed run counts its own.
+        folder: Folder with shards and manifest.
+        counts: The given texts, then each step.
+        seconds: Time that this run took; a resumed run counts only its own.
     """
 
     folder: Path
     counts: tuple[Count, ...]
     seconds: float
 
-    @property
-    def texts(self) -> int:
-        """Texts written."""
+    def __len__(self) -> int:
         return sum(count.kept for count in self.counts)
 
 
@@ -100,188 +66,70 @@ def stream_pool(
     tools: StepContext | None = None,
     progress: Progress | None = None,
     total: int = 0,
-    about: Mapping[str, Any] | None = None,
+    about: Mapping[str, object] | None = None,
 ) -> Streamed:
-    """Write the given texts and their variants to Parquet shards, each text once, none of them held out.
+    """Write the given texts and their variants to Parquet shards, each text once, and none that is held out.
 
-    What repeats another text, or is held out, is not varied either.
-    A killed run goes on after its last shard when it is called again with the same arguments; a finished one
-    is left as it is. Where no given text repeats another one or a variant, the texts are those of
-    `build_pool` for rules that need no counts of words; else variants are other draws, since what is dropped
-    is not varied.
+    A text that repeats another, or is held out, is not varied either. A killed run goes on after its last
+    shard when it is called again with the same arguments; a finished one is left as it is. Where no given
+    text repeats another one or a variant, the texts are those of `build_pool` for rules that need no counts
+    of words; else variants are other draws, since what is dropped is not varied.
 
     Args:
-        items: texts or pairs; read once, in order.
-        steps: rules only; filters and models need all texts at once.
-        folder: where the shards go.
-        source: says which texts these are, such as a fingerprint, and which tools; another one starts over.
-        labelled: the training texts, in memory: varied first, but no part of the pool.
-        seed: of all draws.
-        held_out: dev and test texts, as `held_out_forms` writes them.
-        tools: tagger and synonyms.
-        progress: audience.
-        total: number of given texts, for the bar, where it is known.
+        items: Texts or pairs; read once, in order.
+        steps: Rules only; filters and models need all texts at once.
+        folder: Where the shards go.
+        source: Says which texts and which tools these are, such as a fingerprint; another value starts over.
+        labelled: The training texts, in memory: varied first, but not part of the pool.
+        seed: Seed of all draws.
+        held_out: Dev and test texts, as `normalise_held_out` gives them.
+        tools: Tagger and synonyms.
+        progress: Where progress is shown.
+        total: Number of given texts, for the bar, where it is known.
         about: JSON-ready facts for the manifest.
 
     Raises:
-        RecipeError: a step is not one of rules, or does not start from all texts.
         ArtifactError: a shard of an earlier run is missing or altered, or the folder holds something else.
+        RecipeError: a step is not one of rules, or does not start from all texts.
     """
     started = time.perf_counter()
     _check_rules(steps)
-    forms = sorted(held_out)
-    told = [source, [[s.name, repr(s.config)] for s in steps], seed, forms, BLOCK, SAMPLE]
-    identity = digest([*told, *([list(labelled)] if labelled else [])])
-    manifest = read_manifest(folder) if folder.is_dir() else None
-    if manifest is not None and manifest.get("identity") == identity:
+    held_out = sorted(held_out)
+    identity = _identity(source, steps, seed, held_out, labelled)
+    if read_finished(folder, identity) is not None:
         return _streamed(folder, verify(folder), started)
-    names = ["given", *(step.name for step in steps)]
-    state = _open(folder, identity, names)
-    seen, judges = _read_keys(folder, state["shards"]), KeySet()
-    judges.add(hash_keys(forms))
-    distinct = not_held_out(list(dict.fromkeys(labelled)), judges)
+
+    state = resume(folder, identity, _start(steps), _refuse_foreign)
+    seen, barred = _read_keys(folder, state["shards"]), KeySet()
+    barred.add(hash_keys(held_out))
+    distinct = not_held_out(list(dict.fromkeys(labelled)), barred)
     seen.add(item_keys(distinct))
+
     stream = itertools.chain(distinct, items)
     sample = list(itertools.islice(stream, SAMPLE))
-    rules = _prepare(steps, not_held_out(sample, judges), replace(tools or StepContext(), seed=seed))
-    sieves = [Deduplicator.from_dict(counts, seen, judges) for counts in state["steps"]]
+    rules = _prepare(steps, not_held_out(sample, barred), replace(tools or StepContext(), seed=seed))
+    unique = [Deduplicator.from_dict(counts, seen, barred) for counts in state["steps"]]
+
     done = len(state["shards"])
     with (progress or Silent()).bar("augmenting", total, "texts") as advance:
         for number, block in enumerate(_blocks(itertools.chain(sample, stream))):
             if number >= done:
-                first = max(0, len(distinct) - number * BLOCK)  # of the block, labelled ones
-                parts = [(GIVEN, sieves[0].pass_through(block[first:]))]
-                varied = [*block[:first], *parts[0][1][0]]
-                for origin, (rule, sieve) in enumerate(zip(rules, sieves[1:], strict=True)):
-                    parts += [(origin, sieve.pass_through(made)) for made in rule(varied, number)]
-                _write(folder, state, block, parts, sieves)
+                labelled_rows = max(
+                    0, len(distinct) - number * BLOCK
+                )  # the stream begins with labelled texts
+                parts = _vary(block, number, labelled_rows, rules, unique)
+                _write(folder, state, block, parts, unique)
             advance(len(block))
-    files = {shard["file"]: shard["facts"] for shard in state["shards"]}
-    write_json(folder / MANIFEST, {**(about or {}), **state, "files": files})
-    (folder / STATE).unlink(missing_ok=True)
+
+    finish(folder, state, {shard["file"]: shard["facts"] for shard in state["shards"]}, about)
     return _streamed(folder, state, started)
-
-
-def read_shards(folder: Path, columns: Sequence[str] = ("text",)) -> Iterator[dict[str, list[Any]]]:
-    """The named columns of a finished pool, shard by shard.
-
-    Raises:
-        ArtifactError: the folder was not finished.
-    """
-    import pyarrow.parquet as pq
-
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise ArtifactError(f"{folder} has no {MANIFEST}: it was not finished. Run the same command again.")
-    for name in manifest["files"]:
-        yield pq.read_table(folder / name, columns=list(columns)).to_pydict()
-
-
-@dataclass(frozen=True)
-class PoolTexts:
-    """The texts, or pairs, of a pool that `stream_pool` wrote; read anew at each pass.
-
-    Attributes:
-        folder: of the pool.
-    """
-
-    folder: Path
-
-    def __iter__(self) -> Iterator[Item]:
-        columns = self._columns()
-        for shard in read_shards(self.folder, columns) if columns else ():
-            yield from _items([shard[column] for column in columns])
-
-    def __len__(self) -> int:
-        return sum(int(shard["texts"]) for shard in self._manifest()["shards"])
-
-    @property
-    def is_on_disk(self) -> bool:
-        """Shards are."""
-        return True
-
-    @property
-    def rows(self) -> int:
-        """How many items there are."""
-        return len(self)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """None: its shards were made, not given."""
-        return ()
-
-    @property
-    def facts(self) -> dict[str, object]:
-        """A pool belongs to a run, and is not part of a saved data set."""
-        return {}
-
-    @property
-    def counts(self) -> tuple[Count, ...]:
-        """What became of the given texts, then of what each step made."""
-        return tuple(map(_count, self._manifest()["steps"]))
-
-    def sample(self, apart: int) -> tuple[list[Item], IntArray]:
-        """Items at even distances, and the step that made each ``(n,)``, or `GIVEN`."""
-        columns, items, origins, start = self._columns(), [], [], 0
-        for shard in read_shards(self.folder, [*columns, "origin"]) if columns else ():
-            origin = shard["origin"]
-            items += list(_items([shard[column][start::apart] for column in columns]))
-            origins += origin[start::apart]
-            start = (start - len(origin)) % apart
-        return items, np.array(origins, dtype=np.int64)
-
-    def _columns(self) -> list[str]:
-        import pyarrow.parquet as pq
-
-        first = next(iter(self._manifest()["files"]), None)
-        names = pq.read_schema(self.folder / first).names if first else ()
-        return [name for name in names if name.startswith("text")]
-
-    @property
-    def fingerprint(self) -> str:
-        """Says which texts these are."""
-        return str(self._manifest()["identity"])
-
-    def _manifest(self) -> dict[str, Any]:
-        manifest = read_manifest(self.folder)
-        if manifest is None:
-            raise ArtifactError(
-                f"{self.folder} has no {MANIFEST}: the pool was not finished. Run the same command again."
-            )
-        return manifest
-
-
-def _items(columns: Sequence[Sequence[str]]) -> Iterable[Item]:
-    return columns[0] if len(columns) == 1 else zip(*columns, strict=True)
-
-
-def read_texts(paths: Sequence[Path], column: str = "text", batch: int = BLOCK) -> Iterator[str]:
-    """Texts of Parquet files or of text files (one a line, blank ones left out), never all in memory.
-
-    Args:
-        paths: files; those that end in ``.parquet`` are read as such.
-        column: of Parquet files.
-        batch: rows read at once.
-
-    Raises:
-        DataError: a text file cannot be read, or is not UTF-8; by line.
-    """
-    import pyarrow.parquet as pq
-
-    for path in paths:
-        if path.suffix == ".parquet":
-            with contextlib.closing(pq.ParquetFile(path)) as file:
-                for rows in file.iter_batches(batch, columns=[column]):
-                    yield from rows.column(0).to_pylist()
-        else:
-            yield from (line for _, line in read_lines(path) if line.strip())
 
 
 def _check_rules(steps: Sequence[Step]) -> None:
     for step in steps:
         if step.spec.kind != RULES:
             raise RecipeError(
-                f"The step {step.name!r} cannot stream: it is no rule. Leave it out, or run it "
+                f"The step {step.name!r} cannot stream: it is not one of rules. Leave it out, or run it "
                 "with `build_pool`."
             )
         if step.of != OF_ALL:
@@ -291,10 +139,28 @@ def _check_rules(steps: Sequence[Step]) -> None:
             )
 
 
+def _identity(
+    source: str, steps: Sequence[Step], seed: int, held_out: list[str], labelled: Sequence[Item]
+) -> str:
+    """A digest of all that decides the texts; without labelled texts it is that of earlier versions."""
+    named = [[step.name, repr(step.config)] for step in steps]
+    facts: list[object] = [source, named, seed, held_out, BLOCK, SAMPLE]
+    return digest([*facts, list(labelled)] if labelled else facts)
+
+
+def _start(steps: Sequence[Step]) -> State:
+    names = ["given", *(step.name for step in steps)]
+    return {
+        "steps": [{"name": name, "made": 0, "removed": {}, "shown": {}} for name in names],
+        "shards": [],
+    }
+
+
 def _prepare(steps: Sequence[Step], sample: Sequence[Item], tools: StepContext) -> list[Made]:
     """For each step: block, its number → what the step makes of it."""
     texts = [text for column in sides(sample) for text in column]
-    return [_made(step, texts, replace(tools, seed=step_seed(tools.seed, step.name))) for step in steps]
+    seeds = step_seeds(tools.seed, [step.name for step in steps])
+    return [_made(step, texts, replace(tools, seed=seed)) for step, seed in zip(steps, seeds, strict=True)]
 
 
 def _made(step: Step, texts: Sequence[str], tools: StepContext) -> Made:
@@ -310,81 +176,67 @@ def _blocks(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield block
 
 
-def _open(folder: Path, identity: str, names: Sequence[str]) -> dict[str, Any]:
-    """The state to go on from; what another run left is removed.
+def _vary(
+    block: Sequence[Item], number: int, labelled: int, rules: Sequence[Made], unique: Sequence[Deduplicator]
+) -> list[Part]:
+    """The new texts of a block, which begins with ``labelled`` labelled ones: given texts, then variants."""
+    given = unique[0].pass_through(block[labelled:])
+    originals = [*block[:labelled], *given[0]]
 
-    Raises:
-        ArtifactError: the folder holds something else.
-    """
-    state = read_json(folder / STATE) if (folder / STATE).is_file() else {}
-    if state.get("identity") != identity:
-        if folder.exists():
-            _check_ours(folder)
-        discard(folder, marks=(STATE,))
-        folder.mkdir(parents=True)
-        nothing = [{"name": name, "made": 0, "removed": {}, "shown": {}} for name in names]
-        state = {"identity": identity, "steps": nothing, "shards": []}
-        write_json(folder / STATE, state)
-    return dict(state)
+    parts: list[Part] = [(GIVEN, given)]
+    for origin, (rule, deduplicator) in enumerate(zip(rules, unique[1:], strict=True)):
+        parts += [(origin, deduplicator.pass_through(made)) for made in rule(originals, number)]
+    return parts
 
 
-def _check_ours(folder: Path) -> None:
+def _refuse_foreign(folder: Path) -> None:
     known = state if (state := folder / STATE).is_file() else folder / MANIFEST
-    is_ours = known.is_file() and "shards" in read_json(known)
+    content = read_json(known) if known.is_file() else None
+    is_ours = isinstance(content, dict) and "shards" in content
     if not is_ours and any(folder.iterdir()):
-        raise ArtifactError(f"{folder} holds files that are no streamed pool. Give another folder.")
+        raise ArtifactError(f"{folder} holds files that are not a streamed pool. Give another folder.")
 
 
-def _read_keys(folder: Path, shards: Sequence[dict[str, Any]]) -> KeySet:
+def _read_keys(folder: Path, shards: Sequence[State]) -> KeySet:
     import pyarrow.parquet as pq
 
     seen = KeySet()
     for shard in shards:
         path = folder / shard["file"]
-        is_whole = path.is_file() and file_digest(path) == shard["facts"]["sha256"]
-        if not is_whole:
-            what = (
-                "is damaged: its SHA-256 is another"
-                if path.is_file()
-                else f"is missing, but {STATE} names it"
-            )
-            raise ArtifactError(f"{path} {what}. Remove {folder} and start over.")
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing, but {STATE} names it. Remove {folder} and start over.")
+        if file_digest(path) != shard["facts"]["sha256"]:
+            raise ArtifactError(f"{path} is damaged: its SHA-256 is another. Remove {folder} and start over.")
         seen.add(pq.read_table(path, columns=["key"]).column(0).to_numpy())
     return seen
 
 
 def _write(
-    folder: Path,
-    state: dict[str, Any],
-    block: Sequence[Item],
-    parts: Sequence[tuple[int, tuple[list[Item], Keys]]],
-    sieves: Sequence[Deduplicator],
+    folder: Path, state: State, block: Sequence[Item], parts: Sequence[Part], unique: Sequence[Deduplicator]
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     items = [item for _, (kept, _) in parts for item in kept]
     columns = sides(items) if items else ((),) * (1 if isinstance(block[0], str) else 2)
-    origins = np.repeat([origin for origin, _ in parts], [len(kept) for _, (kept, _) in parts])
     names = ("text",) if len(columns) == 1 else ("text_a", "text_b")
+    origins = np.repeat([origin for origin, _ in parts], [len(kept) for _, (kept, _) in parts])
     table = {name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)}
     table["origin"] = pa.array(origins, pa.int16())
     table["key"] = pa.array(np.concatenate([keys for _, (_, keys) in parts]), pa.uint64())
+
     path = folder / f"shard-{len(state['shards']):06d}.parquet"
     aside = path.with_suffix(".part")
     pq.write_table(pa.table(table), aside, compression="zstd")
     aside.replace(path)
+
+    # The state comes last: a shard that it does not name is written again.
     facts = {"sha256": file_digest(path), "bytes": path.stat().st_size}
     state["shards"].append({"file": path.name, "texts": len(items), "facts": facts})
-    for counts, sieve in zip(state["steps"], sieves, strict=True):
-        counts.update(sieve.to_dict())
-    write_json(folder / STATE, state)
+    for counts, deduplicator in zip(state["steps"], unique, strict=True):
+        counts.update(deduplicator.to_dict())
+    save_state(folder, state)
 
 
-def _streamed(folder: Path, state: dict[str, Any], started: float) -> Streamed:
-    return Streamed(folder, tuple(map(_count, state["steps"])), time.perf_counter() - started)
-
-
-def _count(facts: Mapping[str, Any]) -> Count:
-    sieve = Deduplicator.from_dict(facts, KeySet(), KeySet())
-    return Count(facts["name"], sieve.made, dict(sieve.removed), sieve.victims)
+def _streamed(folder: Path, state: State, started: float) -> Streamed:
+    return Streamed(folder, tuple(map(read_count, state["steps"])), time.perf_counter() - started)

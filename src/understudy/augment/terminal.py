@@ -16,7 +16,7 @@ _WIDEST = 76  # characters of a text or a reason
 
 
 def tables(inspection: Inspection) -> Group:
-    """All tables, one under the other; those without rows are left out."""
+    """All tables, one below the other; tables without rows are left out."""
     parts = [step_table(inspection.steps), length_table(inspection)]
     if inspection.balance or inspection.labelled_balance:
         parts.append(balance_table(inspection.labelled_balance, inspection.balance))
@@ -43,10 +43,10 @@ def length_table(inspection: Inspection) -> Table:
     """Words of a text: the labelled ones, then the pool after each step (Nityasya et al. 2022, Table 11)."""
     table = _new("Words of a text", "", "Texts", "Least", "Q1", "Median", "Mean", "Q3", "Most")
     rows: list[tuple[str, Lengths]] = [("labelled", inspection.labelled), *inspection.lengths]
-    for number, (name, found) in enumerate(rows):
-        ends = (found.least, found.q1, found.median, round(found.mean, 1), found.q3, found.most)
+    for number, (name, words) in enumerate(rows):
+        cells = (words.least, words.q1, words.median, round(words.mean, 1), words.q3, words.most)
         title = name if not number else f"pool after {name}"
-        table.add_row(Text(title, "" if number else "bold"), f"{found.texts:,}", *(f"{n:g}" for n in ends))
+        table.add_row(Text(title, "" if number else "bold"), f"{words.texts:,}", *(f"{n:g}" for n in cells))
     return table
 
 

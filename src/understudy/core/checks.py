@@ -23,3 +23,10 @@ def check_positive(**values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not 0 < value < math.inf:
             raise RecipeError(f"{name} is {value}, but must be greater than 0, and finite.")
+
+
+def check_shares(**values: float) -> None:
+    """Refuse numbers that do not lie between 0 and 1."""
+    for name, value in values.items():
+        if not 0.0 <= value <= 1.0:
+            raise RecipeError(f"{name} is {value}, but must lie between 0 and 1.")

@@ -166,6 +166,11 @@ def discard(folder: Path, marks: Collection[str] = ()) -> None:
         ArtifactError: What stands there was not written by Understudy.
     """
     check_ours(folder, marks)
+    remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """`discard` without its check: for a caller that knows whose folder it is."""
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)  # left by a killed run
     if folder.exists():

@@ -63,6 +63,7 @@ def dry_run(
         RecipeError: neither the teacher nor a step is an endpoint, so nothing is to be paid.
     """
     from understudy.augment import read_steps
+    from understudy.augment.rules.passes import step_seeds
 
     recipe = make_recipe(file, flags, assignments)
     steps = [step for step in read_steps(recipe.augment) if step.name == "paraphrase"]
@@ -73,7 +74,8 @@ def dry_run(
         )
     run = _opened(recipe, out)
     counted: set[str] = set()
-    said = [paraphrasing(run, step, counted) for step in steps]
+    seeds = step_seeds(recipe.seed, [step.name for step in steps])
+    said = [paraphrasing(run, step, counted, seed) for step, seed in zip(steps, seeds, strict=True)]
     return "\n\n".join([*said, labelling(run)] if recipe.teacher.endpoint else said)
 
 
@@ -145,20 +147,20 @@ def estimate(
     return _sentences(f"Labelling with {config.model}", config, counted)
 
 
-def paraphrasing(run: Run, step: Step, counted: set[str]) -> str:
+def paraphrasing(run: Run, step: Step, counted: set[str], seed: int) -> str:
     """The estimate of one step `paraphrase`.
 
     Args:
         run: as far as it came.
         step: what is asked.
         counted: keys of questions that steps before it ask, whose answers it finds; its own are added.
+        seed: The step's own seed, as the pool's builder gives it.
     """
     from understudy.augment.paraphrase import Paraphraser
     from understudy.augment.pool import originals
-    from understudy.augment.rules.passes import step_seed
 
     config, data = step.config, run.dataset
-    tools = replace(tools_of(run), seed=step_seed(run.recipe.seed, step.name))
+    tools = replace(tools_of(run), seed=seed)
     paraphraser = Paraphraser(config, tools)
     chosen = paraphraser.chosen(originals(step.of, data.train.texts, data.given))
     todo = [item for item in paraphraser.missing(chosen) if paraphraser.key(item) not in counted]

@@ -1,9 +1,16 @@
 import pytest
 import torch
 
-from understudy.augment.configs import GenerateConfig
+from understudy.augment import StepContext
 from understudy.augment.neural import generate as module
-from understudy.augment.neural.generate import encode, finetune, generate, prefixes, sample
+from understudy.augment.neural.generate import (
+    GenerateConfig,
+    encode,
+    finetune,
+    generate,
+    prefixes,
+    sample,
+)
 from understudy.augment.neural.loading import load
 from understudy.errors import DataError
 
@@ -14,14 +21,14 @@ def flat(lists):
 
 def test_samples_go_on_from_the_first_words_of_texts(causal_folder, sentences):
     config = GenerateConfig(causal_folder, texts=20, epochs=0, batch_size=8, most_tokens=12)
-    made = flat(generate(config, sentences, seed=3))
+    made = flat(generate(config, sentences, StepContext(seed=3)))
     assert len(made) == 20
     starts = {" ".join(line.split()[:n]) for line in sentences for n in (1, 2, 3)}
     for text in made:
         assert any(text.startswith(start) for start in starts)
         assert 1 <= len(text.split()) <= 12
-    assert made == flat(generate(config, sentences, seed=3))
-    assert made != flat(generate(config, sentences, seed=4))
+    assert made == flat(generate(config, sentences, StepContext(seed=3)))
+    assert made != flat(generate(config, sentences, StepContext(seed=4)))
 
 
 def test_prefixes_have_one_to_so_many_words(causal_folder, sentences):
@@ -77,7 +84,7 @@ def test_bfloat16_trains_and_samples(causal_folder):
         causal_folder, texts=30, epochs=30, learning_rate=2e-2, batch_size=8, prefix_words=1, top_k=1,
         precision="bfloat16",
     )  # fmt: skip
-    made = set(flat(generate(config, texts, seed=0)))
+    made = set(flat(generate(config, texts, StepContext(seed=0))))
     assert made <= set(texts)
 
 
@@ -93,7 +100,9 @@ def test_pairs_are_told_apart_by_the_separator(causal_folder, monkeypatch):
 
 def test_pairs_train_end_to_end(causal_folder):
     config = GenerateConfig(causal_folder, texts=6, epochs=1, separator=" , ")
-    made = flat(generate(config, [("the room", "good"), ("the food", "bad"), ("we", "they")], seed=0))
+    made = flat(
+        generate(config, [("the room", "good"), ("the food", "bad"), ("we", "they")], StepContext(seed=0))
+    )
     assert all(isinstance(item, tuple) and len(item) == 2 for item in made)
 
 
@@ -109,13 +118,13 @@ def test_sampling_leaves_the_global_generator_alone(causal_folder, sentences):
     torch.manual_seed(11)
     expected = torch.rand(1)
     torch.manual_seed(11)
-    flat(generate(GenerateConfig(causal_folder, texts=4, epochs=1), sentences[:5], seed=0))
+    flat(generate(GenerateConfig(causal_folder, texts=4, epochs=1), sentences[:5], StepContext(seed=0)))
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_one_text_is_enough(causal_folder):
     config = GenerateConfig(causal_folder, texts=2, epochs=1)
-    assert len(flat(generate(config, ["the room was good"], seed=0))) == 2
+    assert len(flat(generate(config, ["the room was good"], StepContext(seed=0)))) == 2
     assert flat(sample(*load("generate", "CausalLM", causal_folder), [], config, seed=0)) == []
     with pytest.raises(DataError, match="no text has two tokens"):
-        next(generate(config, [""], seed=0))
+        next(generate(config, [""], StepContext(seed=0)))

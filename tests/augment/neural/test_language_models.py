@@ -9,9 +9,9 @@ import pytest
 import torch
 import transformers
 
-from understudy.augment.configs import GenerateConfig, MlmConfig
-from understudy.augment.neural.generate import generate
-from understudy.augment.neural.mlm import substitute
+from understudy.augment import StepContext
+from understudy.augment.neural.generate import GenerateConfig, generate
+from understudy.augment.neural.mlm import MlmConfig, mlm
 from understudy.teachers.loading import quiet
 
 ROOT = Path(__file__).parents[3]
@@ -64,7 +64,7 @@ def test_a_causal_model_learns_and_samples(tool, data, tmp_path, capsys, sentenc
     assert before > 200
     assert after < 60
     config = GenerateConfig(str(tmp_path / "made"), texts=5, epochs=0)
-    assert len([text for part in generate(config, sentences, seed=0) for text in part]) == 5
+    assert len([text for part in generate(config, sentences, StepContext()) for text in part]) == 5
 
 
 def test_a_bare_encoder_gets_a_head_that_knows_the_frequencies(
@@ -85,7 +85,7 @@ def test_a_bare_encoder_gets_a_head_that_knows_the_frequencies(
     often, never = tokenizer.convert_tokens_to_ids([".", "##ness"])
     assert bias[often] > bias[never] + 3
     config = MlmConfig(str(tmp_path / "made"), passes=2)
-    assert [text for part in substitute(config, sentences[:4], seed=0) for text in part]
+    assert [text for part in mlm(config, sentences[:4], StepContext()) for text in part]
 
 
 def test_a_whole_masked_model_keeps_its_head(tool, data, tmp_path, mlm_folder, capsys):

@@ -4,9 +4,9 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from understudy.augment.configs import MlmConfig
+from understudy.augment import StepContext
 from understudy.augment.neural.loading import load
-from understudy.augment.neural.mlm import Filler, Word, refill, substitute, substitute_with, whole_words
+from understudy.augment.neural.mlm import Filler, MlmConfig, Word, mlm, refill, substitute, whole_words
 from understudy.errors import RecipeError
 from understudy.tokenization.words import split
 
@@ -131,7 +131,9 @@ def test_a_variant_replaces_words_with_chance_p_and_leaves_the_rest_to_the_lette
 
 def test_the_same_seed_gives_the_same_variants(mlm_folder, sentences):
     config = MlmConfig(mlm_folder, passes=3)
-    one, two, other = ([v for b in substitute(config, sentences[:9], seed=s) for v in b] for s in (1, 1, 2))
+    one, two, other = (
+        [v for b in mlm(config, sentences[:9], StepContext(seed=s)) for v in b] for s in (1, 1, 2)
+    )
     assert one == two != other
     assert 0 < len(one) <= 27
     assert not set(one) & set(sentences[:9])
@@ -139,7 +141,7 @@ def test_the_same_seed_gives_the_same_variants(mlm_folder, sentences):
 
 def test_pairs_change_one_side_then_the_other_then_both(filler):
     pair = ("the room was good and clean", "we hated the food")
-    (made,) = substitute_with(filler(p=1.0, passes=3), [pair], seed=0)
+    (made,) = substitute(filler(p=1.0, passes=3), [pair], seed=0)
     assert [(one != pair[0], other != pair[1]) for one, other in made] == [
         (True, False), (False, True), (True, True)
     ]  # fmt: skip
@@ -147,7 +149,7 @@ def test_pairs_change_one_side_then_the_other_then_both(filler):
 
 def test_texts_longer_than_the_model_reads_keep_their_end(filler):
     text = "room " * 40 + "dull"
-    (made,) = substitute_with(filler(p=1.0, passes=1), [text], seed=0)
+    (made,) = substitute(filler(p=1.0, passes=1), [text], seed=0)
     assert made[0].endswith("room dull")
     assert made[0] != text
 
@@ -189,7 +191,7 @@ def test_byte_level_pieces_keep_the_spaces_between_words(sentences):
     fill = Filler(model, tokenizer, MlmConfig("m", p=1.0, passes=5))
     text = "we really liked the hotel, not the room."
     assert {"liked", "hotel", "room"} <= set(fill.words)
-    for variant in flat(substitute_with(fill, [text], seed=0)):
+    for variant in flat(substitute(fill, [text], seed=0)):
         assert variant[variant.index(",") :].startswith(", ")
         assert variant.endswith(".")
         assert [w.isalpha() for w in split(variant)] == [w.isalpha() for w in split(text)]

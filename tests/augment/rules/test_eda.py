@@ -3,8 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from understudy.augment.configs import EdaConfig
-from understudy.augment.rules.eda import eda_rule, frequent_words
+from understudy.augment.rules.eda import EdaConfig, eda_rule, frequent_words
 from understudy.augment.rules.word_arrays import read_sentences
 from understudy.errors import RecipeError
 

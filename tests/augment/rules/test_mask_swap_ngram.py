@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from understudy.augment.configs import MaskingConfig, NgramConfig, RulesConfig
-from understudy.augment.rules.mask_swap_ngram import count_words, cut_to_ngrams, tang_rule
+from understudy.augment.rules.mask_swap_ngram import (
+    MaskingConfig,
+    NgramConfig,
+    RulesConfig,
+    count_words,
+    cut_to_ngrams,
+    tang_rule,
+)
 from understudy.augment.rules.parts_of_speech import TagDictionary
 from understudy.augment.rules.word_arrays import read_sentences
 from understudy.errors import RecipeError

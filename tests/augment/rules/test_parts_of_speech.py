@@ -77,7 +77,7 @@ def test_a_bad_file_of_tags_is_refused(tmp_path):
     with pytest.raises(DataError, match="no file of tags"):
         read_tags(tmp_path / "none")
     (tmp_path / "bad").write_text("run\tVERB\nroom\n")
-    with pytest.raises(DataError, match=r"bad, line 2: 'room' is no word and tag"):
+    with pytest.raises(DataError, match=r"bad, line 2: 'room' is not a word and a tag"):
         read_tags(tmp_path / "bad")
     (tmp_path / "bad").write_bytes(b"good\tJJ\ncaf\xe9\tNN\n")
     with pytest.raises(DataError, match="bad, line 2: byte 0xe9 is not UTF-8"):

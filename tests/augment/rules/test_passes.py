@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from understudy.augment.configs import EdaConfig, MaskingConfig
 from understudy.augment.rules import passes as module
-from understudy.augment.rules.mask_swap_ngram import tang_rule
-from understudy.augment.rules.passes import sides, step_seed, variants
+from understudy.augment.rules.eda import EdaConfig
+from understudy.augment.rules.mask_swap_ngram import MaskingConfig, tang_rule
+from understudy.augment.rules.passes import sides, step_seed, step_seeds, variants
 
 
 def flat(lists):
@@ -105,3 +105,12 @@ def test_masking_is_fast(sentences):
     made = sum(map(len, variants(texts, tang_rule(MaskingConfig().rules), passes=5, seed=0)))
     assert made / (time.process_time() - started) > 20_000
     assert np.isclose(made / (5 * len(texts)), 0.58, atol=0.2)
+
+
+def test_the_first_step_of_a_name_keeps_its_seed_and_later_ones_get_others():
+    names = ["masking", "eda", "masking", "masking"]
+    seeds = step_seeds(7, names)
+    assert seeds[:2] == [step_seed(7, "masking"), step_seed(7, "eda")]
+    assert step_seed(0, "masking") == 219667235079776  # the seed of recipes that are older than this rule
+    assert len(set(seeds)) == len(names)
+    assert step_seeds(7, ["masking", "masking"]) == [seeds[0], seeds[2]]

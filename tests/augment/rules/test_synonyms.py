@@ -3,7 +3,7 @@ import gzip
 import numpy as np
 import pytest
 
-from understudy.augment.rules.synonyms import Neighbours, largest, read_synonyms, read_vectors
+from understudy.augment.rules.synonyms import Neighbours, largest, read_synonyms
 from understudy.errors import DataError
 
 
@@ -21,52 +21,15 @@ def test_a_line_without_synonyms_is_refused(tmp_path):
         read_synonyms(tmp_path / "none")
 
 
-def test_vectors_are_read_with_or_without_a_head(tmp_path):
-    (tmp_path / "v").write_text("2 3\na 1 2 3\nb 4 5 6 \nc 7 8 9\n")
-    words, vectors = read_vectors(tmp_path / "v", 2)
-    assert words == ["a", "b"]
-    assert vectors.tolist() == [[1, 2, 3], [4, 5, 6]]
-
-
-def test_a_word_of_vectors_may_hold_spaces(tmp_path):
-    (tmp_path / "v").write_text("a 1 2\n. . . 3 4\nat b@c.org 5 6\n")
-    words, vectors = read_vectors(tmp_path / "v", 9)
-    assert words == ["a", ". . .", "at b@c.org"]
-    assert vectors.tolist() == [[1, 2], [3, 4], [5, 6]]
-
-
-@pytest.mark.parametrize("name", ["v", "v.gz"])
+@pytest.mark.parametrize("name", ["s", "s.gz"])
 def test_files_may_be_packed_and_a_wrong_byte_is_named_by_its_line(tmp_path, name):
     def put(data):
         (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
         return tmp_path / name
 
-    assert read_vectors(put(b"caf\xc3\xa9 1 2\n"), 9)[0] == ["café"]
     assert read_synonyms(put(b"caf\xc3\xa9\tbar\n"))(["Café"]) == [("bar",)]
     with pytest.raises(DataError, match=f"{name}, line 2: byte 0xe9 is not UTF-8"):
-        read_vectors(put(b"a 1 2\ncaf\xe9 1 2\n"), 9)
-    with pytest.raises(DataError, match=f"{name}, line 2: byte 0xe9 is not UTF-8"):
         read_synonyms(put(b"a\tb\ncaf\xe9\tc\n"))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a 1 2\nb 1\n", "v, line 2: 1 numbers, but the first line has 2"),
-        ("a 1 x\n", "v, line 1: not a word and its numbers"),
-        ("", "holds no word vectors"),
-        ("a\n", "v, line 1: 0 numbers"),
-    ],
-)
-def test_damaged_vectors_are_refused(tmp_path, text, message):
-    (tmp_path / "v").write_text(text)
-    with pytest.raises(DataError, match=message):
-        read_vectors(tmp_path / "v", 10)
-
-
-def test_a_missing_file_of_vectors_is_named(tmp_path):
-    with pytest.raises(DataError, match="no file of word vectors"):
-        read_vectors(tmp_path / "none", 10)
 
 
 def test_neighbours_are_by_cosine_nearest_first_without_the_word_itself():

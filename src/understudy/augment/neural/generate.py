@@ -3,46 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from understudy.augment.configs import GenerateConfig
-from understudy.augment.neural.loading import IGNORED, Ids, load, longest, pad, sizes
+from understudy.augment.neural.loading import IGNORED, Ids, Model, Tokenizer, load, longest, pad, sizes
+from understudy.augment.registry import MODEL, StepContext, register
+from understudy.core.checks import STRICT, check_choice, check_positive, check_shares
+from understudy.core.configs import PRECISIONS
 from understudy.core.manifest import digest
 from understudy.core.progress import Progress, Silent
 from understudy.core.task import IntArray, Item
-from understudy.errors import DataError
-from understudy.optim.loop import Epoch, LoopConfig, optimise
+from understudy.errors import DataError, RecipeError
 from understudy.tokenization.batching import bucketed_batches
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from understudy.optim.loop import Epoch
 
 TOGETHER = 128
 """Texts that are sampled together."""
 
 ROUND = 16
-"""Tokens that they grow by, before those that have ended leave and the others are batched again."""
+"""Tokens by which they grow before finished texts leave and the others are batched again."""
 
 HELD_BACK = 10
 """One in so many texts is not fine-tuned on, and chooses the best epoch."""
 
 
-def generate(
-    config: GenerateConfig, items: Sequence[Item], *, seed: int, progress: Progress | None = None
-) -> Iterator[list[Item]]:
+@dataclass(frozen=True)
+class GenerateConfig:
+    """A causal language model, fine-tuned on the task's texts, then sampled.
+
+    Attributes:
+        model: Folder or hub id, such as ``gpt2``.
+        texts: Number of texts that are sampled, before duplicates are dropped.
+        epochs: Epochs of fine-tuning; 0 samples the model as it is.
+        learning_rate: Peak learning rate of fine-tuning.
+        batch_size: Texts in a batch of fine-tuning.
+        prefix_words: Each sample continues the first 1 to ``prefix_words`` words of a given text.
+        temperature: Number that divides the logits.
+        top_k: Only the ``top_k`` likeliest tokens are drawn; 0 draws from all.
+        top_p: Only the likeliest tokens that together have this probability are drawn.
+        most_tokens: Most tokens of a text, prefix included.
+        separator: Stands between the two texts of a pair; a sample without exactly one is dropped.
+        precision: ``float32``, or ``bfloat16``, which is faster where the machine has it.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    model: str
+    texts: int = 10_000
+    epochs: int = 3
+    learning_rate: float = 5e-5
+    batch_size: int = 32
+    prefix_words: int = 3
+    temperature: float = 1.0
+    top_k: int = 40
+    top_p: float = 0.95
+    most_tokens: int = 64
+    separator: str = " ||| "
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        check_positive(
+            texts=self.texts,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            prefix_words=self.prefix_words,
+            temperature=self.temperature,
+            most_tokens=self.most_tokens,
+            top_p=self.top_p,
+        )
+        check_shares(top_p=self.top_p)
+        check_choice("precision", self.precision, PRECISIONS)
+
+        if min(self.epochs, self.top_k) < 0:
+            raise RecipeError(f"epochs is {self.epochs} and top_k {self.top_k}: neither can be below 0.")
+        if not self.separator.strip():
+            raise RecipeError("separator is blank, but must tell the two texts of a pair apart.")
+
+
+@register("generate", MODEL, config=GenerateConfig, source="Tang & Lin 2019")
+def generate(config: GenerateConfig, items: Sequence[Item], tools: StepContext) -> Iterator[list[Item]]:
     """Load the model, fine-tune it on the items, and sample; one list a batch."""
+    import torch
+
     model, tokenizer = load("generate", "CausalLM", config.model)
     if config.epochs:
-        finetune(model, tokenizer, items, config, seed=seed, progress=progress)
+        finetune(model, tokenizer, items, config, seed=tools.seed, progress=tools.progress)
     model.to(getattr(torch, config.precision))
-    yield from sample(model, tokenizer, items, config, seed=seed, progress=progress)
+    yield from sample(model, tokenizer, items, config, seed=tools.seed, progress=tools.progress)
 
 
 def finetune(
-    model: Any,
-    tokenizer: Any,
+    model: Model,
+    tokenizer: Tokenizer,
     items: Sequence[Item],
     config: GenerateConfig,
     *,
@@ -51,19 +109,22 @@ def finetune(
 ) -> list[Epoch]:
     """Fine-tune a causal language model in place, and return the curve.
 
-    The best epoch is chosen on a tenth of the items, which are not trained on: neither dev nor test is known
-    here. A model's text ends with its own end token.
+    The best epoch is chosen on a tenth of the items, which are not trained on, because a step never sees dev
+    or test. A text ends with the model's own end token.
 
     Raises:
         DataError: there is no text of two tokens or more.
     """
+    import torch
+
+    from understudy.optim.loop import LoopConfig, optimise
+
     rows = encode(tokenizer, _lines(items, config), longest(model, config.most_tokens), ends=True)
-    rows = [row for row in rows if len(row) > 1]  # of a single token there is nothing to learn
+    rows = [row for row in rows if len(row) > 1]  # a single token predicts nothing
     if not rows:
         raise DataError("The language model cannot be fine-tuned: no text has two tokens or more.")
-    order = np.random.default_rng(seed).permutation(len(rows))
-    back = max(1, len(rows) // HELD_BACK) if len(rows) > 1 else 0
-    train, judge = order[back:], order[:back] if back else order
+
+    train, dev = _held_back(len(rows), seed)
     lengths = sizes(rows)
 
     def loss(numbers: IntArray) -> Tensor:
@@ -71,7 +132,7 @@ def finetune(
             return _loss(model, [rows[n] for n in numbers.tolist()], _padding(tokenizer))
 
     def score() -> tuple[float, float]:
-        batches = np.split(judge, range(config.batch_size, len(judge), config.batch_size))
+        batches = np.split(dev, range(config.batch_size, len(dev), config.batch_size))
         value = float(np.mean([float(loss(batch)) for batch in batches]))
         return -value, -value
 
@@ -89,9 +150,18 @@ def finetune(
     )
 
 
+def _held_back(texts: int, seed: int) -> tuple[IntArray, IntArray]:
+    """Numbers of the texts that are trained on, and of those that choose the epoch; a lone text does both."""
+    order = np.random.default_rng(seed).permutation(texts)
+    if texts == 1:
+        return order, order
+    back = max(1, texts // HELD_BACK)
+    return order[back:], order[:back]
+
+
 def sample(
-    model: Any,
-    tokenizer: Any,
+    model: Model,
+    tokenizer: Tokenizer,
     items: Sequence[Item],
     config: GenerateConfig,
     *,
@@ -100,27 +170,31 @@ def sample(
 ) -> Iterator[list[Item]]:
     """Sample ``config.texts`` texts, each from the first words of a random item on; one list a batch.
 
-    Texts grow in rounds of `ROUND` tokens. Those of like length share a batch, padded on the left; keys and
-    values of what was read are cached. A text that has ended keeps no other waiting for more than a round.
+    Texts grow in rounds of `ROUND` tokens. Texts of similar length share a batch, padded on the left, and the
+    keys and values of their tokens are cached. A finished text leaves its batch at the end of the round.
     """
     if not items:
         return
+
     most = longest(model, config.most_tokens)
-    rows = [row for row in encode(tokenizer, prefixes(_lines(items, config), config, seed), most - 1) if row]
+    starts = prefixes(_lines(items, config), config, seed)
+    rows = [row for row in encode(tokenizer, starts, most - 1) if row]
     number = 0
+
     with (progress or Silent()).bar("sampling", len(rows), "texts") as advance:
         while rows:
-            rows, now = sorted(rows, key=len), []
+            rows, unfinished = sorted(rows, key=len), []
             for start in range(0, len(rows), TOGETHER):
-                own = int(digest([seed, number, start])[:12], 16)
+                batch_seed = int(digest([seed, number, start])[:12], 16)
                 batch = rows[start : start + TOGETHER]
-                grown = _grow(model, tokenizer, batch, most=most, config=config, seed=own)
+                grown = _grow(model, tokenizer, batch, most=most, config=config, seed=batch_seed)
+
                 ended = [row for row in grown if _is_ended(row, tokenizer, most)]
-                now += [row for row in grown if not _is_ended(row, tokenizer, most)]
+                unfinished += [row for row in grown if not _is_ended(row, tokenizer, most)]
                 lines = tokenizer.batch_decode(ended, skip_special_tokens=True)
                 yield [item for line in lines if (item := _item(line, items, config))]
                 advance(len(ended))
-            rows, number = now, number + 1
+            rows, number = unfinished, number + 1
 
 
 def prefixes(lines: Sequence[str], config: GenerateConfig, seed: int) -> list[str]:
@@ -131,8 +205,8 @@ def prefixes(lines: Sequence[str], config: GenerateConfig, seed: int) -> list[st
     return [" ".join(lines[row].split()[:count]) for row, count in zip(rows, words, strict=True)]
 
 
-def encode(tokenizer: Any, lines: Sequence[str], most: int, *, ends: bool = False) -> list[list[int]]:
-    """Token ids of lines, at most ``most`` each, the end token among them where asked for."""
+def encode(tokenizer: Tokenizer, lines: Sequence[str], most: int, *, ends: bool = False) -> list[list[int]]:
+    """Token ids of lines, at most ``most`` each; with ``ends``, the end token is the last of them."""
     encoded = tokenizer(list(lines), add_special_tokens=False)["input_ids"]
     start = [] if tokenizer.bos_token_id in (None, tokenizer.eos_token_id) else [tokenizer.bos_token_id]
     end = [tokenizer.eos_token_id] if ends and tokenizer.eos_token_id is not None else []
@@ -140,7 +214,9 @@ def encode(tokenizer: Any, lines: Sequence[str], most: int, *, ends: bool = Fals
     return [[*start, *ids[:room], *end] for ids in encoded]
 
 
-def _loss(model: Any, rows: Ids, fill: int) -> Tensor:
+def _loss(model: Model, rows: Ids, fill: int) -> Tensor:
+    from torch.nn.functional import cross_entropy
+
     ids, mask = pad(rows, fill, model.device)
     logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]
     following = ids.masked_fill(mask == 0, IGNORED)[:, 1:]
@@ -148,9 +224,11 @@ def _loss(model: Any, rows: Ids, fill: int) -> Tensor:
 
 
 def _grow(
-    model: Any, tokenizer: Any, rows: Ids, *, most: int, config: GenerateConfig, seed: int
+    model: Model, tokenizer: Tokenizer, rows: Ids, *, most: int, config: GenerateConfig, seed: int
 ) -> list[list[int]]:
-    """The rows with up to `ROUND` tokens more; one that ends has the end token at its end."""
+    """The rows with up to `ROUND` more tokens; a text that ends has the end token as its last."""
+    import torch
+
     ids, mask = pad(rows, _padding(tokenizer), model.device, left=True)
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(seed)
@@ -165,6 +243,7 @@ def _grow(
             pad_token_id=_padding(tokenizer),
             eos_token_id=tokenizer.eos_token_id,
         )
+
     more = sampled[:, ids.shape[1] :].tolist()
     return [[*row, *_to_end(new, tokenizer.eos_token_id)] for row, new in zip(rows, more, strict=True)]
 
@@ -173,12 +252,12 @@ def _to_end(tokens: list[int], end: int | None) -> list[int]:
     return tokens[: tokens.index(end) + 1] if end in tokens else tokens
 
 
-def _is_ended(row: Sequence[int], tokenizer: Any, most: int) -> bool:
+def _is_ended(row: Sequence[int], tokenizer: Tokenizer, most: int) -> bool:
     return row[-1] == tokenizer.eos_token_id or len(row) >= most
 
 
-def _padding(tokenizer: Any) -> int:
-    """Id of the padding; a tokeniser without one, such as GPT-2's, lends its end token, which is masked."""
+def _padding(tokenizer: Tokenizer) -> int:
+    """Id of padding; a tokeniser without one, such as GPT-2's, pads with its end token, under the mask."""
     number = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     return int(number or 0)
 
@@ -188,7 +267,7 @@ def _lines(items: Sequence[Item], config: GenerateConfig) -> list[str]:
 
 
 def _item(line: str, items: Sequence[Item], config: GenerateConfig) -> Item | None:
-    """The sampled text or pair, or ``None`` where the line is none."""
+    """The sampled text or pair, or ``None`` where the line is blank, or not a pair."""
     if isinstance(items[0], str):
         return " ".join(line.split()) or None
     parts = [" ".join(part.split()) for part in line.split(config.separator.strip())]

@@ -1,59 +1,82 @@
-"""Load language models with their tokenisers, put texts into batches, and run on the accelerator if any."""
+"""Load language models with their tokenisers, put texts into batches, and run on the accelerator if any.
+
+Torch is imported where it is called: a step's file, and all that it imports, is read whenever steps are
+looked up.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import transformers
-from safetensors import SafetensorError
-from torch import Tensor
 
 from understudy.core.task import IntArray
 from understudy.errors import RecipeError
-from understudy.teachers.loading import quiet
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Model = Any
+"""A model of `transformers`, whose methods have no types."""
+
+Tokenizer = Any
+"""A tokeniser of `transformers`."""
 
 Ids = Sequence[Sequence[int]]
 """Token ids of texts, a row for each."""
 
 IGNORED = -100
-"""Stands for a token that no loss is taken of."""
+"""Stands for a token that does not count in the loss."""
 
 TEXTS = 512
-"""Texts that are worked on together: those of like length among them share batches."""
+"""Texts that are worked on together: those of similar length among them share batches."""
 
 
-def load(step: str, kind: str, name: str, precision: str = "float32") -> tuple[Any, Any]:
+def load(step: str, kind: str, name: str, precision: str = "float32") -> tuple[Model, Tokenizer]:
     """A model in evaluation mode and its tokeniser.
 
     Args:
-        step: that needs it, for the message.
+        step: Name of the step that needs it, for the message.
         kind: ``MaskedLM``, ``CausalLM`` or ``Seq2SeqLM``.
-        name: folder or hub id.
-        precision: of its weights: ``float32``, or ``bfloat16`` for a model that is not trained.
+        name: Folder or hub id.
+        precision: Type of its weights: ``float32``, or ``bfloat16`` for a model that is not trained.
 
     Raises:
-        RecipeError: it cannot be loaded, or is a model of another kind.
+        RecipeError: it cannot be loaded, brings code of its own, or is a model of another kind.
     """
+    import torch
+    import transformers
+
+    from understudy.teachers.loading import quiet
+
+    family = getattr(transformers, f"AutoModelFor{kind}")
+    safe = {"trust_remote_code": False}  # else the library asks on the terminal, and `y` runs the code
     try:
         with quiet():
-            model = getattr(transformers, f"AutoModelFor{kind}").from_pretrained(
-                name, dtype=getattr(torch, precision), trust_remote_code=False
-            )
-            tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
+            model = family.from_pretrained(name, dtype=getattr(torch, precision), **safe)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(name, **safe)
+    except MemoryError:
+        raise
+    except Exception as error:  # each file format has errors of its own, such as those of pickled weights
+        if "trust_remote_code" in str(error):
+            raise RecipeError(
+                f"The model {name!r} of the step {step!r} brings Python code of its own, which is never run. "
+                "Choose another model."
+            ) from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise RecipeError(
-            f"The model {name!r} of the step {step!r} cannot be loaded as {kind}: {first} Give a hub id or a "
-            "folder with such a model and its tokeniser."
+            f"The model {name!r} of the step {step!r} cannot be loaded as {kind}: {lines[0]} Give a hub id "
+            "or a folder with such a model and its tokeniser."
         ) from error
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
 
 def pad(rows: Ids, fill: int, device: torch.device, *, left: bool = False) -> tuple[Tensor, Tensor]:
     """Token ids and attention mask, both ``(b, t)`` int64; padding stands to the right, or to the left."""
+    import torch
+
     width = max(map(len, rows))
     ids = np.full((len(rows), width), fill, dtype=np.int64)
     mask = np.zeros((len(rows), width), dtype=np.int64)
@@ -61,6 +84,7 @@ def pad(rows: Ids, fill: int, device: torch.device, *, left: bool = False) -> tu
         place = slice(width - len(row), width) if left else slice(0, len(row))
         ids[line, place] = row
         mask[line, place] = 1
+
     return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
 
 
@@ -69,7 +93,7 @@ def sizes(rows: Ids) -> IntArray:
     return np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
 
 
-def longest(model: Any, most: int) -> int:
+def longest(model: Model, most: int) -> int:
     """Tokens that a model reads and writes, at most ``most``."""
     limit = getattr(model.config, "max_position_embeddings", None)
     return min(most, limit) if isinstance(limit, int) and limit > 0 else most

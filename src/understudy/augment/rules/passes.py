@@ -1,8 +1,9 @@
-"""Passes of a rule over texts and pairs, block by block, with a generator of its own for each block."""
+"""Passes of a rule over texts and pairs, block by block; each block has a random generator of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -12,18 +13,36 @@ from understudy.core.manifest import digest
 from understudy.core.task import Item
 
 Change = Callable[[np.random.Generator, int], tuple[WordArrays, BoolArray]]
-"""Generator, number of the pass → varied texts of one block, and which of them differ from the given ones."""
+"""Generator, number of the pass → varied texts of one block, and which of them differ from the original."""
 
 Rule = Callable[[WordArrays], Change]
-"""Given the texts of a block, how to vary them: what depends on the texts alone is worked out once."""
+"""Texts of a block → how to vary them: what depends on the texts alone is computed once."""
 
 BLOCK = 16_384
-"""Texts a block. A block's variants depend on its texts, its number and the seed alone."""
+"""Texts in a block. A block's variants depend on its texts, its number and the seed alone."""
 
 
-def step_seed(seed: int, name: str) -> int:
-    """A seed of a step's own, so that it does not matter what other steps draw."""
-    return int(digest([seed, name])[:12], 16)
+def step_seed(seed: int, name: str, place: int = 0) -> int:
+    """A seed of a step's own, so that it does not matter what other steps draw.
+
+    Args:
+        seed: Seed of the pool.
+        name: Name of the step.
+        place: Place of the step among the steps of its name, from 0.
+    """
+    # The first step of a name keeps the seed that it had before places counted: old recipes give the same
+    # pools.
+    return int(digest([seed, name, place] if place else [seed, name])[:12], 16)
+
+
+def step_seeds(seed: int, names: Iterable[str]) -> list[int]:
+    """The seed of each step of a recipe; steps of one name have different ones."""
+    places: Counter[str] = Counter()
+    seeds = []
+    for name in names:
+        seeds.append(step_seed(seed, name, places[name]))
+        places[name] += 1
+    return seeds
 
 
 def sides(items: Sequence[Item]) -> tuple[tuple[str, ...], ...]:
@@ -36,17 +55,18 @@ def sides(items: Sequence[Item]) -> tuple[tuple[str, ...], ...]:
 def variants(
     items: Sequence[Item], rule: Rule, *, passes: int, seed: int, first_block: int = 0
 ) -> Iterator[list[Item]]:
-    """Every variant that differs from its text: one list for each block and pass; duplicates are in it.
+    """Every variant that differs from its text: one list for each block and pass, with duplicates.
 
-    Of pairs, the first text is changed, then the second, then both, and so on (Tang et al. 2019, § 3.2).
-    What a rule does in turn moves on with each, and begins one later in each round: so it meets every side.
+    Of pairs, the first text is changed, then the second, then both, and so on (Tang et al. 2019, § 3.2). A
+    rule whose operations take turns goes to its next one with each pass, and starts one operation later in
+    each round of three passes, so that every operation changes every side.
 
     Args:
-        items: texts, or pairs.
-        rule: how they are varied.
-        passes: over each text.
-        seed: of all draws.
-        first_block: number of the first block, for callers who cut into blocks themselves.
+        items: Texts, or pairs.
+        rule: How they are varied.
+        passes: Passes over each text.
+        seed: Seed of all draws.
+        first_block: Number of the first block, for callers who cut into blocks themselves.
     """
     for number, start in enumerate(range(0, len(items), BLOCK), start=first_block):
         generator = np.random.default_rng([seed, number])
@@ -62,10 +82,11 @@ def _block(
             varied, changed = changes[0](generator, number)
             yield list(varied.texts(np.flatnonzero(changed)))
         return
+
     for number in range(passes):
-        round_, place = divmod(number, 3)
-        turn = ((0,), (1,), (0, 1))[place]
-        yield _vary_pairs(columns, {side: changes[side](generator, round_ + place) for side in turn})
+        round_, turn = divmod(number, 3)
+        changing = ((0,), (1,), (0, 1))[turn]
+        yield _vary_pairs(columns, {side: changes[side](generator, round_ + turn) for side in changing})
 
 
 def _vary_pairs(

@@ -27,6 +27,7 @@ def read_synonyms(path: str | Path) -> Synonyms:
     path = Path(path)
     if not path.is_file():
         raise DataError(f"There is no file of synonyms {path}.")
+
     table: dict[str, tuple[str, ...]] = {}
     for number, line in read_lines(path):
         word, *others = (part.strip() for part in line.split("\t"))
@@ -35,63 +36,20 @@ def read_synonyms(path: str | Path) -> Synonyms:
             raise DataError(f"{path}, line {number}: {word[:60]!r} has no synonym after a tab.")
         if word:
             table[word.lower()] = (*table.get(word.lower(), ()), *others)
+
     return lambda words: [table.get(word.lower(), ()) for word in words]
-
-
-def read_vectors(path: str | Path, most: int) -> tuple[list[str], FloatArray]:
-    """Read word vectors in GloVe's format: on each line a word and its numbers, between spaces.
-
-    A first line of two numbers (word2vec's text format) is passed over. A word may hold spaces, as a few do
-    in GloVe's largest file.
-
-    Args:
-        path: the file.
-        most: lines read, at most.
-
-    Returns:
-        Words, and their vectors ``(v, d)``.
-
-    Raises:
-        DataError: the file is missing, empty or not UTF-8, or a line has other numbers than the first.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"There is no file of word vectors {path}.")
-    words: list[str] = []
-    rows: list[FloatArray] = []
-    for number, line in read_lines(path):
-        word, *values = line.rstrip().rsplit(" ", len(rows[0]) if rows else -1)
-        if number == 1 and len(values) == 1:
-            continue
-        if len(words) == most:
-            break
-        rows.append(_numbers(values, len(rows[0]) if rows else len(values), f"{path}, line {number}"))
-        words.append(word)
-    if not words:
-        raise DataError(f"{path} holds no word vectors.")
-    return words, np.stack(rows)
-
-
-def _numbers(values: Sequence[str], width: int, where: str) -> FloatArray:
-    try:
-        row = np.fromiter(map(float, values), dtype=np.float32, count=len(values))
-    except ValueError as error:
-        raise DataError(f"{where}: not a word and its numbers ({error}).") from error
-    if len(row) != width or not width:
-        raise DataError(f"{where}: {len(row)} numbers, but the first line has {width}.")
-    return row
 
 
 class Neighbours:
     """Synonyms by cosine: the nearest neighbours of a word among words with vectors.
 
-    They stand in like contexts, so antonyms are among them; the teacher labels what comes of it. What was
-    found once is kept.
+    Neighbours occur in similar contexts, so antonyms are among them; the teacher labels the variants.
+    Neighbours that were found once are kept.
 
     Args:
         words: ``v`` words.
-        vectors: ``(v, d)``.
-        count: neighbours of each word.
+        vectors: ``(v, d)`` Their vectors.
+        count: Neighbours of each word.
     """
 
     def __init__(self, words: Sequence[str], vectors: FloatArray, count: int = 10) -> None:
@@ -100,45 +58,49 @@ class Neighbours:
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         self.vectors = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
         self.count = min(count, len(self.words) - 1)
-        self._found: dict[str, tuple[str, ...]] = {}
+        self._known: dict[str, tuple[str, ...]] = {}
 
     def __call__(self, words: Sequence[str]) -> list[tuple[str, ...]]:
         """The neighbours of each word, nearest first; none for a word without a vector."""
-        todo = [w for w in dict.fromkeys(words) if w not in self._found and w.lower() in self.rows]
+        todo = [w for w in dict.fromkeys(words) if w not in self._known and w.lower() in self.rows]
+
         for start in range(0, len(todo), _BATCH):
             batch = todo[start : start + _BATCH]
             rows = np.array([self.rows[word.lower()] for word in batch])
             for word, near in zip(batch, self.nearest(self.vectors[rows], rows), strict=True):
-                self._found[word] = tuple(self.words[row] for row in near.tolist())
-        return [self._found.get(word, ()) for word in words]
+                self._known[word] = tuple(self.words[row] for row in near.tolist())
+
+        return [self._known.get(word, ()) for word in words]
 
     def nearest(self, queries: FloatArray, without: IntArray | None = None) -> IntArray:
         """Rows ``(m, count)`` of the nearest words to unit vectors ``(m, d)``, nearest first.
 
         Args:
-            queries: unit vectors.
-            without: ``(m,)`` a row that is not a neighbour of each, such as the word's own.
+            queries: Unit vectors.
+            without: ``(m,)`` For each query a row that is not its neighbour, such as the word's own.
         """
         likeness = queries @ self.vectors.T
         if without is not None:
-            likeness[np.arange(len(queries)), without] = -2.0
+            likeness[np.arange(len(queries)), without] = -2.0  # less than any cosine
         return largest(likeness, self.count)
 
 
 def largest(values: FloatArray, count: int) -> IntArray:
     """Columns ``(m, count)`` of the largest of ``values`` ``(m, v)`` in each row, the largest first.
 
-    The largest values stand in those lots of columns that have the largest maxima, and maxima are found many
-    times faster than whole rows are partitioned.
+    The largest values are in the lots of columns that have the largest maxima, and finding maxima is many
+    times faster than partitioning whole rows.
     """
     lots = values.shape[1] // _LOT
     columns: IntArray = np.tile(np.arange(values.shape[1]), (len(values), 1))
+
     if lots > count:
-        whole = lots * _LOT  # column c is in lot c % lots; what is left over is looked at in any case
+        whole = lots * _LOT  # column c is in lot c % lots; the rest is always looked at
         best = _top(values[:, :whole].reshape(len(values), _LOT, lots).max(axis=1), count)
         inside = (best[:, None, :] + lots * np.arange(_LOT)[:, None]).reshape(len(values), -1)
         columns = np.concatenate([inside, columns[:, whole:]], axis=1)
         values = np.take_along_axis(values, columns, axis=1)
+
     near = _top(values, count)
     order = np.argsort(-np.take_along_axis(values, near, axis=1), axis=1, kind="stable")
     return np.take_along_axis(columns, np.take_along_axis(near, order, axis=1), axis=1)

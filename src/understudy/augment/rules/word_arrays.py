@@ -2,8 +2,7 @@
 
 Words are those of `understudy.tokenization.words`, but keep their case, and remember whether a space stood
 before them: what no rule touches comes back as it was (runs of white space become one space). Two words that
-a rule
-brought together get a space between them, unless one is a sign.
+a rule brought together get a space between them, unless one of them is a single sign.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ class WordArrays:
     """``n`` texts of ``w`` words together; texts without words have length 0.
 
     Attributes:
-        words: the distinct words; numbers below point here.
-        flat: ``(w,)`` number of each word, text after text.
-        glued: ``(w,)`` whether no space stands before the word; False for a text's first.
-        lengths: ``(n,)`` words of each text.
+        words: The distinct words; the numbers below are places in it.
+        flat: ``(w,)`` Number of each word, text after text.
+        glued: ``(w,)`` Whether no space stands before the word; False for the first of a text.
+        lengths: ``(n,)`` Words of each text.
     """
 
     words: tuple[str, ...]
@@ -75,7 +74,7 @@ class WordArrays:
 
     def texts(self, rows: IntArray) -> list[str]:
         """The texts of these numbers, as strings."""
-        table, is_single = _forms(self.words)
+        table, is_single = _spellings(self.words)
         single = is_single[self.flat]
         glued = self.glued & (single | np.concatenate([[False], single])[: len(single)])
         pieces = table[2 * self.flat + glued].tolist()
@@ -85,9 +84,9 @@ class WordArrays:
 
 
 @lru_cache(maxsize=8)
-def _forms(words: tuple[str, ...]) -> tuple[npt.NDArray[np.object_], BoolArray]:
+def _spellings(words: tuple[str, ...]) -> tuple[npt.NDArray[np.object_], BoolArray]:
     """Each word with and without a space before it ``(2v,)``, and which are single code points ``(v,)``."""
-    table = np.array([form for word in words for form in (f" {word}", word)], dtype=object)
+    table = np.array([spelling for word in words for spelling in (f" {word}", word)], dtype=object)
     return table, np.array([bool(_IS_SINGLE(word)) for word in words], dtype=np.bool_)
 
 
@@ -96,17 +95,21 @@ def read_sentences(texts: Sequence[str]) -> WordArrays:
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
     counts, parts = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+
     for start in range(0, len(texts), _TOGETHER):
         rows = list(map(_FIND, texts[start : start + _TOGETHER]))
         counts.append(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)))
         parts.append(np.fromiter(map(numbers.__getitem__, chain.from_iterable(rows)), dtype=np.int64))
     lengths, flat = np.concatenate(counts), np.concatenate(parts)
+
+    # So far a word with white space before it and the same without are two.
     words: dict[str, int] = {}
     bare = [_LEADING.sub("", piece) for piece in numbers]
     word_of = np.array([words.setdefault(word, len(words)) for word in bare], dtype=np.int64)
     glued_of = np.array(
         [len(word) == len(piece) for word, piece in zip(bare, numbers, strict=True)], np.bool_
     )
+
     glued = glued_of[flat]
     glued[(np.cumsum(lengths) - lengths)[lengths > 0]] = False
     return WordArrays(tuple(words), word_of[flat], glued, lengths)

@@ -6,7 +6,9 @@ line of two whole numbers, how many words there are and how wide they are.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import itertools
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +80,31 @@ def read_vectors(path: Path, words: Sequence[str]) -> Vectors:
     return Vectors(rows, met > 0)
 
 
+def read_first_vectors(path: str | Path, most: int) -> tuple[list[str], FloatArray]:
+    """Read the first ``most`` words of a file with their vectors; frequent words come first in such files.
+
+    Returns:
+        Words, and their vectors ``(v, w)`` float32.
+
+    Raises:
+        DataError: the file is missing, empty or not UTF-8, or a line is not a word with as many numbers as
+            the first; by line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"There is no file of word vectors {path}.")
+
+    words: list[str] = []
+    rows: list[FloatArray] = []
+    for line in itertools.islice(_lines(path), most):
+        words.append(line.exact_word())
+        rows.append(line.numbers())
+
+    if not words:
+        raise DataError(f"{path} holds no word vectors.")
+    return words, np.stack(rows)
+
+
 def _meetings(word: str, wanted: Mapping[str, list[int]]) -> Iterator[tuple[int, list[int]]]:
     """Rows that want a file's word as it stands, and rows that want its lower-case form."""
     if word in wanted:
@@ -99,11 +126,28 @@ class _Line:
 
     @property
     def word(self) -> str:
+        return self._word.decode("utf-8", "replace")
+
+    @property
+    def _word(self) -> bytes:
         if self.raw.count(self.separator) == self.width:
-            word = self.raw.partition(self.separator)[0]
-        else:  # GloVe's largest file has words with spaces inside
-            word = self.raw.rsplit(self.separator, self.width)[0]
-        return word.decode("utf-8", "replace")
+            return self.raw.partition(self.separator)[0]
+        return self.raw.rsplit(self.separator, self.width)[0]  # GloVe's largest file has words with spaces
+
+    def exact_word(self) -> str:
+        """The word to the letter.
+
+        Raises:
+            DataError: it is not UTF-8.
+        """
+        word = self._word
+        try:
+            return word.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{self.path}, line {self.number}: byte 0x{word[error.start]:02x} is not UTF-8. Save the "
+                "file as UTF-8, for example with `iconv -f <its encoding> -t utf-8`."
+            ) from error
 
     def numbers(self) -> FloatArray:
         """``(width,)``.
@@ -112,8 +156,12 @@ class _Line:
             DataError: a field is no finite number.
         """
         fields = self.raw.rsplit(self.separator, self.width)[1:]
-        values = [self._number(place, each) for place, each in enumerate(fields, start=2)]
-        return np.array(values, dtype=np.float32)
+        with contextlib.suppress(ValueError):
+            values = np.fromiter(map(float, fields), dtype=np.float64, count=len(fields))
+            if np.abs(values).max() <= LARGEST:  # false of NaN, too
+                return values.astype(np.float32)
+        # Only to name the field at fault: one by one takes twice as long.
+        return np.array([self._number(place, each) for place, each in enumerate(fields, start=2)], np.float32)
 
     def _number(self, place: int, text: bytes) -> float:
         try:
@@ -134,6 +182,7 @@ def _lines(path: Path) -> Iterator[_Line]:
     for number, read in enumerate(_raw_lines(path), start=1):
         raw = read.rstrip(b"\r\n \t")
         if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte-order mark is not part of a word
             separator = b"\t" if b"\t" in raw else b" "
             fields = raw.split(separator)
             if len(fields) == 2 and all(field.isdigit() for field in fields):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from understudy.augment import PoolTexts, held_out_forms, read_steps, stream_pool
+from understudy.augment import PoolTexts, normalise_held_out, read_steps, stream_pool
 from understudy.augment.charts import NUMBERS, save_inspection
 from understudy.augment.dedup import DUPLICATE, HELD_OUT
 from understudy.augment.fingerprint import digests
@@ -159,7 +159,7 @@ def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, object]:
 
 
 def _build(run: Run, steps: Sequence[Step], about: dict[str, str]) -> None:
-    from understudy.augment import build_pool, held_out_forms
+    from understudy.augment import build_pool, normalise_held_out
     from understudy.augment.charts import save_inspection
     from understudy.augment.inspection import inspect_pool
 
@@ -169,7 +169,7 @@ def _build(run: Run, steps: Sequence[Step], about: dict[str, str]) -> None:
         data.given,
         steps,
         seed=run.recipe.seed,
-        held_out=held_out_forms([*data.dev.texts, *data.test.texts]),
+        held_out=normalise_held_out([*data.dev.texts, *data.test.texts]),
         tools=tools_of(run),
         progress=run.stages.progress,
     )
@@ -230,7 +230,7 @@ def grow(run: Run) -> None:
             source=about["inputs"],
             labelled=data.train.texts,
             seed=run.recipe.seed,
-            held_out=held_out_forms(judges),
+            held_out=normalise_held_out(judges),
             progress=run.stages.progress,
             total=len(data.train) + files.rows,
             about=about,

@@ -1,9 +1,10 @@
 import pytest
 
-from understudy.augment.configs import BackTranslateConfig, MlmConfig
-from understudy.augment.neural import back_translation as module
-from understudy.augment.neural.back_translation import back_translate, translate
+from understudy.augment import StepContext
+from understudy.augment.neural import back_translate as module
+from understudy.augment.neural.back_translate import BackTranslateConfig, back_translate, translate
 from understudy.augment.neural.loading import load
+from understudy.augment.neural.mlm import MlmConfig
 
 
 def flat(lists):
@@ -30,12 +31,14 @@ def test_texts_go_there_and_back(config, seq2seq_folder, sentences):
     model, tokenizer = load("back-translate", "Seq2SeqLM", seq2seq_folder)
     there = translate(model, tokenizer, sentences[:5], config())
     back = [text for text in translate(model, tokenizer, there, config()) if text]
-    assert flat(back_translate(config(), sentences[:5], seed=0)) == back
+    assert flat(back_translate(config(), sentences[:5], StepContext())) == back
 
 
 def test_words_are_replaced_afterwards(config, mlm_folder, sentences):
-    plain = flat(back_translate(config(), sentences[:5], seed=0))
-    varied = flat(back_translate(config(mlm=MlmConfig(mlm_folder, passes=2, p=1.0)), sentences[:5], seed=0))
+    plain = flat(back_translate(config(), sentences[:5], StepContext()))
+    varied = flat(
+        back_translate(config(mlm=MlmConfig(mlm_folder, passes=2, p=1.0)), sentences[:5], StepContext())
+    )
     assert varied[: len(plain)] == plain
     assert len(varied) > len(plain)
 
@@ -43,7 +46,7 @@ def test_words_are_replaced_afterwards(config, mlm_folder, sentences):
 def test_pairs_are_translated_on_one_side_the_other_and_both(config, monkeypatch):
     monkeypatch.setattr(module, "load", lambda *a: (None, None))
     monkeypatch.setattr(module, "translate", lambda m, t, texts, c: [text.upper() for text in texts])
-    made = flat(back_translate(config(), [("a", "b"), ("c", "")], seed=0))
+    made = flat(back_translate(config(), [("a", "b"), ("c", "")], StepContext()))
     assert made == [("A", "b"), ("a", "B"), ("A", "B")]
 
 
