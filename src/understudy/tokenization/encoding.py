@@ -20,14 +20,14 @@ INPUTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "diffcat": (("ids", "lengths"), ("ids_2", "lengths_2")),
     "tokens": (("ids", "lengths"),),
 }
-"""Form → names of a graph's inputs for each text that is read.
+"""Input mode → names of a graph's inputs for each text that is read.
 
 A student reads one text (or two in one, with a separator), two texts apart, or every token of a text.
 """
 
 
-def form_of(task: Task, pair: str) -> str:
-    """The form in which a task is read; ``pair`` is ``joint`` or ``diffcat``, for tasks with two texts."""
+def input_mode_of(task: Task, pair: str) -> str:
+    """The input mode for a task; ``pair`` is ``joint`` or ``diffcat``, for tasks with two texts."""
     if task.kind == "tagging":
         return "tokens"
     return "diffcat" if task.texts == 2 and pair == "diffcat" else "text"
@@ -45,7 +45,7 @@ class ItemIds:
     """Items as ids, in units that are read at once: an item, or a window of a long sentence.
 
     Attributes:
-        sides: one, or one for each of two texts that are read apart.
+        sides: One, or one for each of two texts that are read apart.
         counts: ``(units,)`` rows that each unit answers.
         places: ``(rows,)`` in tagging: the place within its unit of each answered word's first id.
     """
@@ -63,10 +63,10 @@ class ItemIds:
         """Numbers of the rows that the given units answer, in order."""
         return units if self.places is None else rows_of(units, self.counts)
 
-    def feeds(self, form: str, units: IntArray) -> dict[str, IntArray]:
+    def feeds(self, mode: str, units: IntArray) -> dict[str, IntArray]:
         """The graph's inputs for some units: for each side, ids ``(b, t)`` and lengths ``(b,)``."""
         made: dict[str, IntArray] = {}
-        for names, side in zip(INPUTS[form], self.sides, strict=True):
+        for names, side in zip(INPUTS[mode], self.sides, strict=True):
             made.update(zip(names, _padded(side, units), strict=True))
         return made
 
@@ -76,11 +76,11 @@ class ItemIds:
         return np.repeat(np.arange(len(units)), self.counts[units]), places
 
 
-def encode(task: Task, form: str, vocabulary: Vocabulary, items: Sequence[Item]) -> ItemIds:
-    """Items as a student of this form reads them.
+def encode(task: Task, mode: str, vocabulary: Vocabulary, items: Sequence[Item]) -> ItemIds:
+    """Items as a student with this input mode reads them.
 
     Raises:
-        DataError: an item is not of the task's form; by its number.
+        DataError: an item is not what the task is asked about; by its number.
     """
     _check(task, items)
     if task.kind == "tagging":
@@ -89,7 +89,7 @@ def encode(task: Task, form: str, vocabulary: Vocabulary, items: Sequence[Item])
     if task.texts == 1:
         return ItemIds((Side(*vocabulary.encode_batch(cast("Sequence[str]", items))),), counts)
     first, second = ([item[side] for item in items] for side in (0, 1))
-    if form == "diffcat":
+    if mode == "diffcat":
         sides = tuple(Side(*vocabulary.encode_batch(texts)) for texts in (first, second))
         return ItemIds(sides, counts)
     return ItemIds((Side(*vocabulary.encode_pairs(first, second)),), counts)
@@ -109,17 +109,18 @@ def _encode_words(vocabulary: Vocabulary, items: Sequence[tuple[str, ...]]) -> I
     flat, sizes = vocabulary.encode_words([word for words in items for word in words])
     starts = np.cumsum(sizes) - sizes
     parts, lengths, counts, places = [], [], [], []
-    at = 0
+    offset = 0  # number of the sentence's first word among all words
     for words in items:
-        own = sizes[at : at + len(words)]
-        for window in windows(own, vocabulary.max_words) if len(own) else ():
-            begin = starts[at + window.start]
-            length = int(own[window.start : window.stop].sum())
+        pieces = sizes[offset : offset + len(words)]
+        for window in windows(pieces, vocabulary.max_words) if len(pieces) else ():
+            begin = starts[offset + window.start]
+            length = int(pieces[window.start : window.stop].sum())
             parts.append(flat[begin : begin + length])
             lengths.append(length)
             counts.append(window.last - window.first)
-            places.append(starts[at + window.first : at + window.last] - begin)
-        at += len(words)
+            places.append(starts[offset + window.first : offset + window.last] - begin)
+        offset += len(words)
+
     none = [np.zeros(0, dtype=np.int64)]
     side = Side(np.concatenate(parts or none), np.array(lengths, dtype=np.int64))
     return ItemIds((side,), np.array(counts, dtype=np.int64), np.concatenate(places or none))
