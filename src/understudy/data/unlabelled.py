@@ -69,6 +69,7 @@ def read_pool(
         read = _read_sentences
     elif texts == 2:
         read = _read_pairs
+
     items: dict[Item, None] = {}
     notes = []
     for path in expand(patterns):
