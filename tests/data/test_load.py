@@ -100,8 +100,8 @@ def test_unlabelled_files_come_from_folder_and_flag(folder):
         data = load_dataset(folder, unlabelled=wish)
         assert data.unlabelled == ("from folder", "from flag")
     assert data.notes[-2:] == (
-        "Read 1 unlabelled texts from unlabelled.tsv, column 'text'.",
-        "Read 1 unlabelled texts from more.txt.",
+        "Read 1 unlabelled text from unlabelled.tsv, column 'text'.",
+        "Read 1 unlabelled text from more.txt.",
     )
 
 

@@ -13,7 +13,7 @@ def test_plain_lines_in_order_each_once(tmp_path):
     pool = read_pool([tmp_path / "a.txt"])
     assert pool.texts == ("one, two", " text;label ")
     assert pool.notes == (
-        "Read 2 unlabelled texts, 1 repeated ones left out, 2 blank ones left out from a.txt.",
+        "Read 2 unlabelled texts, 1 repeated one left out, 2 blank ones left out from a.txt.",
     )
 
 
@@ -25,10 +25,10 @@ def test_every_form_and_globs(tmp_path):
     pool = read_pool([tmp_path / "2.jsonl", str(tmp_path / "*")])
     assert pool.texts == ("from jsonl", "from tsv", "from gz", "from parquet")
     assert pool.notes == (
-        "Read 1 unlabelled texts, 1 blank ones left out from 2.jsonl, column 'body' (guessed).",
-        "Read 1 unlabelled texts, 1 blank ones left out from 1.tsv, column 'sentence' (guessed).",
-        "Read 1 unlabelled texts, 1 repeated ones left out from 3.txt.gz.",
-        "Read 1 unlabelled texts from 4.parquet, column 'comment' (guessed).",
+        "Read 1 unlabelled text, 1 blank one left out from 2.jsonl, column 'body' (guessed).",
+        "Read 1 unlabelled text, 1 blank one left out from 1.tsv, column 'sentence' (guessed).",
+        "Read 1 unlabelled text, 1 repeated one left out from 3.txt.gz.",
+        "Read 1 unlabelled text from 4.parquet, column 'comment' (guessed).",
     )
 
 
@@ -85,8 +85,8 @@ def test_pairs_of_plain_lines_and_of_two_columns(tmp_path):
         ("one", "two"), ("three ", "four"), ("five", "six"), ("eight", "nine nine"), ("ten", "eleven"),
     )  # fmt: skip
     assert pool.notes == (
-        "Read 2 unlabelled texts, 1 repeated ones left out, 1 blank ones left out from a.txt.",
-        "Read 1 unlabelled texts, 1 blank ones left out from b.csv, columns 'text_a' and 'text_b' (guessed).",
+        "Read 2 unlabelled texts, 1 repeated one left out, 1 blank one left out from a.txt.",
+        "Read 1 unlabelled text, 1 blank one left out from b.csv, columns 'text_a' and 'text_b' (guessed).",
         "Read 2 unlabelled texts from c.tsv, columns 'column_1' and 'column_2' (guessed).",
     )
     named = read_pool([tmp_path / "b.csv"], ("text_b", "id"), kind="regression", texts=2)
@@ -117,13 +117,13 @@ def test_sentences_of_every_form(tmp_path):
         ("Don’t", "Go", "!"), ("A", "b"), ("Anna", "sings"), ("in", "Rome"), ("Oui",), ("only", "words"),
         ("Yes", ",", "yes"),
     )  # fmt: skip
-    assert tuple(note.removeprefix("Read ").replace(" ones left out", "") for note in pool.notes) == (
+    assert tuple(note.removeprefix("Read ").replace(" one left out", "") for note in pool.notes) == (
         "2 unlabelled texts, 1 blank from 1.txt, cut into words.",
         "2 unlabelled texts from 2.txt, its words.",
-        "1 unlabelled texts from 3.conllu, its words.",
-        "1 unlabelled texts from 4.conll, its words.",
+        "1 unlabelled text from 3.conllu, its words.",
+        "1 unlabelled text from 4.conll, its words.",
         "0 unlabelled texts, 1 repeated, 1 blank from 5.jsonl, column 'tokens'.",
-        "1 unlabelled texts, 1 blank from 6.jsonl, column 'text' (guessed), cut into words.",
+        "1 unlabelled text, 1 blank from 6.jsonl, column 'text' (guessed), cut into words.",
     )
     (tmp_path / "1.txt").write_text("\n \n", encoding="utf-8")
     with pytest.raises(DataError, match=r"1\.txt holds no words"):

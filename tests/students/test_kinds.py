@@ -12,7 +12,7 @@ from understudy.export.folder import export
 from understudy.export.parity import TOLERANCE
 from understudy.students import STUDENTS, spec
 from understudy.students.registry import count_parameters
-from understudy.tokenization.encoding import form_of
+from understudy.tokenization.encoding import input_mode_of
 from understudy.training.fit import fit
 from understudy.training.torch_student import load_trained, save_trained
 from understudy.training.transfer_set import TransferSet
@@ -135,7 +135,7 @@ def test_the_number_of_parameters_is_the_formulas(trained, supported):
     name, cell = supported
     task, pair = CELLS[cell]
     module = found.student.module
-    assert module.form == form_of(task, pair)
+    assert module.form == input_mode_of(task, pair)
     formula = spec(name).parameters(module.config, len(task.labels), module.form)
     assert count_parameters(module) == formula
 

@@ -3,7 +3,7 @@ import pytest
 
 from understudy.core.task import Task
 from understudy.errors import ArtifactError, DataError
-from understudy.tokenization.encoding import encode, form_of
+from understudy.tokenization.encoding import encode, input_mode_of
 from understudy.tokenization.wordpiece import SubwordVocabulary, train_wordpiece
 from understudy.tokenization.words import PAD_ID, SEP, UNK_ID, WordVocabulary, build_vocabulary
 
@@ -24,9 +24,9 @@ def lists(side):
 
 
 def test_forms():
-    assert form_of(TEXT, "joint") == form_of(TEXT, "diffcat") == "text"
-    assert (form_of(PAIR, "joint"), form_of(PAIR, "diffcat")) == ("text", "diffcat")
-    assert form_of(TAGS, "joint") == "tokens"
+    assert input_mode_of(TEXT, "joint") == input_mode_of(TEXT, "diffcat") == "text"
+    assert (input_mode_of(PAIR, "joint"), input_mode_of(PAIR, "diffcat")) == ("text", "diffcat")
+    assert input_mode_of(TAGS, "joint") == "tokens"
 
 
 def test_texts(vocabulary):

@@ -9,7 +9,7 @@ from typing import Any
 from understudy.errors import RecipeError, nearest
 
 STRICT: dict[str, Any] = {"extra": "forbid"}
-"""What pydantic is told of every config: an unknown key is an error."""
+"""The pydantic setting of every config: an unknown key is an error."""
 
 
 def check_choice(what: str, value: str, known: Iterable[str]) -> None:

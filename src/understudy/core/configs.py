@@ -1,4 +1,4 @@
-"""What a recipe can say about fine-tuning, losses and training; no torch, so that checking one is quick."""
+"""What a recipe can say about fine-tuning, losses and training; without torch, so that checks are quick."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class LossConfig:
 
     Attributes:
         name: ``mse``, ``kl``, ``bce``, ``hard`` (soft targets) or ``gold`` (labels only, no teacher).
-        temperature: of ``kl`` and ``bce``; the other losses have none, and refuse a value other than 1.
-        alpha: share of the gold loss. Texts without a gold label take the soft loss alone.
-        noise: standard deviation of ξ in ``(1 + ξ) · t``, drawn anew for every logit of the teacher at every
+        temperature: Temperature of ``kl`` and ``bce``; the others have none, and refuse a value other than 1.
+        alpha: Share of the gold loss. Texts without a gold label take the soft loss alone.
+        noise: Standard deviation of ξ in ``(1 + ξ) · t``, drawn anew for every logit of the teacher at every
             step (Sau & Balasubramanian 2016, noisy teachers); 0 adds none.
-        layers: weight of the loss on the teacher's embeddings, hidden states and attentions (TinyBERT, Jiao
+        layers: Weight of the loss on the teacher's embeddings, hidden states and attentions (TinyBERT, Jiao
             et al. 2020, eqs. 7-9), added to the rest; for transformer students with the teacher's vocabulary.
 
     Raises:
@@ -58,10 +58,12 @@ class LossConfig:
             raise RecipeError(f"alpha is {self.alpha}, but must lie between 0 and 1.")
         if self.name not in WARM and self.temperature != 1.0:
             raise RecipeError(f"The loss {self.name!r} has no temperature. Drop it, or choose 'kl' or 'bce'.")
+
         if not 0.0 <= self.noise < 10.0:
             raise RecipeError(f"noise is {self.noise}, but must be at least 0 and less than 10.")
         if not 0.0 <= self.layers < math.inf:
             raise RecipeError(f"layers is {self.layers}, but must be at least 0, and finite.")
+
         if self.name == "gold" and self.layers != 0.0:
             raise RecipeError("The loss 'gold' reads no teacher: layers cannot be honoured. Drop it.")
         if self.name == "gold" and self.noise != 0.0:
@@ -107,15 +109,15 @@ class FinetuneConfig:
     """How a bare encoder becomes a teacher; the defaults are those of the distillation papers.
 
     Attributes:
-        epochs: passes over the labelled texts; ``None`` is 3, or as many as make `FEWEST_STEPS` steps, since
+        epochs: Passes over the labelled texts; ``None`` is 3, or as many as make `FEWEST_STEPS` steps, since
             three passes over a few hundred texts leave the head untrained.
-        learning_rate: peak rate, decayed linearly to zero.
-        batch_size: texts a step.
+        learning_rate: Peak rate, decayed linearly to zero.
+        batch_size: Texts a step.
         pooling: ``cls``, ``mean``, or ``auto``: the mean for bodies that were trained with it. Tagging reads
             every token, and refuses another value than ``auto``.
-        class_weights: whether rare labels weigh more, in inverse proportion to their frequency.
+        class_weights: Whether rare labels weigh more, in inverse proportion to their frequency.
         precision: ``float32``, or ``bfloat16`` autocast.
-        is_embedding_frozen: whether the token embeddings keep their pretrained values (faster).
+        is_embedding_frozen: Whether the token embeddings keep their pretrained values (faster).
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -144,17 +146,17 @@ class TrainingConfig:
 
     Attributes:
         vocabulary: ``words`` of the transfer set, ``wordpiece`` trained on it, or the ``teacher``'s.
-        vocabulary_size: entries at most, special ones included; a teacher's vocabulary keeps its size.
-        epochs: passes over the transfer set, at most.
-        batch_size: texts a step.
-        learning_rate: peak rate of AdamW, decayed linearly.
-        patience: epochs without a better dev score before stopping.
-        class_weights: whether rare gold labels weigh more (only where the loss has a gold part).
-        pair: how two texts are read: ``joint``, in one with a separator between, or ``diffcat``, each by
+        vocabulary_size: Entries at most, special ones included; a teacher's vocabulary keeps its size.
+        epochs: Passes over the transfer set, at most.
+        batch_size: Texts a step.
+        learning_rate: Peak rate of AdamW, decayed linearly.
+        patience: Epochs without a better dev score before stopping.
+        class_weights: Whether rare gold labels weigh more (only where the loss has a gold part).
+        pair: How two texts are read: ``joint``, in one with a separator between, or ``diffcat``, each by
             itself and compared (Conneau et al. 2017).
-        embeddings: what the word table starts from: ``teacher`` (its input embeddings), ``teacher-static``
+        embeddings: What the word table starts from: ``teacher`` (its input embeddings), ``teacher-static``
             (each word once through it), or a file of vectors; ``None`` is random.
-        is_embedding_frozen: whether the word table keeps what it started from.
+        is_embedding_frozen: Whether the word table keeps what it started from.
         trainer: ``native`` (in C, for `cbow.v1` and `dan.v1`), ``torch``, or ``auto``: the first where it can
             and texts are many. A learning rate or a batch size is the torch loop's, and decides for that.
     """

@@ -1,4 +1,4 @@
-"""Items, what a task is asked about: one string for each, and their rows among those of all items.
+"""Items, which are what a task is asked about: a string for each, and their rows among those of all.
 
 An item is a text, a pair of texts, or (tagging) the words of a sentence: see `understudy.core.task.Item`.
 """
@@ -21,7 +21,7 @@ def key(item: Item) -> str:
 
 
 def shown(item: Item) -> str:
-    """An item for the eye: texts with a bar between them, words with spaces."""
+    """An item as messages and reports show it: texts with a bar between them, words with spaces."""
     if isinstance(item, str):
         return item
     return " | ".join(item) if len(item) == 2 else " ".join(item)
@@ -41,7 +41,7 @@ def rows_of(picked: IntArray, counts: IntArray) -> IntArray:
     """Row numbers of the picked items, in the order of the picks.
 
     Args:
-        picked: ``(m,)`` numbers of items.
+        picked: ``(m,)`` numbers of the picked items.
         counts: ``(n,)`` rows of every item.
     """
     return runs((np.cumsum(counts) - counts)[picked], counts[picked])

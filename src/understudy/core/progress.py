@@ -1,4 +1,4 @@
-"""How long work tells of itself: sentences and bars, passed in by the caller and silent by default."""
+"""How long work reports what it does: sentences and bars, shown by whatever the caller passes in."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ Advance = Callable[[int], None]
 
 
 class Progress(Protocol):
-    """What a long piece of work needs of its audience."""
+    """Where a long piece of work shows its progress."""
 
     def say(self, sentence: str) -> None:
-        """Tell one fact."""
+        """Show one sentence."""
         ...
 
     def bar(self, what: str, total: int, unit: str) -> contextlib.AbstractContextManager[Advance]:
-        """Open a bar over ``total`` units; call what it yields with the number of units just done."""
+        """Open a bar over ``total`` units; what it yields is called with the number of units just done.
+
+        Args:
+            what: What is being done, such as ``labelling``.
+            total: How many units there are.
+            unit: Name of the units in the plural, such as ``texts``.
+        """
         ...
 
 
 class Silent:
-    """An audience that wants to hear nothing."""
+    """Shows nothing."""
 
     def say(self, sentence: str) -> None:
         """Do nothing."""

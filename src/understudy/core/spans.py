@@ -1,4 +1,4 @@
-"""Spans in a row of tags: the reading of the CoNLL shared tasks, for BIO, IOB1 and BIOES alike."""
+"""Spans in a sequence of tags, read as in the CoNLL shared tasks: BIO, IOB1 and BIOES alike."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def spans(tags: Sequence[str]) -> list[Span]:
     >>> spans(["B-PER", "I-PER", "O", "I-ORG"])
     [Span(kind='PER', start=0, stop=2), Span(kind='ORG', start=3, stop=4)]
     """
-    found: list[Span] = []
+    spans_found: list[Span] = []
     kind, start = "", 0
     for place, tag in enumerate([*tags, OUTSIDE]):
         prefix, _, name = tag.partition("-")
         is_going_on = prefix in ("I", "E") and name == kind
         if kind and not is_going_on:
-            found.append(Span(kind, start, place))
+            spans_found.append(Span(kind, start, place))
             kind = ""
         if name and not is_going_on:
             kind, start = name, place
         if prefix in ("E", "S") and kind:
-            found.append(Span(kind, start, place + 1))
+            spans_found.append(Span(kind, start, place + 1))
             kind = ""
-    return found
+    return spans_found
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:

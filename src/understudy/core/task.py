@@ -59,13 +59,13 @@ class Task:
     """A kind, label **names** in the order of the logits' columns, and the metric that selects and reports.
 
     Attributes:
-        labels: names of the logits' columns. In regression one name stands for a direct value; several are
+        labels: Names of the logits' columns. In regression one name stands for a direct value; several are
             numbers, the centres of bins, and the answer is their expected value.
-        kind: one of `KINDS`.
-        metric: one of `METRICS` for the kind; empty takes the first, or accuracy for tags that mark no spans.
-        texts: how many texts an item has: 1, or 2 (always in ``pair``; multilabel and regression may).
-        thresholds: multilabel: probability from which each label holds; ``None`` is `THRESHOLD` for all.
-        bounds: regression with one column: the values that the logits 0 and 1 stand for.
+        kind: One of `KINDS`.
+        metric: One of `METRICS` for the kind; empty takes the first, or accuracy for tags that mark no spans.
+        texts: How many texts an item has: 1, or 2 (always in ``pair``; multilabel and regression may).
+        thresholds: Probability from which each label holds (multilabel); ``None`` is `THRESHOLD` for all.
+        bounds: Values that the logits 0 and 1 stand for (regression with one column).
 
     Raises:
         RecipeError: unknown kind or metric, too few labels, a label named twice, or a field that the kind
@@ -119,6 +119,7 @@ class Task:
             self.kind != "multilabel" or len(self.thresholds) != len(self.labels)
         ):
             raise RecipeError("Thresholds are one a label, and of a multilabel task alone.")
+
         if (self.bounds is not None) != (self.kind == "regression" and len(self.labels) == 1):
             raise RecipeError("Bounds belong to a regression task with one column, and it needs them.")
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
@@ -164,7 +165,7 @@ class Task:
         """``(rows, labels)`` → ``(rows, labels)``: softmax, or in multilabel the sigmoid of each.
 
         Raises:
-            RecipeError: a regression with one column, whose logits are no probabilities' logits.
+            RecipeError: a regression with one column, whose logits do not stand for probabilities.
         """
         if self.kind == "multilabel":
             return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)), dtype=np.float32)
@@ -212,7 +213,7 @@ class Task:
         return np.asarray((gold - low) / (high - low), dtype=np.float32)
 
     def no_gold(self, rows: int) -> Gold:
-        """Gold labels that say of ``rows`` rows that they have none."""
+        """Gold labels for ``rows`` rows that have none."""
         if self.is_exclusive:
             return np.full(rows, -1, dtype=np.int64)
         shape = (rows, len(self.labels)) if self.kind == "multilabel" else (rows,)

@@ -11,16 +11,16 @@ class FileLayout:
     """How a set's files lie on disk, exactly as its source publishes them.
 
     Attributes:
-        files: split (``train``, ``dev``, ``test``) → path within the set's folder.
-        columns: names of the columns, in order.
-        delimiter: the character between them; quotes are taken as they stand unless ``is_quoted``.
-        header: whether the first line is skipped.
-        from_right: whether rows are cut from their end, because the first column may hold the delimiter.
-        is_quoted: whether fields are quoted, as RFC 4180 says.
-        is_sentences: whether files are CoNLL columns, or CoNLL-U where their name says so.
-        rows: split → first row and the row after its last, where it is not the whole file.
-        text: the text column, or the two of a pair.
-        label: the label column.
+        files: Split (``train``, ``dev``, ``test``) → path within the set's folder.
+        columns: Names of the columns, in order.
+        delimiter: The character between them; quotes are taken as they stand unless ``is_quoted``.
+        header: Whether the first line is skipped.
+        from_right: Whether rows are cut from their end, because the first column may hold the delimiter.
+        is_quoted: Whether fields are quoted, as RFC 4180 says.
+        is_sentences: Whether files are CoNLL columns, or CoNLL-U where their name says so.
+        rows: Split → first row and the row after its last, where it is not the whole file.
+        text: The text column, or the two of a pair.
+        label: The label column.
     """
 
     files: Mapping[str, str]
@@ -40,17 +40,17 @@ class CatalogueEntry:
     """A named data set.
 
     Attributes:
-        about: one line on what it is.
-        hub: its name on the hub, ``owner/name`` or ``owner/name:config``.
-        labels: raw label → name, in the order of the logits; empty where the data says it.
-        layout: its files on disk.
-        folder: its folder on disk; empty where that has the set's name.
-        text: the text column on the hub, or the two of a pair.
-        label: the label column on the hub.
-        hub_splits: our split name → the hub's, where they are not the usual ones.
-        kind: kind of task.
-        metric: metric in which results on it are reported.
-        note: a sentence for the user on what is special about its splits.
+        about: One line on what it is.
+        hub: Its name on the hub, ``owner/name`` or ``owner/name:config``.
+        labels: Raw label → name, in the order of the logits; empty where the data has the names.
+        layout: Its files on disk.
+        folder: Its folder on disk; empty where that has the set's name.
+        text: The text column on the hub, or the two of a pair.
+        label: The label column on the hub.
+        hub_splits: Our split name → the hub's, where they are not the usual ones.
+        kind: Kind of task.
+        metric: Metric in which results on it are reported.
+        note: A sentence for the user on what is special about its splits.
     """
 
     about: str

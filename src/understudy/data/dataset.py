@@ -22,8 +22,7 @@ class Split:
 
     Attributes:
         texts: ``n`` texts, pairs of texts, or (tagging) sentences as tuples of words.
-        labels: gold labels of their rows, in the form that the kind of task has: see
-            `understudy.core.task.Gold`.
+        labels: Gold labels of their rows, as `understudy.core.task.Gold` says for the kind of task.
     """
 
     texts: tuple[Item, ...]
@@ -43,16 +42,16 @@ class Dataset:
     """A task with its texts. ``train`` and ``unlabelled`` share no text with ``dev`` or ``test``.
 
     Attributes:
-        name: short name for folders and reports.
-        task: kind, label names, metric.
-        train: labelled texts to learn from.
-        dev: labelled texts for early stopping and selection.
-        test: labelled texts for the report; nothing that trains ever sees them.
-        unlabelled: further texts of the domain, distinct, none of them in ``train``; or the files in which
-            they stay: who streams those leaves out what is repeated or stands in train, dev or test.
-        notes: sentences on what was guessed, split or mapped, shown to the user and in the report.
-        dropped: what was left out, by reason, e.g. ``{"train texts also in test": 2}``.
-        source: where it came from, as the user gave it.
+        name: Short name for folders and reports.
+        task: Kind, label names, metric.
+        train: Labelled texts to learn from.
+        dev: Labelled texts for early stopping and selection.
+        test: Labelled texts for the report; nothing that trains ever sees them.
+        unlabelled: Further texts of the domain, distinct, none of them in ``train``; or the files in which
+            they stay: whoever streams those leaves out what is repeated or stands in train, dev or test.
+        notes: Sentences on what was guessed, split or mapped, shown to the user and in the report.
+        dropped: How many texts were left out, by reason, e.g. ``{"train texts also in test": 2}``.
+        source: Where it came from, as the user gave it.
     """
 
     name: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from understudy.core.spans import to_bio
 from understudy.core.task import OUTSIDE
+from understudy.core.wording import plural
 from understudy.data.columns import is_numeric
 from understudy.data.gold import VALUE
 from understudy.data.label_cells import read_labelled
@@ -30,11 +31,11 @@ class Content:
     """What the tables of a source hold.
 
     Attributes:
-        kind: kind of task.
-        roles: the columns that were read.
+        kind: Kind of task.
+        roles: The columns that were read.
         splits: ``train`` and any of ``dev`` and ``test``.
-        names: label names in the order of the logits.
-        notes: sentences on what was guessed.
+        names: Label names in the order of the logits.
+        notes: Sentences on what was guessed.
     """
 
     kind: str
@@ -48,14 +49,14 @@ def read_content(found: DataSource, bins: float | None = None, separator: str | 
     """Read every split.
 
     Args:
-        found: the source.
-        bins: regression: width of the bins.
-        separator: multilabel: what stands between the labels of a cell; ``None`` guesses.
+        found: The source.
+        bins: Width of the bins (regression).
+        separator: What stands between the labels of a cell (multilabel); ``None`` guesses.
 
     Raises:
         DataError: no column looks like what is needed, a cell cannot be read, or a label does not occur in
             train.
-        RecipeError: an option that this kind of task does not have.
+        RecipeError: an option is given that this kind of task does not have.
     """
     train, wish = found.tables["train"], found.reading
     kind, inferred = wish.kind, None
@@ -103,7 +104,11 @@ def _other_readings(train: Table, label: str, names: Sequence[str]) -> list[str]
 
 
 def _check_options(kind: str, options: Mapping[str, object]) -> None:
-    """Options that only some kinds of task have are given for no other."""
+    """Refuse options of other kinds of task, and values that cannot be used.
+
+    Raises:
+        RecipeError: names the option.
+    """
     owners = {
         "bins": ("regression",),
         "label_separator": ("multilabel",),
@@ -115,6 +120,7 @@ def _check_options(kind: str, options: Mapping[str, object]) -> None:
             raise RecipeError(
                 f"{name} belongs to {' or '.join(kinds)}, but the task is {kind}. Leave it out."
             )
+
     bins = options["bins"]
     if isinstance(bins, int | float) and not 0 < bins < float("inf"):
         raise RecipeError(f"The width of the bins must be more than 0, but is {bins}.")
@@ -130,10 +136,8 @@ def _in_bio(splits: Mapping[str, Labelled]) -> tuple[dict[str, Labelled], list[s
     for part, split in splits.items():
         kept[part], count = rewrite(split)
         if count:
-            sentences = "sentence" if count == 1 else "sentences"
-            notes.append(
-                f"Rewrote {count:,} {part} {sentences} in BIO: an I-X begins a span there, as in IOB1."
-            )
+            sentences = plural(count, f"{part} sentence")
+            notes.append(f"Rewrote {sentences} in BIO: an I-X begins a span there, as in IOB1.")
     return kept, notes
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from understudy.core.wording import plural
 from understudy.data.catalogue import CATALOGUE, SHARED, CatalogueEntry, FileLayout
 from understudy.data.readers.files import format_of, read_layout, read_sentences, read_table
 from understudy.data.readers.hub import read_hub
@@ -42,12 +43,12 @@ class ReadOptions:
     """How files are to be read; ``None`` is guessed.
 
     Attributes:
-        text_column: the text column, or the two of a pair.
-        label_column: the label column.
-        labels: raw label → name.
-        delimiter: the character between columns.
-        header: whether the first line names the columns.
-        kind: kind of task.
+        text_column: The text column, or the two of a pair.
+        label_column: The label column.
+        labels: Raw label → name.
+        delimiter: The character between columns.
+        header: Whether the first line names the columns.
+        kind: Kind of task.
     """
 
     text_column: str | Sequence[str] | None = None
@@ -70,12 +71,12 @@ class DataSource:
     """A source that was found and read, its columns not yet chosen.
 
     Attributes:
-        name: short name of the set.
+        name: Short name of the set.
         tables: ``train`` and any of ``dev`` and ``test``.
-        reading: the wishes of the user, completed by what is known of the set.
-        pools: files of unlabelled texts that lie with it.
-        notes: sentences for the user.
-        metric: the set's usual metric, where it has one.
+        reading: What the user wishes, completed by what is known of the set.
+        pools: Files of unlabelled texts that lie with it.
+        notes: Sentences for the user.
+        metric: The set's usual metric, where it has one.
     """
 
     name: str
@@ -90,12 +91,12 @@ def find(source: str | Path, reading: ReadOptions) -> DataSource:
     """Find and read a source.
 
     Args:
-        source: see the module; a bare name means the catalogue before it means a path.
-        reading: how files are to be read.
+        source: As `_SOURCES` says; a bare name means the catalogue before it means a path.
+        reading: How files are to be read.
 
     Raises:
-        DataError: there is no such source, or it cannot be read.
-        RecipeError: an option that the source leaves no choice in.
+        DataError: the source is not there, or cannot be read.
+        RecipeError: an option is given that the source decides itself.
     """
     if isinstance(source, str):
         prefix, _, rest = source.partition(":")
@@ -141,16 +142,18 @@ def find_folder(folder: Path, reading: ReadOptions) -> DataSource:
     files = {part: _file_for(folder, part) for part in STEMS}
     train, pool = files["train"], files.pop("unlabelled")
     if train is None:
-        there = listed(sorted(item.name for item in folder.iterdir()))
+        contents = listed(sorted(item.name for item in folder.iterdir()))
         raise DataError(
-            f"{folder} has no train file; it holds {there}. Name one 'train' with an ending such as .csv, "
+            f"{folder} has no train file; it holds {contents}. Name one 'train' with an ending such as .csv, "
             ".tsv, .jsonl or .parquet."
         )
+
     tables = {"train": _read(train, reading)}
     for part in ("dev", "test"):
         path = files[part]
         if path is not None:
             tables[part] = _read(path, reading, like=tables["train"])
+
     reading, notes = _name_labels(folder / LABEL_FILE, reading)
     return DataSource(folder.resolve().name, tables, reading, pools=(pool,) if pool else (), notes=notes)
 
@@ -161,7 +164,9 @@ def _name_labels(path: Path, reading: ReadOptions) -> tuple[ReadOptions, tuple[s
         return reading, ()
     names = [line.strip() for line in split_lines(read_text(path)) if line.strip()]
     labels = {str(number): name for number, name in enumerate(names)}
-    return replace(reading, labels=labels), (f"Named {len(names)} labels by {path.name}, in its order.",)
+    return replace(reading, labels=labels), (
+        f"Named {plural(len(names), 'label')} by {path.name}, in its order.",
+    )
 
 
 def _read(path: Path, reading: ReadOptions, like: Table | None = None) -> Table:
@@ -193,17 +198,17 @@ def _find_bundled(name: str, reading: ReadOptions) -> DataSource:
         raise DataError(f"There is no bundled data set {name!r}. {nearest(name, known)}")
     columns = {None: ("text", "label"), "classification": ("text", "label"), "tagging": ("words", "tags")}
     _refuse_choices(f"bundled:{name}", reading, ("classification", "tagging"))
-    found = find_folder(BUNDLED / name, reading)
+
     text, label = columns[reading.kind]
-    kind = reading.kind or "classification"
-    return replace(
-        found, name=name, reading=replace(reading, text_column=text, label_column=label, kind=kind)
+    known_reading = replace(
+        reading, text_column=text, label_column=label, kind=reading.kind or "classification"
     )
+    return replace(find_folder(BUNDLED / name, reading), name=name, reading=known_reading)
 
 
 def _find_hub(name: str, reading: ReadOptions) -> DataSource:
     if reading.delimiter is not None or reading.header is not None:
-        raise RecipeError(f"A delimiter or a header cannot be chosen for hub:{name}: it is no text file.")
+        raise RecipeError(f"A delimiter or a header cannot be chosen for hub:{name}: it is not a text file.")
     short = name.partition(":")[0].rpartition("/")[2]
     return DataSource(short, read_hub(name, label=reading.label_column), reading)
 
@@ -213,6 +218,7 @@ def _find_named(name: str, entry: CatalogueEntry, reading: ReadOptions) -> DataS
     _refuse_choices(name, reading, (entry.kind,))
     labels = (entry.labels or None) if reading.labels is None else reading.labels
     reading = replace(reading, labels=labels, kind=entry.kind)
+
     shared = os.environ.get(SHARED)
     folder = expanded(shared) / (entry.folder or name) if shared else None
     if folder is not None and folder.is_dir():
@@ -224,6 +230,7 @@ def _find_named(name: str, entry: CatalogueEntry, reading: ReadOptions) -> DataS
         tables = read_hub(entry.hub, label=entry.label, splits=entry.hub_splits)
         wanted = replace(reading, text_column=entry.text, label_column=entry.label)
         note = f"Read {name!r} from the hub, hub:{entry.hub}."
+
     notes = [note, *([entry.note] if entry.note else [])]
     if Path(name).exists():
         notes.append(f"There is also a path {name!r} here; for that, say './{name}'.")

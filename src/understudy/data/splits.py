@@ -73,12 +73,14 @@ def split_rows(
     rare = tuple(label for label, groups in by_label.items() if len(groups) < needed)
     if len(by_label) - len(rare) < (2 if stratified else 1):
         raise _too_few(len(data), by_label if stratified else {}, needed, tuple(fractions), where)
+
     generator = np.random.default_rng(seed)
     rows: dict[str, list[int]] = {"train": [], **{part: [] for part in fractions}}
     for label, groups in by_label.items():
         if label in rare:
             rows["train"] += [row for group in groups for row in group]
             continue
+
         queue = [groups[number] for number in generator.permutation(len(groups))]
         total = sum(map(len, groups))
         for taken, (part, fraction) in enumerate(fractions.items(), start=1):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from understudy.core.manifest import digest, file_digest
 from understudy.core.task import Item
+from understudy.core.wording import plural
 from understudy.data.cells import read_pairs, read_sentences, read_texts
 from understudy.data.columns import by_name, choose_pair, choose_text_column
 from understudy.data.readers import conll
@@ -23,7 +24,7 @@ from understudy.data.readers.text import read_text, split_lines
 from understudy.errors import DataError
 from understudy.tokenization import words
 
-Content = tuple[Sequence[Item], int, str]
+FileItems = tuple[Sequence[Item], int, str]
 """The items of a file, the number of blank ones left out, and a remark on its columns."""
 
 
@@ -32,8 +33,8 @@ class UnlabelledTexts:
     """Unlabelled items.
 
     Attributes:
-        texts: distinct items, in the order in which they were read.
-        notes: a sentence for each file.
+        texts: Distinct items, in the order in which they were read.
+        notes: A sentence for each file.
     """
 
     texts: tuple[Item, ...]
@@ -54,27 +55,29 @@ def read_pool(
     taken. Files of CoNLL columns are read as well (tagging).
 
     Args:
-        patterns: paths or glob patterns.
-        text_columns: the text columns of tables that have some of these names; in others they are guessed.
-        kind: kind of task.
-        texts: how many texts an item has.
+        patterns: Paths or glob patterns.
+        text_columns: The text columns of tables that have some of these names; in others they are guessed.
+        kind: Kind of task.
+        texts: How many texts an item has.
 
     Raises:
         DataError: a pattern matches no file, or a file cannot be read.
     """
     named = (text_columns,) if isinstance(text_columns, str) else tuple(text_columns or ())
-    read: Callable[[Path, Sequence[str]], Content] = _read_texts
+    read: Callable[[Path, Sequence[str]], FileItems] = _read_texts
     if kind == "tagging":
         read = _read_sentences
     elif texts == 2:
         read = _read_pairs
+
     items: dict[Item, None] = {}
     notes = []
     for path in expand(patterns):
-        found, blank, remark = read(path, named)
+        read_items, blank, remark = read(path, named)
         before = len(items)
-        items.update(dict.fromkeys(found))
-        notes.append(_note(path, len(items) - before, len(found) - (len(items) - before), blank, remark))
+        items.update(dict.fromkeys(read_items))
+        new = len(items) - before
+        notes.append(_note(path, new, len(read_items) - new, blank, remark))
     return UnlabelledTexts(tuple(items), tuple(notes))
 
 
@@ -92,6 +95,7 @@ def expand(patterns: Sequence[str | Path]) -> list[Path]:
             raise DataError(
                 f"{path} is a folder. Name the unlabelled files in it, for example '{path}/*.txt'."
             )
+
         matches = [path] if kind == "file" else map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
         files = [match for match in matches if match.is_file()]
         if not files:
@@ -102,7 +106,7 @@ def expand(patterns: Sequence[str | Path]) -> list[Path]:
     return list(paths)
 
 
-def _read_texts(path: Path, named: Sequence[str]) -> Content:
+def _read_texts(path: Path, named: Sequence[str]) -> FileItems:
     if format_of(path) == "txt":
         lines = split_lines(read_text(path))
         texts = [line for line in lines if line.strip()]
@@ -115,18 +119,22 @@ def _read_texts(path: Path, named: Sequence[str]) -> Content:
     return texts, len(table) - len(texts), f", column {column!r}" + (" (guessed)" if guessed else "")
 
 
-def _read_pairs(path: Path, named: Sequence[str]) -> Content:
+def _read_pairs(path: Path, named: Sequence[str]) -> FileItems:
     if format_of(path) == "txt":
         return _split_pairs(path)
     table = read_table(path, expected=named, kind="pair")
-    there = named if all(name in table.columns for name in named) else ()
-    columns, is_guessed = choose_pair(table.columns, table.where, there)
+    columns, is_guessed = choose_pair(table.columns, table.where, _both(named, table))
     pairs = read_pairs(table, columns, skip_blank=True)
     remark = f", columns {columns[0]!r} and {columns[1]!r}" + (" (guessed)" if is_guessed else "")
     return pairs, len(table) - len(pairs), remark
 
 
-def _split_pairs(path: Path) -> Content:
+def _both(named: Sequence[str], table: Table) -> Sequence[str]:
+    """The named columns, if the table has them all; else none."""
+    return named if all(name in table.columns for name in named) else ()
+
+
+def _split_pairs(path: Path) -> FileItems:
     lines = split_lines(read_text(path))
     pairs = pairs_of([(number, line) for number, line in enumerate(lines, start=1) if line.strip()], path)
     if not pairs:
@@ -140,11 +148,11 @@ def pairs_of(lines: Sequence[tuple[int, str]], path: Path) -> list[tuple[str, ..
     """The pairs of numbered lines, a tab between their texts.
 
     Raises:
-        DataError: a line is no pair; by line.
+        DataError: a line is not a pair; by line.
     """
     rows = [(number, tuple(line.split("\t"))) for number, line in lines]
     problems = [
-        f"line {number}: {len(row)} text{'s' if len(row) != 1 else ''} instead of a pair"
+        f"line {number}: {plural(len(row), 'text')} instead of a pair"
         for number, row in rows
         if len(row) != 2 or not all(text.strip() for text in row)
     ]
@@ -153,33 +161,32 @@ def pairs_of(lines: Sequence[tuple[int, str]], path: Path) -> list[tuple[str, ..
     return [row for _, row in rows]
 
 
-def _read_sentences(path: Path, named: Sequence[str]) -> Content:
+def _read_sentences(path: Path, named: Sequence[str]) -> FileItems:
     if format_of(path) == "txt":
         text = read_text(path)
         if conll.looks_like_conll(text):
-            sentences = conll.read_columns(text, str(path))
-            return next(iter(sentences.columns.values())), 0, ", its words"
+            columns = conll.read_columns(text, str(path)).columns
+            return next(iter(columns.values())), 0, ", its words"
         return _cut(split_lines(text), path, "")
+
     table = read_table(path, expected=named)
+    usual = by_name(table.columns, conll.TOKEN_NAMES)
     if table.kind == "tagging":
-        column = by_name(table.columns, conll.TOKEN_NAMES) or next(iter(table.columns))
-        return read_sentences(table, column), 0, ", its words"
-    column = (
-        next((name for name in named if name in table.columns), "")
-        or by_name(table.columns, conll.TOKEN_NAMES)
-        or ""
-    )
-    if column and isinstance(table.columns[column][0], list | tuple):
-        found = read_sentences(table, column, skip_blank=True)
-        return found, len(table) - len(found), f", column {column!r}"
-    column, guessed = choose_text_column(table.columns, table.where, column or None)
+        return read_sentences(table, usual or next(iter(table.columns))), 0, ", its words"
+
+    wanted = next((name for name in named if name in table.columns), usual)
+    if wanted and isinstance(table.columns[wanted][0], list | tuple):
+        sentences = read_sentences(table, wanted, skip_blank=True)
+        return sentences, len(table) - len(sentences), f", column {wanted!r}"
+
+    column, guessed = choose_text_column(table.columns, table.where, wanted)
     texts = read_texts(table, column, skip_blank=True)
     remark = f", column {column!r}" + (" (guessed)" if guessed else "")
     items, blank, remark = _cut(texts, path, remark)
     return items, blank + len(table) - len(texts), remark
 
 
-def _cut(texts: Sequence[str], path: Path, remark: str) -> Content:
+def _cut(texts: Sequence[str], path: Path, remark: str) -> FileItems:
     """Texts cut into words as they stand; those without words are left out."""
     sentences = [tuple(word for word, _, _ in words.tokens(text)) for text in texts]
     kept = [sentence for sentence in sentences if sentence]
@@ -189,25 +196,25 @@ def _cut(texts: Sequence[str], path: Path, remark: str) -> Content:
 
 
 def _note(path: Path, new: int, repeats: int, blank: int, remark: str) -> str:
-    counts = [f"{new:,} unlabelled texts"]
+    counts = [plural(new, "unlabelled text")]
     if repeats:
-        counts.append(f"{repeats:,} repeated ones left out")
+        counts.append(f"{plural(repeats, 'repeated one')} left out")
     if blank:
-        counts.append(f"{blank:,} blank ones left out")
+        counts.append(f"{plural(blank, 'blank one')} left out")
     return f"Read {', '.join(counts)} from {path.name}{remark}."
 
 
 @dataclass(frozen=True)
 class ItemFiles:
-    """Texts, or pairs of texts, in files of any form that `understudy.data.unlabelled.read_pool` knows.
+    """Texts, or pairs of texts, in files of any format that `understudy.data.unlabelled.read_pool` knows.
 
-    Blank items are left out; repeated ones are not, for that is the work of who reads them.
+    Blank items are left out; repeated ones are not: whoever reads them does that.
 
     Attributes:
-        paths: the files, in order.
-        text_columns: the text columns of tables that have some of these names; in others they are guessed,
+        paths: The files, in order.
+        text_columns: The text columns of tables that have some of these names; in others they are guessed,
             from the first block.
-        is_pair: whether an item is a pair.
+        is_pair: Whether an item is a pair.
     """
 
     paths: tuple[Path, ...]
@@ -267,8 +274,7 @@ class ItemFiles:
     def _choose(self, table: Table) -> tuple[str, ...]:
         named = self.text_columns
         if self.is_pair:
-            there = named if all(name in table.columns for name in named) else ()
-            return choose_pair(table.columns, table.where, there)[0]
+            return choose_pair(table.columns, table.where, _both(named, table))[0]
         return (choose_text_column(table.columns, table.where, named[0] if named else None)[0],)
 
     def _items(self, table: Table, columns: tuple[str, ...]) -> Iterable[Item]:

@@ -26,8 +26,8 @@ A student reads one text (or two in one, with a separator), two texts apart, or 
 """
 
 
-def form_of(task: Task, pair: str) -> str:
-    """The form in which a task is read; ``pair`` is ``joint`` or ``diffcat``, for tasks with two texts."""
+def input_mode_of(task: Task, pair: str) -> str:
+    """The input mode for a task; ``pair`` is ``joint`` or ``diffcat``, for tasks with two texts."""
     if task.kind == "tagging":
         return "tokens"
     return "diffcat" if task.texts == 2 and pair == "diffcat" else "text"
@@ -45,7 +45,7 @@ class ItemIds:
     """Items as ids, in units that are read at once: an item, or a window of a long sentence.
 
     Attributes:
-        sides: one, or one for each of two texts that are read apart.
+        sides: One, or one for each of two texts that are read apart.
         counts: ``(units,)`` rows that each unit answers.
         places: ``(rows,)`` in tagging: the place within its unit of each answered word's first id.
     """
@@ -80,7 +80,7 @@ def encode(task: Task, input_mode: str, vocabulary: Vocabulary, items: Sequence[
     """Items as a student with this input mode reads them.
 
     Raises:
-        DataError: an item is not of the task's form; by its number.
+        DataError: an item is not what the task is asked about; by its number.
     """
     check_items(task, items)
     if task.kind == "tagging":
@@ -128,17 +128,18 @@ def _encode_words(vocabulary: Vocabulary, items: Sequence[tuple[str, ...]]) -> I
     flat, sizes = vocabulary.encode_words([word for words in items for word in words])
     starts = np.cumsum(sizes) - sizes
     parts, lengths, counts, places = [], [], [], []
-    at = 0
+    offset = 0  # number of the sentence's first word among all words
     for words in items:
-        own = sizes[at : at + len(words)]
-        for window in windows(own, vocabulary.max_words) if len(own) else ():
-            begin = starts[at + window.start]
-            length = int(own[window.start : window.stop].sum())
+        pieces = sizes[offset : offset + len(words)]
+        for window in windows(pieces, vocabulary.max_words) if len(pieces) else ():
+            begin = starts[offset + window.start]
+            length = int(pieces[window.start : window.stop].sum())
             parts.append(flat[begin : begin + length])
             lengths.append(length)
             counts.append(window.last - window.first)
-            places.append(starts[at + window.first : at + window.last] - begin)
-        at += len(words)
+            places.append(starts[offset + window.first : offset + window.last] - begin)
+        offset += len(words)
+
     none = [np.zeros(0, dtype=np.int64)]
     side = Side(np.concatenate(parts or none), np.array(lengths, dtype=np.int64))
     return ItemIds((side,), np.array(counts, dtype=np.int64), np.concatenate(places or none))

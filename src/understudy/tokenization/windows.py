@@ -1,4 +1,4 @@
-"""Sentences longer than a model reads are read in windows that overlap; no word is left out."""
+"""Sentences longer than a model reads are read in overlapping windows; no word is left out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def windows(sizes: IntArray, limit: int | None) -> list[Window]:
 
     Args:
         sizes: ``(words,)`` pieces of each word, each at least 1.
-        limit: pieces that a model reads; ``None`` reads all.
+        limit: The most pieces that a model reads; ``None`` sets no limit.
 
     Raises:
         DataError: a word alone has more pieces than the limit.
@@ -41,6 +41,7 @@ def windows(sizes: IntArray, limit: int | None) -> list[Window]:
             f"Word {int(sizes.argmax()) + 1} of a sentence has {int(sizes.max())} pieces, but the model "
             f"reads {limit} at most. Split that word."
         )
+
     starts = ends - sizes
     spans: list[tuple[int, int]] = []
     start = 0
@@ -49,7 +50,10 @@ def windows(sizes: IntArray, limit: int | None) -> list[Window]:
         spans.append((start, stop))
         if stop == words:
             break
+        # the next window begins a quarter of the limit earlier, but always at a later word than this one
         back = int(np.searchsorted(starts, ends[stop - 1] - limit // 4))
         start = max(start + 1, min(back, stop))
+
+    # a word of an overlap is answered by the window in which it is farther from the edge
     cuts = [0, *((spans[i + 1][0] + spans[i][1]) // 2 for i in range(len(spans) - 1)), words]
     return [Window(a, b, cuts[i], cuts[i + 1]) for i, (a, b) in enumerate(spans)]

@@ -42,12 +42,12 @@ class SubwordVocabulary:
     Our own code follows a document that `train_wordpiece` wrote, the ``tokenizers`` library any other.
 
     Args:
-        document: as `tokenizers` reads it.
-        max_words: longer texts are cut to their first ``max_words`` pieces; ``None`` cuts nothing.
+        document: A document that `tokenizers` reads.
+        max_words: Longer texts are cut to their first ``max_words`` pieces; ``None`` cuts nothing.
 
     Raises:
         ArtifactError: the library cannot read the document.
-        MissingExtraError: the library is needed, and not installed.
+        MissingExtraError: the library is needed, but not installed.
     """
 
     kind = "pieces"
@@ -58,7 +58,7 @@ class SubwordVocabulary:
         self.max_words = max_words
         self._spell = _speller(document["model"]) if is_own(document) else None
         if self._spell is None:
-            _ = self.tokenizer  # where anything is wrong with it, it is said now
+            _ = self.tokenizer  # an error in it is raised now, not when the first text is read
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -111,6 +111,7 @@ class SubwordVocabulary:
         if self.document.get("post_processor"):
             encoded = self.tokenizer.encode_batch_fast(list(zip(*sides, strict=True)))
             return flattened([row.ids for row in encoded])
+
         between = next((i for s in SEPARATORS if (i := self._id_of(s)) is not None), None)
         if between is None:
             raise ArtifactError(
@@ -183,7 +184,7 @@ def _speller(model: Mapping[str, Any]) -> Callable[[str], tuple[int, ...]]:
 
     @lru_cache(maxsize=REMEMBERED)
     def spell(word: str) -> tuple[int, ...]:
-        found: list[int] = []
+        numbers: list[int] = []
         start, prefix = 0, ""
         while start < len(word) <= longest_word:
             for stop in range(min(len(word), start + longest), start, -1):
@@ -192,9 +193,9 @@ def _speller(model: Mapping[str, Any]) -> Callable[[str], tuple[int, ...]]:
                     break
             else:
                 return (UNK_ID,)
-            found.append(number)
+            numbers.append(number)
             start, prefix = stop, PREFIX
-        return tuple(found) or (UNK_ID,)
+        return tuple(numbers) or (UNK_ID,)
 
     return spell
 
@@ -210,7 +211,9 @@ def train_wordpiece(texts: Iterable[str], size: int, *, has_separator: bool = Fa
     letters: Counter[str] = Counter()
     for word, count in words.items():
         letters.update(dict.fromkeys(word, count))
+    # rare letters get no piece of their own: at least half of the entries are left for longer pieces
     alphabet = sorted(letters, key=lambda letter: (-letters[letter], letter))[: max(1, size // 2)]
+
     rule = WordVocabulary(SPECIALS).to_tokenizer()
     tokenizer = Tokenizer.from_str(json.dumps(rule))
     tokenizer.model = models.WordPiece({UNK: 0}, unk_token=UNK)
@@ -228,6 +231,7 @@ def train_wordpiece(texts: Iterable[str], size: int, *, has_separator: bool = Fa
         continuing_subword_prefix=PREFIX,
         show_progress=False,
     )
+
     repeated = (f"{word} " * count for word, count in sorted(words.items()))
     tokenizer.train_from_iterator(repeated, trainer)
     return SubwordVocabulary({**json.loads(tokenizer.to_str()), "added_tokens": []})
@@ -237,11 +241,11 @@ def teacher_vocabulary(document: dict[str, Any], padding: str) -> SubwordVocabul
     """A teacher's own tokeniser, its padding moved to id 0, where every student expects it.
 
     Args:
-        document: the tokeniser's JSON document.
-        padding: the teacher's padding token.
+        document: The tokeniser's JSON document.
+        padding: The teacher's padding token.
 
     Raises:
-        ArtifactError: the tokeniser has no such token, or is of a form that cannot be renumbered.
+        ArtifactError: the tokeniser has no such token, or is of a kind that cannot be renumbered.
     """
     vocabulary = SubwordVocabulary(document)
     old = vocabulary.tokenizer.token_to_id(padding)
@@ -260,7 +264,7 @@ def load_vocabulary(path: Path) -> Vocabulary:
     """Read a ``tokenizer.json``: words and our own pieces for our own code, others for the library.
 
     Raises:
-        ArtifactError: the file is no tokeniser.
+        ArtifactError: the file is not a tokeniser.
         MissingExtraError: only the ``tokenizers`` library can follow it, and it is not installed.
     """
     try:
@@ -270,7 +274,7 @@ def load_vocabulary(path: Path) -> Vocabulary:
             and (document["pre_tokenizer"] or {}).get("type") == "Split"
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} is no tokeniser: {error!r}.") from error
+        raise ArtifactError(f"{path} is not a tokeniser: {error!r}.") from error
     if is_words:
         return WordVocabulary.load(path)
     return SubwordVocabulary(document, (document.get("truncation") or {}).get("max_length"))
@@ -296,6 +300,7 @@ def _swapped(document: dict[str, Any], one: int, two: int) -> dict[str, Any]:
         vocabulary[one], vocabulary[two] = vocabulary[two], vocabulary[one]
         unknown = new["model"].get("unk_id")
         new["model"]["unk_id"] = turn.get(unknown, unknown)
+
     for token in new.get("added_tokens") or []:
         token["id"] = turn.get(token["id"], token["id"])
     new["added_tokens"] = sorted(new.get("added_tokens") or [], key=lambda token: token["id"])

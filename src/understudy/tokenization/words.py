@@ -3,7 +3,7 @@
 The rule, simple enough for several implementations to agree on every string:
 
 1. Each code point is lower-cased by itself (so a final sigma is an ordinary sigma), by the fixed table of
-   `casing.py`, and U+2019, the typographic apostrophe, becomes ``'``.
+   `lowercase.py`, and U+2019, the typographic apostrophe, becomes ``'``.
 2. Every code point is *space*, *single* or *word* (`SPACE`, `SINGLE`; all others, the apostrophe and the
    underscore among them, are word).
 3. A text's words are its maximal runs of word code points, and each single code point by itself.
@@ -91,9 +91,11 @@ def count_words(texts: Sequence[str]) -> IntArray:
 
     A word begins at every single code point, and at every word code point behind none.
     """
+    # all texts as one string, a line end between them, so that no word reaches into the next text
     sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     joined = "\n".join(texts).encode("utf-32-le", "surrogatepass")
     kinds = _classes()[np.frombuffer(joined, dtype="<u4")]
+
     behind_word = np.concatenate([[False], kinds == _WORD])[:-1]
     begun = np.concatenate([[0], np.cumsum((kinds == _SINGLE) | ((kinds == _WORD) & ~behind_word))])
     ends = np.cumsum(sizes + 1) - 1
@@ -134,6 +136,7 @@ def build_vocabulary(texts: Iterable[str], size: int, *, has_separator: bool = F
         counts.update(split(without_masks(text)))
     for special in SPECIALS:
         counts.pop(special, None)
+
     kept = (word for word in counts if not _SURROGATE(word))
     ranked = sorted(kept, key=lambda word: (-counts[word], word))
     first = (*SPECIALS, SEP) if has_separator else SPECIALS
@@ -144,9 +147,9 @@ class WordVocabulary:
     """Words with ids, in the order given; ids 0, 1, 2 are ``[PAD]``, ``[UNK]``, ``[MASK]``.
 
     Args:
-        words: distinct words; the first three are `SPECIALS`.
-        max_words: longer texts are cut to their first ``max_words`` words; ``None`` cuts nothing.
-        reads_masks: whether ``[MASK]`` in a text is the special word. In training it is; a user's text means
+        words: Distinct words; the first three are `SPECIALS`.
+        max_words: Longer texts are cut to their first ``max_words`` words; ``None`` cuts nothing.
+        reads_masks: Whether ``[MASK]`` in a text is the special word. In training it is; a user's text means
             what it says.
 
     Raises:
@@ -222,6 +225,7 @@ class WordVocabulary:
             truncation = {
                 "direction": "Right", "max_length": self.max_words, "strategy": "LongestFirst", "stride": 0
             }  # fmt: skip
+
         return {
             "version": "1.0",
             "truncation": truncation,
@@ -262,9 +266,13 @@ class WordVocabulary:
             words = sorted(vocabulary, key=vocabulary.__getitem__)
             loaded = cls(words, max_words=(document["truncation"] or {}).get("max_length"))
         except (ValueError, TypeError, LookupError) as error:
-            raise ArtifactError(f"{path} is no tokenizer of Understudy's, or is damaged: {error}.") from error
+            raise ArtifactError(
+                f"{path} is not a tokeniser of Understudy, or is damaged: {error}."
+            ) from error
         if loaded.to_tokenizer() != document:
-            raise ArtifactError(f"{path} was not written by Understudy: its splitting rule is another one.")
+            raise ArtifactError(
+                f"{path} was not written by Understudy: its splitting rule is a different one."
+            )
         return loaded
 
 

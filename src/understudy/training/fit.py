@@ -24,7 +24,7 @@ from understudy.students import Network, build, spec
 from understudy.students.layers.ragged import tensor_of
 from understudy.students.registry import StudentSpec, parse
 from understudy.tokenization.batching import bucketed_batches, shuffled
-from understudy.tokenization.encoding import form_of
+from understudy.tokenization.encoding import input_mode_of
 from understudy.tokenization.wordpiece import Vocabulary, train_wordpiece
 from understudy.tokenization.words import build_vocabulary
 from understudy.training.embeddings.warm_start import apply, warm_start
@@ -86,7 +86,7 @@ def fit(
     config = replace(config or TrainingConfig(), **options)
     loss = loss or LossConfig("gold" if transfer.soft is None else "mse")
     _check(task, transfer, loss, config)
-    form = form_of(task, config.pair or found.training.pair)
+    form = input_mode_of(task, config.pair or found.training.pair)
     vocabulary = _vocabulary(config, task, form, vocabulary_items or transfer.texts, teacher_vocabulary)
     module = build(name, len(task.labels), seed=seed, form=form, vocabulary_size=len(vocabulary), **sizes)
     vocabulary = vocabulary.cut(_longest(module, loss, teacher))

@@ -163,5 +163,5 @@ def test_the_library_may_be_absent(monkeypatch):
 
 
 def test_options_of_text_files_are_refused():
-    with pytest.raises(RecipeError, match="it is no text file"):
+    with pytest.raises(RecipeError, match="it is not a text file"):
         load_dataset("hub:owner/x", header=True)

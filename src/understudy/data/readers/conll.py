@@ -1,7 +1,7 @@
 """Sentences in columns: one word a line, its tag beside it, a blank line after each sentence.
 
-Two forms are read: the plain columns of the CoNLL shared tasks, separated by tabs or spaces, and CoNLL-U, the
-ten columns of Universal Dependencies.
+Two formats are read: the plain columns of the CoNLL shared tasks, separated by tabs or spaces, and CoNLL-U,
+the ten columns of Universal Dependencies.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from understudy.core.task import OUTSIDE
+from understudy.core.wording import plural
 from understudy.data.readers.problems import bad_rows
 from understudy.data.readers.text import split_lines
 from understudy.errors import DataError
@@ -38,8 +39,8 @@ class TaggedSentences:
     """Columns of sentences.
 
     Attributes:
-        columns: column name → one tuple for each sentence, of one cell for each of its words.
-        lines: for each sentence the number of each word's line, counted from 1.
+        columns: Column name → one tuple for each sentence, of one cell for each of its words.
+        lines: For each sentence the number of each word's line, counted from 1.
     """
 
     columns: dict[str, list[tuple[str, ...]]]
@@ -78,10 +79,10 @@ def read_columns(
     them; else they are ``words`` and ``tags``, or, where there are more, ``column_1`` and so on.
 
     Args:
-        text: the file.
-        where: its name, for messages.
-        separator: tab or space; ``None`` takes the tab where the first line has one.
-        names: names of the columns, where they are known.
+        text: The file's text.
+        where: The file's name, for messages.
+        separator: Tab or space; ``None`` takes the tab where the first line has one.
+        names: Names of the columns, where they are known.
 
     Raises:
         DataError: no words, a line of another width than the first, or an empty cell; by line.
@@ -90,16 +91,18 @@ def read_columns(
     first = next((line for _, line in lines if line.strip()), None)
     if first is None:
         raise _empty(where)
+
     separator = separator or _separator(first)
     names = list(names)
     if not names and _is_header(_cut(first, separator)):
         names = _cut(first, separator)
         lines = lines[[line for _, line in lines].index(first) + 1 :]
     names = names or _usual_names(len(_cut(first, separator)))
-    found, problems = TaggedSentences({name: [] for name in names}, []), []
+
+    sentences, problems = TaggedSentences({name: [] for name in names}, []), []
     for block in _blocks(lines):
         numbers = [number for number, _ in block]
-        problems += found.add(numbers, [_cut(line, separator) for _, line in block])
+        problems += sentences.add(numbers, [_cut(line, separator) for _, line in block])
     if problems:
         raise bad_rows(
             where,
@@ -107,7 +110,7 @@ def read_columns(
             f"Each line holds one word and what belongs to it, {len(names)} columns separated by "
             f"{_SEPARATORS.get(separator, repr(separator))}.",
         )
-    return _filled(found, where)
+    return _filled(sentences, where)
 
 
 def read_conllu(text: str, where: str) -> TaggedSentences:
@@ -116,18 +119,18 @@ def read_conllu(text: str, where: str) -> TaggedSentences:
     Raises:
         DataError: no words, a comment block without a sentence, or a line that has not ten columns; by line.
     """
-    found, problems = TaggedSentences({name: [] for name in CONLLU}, []), []
+    sentences, problems = TaggedSentences({name: [] for name in CONLLU}, []), []
     for block in _blocks(enumerate(split_lines(text), start=1)):
         words = [(number, line) for number, line in block if line[0] != "#" and not _IS_SKIPPED(line)]
         if not words:
             problems.append(f"line {block[0][0]}: a sentence without words")
             continue
-        problems += found.add([number for number, _ in words], [line.split("\t") for _, line in words])
+        problems += sentences.add([number for number, _ in words], [line.split("\t") for _, line in words])
     if problems:
         raise bad_rows(
             where, problems, "CoNLL-U has ten columns, separated by tabs, none empty; `_` stands for nothing."
         )
-    return _filled(found, where)
+    return _filled(sentences, where)
 
 
 def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
@@ -166,14 +169,14 @@ def _usual_names(columns: int) -> list[str]:
 def _fault(cells: Sequence[str], columns: int) -> str | None:
     if len(cells) != columns:
         missing = f": the word {cells[0]!r} has no tag" if len(cells) == 1 else ""
-        return f"{len(cells)} column{'s' if len(cells) != 1 else ''} instead of {columns}{missing}"
+        return f"{plural(len(cells), 'column')} instead of {columns}{missing}"
     return f"column {cells.index('') + 1} is empty" if "" in cells else None
 
 
-def _filled(found: TaggedSentences, where: str) -> TaggedSentences:
-    if not found.lines:
+def _filled(sentences: TaggedSentences, where: str) -> TaggedSentences:
+    if not sentences.lines:
         raise _empty(where)
-    return found
+    return sentences
 
 
 def _empty(where: str) -> DataError:

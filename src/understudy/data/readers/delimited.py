@@ -1,4 +1,4 @@
-"""Rows of text whose fields are separated by one character, with the line on which each row begins.
+"""Rows of text with one character between their fields, and the line on which each row begins.
 
 Comma, semicolon and bar files are quoted as RFC 4180 says, and read strictly. Tab files are taken as they
 stand, lone quotes and all, unless they plainly quote their fields.
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from understudy.core.wording import plural
 from understudy.data.readers.problems import bad_rows
 from understudy.data.readers.text import split_lines
 from understudy.errors import DataError, RecipeError
@@ -32,7 +33,7 @@ class Rows:
     """Fields of text.
 
     Attributes:
-        cells: one list of fields for each row, blank lines left out.
+        cells: One list of fields for each row, blank lines left out.
         lines: ``(rows,)`` number of the line on which each row begins, counted from 1.
     """
 
@@ -57,16 +58,16 @@ def promised(text: str) -> tuple[str, str | None]:
 
     An empty line takes its place, so that lines keep their numbers.
     """
-    found = re.match(r"sep=(.)(?=\r?\n)", text, re.IGNORECASE)
-    return (text[found.end() :], check_delimiter(found[1])) if found else (text, None)
+    match = re.match(r"sep=(.)(?=\r?\n)", text, re.IGNORECASE)
+    return (text[match.end() :], check_delimiter(match[1])) if match else (text, None)
 
 
 def guess_delimiter(text: str, usual: str | None = None) -> str:
     """The character that cuts most rows into as many fields as the first row has, and more than one.
 
     Args:
-        text: the file.
-        usual: the delimiter that the file's name promises, taken unless it plainly does not fit.
+        text: The file's text.
+        usual: The delimiter that the file's name promises, taken unless it plainly does not fit.
     """
     sample = text[:_SAMPLE_CHARACTERS]
     if len(sample) < len(text):
@@ -120,9 +121,9 @@ def split_plain(text: str, delimiter: str, *, columns: int | None = None) -> Row
     """One row a line, quotes taken as they stand.
 
     Args:
-        text: the file.
-        delimiter: one character.
-        columns: where given, a row is cut from its end into at most so many fields, so that the first
+        text: The file's text.
+        delimiter: One character.
+        columns: Where given, a row is cut from its end into at most so many fields, so that the first
             field may hold the delimiter.
     """
     cells, numbers = [], []
@@ -143,6 +144,7 @@ def split_quoted(text: str, delimiter: str, where: str) -> Rows:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     cells, numbers = [], []
     start = 1
+
     try:
         for row in reader:
             if row and (len(row) > 1 or row[0].strip()):
@@ -200,7 +202,7 @@ def check_widths(rows: Rows, columns: int, delimiter: str, where: str) -> None:
         DataError: some have more or fewer, by line.
     """
     problems = [
-        f"line {line}: {len(row)} column{'s' if len(row) > 1 else ''} instead of {columns}"
+        f"line {line}: {plural(len(row), 'column')} instead of {columns}"
         for row, line in zip(rows.cells, rows.lines, strict=True)
         if len(row) != columns
     ]

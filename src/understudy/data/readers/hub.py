@@ -23,8 +23,8 @@ def read_hub(
 
     Args:
         name: ``owner/name`` or ``owner/name:config``.
-        label: the label column, where it is known.
-        splits: our split name → the hub's, where they are not the usual ones; others are left alone.
+        label: The label column, where it is known.
+        splits: Our split name → the hub's, where they are not the usual ones; others are left alone.
 
     Returns:
         ``train`` and any of ``dev`` and ``test``; a split whose labels are all -1 counts as missing.
@@ -35,15 +35,17 @@ def read_hub(
     """
     path, _, config = name.partition(":")
     loaded = _fetch(path, config or None)
+
     tables = {}
-    wanted = SPLIT_NAMES if splits is None else {ours: (theirs,) for ours, theirs in splits.items()}
-    for ours, theirs in wanted.items():
-        found = next((split for split in theirs if split in loaded), None)
-        if found is None:
+    names = SPLIT_NAMES if splits is None else {ours: (theirs,) for ours, theirs in splits.items()}
+    for ours, theirs in names.items():
+        split = next((each for each in theirs if each in loaded), None)
+        if split is None:
             continue
-        table = _to_table(loaded[found], f"hub:{name}, split {found!r}", found)
+        table = _to_table(loaded[split], f"hub:{name}, split {split!r}", split)
         if ours == "train" or not _unlabelled(table, label):
             tables[ours] = table
+
     if "train" not in tables:
         raise DataError(
             f"hub:{name} has no split 'train'; found {listed(sorted(loaded))}. Choose another config."
@@ -58,6 +60,7 @@ def _fetch(path: str, config: str | None) -> Mapping[str, Any]:
         raise MissingExtraError(
             "Reading from the hub needs the datasets library. Install it: pip install 'understudy[train]'."
         ) from error
+
     try:
         loaded: Mapping[str, Any] = datasets.load_dataset(path, config)
     except (OSError, ValueError, RuntimeError) as error:  # offline, no such set or config, a script

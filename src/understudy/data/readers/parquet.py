@@ -91,6 +91,7 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> tuple[dict[str, tuple[str, 
     """Label names that the ``datasets`` library wrote beside the columns, and a remark where they are odd."""
     if _ABOUT not in metadata:
         return {}, ()
+
     try:
         features = parse_json(metadata[_ABOUT]).get("info", {}).get("features", {})
         # a list is described by what it holds, which is of interest here

@@ -1,4 +1,4 @@
-"""Say several problems of one file at once: the first few by their place, and how many more there are."""
+"""Several problems of one file in one error: the first few by their place, and how many more there are."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def bad_rows(where: str, problems: Sequence[str], advice: str) -> DataError:
     """The error to raise for a file in which ``problems`` were found.
 
     Args:
-        where: the file, or the split of a hub data set.
-        problems: one phrase each, beginning with its place, e.g. ``"line 3: the text is empty"``.
-        advice: what to do about them, a sentence.
+        where: The file, or the split of a hub data set.
+        problems: One phrase each, beginning with its place, e.g. ``"line 3: the text is empty"``.
+        advice: A sentence on what to do about them.
     """
     if len(problems) == 1:
         return DataError(f"{where}, {problems[0]}. {advice}")

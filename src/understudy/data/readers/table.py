@@ -14,16 +14,16 @@ class Table:
     """Columns of one file or of one split of a hub data set.
 
     Attributes:
-        where: the file, as shown in messages.
-        name: its short name, as shown in notes.
-        columns: column name → values, all equally many.
+        where: The file, as shown in messages.
+        name: Its short name, as shown in notes.
+        columns: Column name → values, all equally many.
         places: ``(rows,)`` number of the line (or row) on which each row begins, counted from 1.
-        unit: what ``places`` counts: ``line`` or ``row``.
-        guesses: what was guessed in reading, one sentence each.
-        class_names: columns whose integers stand for names, and the names in order.
-        header: whether the file names its columns.
-        lines: where cells are the words of a sentence: the number of each word's line, by row.
-        kind: the kind of task that the file's format is made for, if for one.
+        unit: What ``places`` counts: ``line`` or ``row``.
+        guesses: What was guessed in reading, one sentence each.
+        class_names: Columns whose integers stand for names, and the names in order.
+        header: Whether the file names its columns.
+        lines: Numbers of the words' lines, by row, where cells are the words of a sentence.
+        kind: The kind of task that the file's format is made for, if for one.
     """
 
     where: str

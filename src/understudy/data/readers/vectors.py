@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +26,10 @@ EXACT, LOWERED = 2, 1
 """How well a word of a file meets a wanted one: a better meeting replaces a worse, never an equal."""
 
 GZIP_MAGIC = b"\x1f\x8b"
-
+"""The first bytes of a gzip file."""
 
 LARGEST = float(np.finfo(np.float32).max)
+"""The greatest number that a vector can hold."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Vectors:
     """A vector for some rows of a vocabulary.
 
     Attributes:
-        rows: ``(v, w)`` float32, zeros where there is none.
-        is_found: ``(v,)``.
+        rows: ``(v, w)`` float32, zeros where there is no vector.
+        is_found: ``(v,)`` whether there is a vector.
     """
 
     rows: FloatArray
@@ -52,16 +52,18 @@ def read_vectors(path: Path, words: Sequence[str]) -> Vectors:
     the first counts.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         words: ``v`` wanted words; an empty one wants nothing.
 
     Raises:
-        DataError: the file cannot be read, a line has too few numbers or what is none, or no word is found.
+        DataError: the file cannot be read, a line has too few numbers or a field that is not one, or no
+            word is found.
     """
     wanted: dict[str, list[int]] = {}
     for row, word in enumerate(words):
         if word:
             wanted.setdefault(word, []).append(row)
+
     rows, met = np.zeros((len(words), 0), dtype=np.float32), np.zeros(len(words), dtype=np.int8)
     for line in _lines(path):
         if rows.shape[1] == 0:
@@ -72,6 +74,7 @@ def read_vectors(path: Path, words: Sequence[str]) -> Vectors:
                 numbers = line.numbers() if numbers is None else numbers
                 better = [place for place in places if met[place] < meeting]
                 rows[better], met[better] = numbers, meeting
+
     if not met.any():
         raise DataError(
             f"{path} has a vector for none of the {len(wanted):,} words of the vocabulary. Is it of another "
@@ -153,7 +156,7 @@ class _Line:
         """``(width,)``.
 
         Raises:
-            DataError: a field is no finite number.
+            DataError: a field is not a finite number.
         """
         fields = self.raw.rsplit(self.separator, self.width)[1:]
         with contextlib.suppress(ValueError):
@@ -171,7 +174,7 @@ class _Line:
         if not abs(value) <= LARGEST:
             shown = text[:40].decode("utf-8", "replace")
             raise DataError(
-                f"{self.path}, line {self.number}, column {place}: {shown!r} is no finite number."
+                f"{self.path}, line {self.number}, column {place}: {shown!r} is not a finite number."
             )
         return value
 
@@ -189,6 +192,7 @@ def _lines(path: Path) -> Iterator[_Line]:
                 width = int(fields[1])
                 continue
             width = len(fields) - 1
+
         if not raw:
             continue
         if width < 1 or raw.count(separator) < width:
@@ -204,9 +208,7 @@ def _raw_lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as start:
             is_packed = start.read(2) == GZIP_MAGIC
-        opener: Any = gzip.open if is_packed else open
-        stream: IO[bytes]
-        with opener(path, "rb") as stream:
+        with gzip.open(path) if is_packed else path.open("rb") as stream:
             yield from stream
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
