@@ -110,7 +110,7 @@ class Decision:
         """Of the graph that serves."""
         return "int8" if self.is_int8 else "float32"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """A JSON-ready form."""
         return {**asdict(self), "precision": self.precision}
 
@@ -149,12 +149,14 @@ def quantise(
         return graph, Decision(wanted, is_int8=False, why=why)
     if dev is None or len(dev[0]) == 0:
         raise RecipeError(f"quantize: {wanted} is decided on dev items, but there are none. Give some.")
+
     small = to_int8(graph)
     measured = measure(student, graph, small, dev)
     if wanted == "int8":
         given_up = ", and the C extension, which serves only float32, does not serve it" if is_fast else ""
         why = f"int8, as was asked for: {measured.sentence()}{given_up}"
         return small, Decision(wanted, is_int8=True, why=why, measured=measured)
+
     is_taken = measured.is_faster and measured.is_as_good
     why = f"{_verdict(measured)}: {measured.sentence()}"
     return small if is_taken else graph, Decision(wanted, is_int8=is_taken, why=why, measured=measured)
@@ -211,6 +213,7 @@ def measure(student: TorchStudent, graph: bytes, small: bytes, dev: tuple[Sequen
     expected, found = floating.logits(items), integer.logits(items)
     few = items[:COMPARED_ALONE]
     alone = np.concatenate([integer.logits([item]) for item in few])
+
     return Measured(
         race=time_in_turns(floating, integer, items),
         metric=student.task.metric,

@@ -31,10 +31,12 @@ def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> floa
     generator = np.random.default_rng(seed)
     drawn = tuple(tuple(generator.integers(1, 60, size=n).tolist()) for n in (1, 5, 33))
     largest, form = 0.0, student.module.form
+
     for lengths in (*CHECKED_LENGTHS, *drawn):
         sides = tuple(_random_side(student, np.array(shape), generator) for shape in _shapes(form, lengths))
         encoded = ItemIds(sides, np.ones(len(lengths), dtype=np.int64))
         units = np.arange(len(lengths))
+
         with torch.inference_mode():
             expected = student.module(*Inputs(encoded).batch(units)).numpy()
         found = session.run(["logits"], encoded.feeds(form, units))[0]
@@ -42,6 +44,7 @@ def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> floa
             found = found[np.arange(found.shape[1]) < np.array(lengths)[:, None]]
         difference = float(np.abs(expected - found).max()) if found.shape == expected.shape else np.inf
         largest = max(largest, difference if np.isfinite(difference) else np.inf)
+
     if largest > TOLERANCE:
         raise ExportError(
             f"The exported {student.name} differs from torch by {largest:.2g} in a logit (limit {TOLERANCE})."

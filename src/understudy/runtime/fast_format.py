@@ -197,9 +197,11 @@ def pack(rule: Rule, weights: Weights, table: str = "float32") -> bytes:
     n, width = weights.embedding.shape
     hidden, labels = len(weights.hidden), len(weights.output)
     grams = np.zeros((0, width), np.float32) if weights.grams is None else weights.grams
+
     encoded = [word.encode() for word in rule.words]
     ends = np.cumsum([len(word) for word in encoded], dtype="<u4")
     texts = ends.tobytes() + b"".join(encoded)
+
     tables = (weights.embedding, grams * np.float32(weights.gram_weight))
     layers = (
         weights.hidden.T,
@@ -208,6 +210,7 @@ def pack(rule: Rule, weights: Weights, table: str = "float32") -> bytes:
         weights.output_bias[None],
     )
     floats = b"".join((*(_table(rows, table) for rows in tables), *map(_padded, layers)))
+
     floats_at = -(-(HEADER_BYTES + len(texts)) // 64) * 64
     size = floats_at + len(floats)
     facts = (
@@ -216,6 +219,7 @@ def pack(rule: Rule, weights: Weights, table: str = "float32") -> bytes:
         *(rule.unknown, UNK_ID, rule.before, rule.after, rule.longest_word, TABLES.index(table)),
         *(HEADER_BYTES, len(texts), floats_at),
     )
+
     parts = (texts, bytes(floats_at - HEADER_BYTES - len(texts)), floats)
     head = HEADER.pack(MAGIC, VERSION, HEADER_BYTES, size, 0, 0, *facts)
     sums = checksum(b"".join((head, *parts)))
@@ -276,6 +280,7 @@ def _pieces(vocabulary: SubwordVocabulary) -> Rule | None:
         or model["unk_token"] not in model["vocab"]
     ):
         return None
+
     ids, is_ours = model["vocab"], is_own(document)
     around = (-1, -1) if is_ours else _bert_around(document, ids)
     if around is None or 0 < (vocabulary.max_words or 0) <= sum(i >= 0 for i in around):
