@@ -1,4 +1,4 @@
-"""Compare an exported graph with torch, on batches and lengths that nothing was traced with."""
+"""Compare an exported graph with torch, on batches of several sizes and lengths."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from understudy.training.torch_student import Inputs, TorchStudent
 TOLERANCE = 1e-4
 """Largest difference of a logit between torch and ONNX Runtime that an export may show."""
 
-
 CHECKED_LENGTHS = ((1,), (2,), (1, 7, 3), (40, 1, 17, 40), (129, 64), (300,))
-"""Batches that are compared: several sizes, several lengths, short beside long."""
+"""Lengths of the texts of each batch that is compared: several sizes, short beside long."""
 
 
 def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> float:
@@ -40,7 +39,7 @@ def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> floa
         with torch.inference_mode():
             expected = student.module(*Inputs(encoded).batch(units)).numpy()
         found = session.run(["logits"], encoded.feeds(form, units))[0]
-        if form == "tokens":  # what stands behind a text's end is arbitrary
+        if form == "tokens":  # what follows a text's end is arbitrary
             found = found[np.arange(found.shape[1]) < np.array(lengths)[:, None]]
         difference = float(np.abs(expected - found).max()) if found.shape == expected.shape else np.inf
         largest = max(largest, difference if np.isfinite(difference) else np.inf)
@@ -54,7 +53,7 @@ def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> floa
 
 
 def _shapes(form: str, lengths: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The lengths of each side; of two sides, the second is the first in reverse."""
+    """The lengths of each side; where there are two, the second is the first in reverse."""
     return [lengths, lengths[::-1]][: len(INPUTS[form])]
 
 
