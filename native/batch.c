@@ -1,4 +1,4 @@
-/* Threads take the next few texts until none is left. */
+/* Each thread takes the next few texts until there are none left. */
 #include "batch.h"
 
 #include <string.h>
@@ -33,8 +33,8 @@ static int answer(Batch *batch, size_t row, Scratch *scratch) {
     return 0;
 }
 
-static void *work(void *given) {
-    Batch *batch = given;
+static void *work(void *argument) {
+    Batch *batch = argument;
     StackScratch stack;
     Scratch scratch = scratch_on(&stack);
     for (;;) {

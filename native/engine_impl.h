@@ -120,7 +120,7 @@ ALWAYS Marks mark(const unsigned char *text, char *low, int is_bert) {
 
 #endif
 
-/* Write the position of each bit, and return how many there are; up to 15 numbers behind them are written, too. */
+/* Write the position of each bit, and return how many there are; it may write up to 15 numbers after them. */
 ALWAYS long places(uint64_t bits, uint32_t at, uint32_t *out) {
     int count = __builtin_popcountll(bits);
 #if LEVEL == 2
@@ -316,7 +316,7 @@ typedef uint32_t LaneWords __attribute__((vector_size(WIDE * sizeof(uint32_t))))
 
 enum { FEW = 64 }; /* rows that are added up before their sum is added: long texts keep their precision */
 
-/* WIDE halves as floats; none of them is infinite or no number. */
+/* WIDE halves as floats; none of them is infinite or NaN. */
 ALWAYS Lanes of_halves(const uint16_t *from) {
 #if LEVEL == 2
     return (Lanes)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)from));

@@ -48,7 +48,7 @@ static int32_t *ids_by_reference(StudentObject *self, PyObject *text, long *coun
     for (Py_ssize_t i = 0; ids && i < n; i++) {
         long id = PyLong_AsLong(PyList_GetItem(list, i));
         if (id < 0 || id >= (long)self->student->head.vocabulary) {
-            if (!PyErr_Occurred()) PyErr_Format(PyExc_ValueError, "The id %ld is none of the vocabulary.", id);
+            if (!PyErr_Occurred()) PyErr_Format(PyExc_ValueError, "The id %ld is not in the vocabulary.", id);
             free(ids);
             ids = NULL;
         } else {
@@ -383,7 +383,7 @@ static PyObject *student_logits_of_ids(PyObject *object, PyObject *sequence) {
         long id = PyLong_AsLong(PyList_GetItem(list, i));
         if (id == -1 && PyErr_Occurred()) break;
         if (id < 0 || id >= (long)self->student->head.vocabulary)
-            PyErr_Format(PyExc_ValueError, "The id %ld is none of the vocabulary.", id);
+            PyErr_Format(PyExc_ValueError, "The id %ld is not in the vocabulary.", id);
         ids[i] = (int32_t)id;
     }
     if (!PyErr_Occurred()) {

@@ -66,19 +66,19 @@ static int has_right_sizes(const Arrays *arrays, const Trainable *m, const Lesso
 static const char *wrong_numbers(const Trainable *m, const Lesson *lesson, uint64_t texts, int64_t ids) {
     int64_t last = 0;
     for (uint64_t i = 0; i < texts; i++) {
-        if (lesson->ends[i] <= last || lesson->ends[i] > ids) return "A text ends before it begins, or behind all ids.";
+        if (lesson->ends[i] <= last || lesson->ends[i] > ids) return "A text ends before it begins, or after the last id.";
         if (lesson->words && (lesson->words[i] < 1 || lesson->words[i] > lesson->ends[i] - last))
             return "A text has no word, or more words than ids.";
         last = lesson->ends[i];
     }
     for (int64_t i = 0; i < last; i++) {
-        if (lesson->ids[i] < 0 || (uint64_t)lesson->ids[i] >= m->vocabulary) return "An id is none of the vocabulary.";
+        if (lesson->ids[i] < 0 || (uint64_t)lesson->ids[i] >= m->vocabulary) return "An id is not in the vocabulary.";
     }
     for (size_t i = 0; i < lesson->count; i++) {
-        if (lesson->order[i] < 0 || (uint64_t)lesson->order[i] >= texts) return "The order names a text that is none.";
+        if (lesson->order[i] < 0 || (uint64_t)lesson->order[i] >= texts) return "The order names a text that does not exist.";
     }
     for (uint64_t i = 0; lesson->gold && i < texts; i++) {
-        if (lesson->gold[i] < -1 || lesson->gold[i] >= (int64_t)m->labels) return "A gold label is none of the labels.";
+        if (lesson->gold[i] < -1 || lesson->gold[i] >= (int64_t)m->labels) return "A gold label is not one of the labels.";
     }
     return NULL;
 }

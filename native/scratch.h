@@ -8,7 +8,7 @@
 #include "unicode_tables.h"
 
 enum { USUAL = 1024 };     /* bytes of a text that needs no allocation */
-enum { SLACK = 64 + 16 };  /* bytes or numbers that may be written or read behind the last one that counts */
+enum { SLACK = 64 + 16 };  /* bytes or numbers after the last one that counts that may be written or read */
 
 typedef struct {
     char *low;               /* the lower-cased text */
@@ -29,7 +29,7 @@ static inline Scratch scratch_on(StackScratch *stack) {
     return scratch;
 }
 
-/* Make room for a text of so many bytes; 0, or -1 where there is no memory. */
+/* Make room for a text of so many bytes; 0, or -1 where memory ran out. */
 static inline int scratch_fit(Scratch *scratch, size_t bytes) {
     if (bytes <= scratch->bytes) return 0;
     if (bytes > SIZE_MAX / 64) return -1;

@@ -55,7 +55,7 @@ static size_t encode(uint32_t code, char *out) {
     return 4;
 }
 
-/* Two surrogates that make a pair are one code point; any other is U+FFFD, as the `tokenizers` library is told. */
+/* Two surrogates that make a pair are one code point; any other is U+FFFD, as wordpiece.py has it. */
 static uint32_t without_surrogate(uint32_t code, const unsigned char **at, const unsigned char *end) {
     if (code < 0xD800 || code > 0xDFFF) return code;
     const unsigned char *p = *at;
@@ -66,7 +66,7 @@ static uint32_t without_surrogate(uint32_t code, const unsigned char **at, const
     return 0xFFFD;
 }
 
-/* Whether one of BERT's special words begins behind a `[`: the library finds them before it does anything else. */
+/* Whether one of BERT's special words begins after a `[`: the library looks for them before it does anything else. */
 static int is_special(const unsigned char *at, const unsigned char *end) {
     static const char *const names[] = {"PAD]", "UNK]", "CLS]", "SEP]", "MASK]"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

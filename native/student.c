@@ -40,7 +40,7 @@ static int has_right_sums(const unsigned char *file, const Header *head) {
     return sum == head->sum && sum_of_sums == head->sum_of_sums;
 }
 
-/* Bytes of a table and, behind it, of its steps: a multiple of 16 and of 64. */
+/* Bytes of a table, and of the steps that follow it: a multiple of 16 and of 64. */
 static uint64_t bytes_of_rows(const Header *h, uint64_t rows) {
     return rows * PADDED((uint64_t)h->width) * (h->table == FLOAT32 ? 4 : h->table == FLOAT16 ? 2 : 1);
 }
@@ -73,9 +73,9 @@ static const char *check_sizes(const Header *h) {
 static const char *check_ids(const Header *h) {
     int64_t n = h->vocabulary;
     if (h->unknown < 0 || h->unknown >= n || h->empty < 0 || h->empty >= n)
-        return "its unknown word is none of its vocabulary";
+        return "its unknown word is not in its vocabulary";
     if (h->before < -1 || h->before >= n || h->after < -1 || h->after >= n)
-        return "a text is put between words that are none of its vocabulary";
+        return "a text is put between words that are not in its vocabulary";
     uint32_t around = (h->before >= 0) + (h->after >= 0);
     if (h->max_words && h->max_words <= around) return "it reads no word of a text";
     return NULL;
@@ -113,7 +113,7 @@ static const char *check(const unsigned char *file, uint64_t bytes, Header *head
 typedef struct {
     const char *text;
     uint32_t length;
-    int is_continued; /* a piece that continues a word; `text` is what stands behind its ## */
+    int is_continued; /* a piece that continues a word; `text` begins after its ## */
 } Entry;
 
 static Entry entry_of(const Student *s, uint32_t id) {
@@ -208,7 +208,7 @@ static const char *read_vocabulary(Student *s, const unsigned char *file) {
     return "";
 }
 
-/* Where a table's rows and steps lie; returns what stands behind them. */
+/* Where a table's rows and steps lie; returns where they end. */
 static const unsigned char *find_table(Table *table, const Header *h, uint64_t rows, const unsigned char *at) {
     table->rows = at;
     table->steps = (const float *)(const void *)(at + bytes_of_rows(h, rows));

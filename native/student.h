@@ -59,7 +59,7 @@ typedef struct {
     const float *w1, *b1, *w2, *b2;
 } Student;
 
-/* Why a file is refused; 0 where it is not. */
+/* Why a file is refused; NULL where it is not. */
 typedef struct {
     const char *what;
     int is_memory;

@@ -79,7 +79,7 @@ ALWAYS float loss_of(const Lesson *lesson, size_t row, const float *z, size_t la
     return loss;
 }
 
-/* The ids of one text: its words, and the n-grams behind them. */
+/* The ids of one text: its words, then its n-grams. */
 typedef struct {
     const int32_t *words, *grams;
     long word_count, gram_count;

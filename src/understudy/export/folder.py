@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import save_file
 
@@ -29,8 +28,8 @@ def export(
     student: TorchStudent,
     folder: Path,
     *,
-    teacher: dict[str, Any],
-    about: dict[str, Any],
+    teacher: Mapping[str, object],
+    about: Mapping[str, object],
     quantize: str = "none",
     table: str = "float32",
     dev: tuple[Sequence[Item], Gold] | None = None,
@@ -88,12 +87,13 @@ def _config(
     decision: Decision,
     choice: TableChoice,
     *,
-    teacher: dict[str, Any],
+    teacher: Mapping[str, object],
     largest_difference: float,
     fast: bytes | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What ``config.json`` says; `understudy.runtime.config_file` checks it when the folder is opened."""
     module = student.module
+
     return {
         "format": FORMAT,
         "task": student.task.to_dict(),
@@ -155,7 +155,7 @@ def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
     return pack(rule, weights, table)
 
 
-def annotate(folder: Path, *, report: dict[str, Any], card: str) -> bool:
+def annotate(folder: Path, *, report: Mapping[str, object], card: str) -> bool:
     """Put a student's report and model card into its folder, replacing it as a whole.
 
     Returns:
@@ -176,5 +176,5 @@ def annotate(folder: Path, *, report: dict[str, Any], card: str) -> bool:
     return True
 
 
-def _write(path: Path, value: Any) -> None:
+def _write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

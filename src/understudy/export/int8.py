@@ -1,8 +1,8 @@
-"""Whether a student is served in fewer bits: its graph in int8, or its table of words in float16 or int8.
+"""Whether the graph of a student is served in int8.
 
-Dynamic int8 stores weights as 8-bit integers, and makes 8-bit integers of activations at run time. Some
-graphs become faster by it and others slower, on one machine and not on the next, and answers change. So it
-is measured, never assumed.
+Dynamic int8 stores weights as 8-bit integers, and turns activations into 8-bit integers at run time. It
+makes some graphs faster and others slower, on one machine and not on another, and answers change. So it is
+measured, never assumed.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from understudy.runtime.onnx_session import open_session
 from understudy.training.torch_student import TorchStudent
 
 QUANTIZE = ("none", "auto", "int8")
-"""What can be asked for: the float graph, the better one, the int8 one."""
+"""What a recipe can ask for: the float graph, the better one, or the int8 one."""
 
 MOST_LOST = 0.005
-"""What the task's metric may lose on dev where int8 is to be taken: half a point."""
+"""Most that the task's metric may lose on dev where int8 is taken: half a point."""
 
 OPERATORS = ("MatMul", "LSTM", "Gather")
-"""What becomes int8. Integer convolutions are two times slower than those in float, so those stay."""
+"""Operators that become int8. Integer convolutions take twice as long as float ones, so those stay float."""
 
 COMPARED_ALONE = 100
-"""Dev items that are answered alone and among others, to tell how far company moves a logit."""
+"""Dev items that are answered alone and among others, to see how much other items change a logit."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Measured:
     """The int8 graph beside the float one.
 
     Attributes:
-        race: times of a single item, float first, in the same process, one thread.
-        metric: the task's.
-        float_score, int8_score: on dev.
-        float_bytes, int8_bytes: of the graphs.
-        largest_difference: between both graphs' logits on dev.
-        largest_company: between an item's int8 logits alone and among others: int8 takes one scale for
-            all items of a call.
-        cpu: processor model.
+        race: Times of a single item, float first, in the same process, on one thread.
+        metric: Name of the task's metric.
+        float_score, int8_score: The metric on dev.
+        float_bytes, int8_bytes: Sizes of the graphs.
+        largest_difference: Largest difference between the logits of both graphs on dev.
+        largest_company: Largest difference between an item's int8 logits alone and among others: int8 uses
+            one scale for all items of a call.
+        cpu: Processor model.
     """
 
     race: PairedTiming
@@ -67,12 +67,12 @@ class Measured:
 
     @property
     def is_faster(self) -> bool:
-        """Whether int8 was faster in three quarters of the rounds, at least."""
+        """Whether int8 was faster in at least three quarters of the rounds."""
         return self.race.quartiles[0] > 1.0
 
     @property
     def is_as_good(self) -> bool:
-        """Whether it loses no more than `MOST_LOST` on dev."""
+        """Whether it loses at most `MOST_LOST` on dev."""
         return self.int8_score >= self.float_score - MOST_LOST - 1e-9
 
     def sentence(self) -> str:
@@ -94,10 +94,10 @@ class Decision:
     """Which graph serves, and why.
 
     Attributes:
-        wanted: one of `QUANTIZE`.
-        is_int8: whether the int8 graph serves.
-        why: a sentence or more, with the numbers.
-        measured: ``None`` where there was nothing to measure.
+        wanted: One of `QUANTIZE`.
+        is_int8: Whether the int8 graph serves.
+        why: The reason in words, with the numbers.
+        measured: What was measured; ``None`` where there was nothing to measure.
     """
 
     wanted: str
@@ -107,10 +107,10 @@ class Decision:
 
     @property
     def precision(self) -> str:
-        """Of the graph that serves."""
+        """Precision of the graph that serves."""
         return "int8" if self.is_int8 else "float32"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """A JSON-ready form."""
         return {**asdict(self), "precision": self.precision}
 
@@ -125,21 +125,21 @@ def quantise(
 ) -> tuple[bytes, Decision]:
     """Decide between a graph and its int8 form.
 
-    ``auto`` takes int8 where it is both faster on this machine and within `MOST_LOST` of the float form on
+    ``auto`` takes int8 where it is both faster on this machine and within `MOST_LOST` of the float graph on
     dev. A student that the C extension serves stays float there: ``model.fast`` and the graph answer alike.
 
     Args:
-        student: whose graph it is; its vocabulary and task are used.
-        graph: bytes of the float form.
-        wanted: one of `QUANTIZE`.
-        dev: items and gold labels; never those of test. Needed unless ``wanted`` is ``none``.
-        is_fast: whether the C extension can serve the student.
+        student: The student whose graph it is; its vocabulary and task are used.
+        graph: Bytes of the float graph.
+        wanted: One of `QUANTIZE`.
+        dev: Items and gold labels, never those of test. Needed unless ``wanted`` is ``none``.
+        is_fast: Whether the C extension can serve the student.
 
     Returns:
         The bytes of the graph that serves, and the decision.
 
     Raises:
-        RecipeError: an unknown wish, or no dev items to measure on.
+        RecipeError: ``wanted`` is unknown, or there are no dev items to measure on.
     """
     check_choice("quantize", wanted, QUANTIZE)
     if wanted == "none":
@@ -149,12 +149,14 @@ def quantise(
         return graph, Decision(wanted, is_int8=False, why=why)
     if dev is None or len(dev[0]) == 0:
         raise RecipeError(f"quantize: {wanted} is decided on dev items, but there are none. Give some.")
+
     small = to_int8(graph)
     measured = measure(student, graph, small, dev)
     if wanted == "int8":
         given_up = ", and the C extension, which serves only float32, does not serve it" if is_fast else ""
         why = f"int8, as was asked for: {measured.sentence()}{given_up}"
         return small, Decision(wanted, is_int8=True, why=why, measured=measured)
+
     is_taken = measured.is_faster and measured.is_as_good
     why = f"{_verdict(measured)}: {measured.sentence()}"
     return small if is_taken else graph, Decision(wanted, is_int8=is_taken, why=why, measured=measured)
@@ -171,14 +173,14 @@ def _verdict(measured: Measured) -> str:
 def to_int8(graph: bytes) -> bytes:
     """The dynamic int8 form of a graph, the same bytes for the same graph.
 
-    Every column of a matrix has a scale of its own, and weights use 7 of their 8 bits: processors
-    without VNNI add products of 8-bit numbers in 16 bits, which would overflow without a word.
+    Every column of a matrix has its own scale, and weights use 7 of their 8 bits: processors without VNNI
+    add products of 8-bit numbers in 16 bits, which would overflow silently.
     """
     import onnx
     from onnxruntime.quantization import quantize_dynamic
 
     model = onnx.load_model_from_string(graph)
-    del model.graph.value_info[:]  # shapes of what is about to be replaced
+    del model.graph.value_info[:]  # shapes of nodes that are about to be replaced
     _unshare(model.graph)
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "int8.onnx"
@@ -189,28 +191,29 @@ def to_int8(graph: bytes) -> bytes:
 
 
 def _unshare(graph: Any) -> None:
-    """Give every LSTM weights of its own.
+    """Give every LSTM its own weights.
 
-    Of two nodes that share weights, ONNX Runtime's quantiser leaves the second so that it fails when it runs.
+    Where two nodes share weights, the second one fails at run time after ONNX Runtime has quantised both.
     """
     weights, taken = {weight.name: weight for weight in graph.initializer}, set()
     for number, node in enumerate(each for each in graph.node if each.op_type == "LSTM"):
         for place, name in enumerate(node.input):
             if name in taken:
-                own = graph.initializer.add()
-                own.CopyFrom(weights[name])
-                own.name = node.input[place] = f"{name}.{number}"
+                copy = graph.initializer.add()
+                copy.CopyFrom(weights[name])
+                copy.name = node.input[place] = f"{name}.{number}"
             elif name in weights:
                 taken.add(name)
 
 
 def measure(student: TorchStudent, graph: bytes, small: bytes, dev: tuple[Sequence[Item], Gold]) -> Measured:
-    """Time and score both graphs as the runtime serves them: raw item in, answer out, one thread."""
+    """Time and score both graphs as the runtime serves them: from raw item to answer, on one thread."""
     items, gold = list(dev[0]), dev[1]
     floating, integer = (_served(student, each) for each in (graph, small))
     expected, found = floating.logits(items), integer.logits(items)
     few = items[:COMPARED_ALONE]
     alone = np.concatenate([integer.logits([item]) for item in few])
+
     return Measured(
         race=time_in_turns(floating, integer, items),
         metric=student.task.metric,
@@ -236,7 +239,7 @@ def score_on(student: TorchStudent, items: Sequence[Item], gold: Gold, logits: F
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the advice, on the root logger, to prepare the graph first: ours are small and prepared."""
+    """Silence the advice on the root logger to preprocess the graph first, which ours do not need."""
     was = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""Compare an exported graph with torch, on batches and lengths that nothing was traced with."""
+"""Compare an exported graph with torch, on batches of several sizes and lengths."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from understudy.training.torch_student import Inputs, TorchStudent
 TOLERANCE = 1e-4
 """Largest difference of a logit between torch and ONNX Runtime that an export may show."""
 
-
 CHECKED_LENGTHS = ((1,), (2,), (1, 7, 3), (40, 1, 17, 40), (129, 64), (300,))
-"""Batches that are compared: several sizes, several lengths, short beside long."""
+"""Lengths of the texts of each batch that is compared: several sizes, short beside long."""
 
 
 def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> float:
@@ -31,17 +30,20 @@ def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> floa
     generator = np.random.default_rng(seed)
     drawn = tuple(tuple(generator.integers(1, 60, size=n).tolist()) for n in (1, 5, 33))
     largest, form = 0.0, student.module.form
+
     for lengths in (*CHECKED_LENGTHS, *drawn):
         sides = tuple(_random_side(student, np.array(shape), generator) for shape in _shapes(form, lengths))
         encoded = ItemIds(sides, np.ones(len(lengths), dtype=np.int64))
         units = np.arange(len(lengths))
+
         with torch.inference_mode():
             expected = student.module(*Inputs(encoded).batch(units)).numpy()
         found = session.run(["logits"], encoded.feeds(form, units))[0]
-        if form == "tokens":  # what stands behind a text's end is arbitrary
+        if form == "tokens":  # what follows a text's end is arbitrary
             found = found[np.arange(found.shape[1]) < np.array(lengths)[:, None]]
         difference = float(np.abs(expected - found).max()) if found.shape == expected.shape else np.inf
         largest = max(largest, difference if np.isfinite(difference) else np.inf)
+
     if largest > TOLERANCE:
         raise ExportError(
             f"The exported {student.name} differs from torch by {largest:.2g} in a logit (limit {TOLERANCE})."
@@ -51,7 +53,7 @@ def parity(student: TorchStudent, graph: Path | bytes, *, seed: int = 0) -> floa
 
 
 def _shapes(form: str, lengths: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The lengths of each side; of two sides, the second is the first in reverse."""
+    """The lengths of each side; where there are two, the second is the first in reverse."""
     return [lengths, lengths[::-1]][: len(INPUTS[form])]
 
 

@@ -1,4 +1,4 @@
-"""Rows of a word table in fewer bits: chosen on dev."""
+"""The precision of the rows in `model.fast`: float32, float16 or int8, chosen on dev."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class TableChoice:
 
     Attributes:
         wanted: ``auto`` or one of `understudy.runtime.fast_format.TABLES`.
-        form: one of `understudy.runtime.fast_format.TABLES`.
-        why: a sentence with the scores on dev; empty where float32 was asked for.
+        form: One of `understudy.runtime.fast_format.TABLES`.
+        why: The reason in words, with the scores on dev, or why there is no `model.fast`; else empty.
     """
 
     wanted: str
@@ -40,10 +40,10 @@ def choose_table(
     is_fast: bool,
     reason: str = "",
 ) -> tuple[TorchStudent, TableChoice]:
-    """Round a student's rows to what a table of fewer bits can hold.
+    """Round a student's rows to what a smaller table can hold.
 
-    ``auto`` takes the smallest form that is within `MOST_LOST` of float32 on dev. All files are written from
-    the rounded student, so the C extension, the graph and torch go on giving one answer.
+    ``auto`` takes the lowest precision that is within `MOST_LOST` of float32 on dev. All files are written
+    from the rounded student, so the C extension, the graph and torch still give one answer.
 
     Args:
         student: A trained student; it is left as it is.
@@ -56,7 +56,7 @@ def choose_table(
         The student as it will answer, and the choice.
 
     Raises:
-        RecipeError: an unknown form; one that this student has no table for; or no dev items.
+        RecipeError: ``wanted`` is unknown, this student has no `model.fast`, or there are no dev items.
     """
     check_choice("table", wanted, ("auto", *TABLES))
     if wanted == "float32" or (wanted == "auto" and not is_fast):
@@ -83,7 +83,7 @@ def choose_table(
 
 
 def rounded(student: TorchStudent, form: str) -> TorchStudent:
-    """A copy of a bag-of-words student whose rows a table of this form can hold."""
+    """A copy of a bag-of-words student whose rows a table of this precision can hold."""
     module = copy.deepcopy(student.module)
     state = module.state_dict()
     weight = float(getattr(module.config, "gram_weight", 0.0))

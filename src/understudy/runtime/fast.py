@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from understudy.errors import ArtifactError
 from understudy.runtime.fast_header import HEADER_BYTES
 from understudy.runtime.fast_header import fingerprint as fingerprint_of
 
 if TYPE_CHECKING:
+    from understudy._fast import Student
     from understudy.core.task import FloatArray, IntArray
 
 SWITCH = "UNDERSTUDY_FAST"
@@ -33,8 +35,8 @@ class Status:
     why: str
 
 
-def extension() -> Any:
-    """The C extension. It has no Python source, so its type is not known here.
+def extension() -> ModuleType:
+    """The C extension; `_fast.pyi` says what it offers.
 
     Raises:
         ImportError: it was not built.
@@ -64,7 +66,7 @@ class FastStudent:
         label: Function from one text to its label.
     """
 
-    core: Any
+    core: Student
     labels: int
     threads: int = 1
     label: Callable[[str], str] = field(init=False, repr=False, compare=False)
@@ -84,13 +86,11 @@ class FastStudent:
 
     def probabilities(self, text: str) -> list[float]:
         """Softmax of one text's logits, in the order of the labels."""
-        shares: list[float] = self.core.probabilities(text)
-        return shares
+        return self.core.probabilities(text)
 
     def predict(self, texts: Sequence[str]) -> list[str]:
         """The label of each text."""
-        names: list[str] = self.core.labels(texts, self.threads)
-        return names
+        return self.core.labels(texts, self.threads)
 
     def label_ids(self, texts: Sequence[str]) -> IntArray:
         """The column of each text's label ``(n,)``."""
@@ -102,8 +102,7 @@ class FastStudent:
 
     def encode(self, text: str) -> list[int]:
         """Ids of one text, as its vocabulary gives them."""
-        ids: list[int] = self.core.encode(text)
-        return ids
+        return self.core.encode(text)
 
     def encode_batch(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of all texts end to end ``(sum of lengths,)``, and the lengths ``(n,)``; each length ≥ 1."""

@@ -8,23 +8,23 @@ byte       type    what (all little-endian)
 16         u64     bytes of the file, a multiple of 8
 24, 32     u64     Fletcher's sums modulo 2^64 of the 64-bit numbers from byte 40 on: of all of them, and of
                    all partial sums
-40, 44     u32     student: 1 `cbow`, 2 `dan`; rule of splitting: 1 words, 2 pieces, 3 BERT's pieces
+40, 44     u32     student: 1 `cbow`, 2 `dan`; splitting rule: 1 words, 2 pieces, 3 BERT's pieces
 48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets, longest n-gram
 76         f32     weight of an n-gram in the mean
 80 … 92    i32     ids: of an unknown word, of a text without words, before and after every text (-1: none)
-96, 100    u32     letters of the longest word that is taken to pieces; form of the rows: 0 float32,
-                   1 float16, 2 int8
+96, 100    u32     letters of the longest word that is split into pieces; precision of the rows:
+                   0 float32, 1 float16, 2 int8
 104, 112   u64     where the vocabulary lies, and its bytes: the end of each entry as u32, then their UTF-8
 120        u64     where the weights lie: the embedding's rows, the n-grams' rows (times their weight), then
                    weights (in, out) and bias of the hidden and of the output layer; float32, every row padded
-                   with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; behind those
-                   of int8 stands what a step of each row is worth (float32, padded to a multiple of 16)
+                   with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; after rows
+                   of int8 follows the scale of each row (float32, padded to a multiple of 16)
 =========  ======  ==================================================================================
 
-Rows in float16 or int8 make the file half or a quarter as large. What they cannot say exactly is rounded
-before anything else is written (`round_rows`), so that all files of a folder hold one student.
+Rows in float16 or int8 make the file half or a quarter as large. The student's rows are rounded to what these
+can hold before any file is written (`round_rows`), so that all files of a folder hold one student.
 
-Hash tables are made when the file is opened: they need no place in it, and nothing in it can mislead them.
+Hash tables are built when the file is opened: they take no space in it, and no damage can mislead them.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ from understudy.tokenization.wordpiece import PREFIX, SubwordVocabulary, Vocabul
 from understudy.tokenization.words import UNK_ID, WordVocabulary
 
 LANES = 16
-"""Floats that a row is padded to a multiple of."""
+"""A row is padded to a multiple of so many floats."""
 
 TABLES = ("float32", "float16", "int8")
-"""Forms of the rows, by their number in the header."""
+"""Precisions of the rows, by their number in the header."""
 
 STEPS = 127
 """Largest number in a row of int8."""
@@ -89,16 +89,16 @@ BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 @dataclass(frozen=True)
 class Rule:
-    """How text becomes ids, as far as the flat file can say it.
+    """How text becomes ids, where C can follow it.
 
     Attributes:
         kind: `WORDS`, `PIECES` or `BERT`.
-        words: of the vocabulary, by id; a piece that continues a word begins with ``##``.
-        max_words: ids that are read of a text, those around it included; 0 reads all.
-        unknown: id of a word that cannot be spelled.
-        before: id in front of every text, or -1.
-        after: id behind every text, or -1.
-        longest_word: letters of the longest word that is taken to pieces.
+        words: The vocabulary by id; a piece that continues a word begins with ``##``.
+        max_words: Most ids that are read of a text, those around it included; 0 reads all.
+        unknown: Id of a word that cannot be spelled.
+        before: Id before every text, or -1.
+        after: Id after every text, or -1.
+        longest_word: Letters of the longest word that is split into pieces.
     """
 
     kind: int
@@ -112,15 +112,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Weights:
-    """What a student multiplies with; the layers' matrices are ``(out, in)``, as torch has them.
+    """The weights of a student; the layers' matrices are ``(out, in)``, as in torch.
 
     Attributes:
         embedding: ``(v, d)``.
         hidden, hidden_bias: ``(h, d)`` and ``(h,)``.
         output, output_bias: ``(c, h)`` and ``(c,)``.
-        grams: ``(B, d)``, not yet times their weight; ``None`` for a student without n-grams.
-        longest: words in the longest n-grams.
-        gram_weight: of an n-gram in the mean.
+        grams: ``(B, d)``, not yet multiplied by their weight; ``None`` for a student without n-grams.
+        longest: Words in the longest n-grams.
+        gram_weight: Weight of an n-gram in the mean.
     """
 
     embedding: FloatArray
@@ -183,7 +183,7 @@ def beyond_limits(
 
 
 def round_rows(rows: FloatArray, table: str) -> FloatArray:
-    """Rows ``(n, d)`` as a table of this form gives them back; rounding them again changes nothing more."""
+    """Rows ``(n, d)`` as a table of this precision returns them; rounding them again changes nothing."""
     if table == "float32":
         return rows
     if table == "float16":
@@ -197,9 +197,11 @@ def pack(rule: Rule, weights: Weights, table: str = "float32") -> bytes:
     n, width = weights.embedding.shape
     hidden, labels = len(weights.hidden), len(weights.output)
     grams = np.zeros((0, width), np.float32) if weights.grams is None else weights.grams
+
     encoded = [word.encode() for word in rule.words]
     ends = np.cumsum([len(word) for word in encoded], dtype="<u4")
     texts = ends.tobytes() + b"".join(encoded)
+
     tables = (weights.embedding, grams * np.float32(weights.gram_weight))
     layers = (
         weights.hidden.T,
@@ -208,6 +210,7 @@ def pack(rule: Rule, weights: Weights, table: str = "float32") -> bytes:
         weights.output_bias[None],
     )
     floats = b"".join((*(_table(rows, table) for rows in tables), *map(_padded, layers)))
+
     floats_at = -(-(HEADER_BYTES + len(texts)) // 64) * 64
     size = floats_at + len(floats)
     facts = (
@@ -216,6 +219,7 @@ def pack(rule: Rule, weights: Weights, table: str = "float32") -> bytes:
         *(rule.unknown, UNK_ID, rule.before, rule.after, rule.longest_word, TABLES.index(table)),
         *(HEADER_BYTES, len(texts), floats_at),
     )
+
     parts = (texts, bytes(floats_at - HEADER_BYTES - len(texts)), floats)
     head = HEADER.pack(MAGIC, VERSION, HEADER_BYTES, size, 0, 0, *facts)
     sums = checksum(b"".join((head, *parts)))
@@ -243,7 +247,7 @@ def _halves(rows: FloatArray) -> npt.NDArray[np.float16]:
 
 
 def _numbers(rows: FloatArray) -> tuple[npt.NDArray[np.int8], FloatArray]:
-    """Rows in steps of their own: numbers of steps ``(n, d)``, and what one is worth ``(n,)``."""
+    """Rows as whole numbers ``(n, d)``, and the scale of each row ``(n,)``."""
     steps = np.abs(rows).max(axis=1, initial=0.0).astype(np.float32) / np.float32(STEPS)
     numbers = np.rint(rows / np.where(steps > 0, steps, 1)[:, None])
     return np.clip(numbers, -STEPS, STEPS).astype(np.int8), steps
@@ -276,6 +280,7 @@ def _pieces(vocabulary: SubwordVocabulary) -> Rule | None:
         or model["unk_token"] not in model["vocab"]
     ):
         return None
+
     ids, is_ours = model["vocab"], is_own(document)
     around = (-1, -1) if is_ours else _bert_around(document, ids)
     if around is None or 0 < (vocabulary.max_words or 0) <= sum(i >= 0 for i in around):

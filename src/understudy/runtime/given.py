@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import cast
 
+from understudy.core.task import Item
 from understudy.errors import DataError
 
 
-def as_sequence(items: object) -> Sequence[Any]:
+def as_sequence(items: object) -> Sequence[Item]:
     """The items of a list, a tuple, an array, a column of a table, or whatever else yields them in order.
 
     The items themselves are not looked at: whoever reads them says which of them it cannot read.
@@ -17,7 +18,7 @@ def as_sequence(items: object) -> Sequence[Any]:
         DataError: the argument is a table, a mapping, a set, bytes, or nothing that holds items.
     """
     if isinstance(items, list | tuple):
-        return items
+        return cast("Sequence[Item]", items)
     _refuse(items)
 
     if hasattr(items, "tolist"):  # numpy's arrays and pandas' columns give their items as plain objects
@@ -30,6 +31,7 @@ def as_sequence(items: object) -> Sequence[Any]:
 def _refuse(items: object) -> None:
     """Refuse what yields something else than its texts, or yields them in no order."""
     kind = type(items).__name__
+
     if items is None:
         raise DataError("A text or a list of texts is needed, but None was given.")
     if isinstance(items, bytes | bytearray | memoryview):

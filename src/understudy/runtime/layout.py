@@ -1,4 +1,4 @@
-"""What the folder of an exported student holds, for those who write it and those who read it."""
+"""The files in the folder of an exported student, for the code that writes it and the code that reads it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FORMAT = 1
-"""Version of the folder's form; a reader refuses a higher one."""
+"""Version of the folder's format; a reader refuses a higher one."""
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Layout:
     """The files of an exported student, all listed in ``manifest.json``.
 
     Attributes:
-        folder: the folder itself.
+        folder: The folder itself.
     """
 
     folder: Path
@@ -56,5 +56,5 @@ class Layout:
 
 
 def slug(name: str) -> str:
-    """A student's name as that of a folder: ``bilstm.v1:tang`` → ``bilstm.v1-tang``."""
+    """A student's name as the name of a folder: ``bilstm.v1:tang`` → ``bilstm.v1-tang``."""
     return "".join(letter if letter.isalnum() or letter in ".-_=" else "-" for letter in name)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 
@@ -92,7 +92,7 @@ class Model:
         """How it reads a text: one of `understudy.tokenization.encoding.INPUTS`."""
         return str(self.config["student"]["form"])
 
-    def logits(self, items: Any) -> FloatArray:
+    def logits(self, items: object) -> FloatArray:
         """Logits ``(rows, c)`` float32: a row for each text or pair, or for each word of the sentences.
 
         Raises:
@@ -100,7 +100,7 @@ class Model:
         """
         return self._logits(self._many(items))
 
-    def label_ids(self, items: Any) -> IntArray:
+    def label_ids(self, items: object) -> IntArray:
         """The column of each row's label in ``task.labels``: ``(rows,)`` int64.
 
         The quickest way to answer many texts: no name is looked up, and no probability is computed.
@@ -117,12 +117,12 @@ class Model:
         if self.fast is None or self.task.kind == "tagging":
             return np.asarray(self._logits(many).argmax(axis=-1), dtype=np.int64)
         try:
-            return self.fast.label_ids(many)  # type: ignore[arg-type]  # C serves tasks of one text
+            return self.fast.label_ids(cast("Sequence[str]", many))
         except TypeError:
             check_items(self.task, many)
             raise
 
-    def predict_proba(self, items: Any) -> Any:
+    def predict_proba(self, items: object) -> Any:
         """Probabilities in the order of ``task.labels``: ``(n, c)``, or ``(c,)`` for one item given alone.
 
         Words have a row each: ``(words, c)`` for one sentence, a list of such for several.
@@ -140,7 +140,7 @@ class Model:
         sentences = [shares[start:end] for start, end in zip([0, *ends], ends, strict=False)]
         return sentences[0] if is_one else sentences
 
-    def predict(self, items: Any) -> Any:
+    def predict(self, items: object) -> Any:
         """The answer to one item, or the list of answers to many.
 
         A label name; a tuple of those that hold (multilabel); a number (regression); or a `Tagged` sentence.
@@ -153,7 +153,7 @@ class Model:
             return fast.label(items) if isinstance(items, str) else self._fast_labels(fast, items)
 
         is_one = self._is_one(items)
-        given = [items] if is_one else as_sequence(items)
+        given = self._given(items)
         many = self._as_asked(given)
         logits = self._logits(many)
         if self.task.kind == "tagging":
@@ -162,7 +162,7 @@ class Model:
         answers = self.task.answers(logits)
         return answers[0] if is_one else answers
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _reopen, (os.path.abspath(self.layout.folder), self.threads, self.fast is not None)  # noqa: PTH100
 
     def __copy__(self) -> Model:
@@ -171,10 +171,10 @@ class Model:
     def __deepcopy__(self, memo: dict[int, object]) -> Model:
         return self  # nothing in it changes
 
-    def _fast_labels(self, fast: FastStudent, items: Any) -> list[str]:
+    def _fast_labels(self, fast: FastStudent, items: object) -> list[str]:
         texts = as_sequence(items)
         try:
-            return fast.predict(texts)
+            return fast.predict(cast("Sequence[str]", texts))
         except TypeError:  # C says that a text is none; which one, is looked for only now
             check_items(self.task, texts)
             raise
@@ -183,22 +183,26 @@ class Model:
         if self.fast is None:
             return self.reference.logits(many)
         try:
-            return self.fast.logits(many)  # type: ignore[arg-type]  # C serves tasks of one text
+            return self.fast.logits(cast("Sequence[str]", many))  # C serves tasks of one text
         except TypeError:
             check_items(self.task, many)
             raise
 
-    def _is_one(self, items: Any) -> bool:
+    def _is_one(self, items: object) -> TypeGuard[Item]:
         """Whether one item was given: a text; or a tuple of texts, where the task's items are such."""
         if not isinstance(items, tuple) or (self.task.kind != "tagging" and self.task.texts == 1):
             return isinstance(items, str)
         return len(items) > 0 and all(isinstance(part, str) for part in items)
 
-    def _many(self, items: Any) -> Sequence[Item]:
-        """Items as the task has them, one item among them alone."""
-        return self._as_asked([items] if self._is_one(items) else as_sequence(items))
+    def _many(self, items: object) -> Sequence[Item]:
+        """Items as the task has them; one item given alone is a list of one."""
+        return self._as_asked(self._given(items))
 
-    def _as_asked(self, items: Sequence[Any]) -> Sequence[Item]:
+    def _given(self, items: object) -> Sequence[Item]:
+        """Items as they were given; one item given alone is a list of one."""
+        return [items] if self._is_one(items) else as_sequence(items)
+
+    def _as_asked(self, items: Sequence[Item]) -> Sequence[Item]:
         """Items in the form of the task; a sentence given as a text is split into words."""
         if self.task.kind != "tagging" and self.task.texts == 1:
             return items
@@ -210,7 +214,7 @@ class Model:
         return [_as_tuple(item) for item in items]
 
 
-def _as_tuple(item: Any) -> Any:
+def _as_tuple(item: Item) -> Item:
     """Several texts as a tuple; a text as it is, and what is neither: `check_items` says where it stands."""
     return item if isinstance(item, str | bytes) or not isinstance(item, Iterable) else tuple(item)
 

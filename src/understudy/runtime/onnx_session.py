@@ -1,11 +1,11 @@
 """The one place that decides how ONNX Runtime answers: threads, spinning, and which items share a batch.
 
-One thread answers one text soonest: a graph of this size is done before a second thread has woken. Threads
-that wait for each other sleep at once, since those that spin take the processor from whoever shares it.
+One thread answers a single text fastest: a graph of this size is done before a second thread has woken up.
+Threads that wait for each other sleep at once, because threads that spin take the processor from other work.
 
 Two settings were measured and left out. Binding an output that is allocated once saves 1 to 2 µs of a call
-(of 9 µs for `cbow.v1`, of 125 µs for `bilstm.v1`), and would forbid threads to share a model. The memory
-arena and the memory pattern, off or on, change nothing that stands out of the noise.
+(of 9 µs for `cbow.v1`, of 125 µs for `bilstm.v1`), but threads could then not share a model. Turning off the
+memory arena and the memory pattern changes nothing beyond the noise.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from understudy.core.task import IntArray
 from understudy.tokenization.batching import budgeted_batches
 
 TOKEN_BUDGET = 1024
-"""Padded tokens a batch, at most; texts of similar length share one.
+"""Most padded tokens in a batch; texts of similar length share one.
 
-What 1,024 tokens become on their way stays in the processor's caches. Against 8,192, on SST-2 with one
+The activations of 1,024 tokens stay in the processor's caches. Against 8,192, on SST-2 with one
 thread, that answers 1.1 to 1.3 times as many sentences a second with convolutions, 1.4 to 1.5 times with
 LSTMs and matrices, 1.8 times with `bert-tiny.v1`.
 """
@@ -30,8 +30,8 @@ def open_session(graph: Path | bytes, threads: int = 1) -> Any:
     """An ONNX Runtime session on the processor.
 
     Args:
-        graph: a file, or its bytes.
-        threads: that one call may use.
+        graph: A file, or its bytes.
+        threads: Threads that one call may use.
     """
     import onnxruntime
 
@@ -45,5 +45,5 @@ def open_session(graph: Path | bytes, threads: int = 1) -> Any:
 
 
 def batches(lengths: IntArray) -> Iterator[IntArray]:
-    """Numbers of the units that share a call, of similar length so that little is padded."""
+    """Numbers of the units that share a call. Their lengths are similar, so that little is padded."""
     yield from budgeted_batches(lengths, TOKEN_BUDGET)

@@ -15,10 +15,10 @@ class TextSpan:
     """A span of a sentence.
 
     Attributes:
-        kind: such as ``PER``.
-        text: as it stands in the sentence.
-        start: number of its first character.
-        stop: number of the character behind its last.
+        kind: Kind of the span, such as ``PER``.
+        text: The span as it stands in the sentence.
+        start: Number of its first character.
+        stop: Number of the character after its last.
     """
 
     kind: str
@@ -32,10 +32,10 @@ class Tagged:
     """A sentence with a tag for each word.
 
     Attributes:
-        words: as they stand in the sentence.
-        tags: as many label names.
-        spans: what tags such as ``B-PER``, ``I-PER`` mark; empty where tags mark no spans.
-        text: the sentence; words given one by one stand there with spaces between.
+        words: Words as they stand in the sentence.
+        tags: One label name for each word.
+        spans: What tags such as ``B-PER``, ``I-PER`` mark; empty where tags mark no spans.
+        text: The sentence; words that were given one by one are joined by spaces.
     """
 
     words: tuple[str, ...]
@@ -45,34 +45,36 @@ class Tagged:
 
 
 def tag(given: Sequence[Item], sentences: Sequence[Item], task: Task, logits: FloatArray) -> list[Tagged]:
-    """Put logits ``(words of all sentences, c)`` back to their sentences.
+    """Assign logits ``(words of all sentences, c)`` to their sentences.
 
     Args:
-        given: as the user wrote them: texts, or tuples of words.
-        sentences: the same as tuples of words.
-        task: names the columns.
-        logits: a row a word.
+        given: Sentences as the user wrote them: texts, or tuples of words.
+        sentences: The same sentences as tuples of words.
+        task: Task that names the columns.
+        logits: One row for each word.
     """
     columns = logits.argmax(axis=-1).tolist()
-    tagged, at = [], 0
+    tagged, row = [], 0
+
     for sentence, words in zip(given, sentences, strict=True):
-        tags = tuple(task.labels[column] for column in columns[at : at + len(words)])
-        at += len(words)
+        tags = tuple(task.labels[column] for column in columns[row : row + len(words)])
+        row += len(words)
+
         text = sentence if isinstance(sentence, str) else " ".join(words)
         places = _places(sentence, words)
-        found = spans(tags) if task.has_spans else []
-        marked = [(span.kind, places[span.start][0], places[span.stop - 1][1]) for span in found]
+        word_spans = spans(tags) if task.has_spans else []
+        marked = [(span.kind, places[span.start][0], places[span.stop - 1][1]) for span in word_spans]
         texts = tuple(TextSpan(kind, text[start:stop], start, stop) for kind, start, stop in marked)
         tagged.append(Tagged(tuple(words), tags, texts, text))
     return tagged
 
 
 def _places(sentence: Item, words: Sequence[str]) -> list[tuple[int, int]]:
-    """First character of each word, and the one behind its last."""
+    """Number of each word's first character, and of the character after its last."""
     if isinstance(sentence, str):
         return [(start, stop) for _, start, stop in tokens(sentence)]
-    places, at = [], 0
+    places, start = [], 0
     for word in words:
-        places.append((at, at + len(word)))
-        at += len(word) + 1
+        places.append((start, start + len(word)))
+        start += len(word) + 1  # words are joined by one space
     return places

@@ -293,12 +293,12 @@ def test_texts_are_encoded_as_the_vocabulary_does(monkeypatch):
 @pytest.mark.parametrize(
     ("texts", "goal", "what"),
     [
-        (TextIds(np.array([9], np.int32), np.array([1])), {}, "none of the vocabulary"),
-        (TextIds(np.array([-1], np.int32), np.array([1])), {}, "none of the vocabulary"),
-        (TextIds(np.array([1], np.int32), np.array([2])), {}, "behind all ids"),
+        (TextIds(np.array([9], np.int32), np.array([1])), {}, "not in the vocabulary"),
+        (TextIds(np.array([-1], np.int32), np.array([1])), {}, "not in the vocabulary"),
+        (TextIds(np.array([1], np.int32), np.array([2])), {}, "after the last id"),
         (TextIds(np.array([1], np.int32), np.array([0])), {}, "ends before it begins"),
-        (TextIds(np.array([1], np.int32), np.array([1])), {"gold": np.array([2])}, "none of the labels"),
-        (TextIds(np.array([1], np.int32), np.array([1])), {"gold": np.array([-2])}, "none of the labels"),
+        (TextIds(np.array([1], np.int32), np.array([1])), {"gold": np.array([2])}, "not one of the labels"),
+        (TextIds(np.array([1], np.int32), np.array([1])), {"gold": np.array([-2])}, "not one of the labels"),
         (TextIds(np.array([1], np.int32), np.array([1])), {"gold": np.array([0, 1])}, "16 bytes, but 8"),
         (TextIds(np.array([1], np.int32), np.array([1])), {"class_weights": np.ones(3)}, "12 bytes, but 8"),
     ],

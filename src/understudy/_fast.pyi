@@ -1,0 +1,56 @@
+"""What the C extension offers; `native/python_module.c` and its neighbours are the source."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import Buffer
+
+Memory = Buffer | npt.NDArray[np.generic]
+
+ENGINE: str
+"""The kind of processor whose code runs here: portable, avx2 or avx512."""
+
+MOST_WIDTH: int
+MOST_LABELS: int
+MOST_GRAM: int
+MOST_WORDS: int
+MOST_BUCKETS: int
+
+class Student:
+    """A `model.fast` in memory that answers texts. It may be shared between threads.
+
+    Raises:
+        ValueError: the file is damaged.
+        TypeError: a text is not a str; of any method that reads texts.
+    """
+
+    def __init__(
+        self,
+        file: Memory,
+        labels: Sequence[str],
+        reference: Callable[[str], list[int]],
+        level: int = 2,
+    ) -> None: ...
+    def label(self, text: str, /) -> str: ...
+    def column(self, text: str, /) -> int: ...
+    def logits(self, text: str, /) -> list[float]: ...
+    def probabilities(self, text: str, /) -> list[float]: ...
+    def encode(self, text: str, /) -> list[int]: ...
+    def logits_of_ids(self, ids: Sequence[int], /) -> list[float]: ...
+    def labels(self, texts: Sequence[str], threads: int = 1, /) -> list[str]: ...
+    def columns(self, texts: Sequence[str], out: Memory, threads: int = 1, /) -> None: ...
+    def fill(self, texts: Sequence[str], out: Memory, threads: int = 1, /) -> None: ...
+    def encode_batch(self, texts: Sequence[str], /) -> tuple[bytearray, bytearray]: ...
+
+def learn(
+    arrays: tuple[Memory | None, ...],
+    sizes: tuple[int, int, int, int],
+    is_mse: bool,
+    temperature: float,
+    alpha: float,
+    gram_weight: float,
+    rate: float,
+    level: int,
+    /,
+) -> float: ...
