@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import tempfile
@@ -21,7 +22,8 @@ from understudy.data import load_dataset
 from understudy.export.folder import export
 from understudy.runtime import load
 from understudy.runtime.layout import Layout
-from understudy.students.bert import checkpoint_vocabulary
+from understudy.teachers.transformer import Teacher
+from understudy.tokenization.wordpiece import teacher_vocabulary
 from understudy.training.baseline.model import fit_baseline
 from understudy.training.fit import fit
 from understudy.training.transfer_set import TransferSet
@@ -80,6 +82,8 @@ def students(given: Data, teacher: Path, folder: Path, quick: bool) -> dict[str,
         "dan": ("dan.v1", {}),
         "bilstm": ("bilstm.v1", {}),
     }
+    tokenizer = Teacher.from_pretrained(teacher).tokenizer
+    vocabulary = teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
     made = {}
     for name, (student, more) in wanted.items():
         epochs = 20 if student != "bilstm.v1" else 1 if quick else 3
@@ -90,7 +94,7 @@ def students(given: Data, teacher: Path, folder: Path, quick: bool) -> dict[str,
             given.dev,
             seed=SEED,
             config=TrainingConfig(epochs=epochs, **more),
-            teacher_vocabulary=checkpoint_vocabulary(teacher),
+            teacher_vocabulary=vocabulary,
         )
         made[name] = folder / re.sub(r"\W+", "-", name)
         export(trained.student, made[name], teacher={}, about={})

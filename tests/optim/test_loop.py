@@ -6,7 +6,7 @@ from torch import nn
 from understudy.core.progress import Silent
 from understudy.core.task import Task
 from understudy.errors import ArtifactError, RecipeError
-from understudy.optim.loop import LoopConfig, dev_score, optimise, threads
+from understudy.optim.loop import LoopConfig, dev_score, optimise
 
 CONFIG = LoopConfig(epochs=5, learning_rate=0.02)
 POINTS = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
@@ -378,18 +378,3 @@ def test_dev_score_uses_the_tasks_metric():
     logits = np.array([[1, 0], [0, 1], [0, 1], [0, 1]], dtype=np.float32)
     reached, _ = dev_score(Task(("a", "b"), metric="macro_f1"), logits, np.array([0, 0, 1, 1]))
     assert reached == pytest.approx((2 / 3 + 4 / 5) / 2)
-
-
-def test_threads_are_set_within_and_restored():
-    before = torch.get_num_threads()
-
-    def fail():
-        with threads(before + 1):
-            assert torch.get_num_threads() == before + 1
-            raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        fail()
-    assert torch.get_num_threads() == before
-    with threads(None):
-        assert torch.get_num_threads() == before

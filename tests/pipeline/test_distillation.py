@@ -119,6 +119,27 @@ def test_a_run_in_the_current_folder_has_its_name(copy, source, bare, monkeypatc
     assert not list(copy.glob(".recipe*"))
 
 
+def test_the_baseline_can_be_turned_off(copy, source, bare):
+    heard = Ears()
+    settings = {**SETTINGS, "baseline": False, "progress": heard}
+    result = distill(str(source), teacher=str(bare), students="cbow.v1", out=copy, **settings)
+    assert [row["role"] for row in result.report["rows"]] == ["teacher", "student", "undistilled"]
+    assert "against_baseline" not in result.report["rows"][1]
+    assert result.report["rows"][1]["against_teacher"]["name"] == result.report["rows"][0]["name"]
+    assert "baseline" not in (copy / "report.md").read_text(encoding="utf-8").split("## How to read")[0]
+    assert not any("train baseline" in line for line in heard.heard)
+
+
+def test_a_baseline_that_is_too_large_is_left_out_and_said_to_be(copy, source, bare, monkeypatch):
+    monkeypatch.setattr("understudy.training.baseline.linear.MOST_NUMBERS", 100)
+    heard = Ears()
+    shutil.rmtree(copy / "train" / "baseline")
+    settings = {**SETTINGS, "progress": heard}
+    result = distill(str(source), teacher=str(bare), students="cbow.v1", out=copy, **settings)
+    assert [row["role"] for row in result.report["rows"]] == ["teacher", "student", "undistilled"]
+    assert any(line.startswith("train baseline: A linear baseline of 2 labels") for line in heard.heard)
+
+
 def test_a_second_student_relabels_nothing(copy, source, bare, monkeypatch):
     from understudy.teachers.transformer import Teacher
 

@@ -7,7 +7,6 @@ import torch
 from understudy.core.configs import LossConfig, TrainingConfig
 from understudy.core.task import Task
 from understudy.errors import RecipeError, UnderstudyError
-from understudy.optim.loop import threads
 from understudy.optim.losses import combined
 from understudy.students import STUDENTS
 from understudy.tokenization.wordpiece import train_wordpiece
@@ -30,8 +29,10 @@ ENOUGH = TrainingConfig(epochs=25, batch_size=16, learning_rate=3e-2)
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    with threads(1):
-        yield
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def corpus(n, seed=0, shares=(0.5, 0.5)):

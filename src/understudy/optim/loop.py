@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -245,17 +244,6 @@ def _resume(folder: Path, run: _Run) -> bool:
     run.best_epoch = facts["best_epoch"]
     run.curve = [Epoch(**epoch) for epoch in facts["curve"]]
     return True
-
-
-@contextlib.contextmanager
-def threads(count: int | None) -> Iterator[None]:
-    """Run torch with ``count`` threads inside the block; ``None`` changes nothing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def convergence_epoch(curve: Sequence[Epoch], tolerance: float = 0.005) -> int:

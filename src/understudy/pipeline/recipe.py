@@ -144,6 +144,7 @@ class Recipe(_Part):
         augment: steps that make and filter texts, in order: names, or a name with its options.
         loss: what the students minimise.
         training: how they are trained.
+        baseline: Whether a linear model is trained on the labelled texts, for comparison.
         quantize: whether int8 graphs may serve: ``none``; ``auto``, where one is both faster on this machine
             and as good on dev; ``int8``, in any case.
         table: how ``model.fast`` keeps the rows of words: ``float32``, ``float16``, ``int8``; ``auto``, the
@@ -157,6 +158,7 @@ class Recipe(_Part):
     augment: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
+    baseline: bool = True
     quantize: Literal["none", "auto", "int8"] = "none"
     table: Literal["float32", "float16", "int8", "auto"] = "float32"
     seed: int = Field(0, ge=0)

@@ -1,12 +1,8 @@
-"""`bert-tiny.v1`, `bert-mini.v1`, `bert-small.v1`: BERT of 2 or 4 layers, random or from a checkpoint."""
+"""`bert-tiny.v1`, `bert-mini.v1`, `bert-small.v1`: BERT of 2 or 4 layers."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from understudy.core.checks import check_choice
-from understudy.errors import ArtifactError, RecipeError
+from understudy.errors import RecipeError
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged, mean, real
 from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
-from understudy.tokenization.wordpiece import SubwordVocabulary, teacher_vocabulary
 from understudy.tokenization.words import PAD_ID
 
 POSITIONS = 512
@@ -155,33 +150,6 @@ class BERT(nn.Module):
         """Where the words' vectors are."""
         return WordTable(self.bert.embeddings.word_embeddings.weight)
 
-    def load_checkpoint(self, source: str | Path) -> None:
-        """Take the weights of a BERT checkpoint of the same sizes, in place. A head that it has is left out.
-
-        The vocabulary must be the checkpoint's (`checkpoint_vocabulary`, or a teacher's that shares it).
-
-        Args:
-            source: folder, or id on the hub.
-
-        Raises:
-            ArtifactError: there is no such checkpoint, it is no BERT, or it has not all weights.
-            RecipeError: its sizes are others; the message names each that differs.
-        """
-        from transformers import AutoConfig, BertModel
-
-        with _quiet():
-            try:
-                _check_sizes(self.bert.config, AutoConfig.from_pretrained(source), source)
-                more: dict[str, Any] = {"add_pooling_layer": False, "output_loading_info": True}
-                loaded, report = BertModel.from_pretrained(source, **more)
-            except OSError as error:
-                raise ArtifactError(f"No checkpoint can be read from {source}: {error}") from error
-        if report["missing_keys"]:
-            raise ArtifactError(
-                f"The checkpoint {source} has no weights for {sorted(report['missing_keys'])}."
-            )
-        self.bert.load_state_dict(loaded.state_dict())
-
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, width)``: mean of the last layer over real positions, or its first position."""
         states = self.states(batch)
@@ -264,63 +232,3 @@ for _name, _config, _rate, _presets in (
         presets=_presets,
         source="Nityasya et al. 2022, Table 7; sizes of Turc et al. 2019, architecture of Devlin et al. 2019",
     )(BERT)
-
-
-def checkpoint_vocabulary(source: str | Path) -> SubwordVocabulary:
-    """A checkpoint's own vocabulary, which a student that starts from it must have.
-
-    Args:
-        source: folder, or id on the hub.
-
-    Raises:
-        ArtifactError: there is no tokeniser, or none that numbers its padding 0.
-    """
-    from transformers import AutoTokenizer
-
-    try:
-        with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"No tokeniser can be read from {source}: {error}") from error
-    if tokenizer.pad_token_id != PAD_ID:
-        raise ArtifactError(
-            f"The tokeniser of {source} numbers its padding {tokenizer.pad_token_id}, "
-            f"but a BERT's is {PAD_ID}."
-        )
-    return teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
-
-
-def _check_sizes(ours: Any, found: Any, source: str | Path) -> None:
-    if found.model_type != "bert":
-        raise ArtifactError(f"The checkpoint {source} is a {found.model_type!r}, not a 'bert'.")
-    sizes = {
-        "vocabulary_size": "vocab_size",
-        "layers": "num_hidden_layers",
-        "width": "hidden_size",
-        "heads": "num_attention_heads",
-        "feed_forward": "intermediate_size",
-        "positions": "max_position_embeddings",
-        "token types": "type_vocab_size",
-        "activation": "hidden_act",
-        "padding id": "pad_token_id",
-    }
-    pairs = {name: (getattr(found, theirs), getattr(ours, theirs)) for name, theirs in sizes.items()}
-    differ = [f"{name} {theirs} (here {own})" for name, (theirs, own) in pairs.items() if theirs != own]
-    if differ:
-        raise RecipeError(f"The checkpoint {source} does not fit this student: {', '.join(differ)}.")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep `transformers` from drawing bars and listing the head's weights."""
-    from transformers import logging
-
-    before, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        if had_bars:
-            logging.enable_progress_bar()

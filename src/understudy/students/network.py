@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 FEATURES = {"text": 1, "diffcat": 3, "tokens": 1}
 """How many times the encoder's width a head reads, by form: see `understudy.tokenization.encoding.INPUTS`."""
 
-FORMS = tuple(FEATURES)
-
 
 class Encoder(Protocol):
     """What an architecture says of itself: features of texts, in torch and as a graph."""
@@ -40,23 +38,6 @@ class Encoder(Protocol):
         ...
 
 
-class TokenEncoder(Encoder, Protocol):
-    """An encoder that has features of every token, too."""
-
-    @property
-    def token_width(self) -> int:
-        """Number of features of a token."""
-        ...
-
-    def tokens(self, batch: Ragged) -> Tensor:
-        """Features ``(sum of lengths, token_width)``, in the order of the batch's ids."""
-        ...
-
-    def token_graph(self, graph: Graph, ids: str, lengths: str) -> str:
-        """The same as nodes: ``(b, t, token_width)``; what stands behind a text's end is arbitrary."""
-        ...
-
-
 @runtime_checkable
 class WeighingEncoder(Encoder, Protocol):
     """An encoder whose first weights depend on how frequent words are in texts."""
@@ -72,7 +53,7 @@ class Network(nn.Module):
     Args:
         encoder: an `Encoder`.
         head: features ``(..., FEATURES[form] · width)`` → logits ``(..., c)``; `heads` has such.
-        form: one of `FORMS`.
+        form: How it reads texts, one of `understudy.tokenization.encoding.INPUTS`.
     """
 
     def __init__(self, encoder: Any, head: Any, form: str) -> None:

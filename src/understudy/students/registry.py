@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -200,30 +199,24 @@ def spec(name: str) -> StudentSpec:
     return STUDENTS[parse(name)[0]]
 
 
-def build(
-    name: str, labels: int, *, seed: int, form: str = "text", start: str | Path | None = None, **sizes: Any
-) -> Network:
+def build(name: str, labels: int, *, seed: int, form: str = "text", **sizes: Any) -> Network:
     """A new student with random weights; the same seed gives the same weights.
 
     Args:
-        name: of the student, with or without a preset.
-        labels: number of logits, c.
-        seed: of the weights.
-        form: one of `network.FORMS`.
-        start: checkpoint folder, or id on the hub, whose weights the encoder takes in place of random ones.
-        sizes: next to the preset's, and before them.
+        name: Name of the student, with or without a preset.
+        labels: Number of logits, c.
+        seed: Seed of the weights.
+        form: How it reads texts, one of `understudy.tokenization.encoding.INPUTS`.
+        sizes: Sizes that replace those of the preset, or of the student.
 
     Raises:
-        RecipeError: unknown name, a size that this student does not have, or a checkpoint that does not fit.
+        RecipeError: An unknown name, or a size that this student does not have.
     """
     found, preset = spec(name), parse(name).sizes
     _check_sizes(found.name, sizes, found.sizes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = found.module(found.config(**{**preset, **sizes}), labels, form)
-        if start is not None:
-            _load(found.name, module.encoder, start)
-    return module
+        return found.module(found.config(**{**preset, **sizes}), labels, form)
 
 
 def rebuild(name: str, config: Mapping[str, Any], labels: int, form: str = "text") -> Network:
@@ -285,13 +278,3 @@ def _check_sizes(name: str, sizes: Mapping[str, Any], known: Any) -> None:
     for size in sizes:
         if size not in known:
             raise RecipeError(f"{name} has no size {size!r}. {nearest(size, known)}")
-
-
-def _load(name: str, encoder: Any, start: str | Path) -> None:
-    if not hasattr(encoder, "load_checkpoint"):
-        readers = [other for other, found in STUDENTS.items() if hasattr(found.encoder, "load_checkpoint")]
-        raise RecipeError(
-            f"{name} cannot start from the checkpoint {start}: its architecture is our own, and there are "
-            f"none. These can: {', '.join(readers)}."
-        )
-    encoder.load_checkpoint(start)

@@ -4,12 +4,14 @@ from scipy import sparse
 
 from understudy.core.task import Task
 from understudy.errors import DataError
+from understudy.training.baseline import linear
 from understudy.training.baseline.linear import (
     NEVER,
     PAIR_STRENGTHS,
     PASSES,
     STRENGTHS,
     TAGGING_STRENGTHS,
+    BaselineTooLargeError,
     fit_each,
 )
 
@@ -86,3 +88,34 @@ def test_a_single_label_is_refused():
     for task, what in ((Task(("a", "b")), "texts"), (Task(("a", "b"), "tagging", "accuracy"), "words")):
         with pytest.raises(DataError, match=f"All train {what} have the label 'b'"):
             list(fit_each(task, FEATURES, np.ones(40, dtype=np.int64), seed=0))
+
+
+def named(labels):
+    return Task(tuple(map(str, range(labels))))
+
+
+@pytest.mark.parametrize(
+    ("labels", "rows", "width", "expected"),
+    [
+        (64, 10_000, 60_000, ("lbfgs", 1000)),
+        (500, 20_000, 50_000, ("saga", 10)),  # L-BFGS would hold 5 GB
+        (5_000, 15_000, 15_000, ("saga", 10)),  # L-BFGS would hold 15 GB
+    ],
+)
+def test_the_solver_fits_into_memory(labels, rows, width, expected):
+    assert linear._solver(named(labels), rows, width) == expected
+
+
+def test_a_baseline_that_no_solver_could_hold_is_refused_by_its_sizes():
+    with pytest.raises(
+        BaselineTooLargeError, match=r"20,000 labels and 50,000 traits .* 4 GB.* baseline: false"
+    ):
+        linear._solver(named(20_000), 40_000, 50_000)
+
+
+def test_many_labels_are_learnt_by_the_solver_that_needs_less(monkeypatch):
+    monkeypatch.setattr(linear, "MOST_NUMBERS", 22_000)
+    gold = np.arange(300) % 30
+    features = sparse.csr_matrix(np.eye(30, dtype=np.float32)[gold])
+    fitted = list(fit_each(named(30), features, gold, seed=0))[-1]
+    assert ((features @ fitted.weight + fitted.bias).argmax(axis=1) == gold).mean() > 0.95

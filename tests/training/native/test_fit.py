@@ -119,6 +119,24 @@ def test_what_it_cannot_do_is_said(config, loss, said):
         train(TrainingConfig(trainer="native", **config), LossConfig(**loss or {"name": "mse"}), soft)
 
 
+@pytest.mark.parametrize(
+    ("labels", "sizes", "reason"),
+    [
+        (4097, {}, "4,096 labels at most"),
+        (2, {"width": 1025}, "1,024 wide at most"),
+        (2, {"hidden": 1100}, "1,024 wide at most"),
+        (4096, {"width": 1024, "hidden": 1024}, ""),
+    ],
+)
+@pytest.mark.parametrize("name", ["cbow.v1", "dan.v1"])
+def test_what_the_extension_cannot_hold_is_the_torch_loops(name, labels, sizes, reason):
+    module = build(name, labels, seed=0, vocabulary_size=9, **sizes)
+    task = Task(tuple(map(str, range(labels))))
+    found = bag.why_not(name, task, module, LossConfig("mse"), TrainingConfig())
+    assert reason in found
+    assert bool(found) == bool(reason)
+
+
 def test_few_texts_and_other_students_are_the_torch_loops(monkeypatch):
     def refuse(*_, **__):
         pytest.fail("the native trainer was used")

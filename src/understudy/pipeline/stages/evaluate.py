@@ -22,7 +22,8 @@ from understudy.evaluation.thresholds import tuned
 from understudy.pipeline.isolated_timing import measure_apart
 from understudy.pipeline.predictors import PredictorSpec, open_predictor
 from understudy.pipeline.run import Run
-from understudy.pipeline.stage_cache import StageCache
+from understudy.pipeline.stage_cache import StageCache, wanted_digest
+from understudy.pipeline.stages.train import baseline_inputs
 from understudy.report.record import BinRecord, CalibrationRecord, ComparisonRecord, ReportRow
 from understudy.report.rows import pareto
 from understudy.runtime.layout import Layout
@@ -311,7 +312,7 @@ def evaluate(run: Run) -> None:
         for name in run.recipe.students
         for is_gold in run.gold_variants
     ]
-    if len(run.dataset.train):
+    if _has_baseline(run):
         entries.append(_baseline_entry(run))
     assess_entries(entries, run.dataset, run.folder / "evaluation", run.stages, seed=run.recipe.seed)
 
@@ -334,6 +335,13 @@ def _teacher_entry(run: Run) -> ReportEntry:
         )
     kept = PredictorSpec("store", str(run.store_folder))
     return ReportEntry(teacher.name, "teacher", kept, teacher.key, timed=teacher.spec)
+
+
+def _has_baseline(run: Run) -> bool:
+    """Whether there is a linear baseline of these data: it may be turned off, or too large to be fitted."""
+    wanted = wanted_digest("train baseline", baseline_inputs(run))
+    is_wanted = len(run.dataset.train) > 0 and run.recipe.baseline
+    return is_wanted and (read_manifest(run.baseline_folder) or {}).get("inputs") == wanted
 
 
 def _baseline_entry(run: Run) -> ReportEntry:

@@ -25,18 +25,29 @@ def train(run: Run) -> None:
     for name in run.recipe.students:
         for is_gold in run.gold_variants:
             _train(run, name, LossConfig("gold") if is_gold else run.recipe.loss)
+    if len(run.dataset.train) and run.recipe.baseline:
+        _train_baseline(run)
+
+
+def _train_baseline(run: Run) -> None:
     data = run.dataset
-    if not len(data.train):
-        return
 
     def work(about: dict[str, str]) -> None:
+        from understudy.training.baseline.linear import BaselineTooLargeError
         from understudy.training.baseline.model import fit_baseline
 
         split = (data.train.texts, data.train.labels, data.dev.texts, data.dev.labels)
-        fit_baseline(data.task, *split, seed=run.recipe.seed).save(run.baseline_folder, about)
+        try:
+            fit_baseline(data.task, *split, seed=run.recipe.seed).save(run.baseline_folder, about)
+        except BaselineTooLargeError as error:
+            run.stages.progress.say(f"train baseline: {error}")
 
-    inputs = {"data": run.labelled_key, "seed": run.recipe.seed}
-    run.stages.run("train baseline", run.baseline_folder, inputs, work)
+    run.stages.run("train baseline", run.baseline_folder, baseline_inputs(run), work)
+
+
+def baseline_inputs(run: Run) -> dict[str, Any]:
+    """What decides the linear baseline."""
+    return {"data": run.labelled_key, "seed": run.recipe.seed}
 
 
 def _train(run: Run, name: str, loss: LossConfig) -> None:

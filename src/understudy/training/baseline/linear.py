@@ -24,8 +24,25 @@ TAGGING_STRENGTHS = (0.3, 1.0, 3.0)
 PASSES = {"tagging": 10, "regression": 30}
 """Passes over all rows with each strength, for tags and bins; each begins where the one before ended."""
 
+MANY_LABELS_PASSES = 10
+"""Passes over all rows with each strength, where L-BFGS would need too much memory."""
+
+MOST_NUMBERS = 500_000_000
+"""Numbers of 8 bytes that a solver may hold: 4 GB.
+
+L-BFGS needs `LBFGS_NUMBERS` for each weight: ten pairs of vectors, and five more. SAGA needs
+`SAGA_NUMBERS` for each weight, and two for each row and label. With more than a bound of both, there is no
+baseline: 500 labels with 50,000 traits are fitted by SAGA, 20,000 labels with as many are not fitted.
+"""
+
+LBFGS_NUMBERS, SAGA_NUMBERS = 25, 4
+
 NEVER = -1e4
 """Logit of a label that no training row has: its probability is 0 beside any other."""
+
+
+class BaselineTooLargeError(DataError):
+    """The linear baseline would need more memory than it may have."""
 
 
 class Linear(NamedTuple):
@@ -51,12 +68,13 @@ def fit_each(task: Task, features: Any, gold: Gold, *, seed: int) -> Iterator[Li
 
     Args:
         task: says how gold becomes targets.
-        features: sparse ``(rows, width)``.
-        gold: gold labels of all rows, none missing.
-        seed: handed to the solver.
+        features: Sparse ``(rows, width)``.
+        gold: Gold labels of all rows, none missing.
+        seed: Seed of the solver.
 
     Raises:
-        DataError: all rows have the same label.
+        DataError: All rows have the same label.
+        BaselineTooLargeError: Every solver would need more than `MOST_NUMBERS`.
     """
     targets = task.targets(gold)
     strengths: tuple[float, ...] = PAIR_STRENGTHS if task.texts == 2 else STRENGTHS
@@ -66,10 +84,24 @@ def fit_each(task: Task, features: Any, gold: Gold, *, seed: int) -> Iterator[Li
         return _ridge(features, targets, strengths, seed)
     if task.kind == "tagging":
         strengths = TAGGING_STRENGTHS
-    solver: dict[str, Any] = {"solver": "lbfgs", "max_iter": 1000}
+    solver, passes = _solver(task, *features.shape)
+    settings: dict[str, Any] = {"solver": solver, "max_iter": passes, "random_state": seed}
+    return _softmax(features, targets, strengths, task, settings)
+
+
+def _solver(task: Task, rows: int, width: int) -> tuple[str, int]:
+    """The solver of exclusive labels, and its iterations at most."""
+    weights = width * len(task.labels)
     if task.kind in PASSES:
-        solver = {"solver": "saga", "max_iter": PASSES[task.kind]}
-    return _softmax(features, targets, strengths, task, {**solver, "random_state": seed})
+        return "saga", PASSES[task.kind]
+    if LBFGS_NUMBERS * weights <= MOST_NUMBERS:
+        return "lbfgs", 1000
+    if SAGA_NUMBERS * weights + 2 * rows * len(task.labels) <= MOST_NUMBERS:
+        return "saga", MANY_LABELS_PASSES
+    raise BaselineTooLargeError(
+        f"A linear baseline of {len(task.labels):,} labels and {width:,} traits on {rows:,} texts needs more "
+        f"than {8 * MOST_NUMBERS / 1e9:.0f} GB, so there is none. Write baseline: false to leave it out."
+    )
 
 
 def _ridge(features: Any, targets: Gold, strengths: tuple[float, ...], seed: int) -> Iterator[Linear]:

@@ -41,6 +41,9 @@ PLACES = {
 }
 """Where a student's state has what `Weights` names."""
 
+MOST_WIDTH, MOST_LABELS = 1024, 4096
+"""Widest embedding or hidden layer, and most labels, that the C extension holds."""
+
 FEWEST_TEXTS = 5_000
 """Below so many texts the torch loop is done in a second, and better: a step for each text is a noisy one.
 
@@ -60,6 +63,8 @@ def why_not(name: str, task: Task, module: Network, loss: LossConfig, config: Tr
         "it knows labels that exclude each other": not task.is_exclusive,
         "it adds no noise to logits": loss.noise > 0.0,
         "it compares no layers": loss.layers > 0.0,
+        f"it holds {MOST_LABELS:,} labels at most": len(task.labels) > MOST_LABELS,
+        f"its layers are {MOST_WIDTH:,} wide at most": _widest(module) > MOST_WIDTH,
         "it freezes no word table": config.is_embedding_frozen,
         "a learning rate or batch size was set, which are the torch loop's": (
             config.learning_rate is not None or config.batch_size is not None
@@ -140,6 +145,11 @@ def learn(
     if log.best is not None:
         put(module, log.best)
     return log.curve
+
+
+def _widest(module: Network) -> int:
+    """The longest row of an embedding or of a layer's weights."""
+    return max(parameter.shape[1] for parameter in module.parameters() if parameter.ndim == 2)
 
 
 def with_grams(module: Network, texts: native.TextIds) -> native.TextIds:
