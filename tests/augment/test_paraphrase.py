@@ -234,9 +234,9 @@ def test_without_the_client_it_says_what_to_install(chat, tmp_path, monkeypatch)
 KILLED = """
 import json, sys
 from pathlib import Path
-from understudy.augment import Tools, build_pool, step
+from understudy.augment import StepContext, build_pool, step
 paid = step("paraphrase", json.loads(sys.argv[1]))
-build_pool(json.loads(sys.argv[2]), (), [paid], tools=Tools(kept=Path(sys.argv[3])))
+build_pool(json.loads(sys.argv[2]), (), [paid], tools=StepContext(kept=Path(sys.argv[3])))
 """
 
 
