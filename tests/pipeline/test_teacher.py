@@ -128,7 +128,7 @@ def test_tables_of_pairs_and_of_several_labels(tmp_path):
     ("lines", "more", "said"),
     [
         ("text,bad\na,1\n", {}, "no column 'good'"),
-        ("text,bad,good\na,1,x\n", {}, "no number"),
+        ("text,bad,good\na,1,x\n", {}, "not a number"),
         ("text,bad,good\na,1,nan\n", {}, "row 1, column 'good': nan is not a finite"),
         ("text,bad,good\na,1,2\n", {"values": "probabilities"}, "2.0 is not a probability"),
         ("text,bad,good\na,1,2\nb,0,0\na,1,3\n", {}, "line 4: this text has another answer in line 2"),

@@ -161,7 +161,7 @@ def test_all_that_differs_is_said_at_once(filled):
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_refuses_logits_that_cannot_be_kept(folder, logits):
     store = open_store(folder)
-    with pytest.raises(StoreError, match=r"Expected finite logits of shape \(1, 2\)"):
+    with pytest.raises(StoreError, match=r"Expected logits of shape \(1, 2\), but|are not finite in 1 of 1"):
         store.append(["a"], logits)
     assert len(store) == len(open_store(folder)) == 0
 
@@ -187,14 +187,16 @@ def test_an_altered_shard_is_named(filled, name):
         open_store(filled)
 
 
-def test_what_was_altered_in_secret_is_found_when_asked(filled):
+def test_what_was_altered_in_secret_is_found_when_the_file_is_touched(filled):
     """The time of the last change is put back, as after a fault of the disk."""
     path = filled / "shard-000000" / "logits.npy"
     before = path.stat()
     damage(path)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    open_store(filled)
+    path.touch()
     with pytest.raises(StoreError, match=r"shard-000000/logits\.npy was truncated or altered"):
-        open_store(filled).verify()
+        open_store(filled)
 
 
 @pytest.mark.parametrize("harm", [damage, Path.unlink, lambda path: path.write_bytes(b"")])
@@ -205,7 +207,6 @@ def test_a_damaged_index_is_made_again(filled, harm):
     store = open_store(filled)
     assert path.read_bytes() == whole
     assert store.look_up(["1a", "2b"]).tolist() == [[1, 1], [2, 2]]
-    store.verify()
 
 
 def test_a_file_is_read_as_a_whole_once(filled, tmp_path, monkeypatch):
@@ -325,6 +326,73 @@ def test_a_damaged_manifest_is_named(filled, content):
     (filled / "manifest.json").write_text(content)
     with pytest.raises(UnderstudyError, match="logits"):
         open_store(filled)
+
+
+@pytest.mark.parametrize(
+    "harm", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["deleted", "emptied"]
+)
+def test_a_lost_manifest_says_what_to_remove_and_nothing_is_deleted(filled, harm):
+    """The store once began anew without a word, and deleted the shards with its first new one."""
+    before = sorted(path.name for path in filled.glob("shard-*"))
+    harm(filled / "manifest.json")
+    with pytest.raises(StoreError, match=rf"remove the folder {filled}: its texts are then labelled again"):
+        open_store(filled)
+    assert sorted(path.name for path in filled.glob("shard-*")) == before
+    shutil.rmtree(filled)
+    assert len(open_store(filled)) == 0
+
+
+def test_a_lost_manifest_beside_a_ledger_keeps_what_was_paid_for(filled):
+    (filled / "ledger.jsonl").write_text("", encoding="utf-8")
+    (filled / "manifest.json").unlink()
+    with pytest.raises(StoreError, match=r"remove every folder shard-\* .* keep ledger\.jsonl"):
+        open_store(filled)
+
+
+@pytest.mark.parametrize(
+    "shard",
+    [
+        3,
+        {},
+        {"folder": 7, "stamps": {}},
+        {"folder": "../shard-000000", "stamps": {}},
+        {"folder": "shard-000000"},
+        {"folder": "shard-000000", "stamps": ["x"]},
+        {"folder": "shard-000000", "stamps": {"keys.npy": "x"}},
+    ],
+)
+def test_an_odd_shard_of_a_manifest_is_refused(filled, shard):
+    path = filled / "manifest.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**facts, "shards": [*facts["shards"], shard]}), encoding="utf-8")
+    with pytest.raises(StoreError, match=r"manifest\.json is damaged: it lists a shard that cannot be one"):
+        open_store(filled)
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"shard-000000": 3}', "{"])
+def test_odd_stamps_only_cost_time(filled, content):
+    (filled / "checked.json").write_text(content, encoding="utf-8")
+    assert open_store(filled).look_up(["1a"]).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("name", ["keys.npy", "logits.npy"])
+def test_an_altered_header_of_the_same_length_and_time_is_told(filled, name):
+    path = filled / "shard-000000" / name
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[10:20] = b"?" * 10
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(StoreError, match="shard-000000 is damaged"):
+        open_store(filled)
+
+
+def test_the_text_whose_logits_are_not_finite_is_named(folder):
+    with pytest.raises(StoreError, match=r"not finite in 2 of 4 rows, the first for 'b \| c': \[nan, 1\.0\]"):
+        open_store(folder).append(
+            [("a",), ("b", "c"), ("d",)],
+            rows([1, 2], [np.nan, 1], [1, 2], [np.inf, 1]),
+            np.array([1, 2, 1]),
+        )
 
 
 def craft_keys(monkeypatch, keys):
@@ -453,7 +521,8 @@ SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from understudy.targets.store import LogitStore, label
+from understudy.targets.labelling import label
+from understudy.targets.store import LogitStore
 from understudy.core.task import Task
 
 class Teacher:

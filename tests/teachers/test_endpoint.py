@@ -84,7 +84,7 @@ def test_a_field_that_the_server_does_not_know_is_left_out_from_then_on(field, c
     found, _, endpoint = ask(server, TEXTS, concurrency=1, targets=targets)
     assert all(map(right, found.values()))
     assert sum(field in request for request in server.requests) == 1
-    assert endpoint.purse.spent.requests == 4  # the refused one was not paid
+    assert endpoint.budget.spent.requests == 4  # the refused one was not paid
 
 
 def test_soft_targets_that_cannot_be_had_are_an_error_where_they_were_demanded(chat):
@@ -110,8 +110,8 @@ def test_failures_that_may_pass_are_tried_again(mood, chat):
     assert all(map(right, found.values()))
     assert len(server.requests) == 6
     lost = 0 if isinstance(mood, tuple) else 2  # an answer lost on the way may have been billed
-    assert endpoint.purse.spent.requests == 4 + lost
-    assert endpoint.purse.spent.estimated == lost
+    assert endpoint.budget.spent.requests == 4 + lost
+    assert endpoint.budget.spent.estimated == lost
 
 
 def test_retry_after_holds_everybody(chat):
@@ -140,7 +140,7 @@ def test_malformed_answers_are_repaired(mood, chat):
     found, records, endpoint = ask(server, TEXTS, concurrency=1, targets="hard")
     assert all(map(right, found.values()))
     assert [bool(record.fault) for record in records] == [True, False, False, False, False]
-    assert endpoint.purse.spent.requests == 5
+    assert endpoint.budget.spent.requests == 5
 
 
 def test_what_cannot_be_repaired_is_set_aside_with_the_reason(chat):
@@ -172,7 +172,7 @@ def test_votes_are_counted(chat):
     assert server.requests[0]["temperature"] == 1.0
     np.testing.assert_allclose(TASK.probabilities(found[TEXTS[0]].row), [0.1 / 5.2, 5.1 / 5.2], atol=1e-5)
     assert [record.how for record in records].count("votes") == 2
-    assert endpoint.purse.spent.requests == 10
+    assert endpoint.budget.spent.requests == 10
 
 
 def test_several_labels_of_a_text(chat):
@@ -195,7 +195,7 @@ def test_a_budget_of_requests_ends_cleanly(chat):
     server = chat()
     found, _, endpoint = ask(server, [f"a good film {n}" for n in range(20)], budget_requests=7)
     assert len(found) == len(server.requests) == 7
-    assert endpoint.purse.spent.requests == 7
+    assert endpoint.budget.spent.requests == 7
     assert "budget of 7 requests" in endpoint.stopped_by
     with (
         opened(server.config(budget_requests=1), TASK) as endpoint,
@@ -210,14 +210,14 @@ def test_a_budget_in_money_is_never_passed(chat):
     prices = {"price_in": 10.0, "price_out": 20.0, "budget": 0.01, "max_tokens": 16}
     found, _, endpoint = ask(server, [f"a good film {n}" for n in range(20)], **prices)
     assert 4 <= len(found) <= 8
-    assert endpoint.purse.spent.cost == pytest.approx(0.0012 * len(found))
-    assert endpoint.purse.spent.cost <= 0.01
+    assert endpoint.budget.spent.cost == pytest.approx(0.0012 * len(found))
+    assert endpoint.budget.spent.cost <= 0.01
 
 
 def test_requests_without_a_bill_are_estimated(chat):
     _, _, endpoint = ask(chat(["unbilled"]), TEXTS, concurrency=1)
-    assert endpoint.purse.spent.estimated == 1
-    assert endpoint.purse.spent.prompt_tokens > 300
+    assert endpoint.budget.spent.estimated == 1
+    assert endpoint.budget.spent.prompt_tokens > 300
 
 
 def test_requests_go_out_together_but_no_more_than_allowed(chat):
@@ -262,7 +262,7 @@ def test_a_server_that_is_down_ends_it(chat):
         pytest.raises(TeacherError, match="seems to be down"),
     ):
         list(endpoint.outcomes([f"text {n}" for n in range(50)]))
-    assert endpoint.purse.spent.requests == 0  # what was never sent costs nothing
+    assert endpoint.budget.spent.requests == 0  # what was never sent costs nothing
 
 
 def test_one_text_that_is_never_answered_is_not_final(chat):

@@ -135,7 +135,7 @@ class Paraphraser:
 
     def _buy(self, items: Sequence[Item]) -> None:
         say, unanswered = self._tools.progress.say, []
-        asker = Dispatcher(
+        dispatcher = Dispatcher(
             self.config,
             spent=self.answers.bill,
             on_lost=lambda bill, fault: self.answers.add(None, bill, None, fault),
@@ -143,10 +143,10 @@ class Paraphraser:
         )
         aside = 0
         with (
-            contextlib.closing(asker),
+            contextlib.closing(dispatcher),
             self._tools.progress.bar("paraphrasing", len(items), "texts") as advance,
         ):
-            for found in asker.each(items, lambda item: self._ask(asker, item)):
+            for found in dispatcher.each(items, lambda item: self._ask(dispatcher, item)):
                 if found.is_final:
                     aside += 1
                     self.answers.set_aside(self.key(found.item), found.item, found.fault)
@@ -156,16 +156,16 @@ class Paraphraser:
         say(f"paraphrase: {self.answers.bill.sentence(self.config)}, earlier visits included")
         if aside:
             say(f"paraphrase: {aside:,} texts have no usable answer and were set aside")
-        if asker.stopped_by:
+        if dispatcher.stopped_by:
             left = len(self.missing(items))
-            say(f"paraphrase: {left:,} texts are not paraphrased. {asker.stopped_by}")
+            say(f"paraphrase: {left:,} texts are not paraphrased. {dispatcher.stopped_by}")
         elif unanswered:
             raise TeacherError(
                 f"{len(unanswered):,} texts were not paraphrased. {unanswered[-1]} What was bought is kept: "
                 "run again to continue."
             )
 
-    def _ask(self, asker: Dispatcher, item: Item) -> list[Item]:
+    def _ask(self, dispatcher: Dispatcher, item: Item) -> list[Item]:
         key, is_pair = self.key(item), not isinstance(item, str)
         prompt, answer = self.tokens(item)
         body = {
@@ -183,7 +183,7 @@ class Paraphraser:
         def keep(bill: Usage, variants: list[Item] | None, fault: str) -> None:
             self.answers.add(key, bill, variants, fault)
 
-        return asker.until_read(lambda: question, keep)
+        return dispatcher.until_read(lambda: question, keep)
 
     def _messages(self, item: Item) -> list[dict[str, str]]:
         return messages(self.config, item, self._tools.labels.get(item, ()))

@@ -1,43 +1,39 @@
-"""Answers that were bought from a chat server, by the content of the question: nothing is paid twice."""
+"""Variants that were bought from a chat server, by the content of the question: nothing is paid twice."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from understudy.core.items import from_json
 from understudy.core.jsonl import append_line, read_lines
 from understudy.core.task import Item
 from understudy.teachers.chat.budget import Usage
-
-LEDGER = "ledger.jsonl"
-"""Every paid request: what it cost, and the variants or the fault that came of it."""
-
-ASIDE = "set_aside.jsonl"
-"""Texts without a usable answer, each with the reason; who deletes a line has the text asked again."""
+from understudy.teachers.chat.ledger import ASIDE, LEDGER, PaidLog
 
 
 class ParaphraseLedger:
-    """Variants by the key of the question, a line each, written the moment they are known.
+    """Variants by the key of the question, one line for each request, written as soon as they are known.
 
     Args:
-        folder: of the server's answers; made when the first one comes.
+        folder: Keeps the server's answers; made when the first one comes.
 
     Raises:
-        StoreError: a line is damaged.
+        StoreError: A line is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._lock = folder, threading.Lock()
-        self.bill = Usage()
+        self._folder = folder
         self._variants: dict[str, tuple[Item, ...]] = {}
         self._aside = {line["key"] for line in read_lines(folder / ASIDE)}
-        for line in read_lines(folder / LEDGER):
-            self.bill += Usage(**{name: line[name] for name in asdict(Usage())})
-            if "variants" in line:
-                self._variants[line["key"]] = tuple(map(from_json, line["variants"]))
+        self._log = PaidLog(folder / LEDGER, self._book)
+
+    @property
+    def bill(self) -> Usage:
+        """What was paid so far, earlier runs included."""
+        return self._log.usage
 
     @property
     def aside(self) -> frozenset[str]:
@@ -45,7 +41,7 @@ class ParaphraseLedger:
         return frozenset(self._aside)
 
     def is_settled(self, key: str) -> bool:
-        """Whether there is an answer, or asking again would be vain."""
+        """Whether there is an answer, or the question was set aside."""
         return key in self._variants or key in self._aside
 
     def variants(self, key: str) -> tuple[Item, ...]:
@@ -53,18 +49,23 @@ class ParaphraseLedger:
         return self._variants.get(key, ())
 
     def add(self, key: str | None, bill: Usage, variants: Sequence[Item] | None, fault: str) -> None:
-        """Book a paid request, from any thread; ``None``: its answer was lost, or could not be read."""
+        """Write down a paid request, from any thread.
+
+        Args:
+            key: The question's; ``None`` where the answer was lost on the way.
+            bill: What was paid.
+            variants: What was bought; ``None`` where the answer could not be read.
+            fault: What was wrong with the answer, if anything.
+        """
         facts = {"key": key, "variants": None if variants is None else list(variants), "fault": fault}
-        line = {**asdict(bill), **{name: value for name, value in facts.items() if value}}
-        with self._lock:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            append_line(self._folder / LEDGER, line)
-            self.bill += bill
-            if key is not None and variants:
-                self._variants[key] = tuple(variants)
+        self._log.add({**asdict(bill), **{name: value for name, value in facts.items() if value}})
 
     def set_aside(self, key: str, item: Item, reason: str) -> None:
-        """Ask for this item no more."""
+        """Do not ask about this item again."""
         self._folder.mkdir(parents=True, exist_ok=True)
         append_line(self._folder / ASIDE, {"key": key, "text": item, "reason": reason})
         self._aside.add(key)
+
+    def _book(self, line: Mapping[str, Any]) -> None:
+        if line.get("key") is not None and "variants" in line:
+            self._variants[line["key"]] = tuple(map(from_json, line["variants"]))

@@ -1,4 +1,4 @@
-"""The stage ``label`` for teachers from outside: buy what can be bought, keep it, say what remains."""
+"""Buy an endpoint's answers for a logit store: what can be bought is kept, and what remains is reported."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from understudy.core.jsonl import append_line
 from understudy.core.progress import Progress
 from understudy.core.task import Item, Task
-from understudy.targets.ledger import ASIDE, LEDGER, Ledger, read_aside
+from understudy.targets.ledger import Ledger, read_aside, write_aside
 from understudy.targets.store import LogitStore
 from understudy.teachers.chat.budget import Usage
+from understudy.teachers.chat.ledger import ASIDE, LEDGER
 from understudy.teachers.configs import EndpointConfig
 from understudy.teachers.endpoint import Endpoint, opened
 from understudy.teachers.prompt import Prompt
 
 SHARD = 64
-"""Answers a shard of the store; until then they stand in the ledger alone."""
+"""Answers a shard of the store; until a shard is full they stand in the ledger alone."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Bought:
     """What stands in the store after buying.
 
     Attributes:
-        asked: distinct texts that were wanted.
-        new: answered now.
-        set_aside: without a usable answer.
-        remaining: neither answered nor set aside.
-        why: they remain.
-        bill: of this teacher in this run, earlier visits included.
-        answers: how many rows are ``soft``, ``hard`` or ``votes``.
-        fingerprint: of the teacher.
+        asked: Distinct texts that were wanted.
+        new: Texts that were answered now.
+        set_aside: Texts without a usable answer.
+        remaining: Texts that are neither answered nor set aside.
+        why: Why texts remain.
+        bill: What this teacher was paid in this run, earlier visits included.
+        answers: How many rows are ``soft``, ``hard`` or ``votes``.
+        fingerprint: The teacher's.
     """
 
     asked: int
@@ -47,12 +47,12 @@ class Bought:
     def notes(self, config: EndpointConfig) -> tuple[str, ...]:
         """Sentences for the report."""
         kinds = ", ".join(f"{count:,} {how}" for how, count in sorted(self.answers.items()))
-        said = [f"Soft targets bought from {config.model}: {kinds or 'none'}; {self.bill.sentence(config)}."]
+        notes = [f"Soft targets bought from {config.model}: {kinds or 'none'}; {self.bill.sentence(config)}."]
         if self.set_aside:
-            said.append(f"{self.set_aside:,} texts have no usable answer and were set aside ({ASIDE}).")
+            notes.append(f"{self.set_aside:,} texts have no usable answer and were set aside ({ASIDE}).")
         if self.remaining:
-            said.append(f"{self.remaining:,} texts are not labelled yet. {self.why}".strip())
-        return tuple(said)
+            notes.append(f"{self.remaining:,} texts are not labelled yet. {self.why}".strip())
+        return tuple(notes)
 
 
 def buy(
@@ -67,30 +67,33 @@ def buy(
     """Buy answers for the items that the store does not have, in order, until the budget is spent.
 
     Args:
-        config: the endpoint.
-        task: label names.
-        items: wanted ones, the most wanted first.
-        folder: of the logit store; the ledger and the texts set aside stand there too.
-        progress: audience.
-        seed: of the jitter.
+        config: The endpoint.
+        task: Label names.
+        items: What is wanted, the most wanted first.
+        folder: The logit store's folder; the ledger and the texts set aside are kept there too.
+        progress: Where progress is shown.
+        seed: Seed of the jitter added to waiting times.
 
     Raises:
-        TeacherError: the endpoint refuses to answer at all. What was bought is kept.
+        TeacherError: The endpoint refuses to answer at all. What was bought is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ledger, wanted = Ledger(folder / LEDGER), list(dict.fromkeys(items))
     fingerprint = Prompt(config, task).fingerprint
     store = LogitStore(folder, teacher=fingerprint, labels=task.labels)
+
     _restore(ledger, store, store.missing(wanted))
     aside = read_aside(folder / ASIDE)
     todo = [item for item in store.missing(wanted) if item not in aside]
     before, why = len(store), ""
-    if todo:  # else nobody is called, and no key is needed
+
+    if todo:  # else no server is called, and no key is needed
         with opened(
             config, task, spent=ledger.bill, record=ledger.add, votes=ledger.votes, seed=seed
         ) as endpoint:
             fault = _ask(endpoint, todo, ledger, store, aside, progress)
             why = endpoint.stopped_by or f"The server did not answer; run again. {fault}".strip()
+
     store.note(answers=dict(ledger.answers), bill=asdict(ledger.bill))
     left = store.missing(wanted)
     remaining = sum(item not in aside for item in left)
@@ -128,7 +131,7 @@ def _ask(  # noqa: PLR0917
                     waiting.append(outcome.item)
                 elif outcome.is_final:
                     aside[outcome.item] = outcome.fault
-                    append_line(store.folder / ASIDE, {"text": outcome.item, "reason": outcome.fault})
+                    write_aside(store.folder / ASIDE, outcome.item, outcome.fault)
                 else:
                     fault = outcome.fault
                 if len(waiting) == SHARD:
@@ -143,6 +146,6 @@ def _ask(  # noqa: PLR0917
 
 def _restore(ledger: Ledger, store: LogitStore, items: Sequence[Item]) -> None:
     """Put rows of the ledger into the store."""
-    found, rows = ledger.rows(items)
-    if found:
-        store.append(found, rows)
+    held, rows = ledger.rows(items)
+    if held:
+        store.append(held, rows)

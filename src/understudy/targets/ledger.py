@@ -1,14 +1,13 @@
-"""What was asked of an endpoint and paid for, a line each, written the moment it is known.
+"""What an endpoint was asked and paid for, one line for each request, written as soon as it is known.
 
-The ledger stands beside the logit store. A killed run loses no more than the requests in flight: what was
-paid stands in the ledger, and rows that did not reach the store any more are taken from it.
+The ledger stands beside the logit store. A killed run loses at most the requests in flight: what was paid
+stands in the ledger, and rows that did not reach the store are taken from it.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,10 @@ from understudy.core.jsonl import append_line, read_lines
 from understudy.core.task import FloatArray, Item
 from understudy.targets.store import text_keys
 from understudy.teachers.chat.budget import Usage
+from understudy.teachers.chat.ledger import ASIDE, LEDGER, PaidLog
 from understudy.teachers.endpoint import Record, Vote
 
-LEDGER = "ledger.jsonl"
-"""Every paid request: what it cost, and what came of it."""
-
-ASIDE = "set_aside.jsonl"
-"""Texts without a usable answer, each with the reason."""
+__all__ = ["ASIDE", "LEDGER", "Ledger", "names_of", "read_aside", "write_aside"]
 
 
 def names_of(items: Sequence[Item]) -> list[str]:
@@ -35,55 +31,54 @@ def names_of(items: Sequence[Item]) -> list[str]:
 
 
 class Ledger:
-    """The lines of a ledger, read once and then added to from several threads.
+    """What was paid for the rows of a logit store, and rows that may not have reached it.
 
     Args:
-        path: of the file; a last line that was cut by a kill is dropped.
+        path: The ledger's file; a last line that a kill cut short is dropped.
 
     Raises:
-        StoreError: another line is damaged.
+        StoreError: Another line is damaged.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._lock = path, threading.Lock()
-        self.bill = Usage()
         self.answers: Counter[str] = Counter()
         self._rows: dict[str, list[float]] = {}
         self._votes: dict[str, list[Vote]] = {}
-        for line in read_lines(path):
-            self._book(line)
+        self._log = PaidLog(path, self._book)
+
+    @property
+    def bill(self) -> Usage:
+        """What was paid so far, earlier runs included."""
+        return self._log.usage
 
     def add(self, record: Record) -> None:
-        """Write a line, and book it."""
+        """Write a line, and count it."""
         row = None if record.row is None else [round(float(value), 6) for value in record.row]
         vote = None if record.vote is None else list(record.vote)
         facts = {"row": row, "how": record.how, "fault": record.fault, "vote": vote}
-        line = {
-            "text": None if record.item is None else names_of([record.item])[0],
-            **asdict(record.bill),
-            **{name: value for name, value in facts.items() if value not in (None, "")},
-        }
-        with self._lock:
-            append_line(self._path, line)
-            self._book(line)
+        self._log.add(
+            {
+                "text": None if record.item is None else names_of([record.item])[0],
+                **asdict(record.bill),
+                **{name: value for name, value in facts.items() if value not in (None, "")},
+            }
+        )
 
     def rows(self, items: Sequence[Item]) -> tuple[list[Item], FloatArray]:
         """Those of the items that have a row here, and their rows ``(n, labels)``."""
-        with self._lock:
-            found = {
-                item: self._rows[name]
-                for item, name in zip(items, names_of(items), strict=True)
-                if name in self._rows
+        names = names_of(items)
+        with self._log.lock:
+            held = {
+                item: self._rows[name] for item, name in zip(items, names, strict=True) if name in self._rows
             }
-        return list(found), np.array(list(found.values()), dtype=np.float32)
+        return list(held), np.array(list(held.values()), dtype=np.float32)
 
     def votes(self, item: Item) -> tuple[Vote, ...]:
-        """What was answered about an item that has no row yet, because more answers were wanted."""
-        with self._lock:
+        """The votes for an item that has no row yet, because more of them were wanted."""
+        with self._log.lock:
             return tuple(self._votes.get(names_of([item])[0], ()))
 
-    def _book(self, line: dict[str, Any]) -> None:
-        self.bill += Usage(**{name: line[name] for name in asdict(Usage())})
+    def _book(self, line: Mapping[str, Any]) -> None:
         if "row" in line:
             self._rows[line["text"]] = line["row"]
             self.answers[line["how"]] += 1
@@ -93,5 +88,10 @@ class Ledger:
 
 
 def read_aside(path: Path) -> dict[Item, str]:
-    """Texts that were set aside → the reason."""
+    """The texts that were set aside, each with the reason."""
     return {from_json(line["text"]): line["reason"] for line in read_lines(path)}
+
+
+def write_aside(path: Path, item: Item, reason: str) -> None:
+    """Set a text aside: it is not asked about again."""
+    append_line(path, {"text": item, "reason": reason})

@@ -60,7 +60,7 @@ class Shard:
     """A shard that is open; its arrays are mapped.
 
     Attributes:
-        folder: where it is.
+        folder: Where it is.
         keys: ``(n, 2)``.
         logits: ``(rows, c)``.
         starts: ``(n + 1,)``, or ``None`` where every item has one row.
@@ -90,6 +90,7 @@ class Shard:
         bucket = _buckets(wanted, len(self.index) - 1)
         low, high = (self.index[bucket + step].astype(np.int64) for step in (0, 1))
         open_ = np.flatnonzero(low < high)
+
         while len(open_):
             middle = (low[open_] + high[open_]) // 2
             is_below = _below(self.keys[middle], wanted[open_])
@@ -124,7 +125,7 @@ def write_shard(folder: Path, keys: Keys, counts: IntArray, logits: FloatArray) 
     """Write a shard, whole or not at all.
 
     Args:
-        folder: where it shall be.
+        folder: Where it shall be.
         keys: ``(n, 2)`` in any order.
         counts: ``(n,)`` rows of each item.
         logits: ``(rows, c)``, in the order of the keys.
@@ -161,7 +162,7 @@ def open_shard(folder: Path, stamps: Stamps) -> tuple[Shard, Stamps]:
         The shard, and the stamps of its files as they are now.
 
     Raises:
-        StoreError: a file is missing, truncated or altered; by name.
+        StoreError: A file is missing, truncated or altered; by name.
     """
     files = _files(folder)
     now = {}
@@ -173,18 +174,26 @@ def open_shard(folder: Path, stamps: Stamps) -> tuple[Shard, Stamps]:
         if problem:
             _index_again(folder)
         now[name] = path.stat().st_mtime_ns
-    starts = mapped(folder / STARTS) if STARTS in files else None
-    return Shard(folder, mapped(folder / KEYS), mapped(folder / LOGITS), starts, mapped(folder / INDEX)), now
+
+    try:
+        starts = mapped(folder / STARTS) if STARTS in files else None
+        arrays = [mapped(folder / name) for name in (KEYS, LOGITS, INDEX)]
+    except Exception as error:  # numpy's parser of an altered header raises errors of many kinds
+        raise StoreError(f"{folder} is damaged: {error}. Restore it, or remove the store.") from error
+    return Shard(folder, arrays[0], arrays[1], starts, arrays[2]), now
 
 
 def _files(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / MANIFEST
     try:
         files = read_json(path)["files"]
-        return {
+        listed = {
             name: files[name] for name in (KEYS, LOGITS, STARTS, INDEX) if name in files or name != STARTS
         }
-    except (ArtifactError, LookupError, TypeError) as error:
+        return {
+            name: {"bytes": int(each["bytes"]), "sha256": each["sha256"]} for name, each in listed.items()
+        }
+    except (ArtifactError, LookupError, TypeError, ValueError) as error:
         raise StoreError(
             f"{path} is missing or damaged, but the store names it. Restore it, or remove the store."
         ) from error
@@ -194,10 +203,10 @@ def _problem(path: Path, facts: Mapping[str, Any], stamp: int | None) -> str:
     """What is wrong with a file, or nothing."""
     if not path.is_file():
         return "is missing, but the manifest names it"
-    found = path.stat()
-    if found.st_size != facts["bytes"]:
-        return f"was truncated or altered: it has {found.st_size:,} bytes, not {facts['bytes']:,}"
-    if found.st_mtime_ns != stamp and file_digest(path) != facts["sha256"]:
+    status = path.stat()
+    if status.st_size != facts["bytes"]:
+        return f"was truncated or altered: it has {status.st_size:,} bytes, not {facts['bytes']:,}"
+    if status.st_mtime_ns != stamp and file_digest(path) != facts["sha256"]:
         return "was truncated or altered: its SHA-256 is another"
     return ""
 
@@ -229,8 +238,8 @@ class _Tally:
     def add(self, keys: Keys) -> None:
         if len(keys):
             bucket = _buckets(keys, self.buckets)
-            found = np.bincount(bucket - bucket[0])
-            self.index[bucket[0] + 1 : bucket[0] + 1 + len(found)] += found.astype(self.index.dtype)
+            sizes = np.bincount(bucket - bucket[0])
+            self.index[bucket[0] + 1 : bucket[0] + 1 + len(sizes)] += sizes.astype(self.index.dtype)
 
     def save(self, folder: Path) -> None:
         """Write the index beside its place, then there: it is never seen in part."""
@@ -249,20 +258,21 @@ def _write(
     has_starts: bool,
 ) -> None:
     with publish(folder, {"texts": items}) as aside:
-        tally, at = _Tally(items), 0
+        tally, written = _Tally(items), 0
         with contextlib.ExitStack() as files:
             keys = files.enter_context(NpyWriter(aside / KEYS, np.uint64, (2,)))
             logits = files.enter_context(NpyWriter(aside / LOGITS, np.float32, (columns,)))
             starts = files.enter_context(NpyWriter(aside / STARTS, np.int64)) if has_starts else None
             if starts is not None:
                 starts.append(np.zeros(1, dtype=np.int64))
+
             for part in parts:
                 keys.append(part.keys)
                 logits.append(part.logits)
                 tally.add(part.keys)
                 if starts is not None:
-                    starts.append(at + np.cumsum(part.counts))
-                at += len(part.logits)
+                    starts.append(written + np.cumsum(part.counts))
+                written += len(part.logits)
         tally.save(aside)
 
 

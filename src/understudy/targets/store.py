@@ -5,7 +5,10 @@ are hashes of the text itself, so neither paths nor row order matter; the manife
 fingerprint and the label names, so a store never serves another teacher. Small shards are merged as they
 become many, so that a store of any size has a few dozen. Nothing of it is loaded: look-ups touch what they
 need, and no Python object is kept for a row. What is said of texts here holds for any item of a task; a
-sentence to be tagged has a row of logits a word.
+sentence to be tagged has one row of logits for each word.
+
+Shards do not say whose they are, so the manifest of a store cannot be made again from them: where it is lost,
+the message says what to remove for labelling to start again.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,11 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from understudy.core.items import key, runs
+from understudy.core.items import key, runs, shown
 from understudy.core.manifest import MANIFEST, read_json, write_json
 from understudy.core.task import FloatArray, IntArray, Item
 from understudy.errors import ArtifactError, StoreError
 from understudy.targets.shards import Keys, Shard, Stamps, merge_shards, open_shard, write_shard
+from understudy.teachers.chat.ledger import LEDGER
 
 
 def text_keys(texts: Sequence[Item]) -> Keys:
@@ -42,10 +47,10 @@ FORMAT = 2
 """Of the folder; another one is refused."""
 
 FAN = 8
-"""Shards of one size that become one."""
+"""Shards of one size that are merged into one."""
 
 CHECKED = "checked.json"
-"""When each file was found to be whole; it only saves time, and may be removed."""
+"""When each file was found to be whole. A touched file is read and compared with its SHA-256 again."""
 
 
 class LogitStore:
@@ -54,12 +59,12 @@ class LogitStore:
     One process at a time may append to it.
 
     Args:
-        folder: where the store is, or shall be.
-        teacher: fingerprint of the teacher's weights, settings and label names.
-        labels: label names in the order of the logits' columns.
+        folder: Where the store is, or shall be.
+        teacher: Fingerprint of the teacher's weights, settings and label names.
+        labels: Label names in the order of the logits' columns.
 
     Raises:
-        StoreError: the folder holds another teacher's store, or a damaged one; the message says what differs.
+        StoreError: The folder holds another teacher's store, or a damaged one; the message says what differs.
     """
 
     def __init__(self, folder: Path, *, teacher: str, labels: Sequence[str]) -> None:
@@ -69,8 +74,10 @@ class LogitStore:
         }  # fmt: skip
         self._shards: list[Shard] = []
         self._is_tidy = False
-        if (folder / MANIFEST).is_file():
-            self._open(read_json(folder / MANIFEST))
+
+        manifest = read_store_manifest(folder)
+        if manifest is not None:
+            self._open(manifest)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / MANIFEST, self._facts)
@@ -100,10 +107,10 @@ class LogitStore:
         """The logits of texts, ``(rows, c)`` float32, in the order of the texts.
 
         Raises:
-            StoreError: a text was never labelled.
+            StoreError: A text was never labelled.
         """
-        found = [self._find(text_keys(chunk)) for chunk in chunks(texts, CHUNK)]
-        owners, places = (np.concatenate(each) for each in zip((_NONE, _NONE), *found, strict=True))
+        pairs = [self._find(text_keys(chunk)) for chunk in chunks(texts, CHUNK)]
+        owners, places = (np.concatenate(each) for each in zip((_NONE, _NONE), *pairs, strict=True))
         absent = np.flatnonzero(owners < 0)
         if len(absent):
             raise StoreError(
@@ -118,19 +125,21 @@ class LogitStore:
         Args:
             texts: ``n`` distinct texts, none of them in the store.
             logits: ``(rows, c)``.
-            counts: ``(n,)`` rows of each text; by default one.
+            counts: ``(n,)`` rows of each text; by default one each.
 
         Raises:
-            StoreError: the logits are of another shape, or not finite.
+            StoreError: The logits are of another shape, or not finite.
         """
         counts = np.ones(len(texts), dtype=np.int64) if counts is None else counts
         expected = (int(counts.sum()), len(self.labels))
         with np.errstate(over="ignore"):
             values = np.asarray(logits, dtype=np.float32)
-        if values.shape != expected or not np.isfinite(values).all():
-            raise StoreError(f"Expected finite logits of shape {expected}, got shape {values.shape}.")
+        if values.shape != expected:
+            raise StoreError(f"Expected logits of shape {expected}, but the teacher gave {values.shape}.")
+        _check_finite(texts, values, counts)
         if not len(texts):
             return
+
         self._tidy()
         keys = text_keys(texts)
         self._add(lambda folder: write_shard(folder, keys, counts, values))
@@ -140,17 +149,8 @@ class LogitStore:
         """Merge all shards into one, for the fastest look-ups; every byte is written again."""
         self._merge(range(len(self._shards)))
 
-    def verify(self) -> None:
-        """Read every file and compare its SHA-256.
-
-        Raises:
-            StoreError: a file is missing, truncated or altered; by name.
-        """
-        for shard in self._shards:
-            open_shard(shard.folder, {})
-
     def note(self, **facts: Any) -> None:
-        """Write JSON-ready facts on the teacher's answers into the manifest; `facts` gives them back."""
+        """Write JSON-ready facts about the teacher's answers into the manifest; `facts` returns them."""
         self._facts["facts"] = {**self.facts, **facts}
         write_json(self.folder / MANIFEST, self._facts)
 
@@ -159,34 +159,26 @@ class LogitStore:
         """What was noted, such as how many targets are soft."""
         return dict(self._facts.get("facts", {}))
 
-    def _open(self, found: Any) -> None:
-        if not isinstance(found, dict) or "shards" not in found:
-            raise StoreError(
-                f"{self.folder / MANIFEST} is damaged: it lists no shards. Restore it, or remove the store."
-            )
-        if found.get("format") != FORMAT:
-            raise StoreError(
-                f"The logit store {self.folder} has the format {found.get('format', 1)}, but this version "
-                f"reads {FORMAT}. Remove the store; its texts are then labelled again."
-            )
+    def _open(self, manifest: dict[str, Any]) -> None:
         differs = [
-            f"{what}: the store has {found.get(what)}, this run has {self._facts[what]}"
+            f"{what}: the store has {manifest.get(what)}, this run has {self._facts[what]}"
             for what in ("teacher", "labels")
-            if found.get(what) != self._facts[what]
+            if manifest.get(what) != self._facts[what]
         ]
         if differs:
             raise StoreError(
                 f"The logit store {self.folder} is another teacher's: {'; '.join(differs)}. Give this run "
                 "another folder, or remove the store."
             )
-        self._facts = found
-        self._open_shards(found["shards"])
+        self._facts = manifest
+        self._open_shards(manifest["shards"])
 
     def _open_shards(self, shards: Sequence[dict[str, Any]]) -> None:
         path = self.folder / CHECKED
         known: dict[str, Stamps] = {}
         with contextlib.suppress(ArtifactError):
-            known = read_json(path)
+            known = _read_stamps(path)
+
         now = {}
         for facts in shards:
             name = facts["folder"]
@@ -214,6 +206,7 @@ class LogitStore:
         counts = np.zeros(len(owners), dtype=np.int64)
         for shard, items in zip(self._shards, mine, strict=True):
             counts[items] = shard.counts(places[items])
+
         starts = np.cumsum(counts) - counts
         logits = np.empty((int(counts.sum()), len(self.labels)), dtype=np.float32)
         for shard, items in zip(self._shards, mine, strict=True):
@@ -221,16 +214,19 @@ class LogitStore:
         return logits
 
     def _add(self, write: Callable[[Path], None], replaced: Sequence[int] = ()) -> None:
-        """Write a shard, then the manifest that names it and no longer those that it replaces."""
+        """Write a shard, then the manifest that names it and no longer names those that it replaces."""
         numbers = [int(facts["folder"].rsplit("-", 1)[1]) for facts in self._facts["shards"]]
         folder = self.folder / f"shard-{max(numbers, default=-1) + 1:06d}"
         write(folder)
         shard, stamps = open_shard(folder, {path.name: path.stat().st_mtime_ns for path in folder.iterdir()})
+
         keep = [number for number in range(len(self._shards)) if number not in set(replaced)]
         made = {"folder": folder.name, "texts": len(shard), "rows": len(shard.logits), "stamps": stamps}
         shards = [*(self._facts["shards"][number] for number in keep), made]
         facts = {**self._facts, "shards": shards}
         write_json(self.folder / MANIFEST, facts)
+
+        # Removed only now: until the new manifest is there, the old one names these.
         old = [self._shards[number].folder for number in replaced]
         self._facts, self._shards = facts, [*(self._shards[number] for number in keep), shard]
         for each in old:
@@ -252,6 +248,87 @@ class LogitStore:
 
 
 _NONE = np.zeros(0, dtype=np.int64)
+
+
+def read_store_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of the store in a folder, or ``None`` where there is no store yet.
+
+    Raises:
+        StoreError: It is missing though there are shards, damaged, or in another format; the message says
+            what to remove, so that labelling starts again.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        if any(folder.glob("shard-*")):
+            raise StoreError(f"{path} is missing, though there are shards beside it. {_way_out(folder)}")
+        return None
+
+    try:
+        manifest = read_json(path)
+    except ArtifactError as error:
+        raise StoreError(f"{error} {_way_out(folder)}") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("shards"), list):
+        raise StoreError(f"{path} is damaged: it lists no shards. {_way_out(folder)}")
+    if manifest.get("format") != FORMAT:
+        raise StoreError(
+            f"The logit store {folder} has the format {manifest.get('format', 1)}, but this version reads "
+            f"{FORMAT}. Remove the store; its texts are then labelled again."
+        )
+    if not all(map(_is_shard, manifest["shards"])) or not isinstance(manifest.get("facts", {}), dict):
+        raise StoreError(f"{path} is damaged: it lists a shard that cannot be one. {_way_out(folder)}")
+    return manifest
+
+
+def teacher_of(folder: Path) -> str:
+    """Fingerprint of the teacher whose answers a store keeps.
+
+    Raises:
+        StoreError: There is no store in the folder, or a damaged one.
+    """
+    manifest = read_store_manifest(folder)
+    if manifest is None or not isinstance(manifest.get("teacher"), str):
+        raise StoreError(f"{folder} holds no logit store. {_way_out(folder)}")
+    return str(manifest["teacher"])
+
+
+def _is_shard(facts: object) -> bool:
+    """Whether a manifest's entry names a folder in the store, and times of its files."""
+    if not isinstance(facts, dict) or not isinstance(facts.get("folder"), str):
+        return False
+    stamps = facts.get("stamps")
+    return (
+        re.fullmatch(r"shard-\d{1,18}", facts["folder"]) is not None
+        and isinstance(stamps, dict)
+        and all(isinstance(stamp, int) for stamp in stamps.values())
+    )
+
+
+def _way_out(folder: Path) -> str:
+    """What to do about a store that cannot be read: paid answers stand in a ledger beside it, and stay."""
+    if (folder / LEDGER).is_file():
+        return (
+            f"Restore it from a backup; or remove every folder shard-* and {MANIFEST} in {folder}, but keep "
+            f"{LEDGER}: run `understudy label` again, and what was paid for is taken from there."
+        )
+    return f"Restore it from a backup; or remove the folder {folder}: its texts are then labelled again."
+
+
+def _read_stamps(path: Path) -> dict[str, Stamps]:
+    """When the files of each shard were found to be whole; anything odd counts as never."""
+    stamps = read_json(path)
+    if not isinstance(stamps, dict):
+        return {}
+    return {name: each for name, each in stamps.items() if isinstance(each, dict)}
+
+
+def _check_finite(texts: Sequence[Item], logits: FloatArray, counts: IntArray) -> None:
+    rows = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(rows):
+        place = int(np.searchsorted(np.cumsum(counts), rows[0], side="right"))
+        raise StoreError(
+            f"The teacher's logits are not finite in {len(rows):,} of {len(logits):,} rows, the first for "
+            f"{shown(texts[place])[:80]!r}: {logits[rows[0]].tolist()}. Check the teacher's weights."
+        )
 
 
 def crowded(sizes: Sequence[int]) -> list[int]:

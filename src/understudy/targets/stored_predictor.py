@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.core.manifest import MANIFEST, read_json
 from understudy.core.task import FloatArray, Item, Task
-from understudy.targets.store import LogitStore
+from understudy.targets.store import LogitStore, teacher_of
 
 
 @dataclass(frozen=True)
@@ -16,8 +15,8 @@ class StoredPredictor:
     """A Predictor that repeats what a teacher once answered.
 
     Attributes:
-        store: its answers.
-        task: label names in the store's order.
+        store: The teacher's answers.
+        task: Label names in the store's order.
     """
 
     store: LogitStore
@@ -25,24 +24,22 @@ class StoredPredictor:
 
     @classmethod
     def open(cls, folder: Path, task: Task) -> StoredPredictor:
-        """The store in a folder, whosever it is.
+        """The store in a folder, whichever teacher's it is.
 
         Raises:
-            StoreError: it keeps other labels, or is damaged.
+            StoreError: It keeps other labels, or is damaged.
         """
-        return cls(
-            LogitStore(folder, teacher=read_json(folder / MANIFEST)["teacher"], labels=task.labels), task
-        )
+        return cls(LogitStore(folder, teacher=teacher_of(folder), labels=task.labels), task)
 
     @property
     def fingerprint(self) -> str:
-        """Of the teacher."""
+        """The teacher's."""
         return self.store.teacher
 
     def logits(self, texts: Sequence[Item]) -> FloatArray:
         """Logits ``(rows, labels)``.
 
         Raises:
-            StoreError: a text was never labelled.
+            StoreError: A text was never labelled.
         """
         return self.store.look_up(texts)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from understudy.core.items import key, shown
 from understudy.core.manifest import digest
@@ -23,19 +24,31 @@ from understudy.teachers.configs import TableConfig
 TINY = 1e-6
 """A probability of 0 or 1 is taken to be this far from it, so that its logit is finite."""
 
+ROUNDED, WORST = 0.005, 0.1
+"""By how much the probabilities of a row may miss a sum of one: for each label (two decimals do); in all."""
+
 
 class TableTeacher:
     """A Predictor that looks answers up.
 
     Args:
-        items: distinct.
-        rows: their logits, ``(items, labels)``.
-        task: the label names.
-        name: what reports call it.
+        items: Distinct items.
+        rows: Their logits, ``(items, labels)``.
+        task: The label names.
+        name: What reports call it.
+        notes: Sentences for whoever watches the teacher at work.
     """
 
-    def __init__(self, items: Sequence[Item], rows: FloatArray, task: Task, name: str) -> None:
-        self.task, self.name = task, name
+    def __init__(
+        self,
+        items: Sequence[Item],
+        rows: FloatArray,
+        task: Task,
+        name: str,
+        *,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.task, self.name, self.notes = task, name, notes
         self._rows = rows
         self._places = {item: place for place, item in enumerate(items)}
 
@@ -49,7 +62,7 @@ class TableTeacher:
         """Logits ``(texts, labels)``.
 
         Raises:
-            TeacherError: some texts do not stand in the table; the first ones are named.
+            TeacherError: Some texts are not in the table; the first ones are named.
         """
         missing = list(dict.fromkeys(text for text in texts if text not in self._places))
         if missing:
@@ -65,37 +78,56 @@ def logits_of_values(values: Mapping[str, Sequence[Any]], task: Task, form: str,
     """One column a label → logits ``(rows, labels)``.
 
     Args:
-        values: label name → its values.
-        task: the label names.
+        values: Label name → its values.
+        task: The label names.
         form: ``logits``, or ``probabilities``, whose centred logarithms (multilabel: log-odds) are taken.
-        where: they stand, for the message.
+        where: The file, for the message.
 
     Raises:
-        TeacherError: a value is no finite number; or no probability.
+        TeacherError: A value is not a finite number, or not a probability; or the probabilities of a row do
+            not add up to one.
     """
     try:
-        found = np.array([[float(value) for value in values[label]] for label in task.labels]).T
+        numbers = np.array([[float(value) for value in values[label]] for label in task.labels]).T
     except (TypeError, ValueError) as error:
         raise TeacherError(
-            f"{where}: a column of logits holds something that is no number: {error}."
+            f"{where}: a column of logits holds something that is not a number: {error}."
         ) from error
-    faults = np.argwhere(~np.isfinite(found) | ((form == "probabilities") & ((found < 0) | (found > 1))))
+
+    is_share = form == "probabilities"
+    faults = np.argwhere(~np.isfinite(numbers) | (is_share & ((numbers < 0) | (numbers > 1))))
     if len(faults):
         row, column = faults[0]
-        what = "a probability" if form == "probabilities" else "a finite number"
+        what = "a probability" if is_share else "a finite number"
         raise TeacherError(
-            f"{where}, row {row + 1}, column {task.labels[column]!r}: {found[row, column]} is not {what}."
+            f"{where}, row {row + 1}, column {task.labels[column]!r}: {numbers[row, column]} is not {what}."
         )
-    if form == "probabilities":
-        found = np.clip(found, TINY, 1 - TINY)
-        logs = np.log(found)
-        rest = np.log1p(-found) if task.kind == "multilabel" else logs.mean(axis=1, keepdims=True)
-        found = logs - rest
-    return np.asarray(found, dtype=np.float32)
+
+    if is_share:
+        _check_sums(numbers, task, where)
+        numbers = np.clip(numbers, TINY, 1 - TINY)
+        logs = np.log(numbers)
+        rest = np.log1p(-numbers) if task.kind == "multilabel" else logs.mean(axis=1, keepdims=True)
+        numbers = logs - rest
+    return np.asarray(numbers, dtype=np.float32)
+
+
+def _check_sums(shares: npt.NDArray[np.float64], task: Task, where: str) -> None:
+    """Refuse rows of probabilities that do not add up to one, where labels exclude each other."""
+    if task.kind == "multilabel":
+        return
+    sums = shares.sum(axis=1)
+    faults = np.flatnonzero(np.abs(sums - 1) > min(WORST, 0.01 + ROUNDED * len(task.labels)))
+    if len(faults):
+        raise TeacherError(
+            f"{where}, row {faults[0] + 1}: the probabilities add up to {sums[faults[0]]:.4g} instead of 1 "
+            f"({len(faults):,} of {len(sums):,} rows are like this). Are they logits (values: logits), or is "
+            "a label missing?"
+        )
 
 
 def logits_of_labels(columns: Sequence[Sequence[int]], task: Task, smoothing: float) -> FloatArray:
-    """The columns of each row's labels → smoothed logits ``(rows, labels)``; see `answering.hard_row`."""
+    """The columns of each row's labels → smoothed logits ``(rows, labels)``; see `answers.hard_row`."""
     return np.stack([hard_row(each, task, smoothing) for each in columns])
 
 
@@ -103,8 +135,9 @@ def read_table_teacher(config: TableConfig, task: Task) -> TableTeacher:
     """A teacher that looks its answers up in a file.
 
     Raises:
-        DataError: the file cannot be read, or lacks a column.
-        TeacherError: a cell is no logit, no probability or no label; or a text has two different answers.
+        DataError: The file cannot be read, or lacks a column.
+        TeacherError: A cell is not a logit, a probability or a label; the probabilities of a row do not add
+            up to one; or a text has two different answers.
     """
     if task.kind not in ("classification", "pair", "multilabel"):
         raise TeacherError(
@@ -113,29 +146,46 @@ def read_table_teacher(config: TableConfig, task: Task) -> TableTeacher:
     path = Path(config.path)
     if not path.is_file():
         raise TeacherError(f"teacher.table: there is no file {config.path}.")
+
     table = read_table(path)
-    items = _items(table, config, task)
+    columns = _text_columns(table, config, task)
+    items: Sequence[Item] = (
+        read_pairs(table, (columns[0], columns[1])) if task.texts == 2 else read_texts(table, columns[0])
+    )
     rows = _rows(table, config, task)
+
     places: dict[Item, int] = {}
     for row, item in enumerate(items):
         first = places.setdefault(item, row)
         if (rows[first] != rows[row]).any():
             raise TeacherError(
                 f"{table.where}, {table.place(row)}: this text has another answer in {table.place(first)}. "
-                "A table has one answer a text."
+                "A table has one answer for each text."
             )
-    return TableTeacher(list(places), rows[list(places.values())], task, path.name)
+    notes = _unread_columns(table, columns, config, task)
+    return TableTeacher(list(places), rows[list(places.values())], task, path.name, notes=notes)
 
 
-def _items(table: Table, config: TableConfig, task: Task) -> Sequence[Item]:
+def _text_columns(table: Table, config: TableConfig, task: Task) -> tuple[str, ...]:
     named = config.text_column
     if task.texts == 2:
-        columns, _ = choose_pair(table.columns, table.where, () if named is None else tuple(named))
-        return read_pairs(table, columns)
+        pair, _ = choose_pair(table.columns, table.where, () if named is None else tuple(named))
+        return tuple(pair)
     column = named if isinstance(named, str) else (named or (None,))[0]
     if column is not None:
         require_column(table.columns, column, table.where)
-    return read_texts(table, choose_text_column(table.columns, table.where, column)[0])
+    return (choose_text_column(table.columns, table.where, column)[0],)
+
+
+def _unread_columns(table: Table, texts: Sequence[str], config: TableConfig, task: Task) -> tuple[str, ...]:
+    """A sentence on the columns of a table of soft targets that are neither texts nor labels of the task."""
+    if config.label_column is not None:
+        return ()
+    others = [name for name in table.columns if name not in (*texts, *task.labels)]
+    if not others:
+        return ()
+    names = ", ".join(repr(name) for name in others[:5]) + (", …" if len(others) > 5 else "")
+    return (f"{table.where}: not read, for the task has no such label: {names}.",)
 
 
 def _rows(table: Table, config: TableConfig, task: Task) -> FloatArray:

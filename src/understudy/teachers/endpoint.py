@@ -101,8 +101,8 @@ class Endpoint:
         self.prompt = Prompt(config, task)
         self._record = record or (lambda _: None)
         self._earlier = votes or (lambda _: ())
-        self._asker = Dispatcher(config, spent=spent, on_lost=self._on_lost, seed=seed)
-        self.purse, self._line = self._asker.purse, self._asker.line
+        self._dispatcher = Dispatcher(config, spent=spent, on_lost=self._on_lost, seed=seed)
+        self.budget, self._client = self._dispatcher.budget, self._dispatcher.client
         self._by_code = Lookup(task.labels, self.prompt.codes, by_code=True)
         self._by_name = Lookup(task.labels, self.prompt.codes, by_code=False)
         self._gave_logprobs = False
@@ -120,11 +120,11 @@ class Endpoint:
     @property
     def stopped_by(self) -> str:
         """Why `outcomes` ended early; empty where it did not."""
-        return self._asker.stopped_by
+        return self._dispatcher.stopped_by
 
     def close(self) -> None:
         """Close the connections."""
-        self._asker.close()
+        self._dispatcher.close()
 
     def logits(self, texts: Sequence[Item]) -> FloatArray:
         """Logits ``(rows, labels)`` of texts, each of which must be answered.
@@ -151,7 +151,7 @@ class Endpoint:
             TeacherError: the server refuses to answer at all, or seems to be down.
         """
         ask = self._votes if self.config.targets == "votes" else self._one
-        for found in self._asker.each(items, ask):
+        for found in self._dispatcher.each(items, ask):
             row, how = found.answer or (None, "")
             yield Outcome(found.item, row, how, found.fault, found.is_final)
 
@@ -165,7 +165,7 @@ class Endpoint:
                 return row, "soft"
             return hard_row(self._columns(reply, by_code), self.task, self.config.smoothing), "hard"
 
-        return self._asker.until_read(lambda: self._question(item, read), keep)
+        return self._dispatcher.until_read(lambda: self._question(item, read), keep)
 
     def _votes(self, item: Item) -> Answered:
         votes = list(self._earlier(item))
@@ -178,7 +178,7 @@ class Endpoint:
             self._record(Record(item, bill, row, "votes" if is_last else "", fault, vote))
 
         while len(votes) < self.config.samples:
-            self._asker.until_read(lambda: self._question(item, self._columns), keep)
+            self._dispatcher.until_read(lambda: self._question(item, self._columns), keep)
         return self._voted(votes), "votes"
 
     def _voted(self, votes: Sequence[Vote]) -> FloatArray:
@@ -194,7 +194,7 @@ class Endpoint:
     def _asks_by_code(self) -> bool:
         """Whether soft targets are hoped for."""
         if self.config.targets == "auto":
-            return not self.prompt.is_many and self._line.takes("logprobs")
+            return not self.prompt.is_many and self._client.takes("logprobs")
         return self.config.targets == "soft"
 
     def _body(self, item: Item, *, by_code: bool) -> dict[str, Any]:
@@ -207,7 +207,7 @@ class Endpoint:
 
     def _soft(self, reply: Reply) -> FloatArray | None:
         """The distribution of the first token, where there is one, or has to be one."""
-        if self.config.targets == "soft" and not self._line.takes("logprobs"):
+        if self.config.targets == "soft" and not self._client.takes("logprobs"):
             raise TeacherError(
                 f"The endpoint {self.config.base_url} gives no log-probabilities, so there are no soft "
                 "targets to buy. Choose teacher.endpoint.targets: auto, hard or votes."
@@ -218,7 +218,7 @@ class Endpoint:
             lacks = "The first token is no code" if reply.has_logprobs else "Log-probabilities are missing"
             raise MalformedError(f"{lacks}: {reply.text[:80]!r}.")
         if reply.text.strip() and not self._gave_logprobs and self.config.targets == "auto":
-            self._line.give_up("logprobs")  # a server that never gave any: ask for JSON instead
+            self._client.give_up("logprobs")  # a server that never gave any: ask for JSON instead
         return row
 
     def _columns(self, reply: Reply, by_code: bool) -> Vote:

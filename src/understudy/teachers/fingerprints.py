@@ -150,8 +150,8 @@ def _source(function: Callable[..., Any]) -> str:
         code = getattr(function, "__code__", None)
     if code is None:
         raise TeacherError(
-            f"The source of {reference_of(function)} cannot be read, so its answers cannot be told "
-            "from another's. Give it an attribute 'fingerprint', a string that changes when its answers do."
+            f"The source of the teacher {reference_of(function)} cannot be read, so its answers cannot be "
+            "told from another's. Give it an attribute 'fingerprint': a string that changes when they do."
         )
     return repr((code.co_code, code.co_names, [str(each) for each in code.co_consts]))
 

@@ -21,7 +21,7 @@ def ask(server, texts=TEXTS, **more):
     records = []
     with opened(server.config(**{"concurrency": 1, **more}), TASK, record=records.append) as endpoint:
         found = {outcome.item: outcome for outcome in endpoint.outcomes(texts)}
-    return found, records, endpoint.purse.spent
+    return found, records, endpoint.budget.spent
 
 
 def are_right(found):
@@ -110,17 +110,75 @@ def test_an_empty_answer_says_nothing_of_log_probabilities(chat):
     assert {outcome.how for outcome in found.values()} == {"soft"}
 
 
-def test_a_text_that_is_refused_before_any_answer_is_asked_again_another_time(chat):
-    server = chat(mood_of=lambda text, _: (400, {}) if text == TEXTS[0] else "well")
+REFUSALS = [400, 403, 413, 422, 451]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize("which", [0, 1, 3])
+def test_one_moderated_text_is_set_aside_and_the_run_goes_on(which, status, chat):
+    """A 403 for one text once ended the whole run."""
+    server = chat(mood_of=lambda text, _: (status, {}) if text == TEXTS[which] else "well")
     found, _, spent = ask(server)
-    assert found.pop(TEXTS[0]).is_final is False  # it may be the request's fault
+    refused = found.pop(TEXTS[which])
+    assert refused.is_final
+    assert f"refuses this text: HTTP {status}" in refused.fault
     assert are_right(found)
-    with opened(server.config(), TASK, spent=spent) as endpoint:  # the server did answer others
-        assert next(endpoint.outcomes(TEXTS[:1])).is_final
-    server = chat(mood_of=lambda *_: (400, {}))
-    with pytest.raises(TeacherError, match=r"3 texts in a row.*HTTP 400"):
-        ask(server, [f"text {n}" for n in range(50)])
-    assert len(server.requests) == 3
+    assert (len(found), spent.requests) == (3, 3)
+    with opened(
+        server.config(), TASK, spent=spent
+    ) as endpoint:  # the server answered others in an earlier run
+        assert next(endpoint.outcomes([TEXTS[which]])).is_final
+
+
+@pytest.mark.parametrize("status", [401, *REFUSALS])
+@pytest.mark.parametrize("many", [1, 50])
+def test_a_server_that_refuses_everything_ends_the_run_and_sets_nothing_aside(many, status, chat):
+    server = chat(mood_of=lambda *_: (status, {}))
+    with (
+        opened(server.config(concurrency=1), TASK) as endpoint,
+        pytest.raises(TeacherError, match=rf"refuses requests.*HTTP {status}.*key in TEST_KEY"),
+    ):
+        pytest.fail(f"yielded {next(endpoint.outcomes([f'text {n}' for n in range(many)]))}")
+    assert len(server.requests) <= 3
+
+
+def test_a_key_that_is_withdrawn_on_the_way_sets_nothing_aside(chat):
+    texts = [f"a good film {n}" for n in range(50)]
+    server = chat(mood_of=lambda text, _: "well" if text in texts[:5] else (403, {}))
+    with opened(server.config(concurrency=1), TASK) as endpoint:
+        outcomes = endpoint.outcomes(texts)
+        found = [next(outcomes) for _ in range(5)]
+        with pytest.raises(TeacherError, match="refused 20 texts in a row"):
+            next(outcomes)
+    assert all(outcome.row is not None for outcome in found)
+
+
+def test_moderated_texts_among_others_do_not_end_the_run(chat):
+    texts = [f"a good film {n}" for n in range(40)]
+    server = chat(mood_of=lambda text, _: (403, {}) if int(text.split()[-1]) % 4 else "well")
+    found, _, _ = ask(server, texts)
+    assert sum(outcome.is_final for outcome in found.values()) == 30
+    assert sum(outcome.row is not None for outcome in found.values()) == 10
+
+
+def test_a_redirect_to_another_host_is_not_followed(chat):
+    """The texts once went to whatever host a 307 named."""
+    other = chat()
+    server = chat([(307, {"Location": f"http://localhost:{other.port}/v1/chat/completions"})])
+    with pytest.raises(
+        TeacherError, match=rf"redirect \(HTTP 307\) to http://localhost:{other.port}.*base_url"
+    ):
+        ask(server)
+    assert other.requests == []
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_on_the_same_host_is_followed(chat):
+    other = chat()
+    server = chat([(307, {"Location": f"{other.url}/chat/completions"})])
+    found, _, _ = ask(server)
+    assert are_right(found)
+    assert len(other.requests) == 1
 
 
 @pytest.mark.parametrize("status", [402, 405])

@@ -14,13 +14,13 @@ from understudy.teachers.chat.parsing import MalformedError
 
 
 @pytest.fixture
-def asker(monkeypatch):
-    """Options → an asker that nobody need answer."""
+def dispatcher(monkeypatch):
+    """Options → an dispatcher that nobody need answer."""
     monkeypatch.setenv("TEST_KEY", KEY)
     return lambda **more: Dispatcher(Chat().config(**more), on_lost=lambda bill, fault: None)
 
 
-def test_each_distinct_item_is_asked_once_several_at_a_time(asker):
+def test_each_distinct_item_is_asked_once_several_at_a_time(dispatcher):
     gate, asked = threading.Barrier(4, timeout=10), []
 
     def ask(item):
@@ -28,13 +28,13 @@ def test_each_distinct_item_is_asked_once_several_at_a_time(asker):
         gate.wait()
         return item * 2
 
-    with closing(asker(concurrency=4)) as one:
+    with closing(dispatcher(concurrency=4)) as one:
         found = {a.item: a.answer for a in one.each([1, 2, 3, 4, 1, 2], ask)}
     assert found == {1: 2, 2: 4, 3: 6, 4: 8}
     assert sorted(asked) == [1, 2, 3, 4]
 
 
-def test_faults_are_final_or_not(asker):
+def test_faults_are_final_or_not(dispatcher):
     faults = {
         "malformed": MalformedError("no JSON"),
         "refused": RefusedError("The server refuses this text: too long"),
@@ -44,25 +44,25 @@ def test_faults_are_final_or_not(asker):
     def ask(item):
         raise faults[item]
 
-    with closing(asker()) as one:
+    with closing(dispatcher()) as one:
         found = {a.item: (a.answer, a.is_final) for a in one.each(faults, ask)}
     assert found == {"malformed": (None, True), "refused": (None, True), "down": (None, False)}
 
 
-def test_a_spent_budget_ends_the_loop_and_a_dead_server_breaks_it(asker):
+def test_a_spent_budget_ends_the_loop_and_a_dead_server_breaks_it(dispatcher):
     def ask(item):
         if item == 3:
             raise BudgetSpentError("spent")
         return item
 
-    with closing(asker(concurrency=1)) as one:
+    with closing(dispatcher(concurrency=1)) as one:
         assert [a.item for a in one.each(range(9), ask)] == [0, 1, 2]
         assert one.stopped_by == "spent"
 
     def fail(item):
         raise UnansweredError(f"no answer to {item}")
 
-    with closing(asker(concurrency=1)) as one, pytest.raises(TeacherError, match="3 texts in a row"):
+    with closing(dispatcher(concurrency=1)) as one, pytest.raises(TeacherError, match="3 texts in a row"):
         list(one.each(range(50), fail))
 
 

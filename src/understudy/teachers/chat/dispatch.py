@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +17,11 @@ from understudy.teachers.chat.parsing import MalformedError
 from understudy.teachers.chat.rate_limit import RateLimiter
 
 DEAD = 3
-"""Items a thread that may stay unanswered in a row before the server is taken to be down."""
+"""Items for each thread that may stay unanswered in a row before the server is taken to be down."""
+
+REFUSED = 20
+"""Items that a server which answers may refuse in a row before it is taken to refuse all of them. A moderated
+text stands alone or among few; a key that was withdrawn stops everything."""
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -29,8 +33,8 @@ class Question(Generic[A]):
 
     Attributes:
         body: ``messages`` and further fields, as `ChatClient.send` takes them.
-        tokens: of prompt and answer, about.
-        read: reply → what is found in it; raises `MalformedError`.
+        tokens: Estimated tokens of prompt and answer.
+        read: Reads the answer out of a reply; raises `MalformedError`.
     """
 
     body: Mapping[str, Any]
@@ -43,30 +47,32 @@ class Asked(Generic[T, A]):
     """What became of one item.
 
     Attributes:
-        item: that was asked about.
+        item: The item that was asked about.
         answer: ``None`` where there is none.
-        fault: why there is none.
-        is_final: whether asking again would be vain: the answers were malformed, or the item is refused.
+        fault: Why there is none.
+        is_final: Whether it is not worth asking again: the answers were malformed, or the item is refused.
+        is_refused: Whether the server refused the item.
     """
 
     item: T
     answer: A | None = None
     fault: str = ""
     is_final: bool = False
+    is_refused: bool = False
 
 
 class Dispatcher:
     """Asks one server; several threads share its connections, rate limit and budget.
 
     Args:
-        config: which server, and how patiently it is asked.
-        spent: in earlier runs.
-        on_lost: called from several threads with the bill and the fault of each answer lost on the way.
-        seed: of the jitter of pauses.
+        config: Which server, and how patiently it is asked.
+        spent: What earlier runs paid.
+        on_lost: Called from several threads with the usage and the fault of each answer lost on the way.
+        seed: Seed of the jitter added to waiting times.
 
     Raises:
-        TeacherError: no key.
-        MissingExtraError: the client is not installed.
+        TeacherError: There is no key.
+        MissingExtraError: The client library is not installed.
     """
 
     def __init__(
@@ -78,29 +84,56 @@ class Dispatcher:
         seed: int = 0,
     ) -> None:
         self.config = config
-        self.purse, self._pace = Budget(config, spent), RateLimiter(config.requests_per_minute, seed)
-        self.line = ChatClient(config, self.purse, self._pace, on_lost)
+        self.budget, self._limiter = Budget(config, spent), RateLimiter(config.requests_per_minute, seed)
+        self.client = ChatClient(config, self.budget, self._limiter, on_lost)
         self.stopped_by = ""
 
     def close(self) -> None:
         """Close the connections."""
-        self.line.close()
+        self.client.close()
 
     def each(self, items: Iterable[T], ask: Callable[[T], A]) -> Iterator[Asked[T, A]]:
         """Ask for every distinct item, several at a time; what became of them, as it comes.
 
-        Ends early where the budget is spent; ``stopped_by`` says so. Whoever leaves the loop early leaves
-        requests in flight to be recorded, and none is sent after them.
+        Ends early where the budget is spent; ``stopped_by`` says so. When the loop is left early, requests in
+        flight are still recorded, and none is sent after them. An item that the server refuses is final once
+        the server has answered another one, so that a wrong key sets nothing aside.
 
         Args:
-            items: hashable.
-            ask: called in a thread; may raise what `until_read` raises.
+            items: Hashable items.
+            ask: Called in a thread; may raise what `until_read` raises.
 
         Raises:
-            TeacherError: the server refuses to answer at all, or seems to be down.
+            TeacherError: The server refuses to answer at all, or seems to be down.
         """
+        refused: list[Asked[T, A]] = []
+        does_answer = self.client.has_answered
+        for asked in self._landed(items, ask):
+            if asked.is_refused:
+                refused.append(asked)
+                self._check_refusals(refused)
+                continue
+            if asked.answer is not None or asked.is_final:  # a malformed answer is one, too
+                does_answer = True
+                yield from (replace(each, is_final=True) for each in refused)
+                refused.clear()
+            yield asked
+
+        if refused and not does_answer:
+            self.client.refuse_all(refused[-1].fault)
+        yield from (replace(each, is_final=True) for each in refused)
+
+    def _check_refusals(self, refused: Sequence[Asked[T, A]]) -> None:
+        """End where the server refuses one item after the other, with no answer in between."""
+        first = DEAD * self.config.concurrency
+        most = max(REFUSED, first) if self.client.has_answered else first
+        if len(refused) >= most:
+            self.client.refuse_all(f"It refused {len(refused)} texts in a row. {refused[-1].fault}")
+
+    def _landed(self, items: Iterable[T], ask: Callable[[T], A]) -> Iterator[Asked[T, A]]:
+        """What became of each item, in the order in which the requests end."""
         queue = iter(dict.fromkeys(items))
-        self._pace.stopped.clear()
+        self._limiter.stopped.clear()
         pool = ThreadPoolExecutor(self.config.concurrency, thread_name_prefix="endpoint")
         unanswered, is_spent = 0, False
         try:
@@ -111,18 +144,20 @@ class Dispatcher:
                     flying |= {pool.submit(_asked, item, ask) for item in more}
                 if not flying:
                     return
+
                 landed, flying = wait(flying, return_when=FIRST_COMPLETED)
                 for future in landed:
                     try:
-                        found = future.result()
+                        asked = future.result()
                     except BudgetSpentError as error:
                         is_spent, self.stopped_by = True, str(error)
                         continue
-                    unanswered = 0 if found.answer is not None or found.is_final else unanswered + 1
-                    yield found
+                    is_settled = asked.answer is not None or asked.is_final or asked.is_refused
+                    unanswered = 0 if is_settled else unanswered + 1
+                    yield asked
                 self._check_alive(unanswered, landed)
         finally:
-            self._pace.stopped.set()
+            self._limiter.stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
     def until_read(
@@ -131,27 +166,27 @@ class Dispatcher:
         """Ask until an answer can be read, and keep every answer that was paid.
 
         Args:
-            question: what to send next; it may change as the server turns out to refuse fields.
-            keep: called with each bill, and with what was found, or else with the fault.
+            question: Gives the next request; it may change as the server turns out to refuse fields.
+            keep: Called with what each reply cost, and with the answer in it, or else with the fault.
 
         Raises:
-            MalformedError: no answer could be read, however often it was asked for.
-            BudgetSpentError: before there was one.
-            UnansweredError: the server did not answer this.
-            TeacherError: the server refuses to answer at all.
+            MalformedError: No answer could be read, however often it was asked for.
+            BudgetSpentError: The budget was spent before there was an answer.
+            UnansweredError: The server did not answer this.
+            TeacherError: The server refuses to answer at all.
         """
         fault = ""
         for _ in range(self.config.repairs + 1):
-            asked = question()
-            reply = self.line.send(asked.body, asked.tokens)
+            request = question()
+            reply = self.client.send(request.body, request.tokens)
             try:
-                found = asked.read(reply)
+                answer = request.read(reply)
             except MalformedError as error:
                 fault = str(error)
                 keep(reply.bill, None, fault)
             else:
-                keep(reply.bill, found, "")
-                return found
+                keep(reply.bill, answer, "")
+                return answer
         raise MalformedError(fault)
 
     def _check_alive(self, unanswered: int, landed: Iterable[Future[Asked[T, A]]]) -> None:
@@ -169,4 +204,4 @@ def _asked(item: T, ask: Callable[[T], A]) -> Asked[T, A]:
     except MalformedError as error:
         return Asked(item, fault=str(error), is_final=True)
     except (StoppedError, UnansweredError) as error:
-        return Asked(item, fault=str(error), is_final=isinstance(error, RefusedError))
+        return Asked(item, fault=str(error), is_refused=isinstance(error, RefusedError))
