@@ -118,8 +118,8 @@ def build_pool(
         progress: Where progress is shown.
 
     Raises:
-        DataError: texts and pairs are mixed.
-        RecipeError: a step needs something that is not there.
+        DataError: Texts and pairs are mixed.
+        RecipeError: A step needs something that is not there.
     """
     _check_one_kind([*labelled, *given])
     tools = replace(tools or StepContext(), labelled=labelled, progress=progress or Silent())

@@ -53,7 +53,7 @@ def read_shards(folder: Path, columns: Sequence[str] = ("text",)) -> Iterator[di
     """The named columns of a finished pool, shard by shard.
 
     Raises:
-        ArtifactError: the folder was not finished, or a shard is missing or damaged.
+        ArtifactError: The folder was not finished, or a shard is missing or damaged.
     """
     import pyarrow.parquet as pq
 

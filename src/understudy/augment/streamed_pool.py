@@ -89,8 +89,8 @@ def stream_pool(
         about: JSON-ready facts for the manifest.
 
     Raises:
-        ArtifactError: a shard of an earlier run is missing or altered, or the folder holds something else.
-        RecipeError: a step is not one of rules, or does not start from all texts.
+        ArtifactError: A shard of an earlier run is missing or altered, or the folder holds something else.
+        RecipeError: A step is not one of rules, or does not start from all texts.
     """
     started = time.perf_counter()
     _check_rules(steps)

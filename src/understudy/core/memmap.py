@@ -35,7 +35,7 @@ class NpyWriter:
         rows: Rows of an earlier file that stay; 0 begins a new file.
 
     Raises:
-        ArtifactError: the earlier file has fewer rows than should stay.
+        ArtifactError: The earlier file has fewer rows than should stay.
     """
 
     def __init__(self, path: Path, dtype: npt.DTypeLike, tail: tuple[int, ...] = (), rows: int = 0) -> None:
@@ -123,7 +123,7 @@ def write_columns(
         advance: Called with each block when it is done.
 
     Raises:
-        ArtifactError: a file is missing, or is shorter than was written; or the folder holds something else.
+        ArtifactError: A file is missing, or is shorter than was written; or the folder holds something else.
     """
     manifest = read_finished(folder, identity)
     if manifest is None:

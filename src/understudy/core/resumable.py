@@ -30,14 +30,14 @@ def resume(folder: Path, identity: str, start: State, refuse_foreign: Callable[[
     """How far an earlier run came; a folder of another identity is removed, and begun anew.
 
     Args:
-        folder: where the blocks go.
-        identity: what the blocks are.
-        start: the state of a folder without any block, apart from its identity.
-        refuse_foreign: raises an `ArtifactError` for a folder that its writer did not fill; such a folder is
+        folder: Where the blocks go.
+        identity: What the blocks are.
+        start: The state of a folder without any block, apart from its identity.
+        refuse_foreign: Raises an `ArtifactError` for a folder that the caller did not write; such a folder is
             never removed.
 
     Raises:
-        ArtifactError: the state is damaged, or the folder holds something else.
+        ArtifactError: The state is damaged, or the folder holds something else.
     """
     if folder.exists() and not folder.is_dir():
         raise ArtifactError(f"{folder} is a file, but a folder is to stand there. Give another place.")
@@ -74,10 +74,10 @@ def finish(
     """Write the manifest, and take the state away.
 
     Args:
-        folder: all of whose blocks are done.
-        state: the last one; it goes into the manifest.
-        files: name of each file → its SHA-256 and its bytes.
-        about: further JSON-ready facts for the manifest.
+        folder: All of whose blocks are done.
+        state: The last one; it goes into the manifest.
+        files: Name of each file → its SHA-256 and its bytes.
+        about: Further JSON-ready facts for the manifest.
     """
     write_json(folder / MANIFEST, {**(about or {}), **state, "files": files})
     (folder / STATE).unlink(missing_ok=True)

@@ -56,7 +56,7 @@ def teacher_logits(name: str, items: Sequence[Item], tools: StepContext) -> Floa
     """The teacher's logits ``(n, c)``, for the filter of that name.
 
     Raises:
-        RecipeError: there is no teacher.
+        RecipeError: There is no teacher.
     """
     if tools.predict is None:
         raise RecipeError(

@@ -44,7 +44,7 @@ def load(step: str, kind: str, name: str, precision: str = "float32") -> tuple[M
         precision: Type of its weights: ``float32``, or ``bfloat16`` for a model that is not trained.
 
     Raises:
-        RecipeError: it cannot be loaded, brings code of its own, or is a model of another kind.
+        RecipeError: It cannot be loaded, brings code of its own, or is a model of another kind.
     """
     import torch
     import transformers

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from understudy.augment.neural.loading import TEXTS, Ids, Model, Tokenizer, load, pad, sizes
-from understudy.augment.registry import MODEL, StepContext, register
+from understudy.augment.registry import MODEL, PathOption, StepContext, register
 from understudy.augment.rules.passes import sides
 from understudy.augment.rules.synonyms import Neighbours
 from understudy.core.checks import STRICT, check_choice, check_positive, check_shares
@@ -54,11 +54,11 @@ class MlmConfig:
 
     __pydantic_config__: ClassVar = STRICT
 
-    model: str
+    model: PathOption
     p: float = 0.4
     passes: int = 20
     candidates: int = 15
-    vectors: str | None = None
+    vectors: PathOption | None = None
     together: int = 1
     token_budget: int = 2048
     precision: str = "float32"
@@ -117,7 +117,7 @@ class Filler:
         config: How many candidates, how large a batch, and where neighbours come from.
 
     Raises:
-        RecipeError: the tokeniser has no mask token, or cannot say which piece belongs to which word.
+        RecipeError: The tokeniser has no mask token, or cannot say which piece belongs to which word.
     """
 
     def __init__(self, model: Model, tokenizer: Tokenizer, config: MlmConfig) -> None:

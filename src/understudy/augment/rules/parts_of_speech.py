@@ -71,7 +71,7 @@ class TaggedByCallable:
         """Number of each word's tag ``(w,)``.
 
         Raises:
-            DataError: the tagger left texts out, or gave a text another number of tags than it has words.
+            DataError: The tagger left texts out, or gave a text another number of tags than it has words.
         """
         lists = sentences.word_lists()
         tags = self.tagger(lists)
@@ -95,7 +95,7 @@ def read_tags(path: str | Path) -> TagDictionary:
     Lines of ten columns are read as CoNLL-U: the word is the second, its tag the fourth.
 
     Raises:
-        DataError: the file is missing or not UTF-8, or a line has fewer than two columns.
+        DataError: The file is missing or not UTF-8, or a line has fewer than two columns.
     """
     path = Path(path)
     if not path.is_file():
