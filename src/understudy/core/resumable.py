@@ -1,4 +1,4 @@
-"""Folders that are filled block by block, in which a killed run goes on behind its last finished block.
+"""Folders that are filled block by block, where a killed run continues after its last finished block.
 
 ``state.json`` says how far a run came, and is rewritten after each block. The manifest is written last: where
 it is, the folder is whole. Both hold an identity, which says what the blocks are and what is made of them.
@@ -17,7 +17,7 @@ STATE = "state.json"
 """How far a folder is that was not finished."""
 
 State = dict[str, Any]
-"""JSON-ready: the ``identity``, and what the writer of the folder needs to go on."""
+"""JSON-ready: the ``identity``, and what the writer of the folder needs to continue."""
 
 
 def read_finished(folder: Path, identity: str) -> State | None:
@@ -27,7 +27,7 @@ def read_finished(folder: Path, identity: str) -> State | None:
 
 
 def resume(folder: Path, identity: str, start: State, refuse_foreign: Callable[[Path], None]) -> State:
-    """How far an earlier run came; a folder of another identity is removed, and begun anew.
+    """How far an earlier run came; a folder of another identity is removed and started again.
 
     Args:
         folder: Where the blocks go.
@@ -40,7 +40,7 @@ def resume(folder: Path, identity: str, start: State, refuse_foreign: Callable[[
         ArtifactError: The state is damaged, or the folder holds something else.
     """
     if folder.exists() and not folder.is_dir():
-        raise ArtifactError(f"{folder} is a file, but a folder is to stand there. Give another place.")
+        raise ArtifactError(f"{folder} is a file, but a folder is to be written there. Give another place.")
 
     path = folder / STATE
     state = read_json(path) if path.is_file() else {}
@@ -64,7 +64,7 @@ def resume(folder: Path, identity: str, start: State, refuse_foreign: Callable[[
 
 
 def save_state(folder: Path, state: State) -> None:
-    """Say how far the folder is; a kill from now on loses nothing of it."""
+    """Write down how far the folder is; a later kill loses nothing of it."""
     write_json(folder / STATE, state)
 
 
@@ -74,7 +74,7 @@ def finish(
     """Write the manifest, and take the state away.
 
     Args:
-        folder: All of whose blocks are done.
+        folder: The folder, all of whose blocks are done.
         state: The last one; it goes into the manifest.
         files: Name of each file → its SHA-256 and its bytes.
         about: Further JSON-ready facts for the manifest.

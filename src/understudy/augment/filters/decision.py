@@ -20,7 +20,7 @@ class Filtered:
     """What a filter decided.
 
     Attributes:
-        kept: Numbers of the rows that stay, in order; a row may stand here twice where labels are
+        kept: Numbers of the rows that stay, in order; a row may be listed twice where labels are
             oversampled.
         removed: Numbers of the rows that go, in order.
         reason: Why they go.

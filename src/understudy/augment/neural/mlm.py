@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_VECTORS = 400_000
-"""Words of a file of vectors that are read: as many as GloVe's smaller files have."""
+"""Words of a file of vectors that are read: the number of words in GloVe's smaller files."""
 
 _APOSTROPHES = frozenset("'’")
 
@@ -87,7 +87,7 @@ class Word:
 
     Attributes:
         start: Its first character.
-        end: The character behind its last.
+        end: The character after its last.
         first: Its first token.
         pieces: Its tokens.
         candidates: Words that may replace it.
@@ -226,7 +226,7 @@ class Filler:
 def whole_words(tokenizer: Tokenizer) -> tuple[IntArray, list[str]]:
     """Ids of the tokens that are words by themselves and have letters, and these words."""
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    # Byte-level and sentence-piece vocabularies mark where a word begins, WordPiece where one goes on.
+    # Byte-level and sentence-piece vocabularies mark where a word begins, WordPiece marks its further pieces.
     marks = tuple(mark for mark in ("Ġ", "▁") if sum(token.startswith(mark) for token in tokens) > 1)
     special = set(tokenizer.all_special_ids)
 

@@ -176,7 +176,7 @@ def tang_rule(config: RulesConfig, texts: Sequence[str] = (), parts: PartsOfSpee
     table = count_words(texts, parts) if config.p_swap and parts is not None else None
 
     def rule(sentences: WordArrays) -> Change:
-        mask = len(sentences.words)  # number of the mask; the table's words have the numbers behind it
+        mask = len(sentences.words)  # number of the mask; the table's words have the numbers after it
         wide = sentences.with_words((config.mask, *(table.words if table else ())))
         tags = parts.tags(sentences) if table and parts else np.full(len(sentences.flat), NO_TAG)
         can_swap = table.has(tags) if table else np.zeros(len(tags), dtype=np.bool_)

@@ -121,7 +121,7 @@ def read_tags(path: str | Path) -> TagDictionary:
 def learn_classes(texts: Sequence[str], classes: int = 64, seed: int = 0) -> TagDictionary:
     """Classes of words that occur in similar contexts and end alike: parts of speech without a tagger.
 
-    Schütze 1995: each word is described by how often each of the most frequent words stands to its left and
+    Schütze 1995: each word is described by how often each of the most frequent words occurs to its left and
     to its right; here also by its last two and three letters, and whether it has letters, digits or neither.
     The counts are reduced by a singular value decomposition and grouped by k-means, in which a word counts as
     often as it occurs. On the tagged sentences of UD English EWT, a word drawn from 64 such classes by
@@ -187,7 +187,7 @@ def _contexts(sentences: WordArrays) -> tuple[Sparse, Sparse]:
     column[frequent] = np.arange(len(frequent))
     column[size] = CONTEXTS  # the edge
 
-    # All texts in a row, with the number of the edge before, between and behind them.
+    # All texts in a row, with the number of the edge before, between and after them.
     edged = np.full(len(sentences.flat) + len(sentences) + 1, size)
     edged[np.arange(len(sentences.flat)) + sentences.owners + 1] = sentences.flat
 
