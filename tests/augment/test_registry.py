@@ -1,5 +1,7 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -161,6 +163,23 @@ def test_the_added_step_runs_from_a_recipe(toy):
     recipe = Recipe.model_validate({"data": {"source": "x.csv"}, "augment": [{"shout": {"mark": "?"}}]})
     pool = build_pool(["a", "b"], steps=read_steps(recipe.augment))
     assert pool.items == ("A?", "B?")
+
+
+def test_the_step_of_the_documentation_works(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "augment.md").read_text(encoding="utf-8")
+    (block,) = [
+        part for part in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "DigitsConfig" in part
+    ]
+    (tmp_path / "digits_step.py").write_text(block)
+    monkeypatch.setattr(augment, "__path__", [*augment.__path__, str(tmp_path)])
+    try:
+        pool = build_pool([], ["no digit", "1 digit", "22 or 3"], read_steps([{"digits": {"most": 1}}]))
+        assert pool.items == ("no digit", "1 digit")
+        assert pool.reports[-1].removed == {"more than 1 digits": 1}
+    finally:
+        STEPS.pop("digits", None)
+        sys.modules.pop("understudy.augment.digits_step", None)
+        vars(augment).pop("digits_step", None)
 
 
 def test_looking_up_a_step_imports_neither_torch_nor_matplotlib():

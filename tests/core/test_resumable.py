@@ -61,6 +61,6 @@ def test_a_damaged_state_is_named(tmp_path, content, message):
 
 def test_a_file_in_the_place_of_the_folder_is_left_alone(tmp_path):
     (tmp_path / "f").write_text("mine")
-    with pytest.raises(ArtifactError, match="is a file, but a folder is to stand there"):
+    with pytest.raises(ArtifactError, match="is a file, but a folder is to be written there"):
         resume(tmp_path / "f", "i", START, anything)
     assert (tmp_path / "f").read_text() == "mine"

@@ -70,7 +70,7 @@ def save_picture(inspection: Inspection, path: Path) -> None:
     """Write the picture; the suffix of ``path`` says in which format.
 
     Raises:
-        RecipeError: the suffix is not one of `FORMATS`, or there is no such folder.
+        RecipeError: The suffix is not one of `FORMATS`, or there is no such folder.
     """
     check_choice("picture format", path.suffix, FORMATS)
     if not path.parent.is_dir():

@@ -113,7 +113,7 @@ class KeySet:
         is_known = np.zeros(len(ordered), dtype=np.bool_)
         for run in self._runs:
             place = np.searchsorted(run, ordered)
-            place[place == len(run)] = 0  # behind the last key; any other place will do, since it differs
+            place[place == len(run)] = 0  # after the last key: compared with the first, it differs
             is_known |= run[place] == ordered
         return is_known
 
@@ -127,6 +127,7 @@ class KeySet:
 SHOWN = 10
 """Survivors and victims that a step shows."""
 
+# Pools on disk hold these words, so they stay as they are.
 DUPLICATE, HELD_OUT = "stands in the pool or among the labelled texts", "stands in dev or test"
 
 
@@ -140,7 +141,7 @@ class Removed:
 
 @dataclass
 class Deduplicator:
-    """Drops what one step made twice, or what stands in dev or test; steps share what was seen.
+    """Drops what one step made twice, or what is in dev or test; steps share the keys that were seen.
 
     For each reason, the `SHOWN` removed texts with the smallest keys are remembered. Keys are hashes, so
     these are a random sample of the distinct ones, whatever their number and order.
@@ -148,7 +149,7 @@ class Deduplicator:
     Args:
         seen: Keys of the texts of the pool and of the labelled ones; it grows.
         held_out: Keys of dev and test.
-        made: Texts that the step brought.
+        made: Texts that the step made.
         removed: Texts that were dropped, by reason.
         shown: Reason → key → text, for some of those.
     """
@@ -189,7 +190,7 @@ class Deduplicator:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], seen: KeySet, held_out: KeySet) -> Deduplicator:
-        """A deduplicator that goes on where another one stopped."""
+        """A deduplicator that continues where another one stopped."""
         shown = {
             reason: {key: item if isinstance(item, str) else tuple(item) for key, item in items}
             for reason, items in data["shown"].items()

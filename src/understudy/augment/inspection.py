@@ -90,7 +90,7 @@ class Inspection:
         """Rebuild an inspection from `to_dict`, also after JSON.
 
         Raises:
-            ArtifactError: something is missing, or is not what it should be.
+            ArtifactError: Something is missing, or is not what it should be.
         """
         try:
             return cls(

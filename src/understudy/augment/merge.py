@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from understudy.augment.registry import MODEL, StepContext, register
+from understudy.augment.registry import MODEL, PathOption, StepContext, register
 from understudy.core.checks import STRICT, check_choice
 from understudy.core.task import Item
 from understudy.data import Dataset, load_dataset
@@ -24,7 +24,7 @@ class MergeConfig:
 
     __pydantic_config__: ClassVar = STRICT
 
-    sources: tuple[str, ...]
+    sources: tuple[PathOption, ...]
     parts: tuple[str, ...] = ("train", "unlabelled")
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ def merge(config: MergeConfig, _items: Sequence[Item], _tools: StepContext) -> I
     """The texts of each source, part by part; their labels are not used, the teacher gives its own.
 
     Raises:
-        DataError: a source cannot be found or used.
+        DataError: A source cannot be found or used.
     """
     for source in config.sources:
         yield from dataset_texts(load_dataset(source), config.parts)

@@ -1,4 +1,4 @@
-"""Build the pool of texts beside the labelled ones, step by step, and keep account of every text."""
+"""Build the pool of texts beside the labelled ones, step by step, and report what became of every text."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class StepReport:
     Attributes:
         name: Name of the step; ``given`` for the texts that the pool began with.
         before: Texts in the pool before.
-        made: Texts that the step brought, before any was dropped.
+        made: Texts that the step made, before any was dropped.
         removed: Number of texts that were dropped, by reason.
         repeated: Rows added by oversampling.
         after: Texts in the pool after.
@@ -118,8 +118,8 @@ def build_pool(
         progress: Where progress is shown.
 
     Raises:
-        DataError: texts and pairs are mixed.
-        RecipeError: a step needs something that is not there.
+        DataError: Texts and pairs are mixed.
+        RecipeError: A step needs something that is not there.
     """
     _check_one_kind([*labelled, *given])
     tools = replace(tools or StepContext(), labelled=labelled, progress=progress or Silent())

@@ -27,7 +27,7 @@ class Count:
 
     Attributes:
         name: Name of the step; ``given`` for the texts that were read.
-        made: Texts that it brought, before any was dropped.
+        made: Texts that it made, before any was dropped.
         removed: Number of texts that were dropped, by reason.
         victims: Some of them, at random.
     """
@@ -53,7 +53,7 @@ def read_shards(folder: Path, columns: Sequence[str] = ("text",)) -> Iterator[di
     """The named columns of a finished pool, shard by shard.
 
     Raises:
-        ArtifactError: the folder was not finished, or a shard is missing or damaged.
+        ArtifactError: The folder was not finished, or a shard is missing or damaged.
     """
     import pyarrow.parquet as pq
 
@@ -121,7 +121,7 @@ class PoolTexts:
             rows = shard["origin"]
             items += _items([shard[column][start::distance] for column in columns])
             origins += rows[start::distance]
-            start = (start - len(rows)) % distance  # where the next shard goes on
+            start = (start - len(rows)) % distance  # where the even distances continue in the next shard
 
         return items, np.array(origins, dtype=np.int64)
 

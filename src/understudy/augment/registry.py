@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
 
 from understudy.augment.rules.parts_of_speech import Tagger
 from understudy.augment.rules.synonyms import Synonyms
@@ -30,6 +30,12 @@ RULES, MODEL, FILTER = "rules", "model", "filter"
 OF_ALL, OF_LABELLED, OF_GIVEN = "all", "labelled", "given"
 ORIGINALS = (OF_ALL, OF_LABELLED, OF_GIVEN)
 """What a step that makes texts may start from: the option ``of``."""
+
+
+IS_PATH = "may name a file, a folder or a model"
+
+PathOption = Annotated[str, IS_PATH]
+"""Type of an option whose value may be a path: what is in it decides a pool, as the option itself does."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,7 @@ def register(
     """Decorate a function to make it a step.
 
     Raises:
-        RecipeError: the name is taken.
+        RecipeError: The name is taken.
     """
 
     def add(run: F) -> F:
@@ -163,7 +169,7 @@ def spec(name: str) -> StepSpec:
     """The registered step of that name.
 
     Raises:
-        RecipeError: there is none; the message suggests the nearest.
+        RecipeError: There is none; the message suggests the nearest.
     """
     if name not in STEPS:
         discover()
@@ -176,7 +182,7 @@ def step(name: str, options: Mapping[str, object] | None = None) -> Step:
     """A step with these options, the others at their defaults.
 
     Raises:
-        RecipeError: unknown name, unknown option, or a value that does not fit.
+        RecipeError: Unknown name, unknown option, or a value that does not fit.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -237,7 +243,7 @@ def read_steps(entries: Sequence[str | Mapping[str, Mapping[str, object] | None]
     """Steps as a recipe lists them: ``["masking", {"eda": {"passes": 4}}]``.
 
     Raises:
-        RecipeError: an entry is neither a name nor one name with its options, or `step` refuses it.
+        RecipeError: An entry is neither a name nor one name with its options, or `step` refuses it.
     """
     return tuple(_read(entry) for entry in entries)
 

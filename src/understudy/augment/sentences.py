@@ -57,7 +57,7 @@ def cut_into_sentences(config: SentencesConfig, items: Sequence[Item]) -> Iterat
     """The sentences of each text, by punctuation; an abbreviation before a capital letter ends one, too.
 
     Raises:
-        DataError: the items are pairs, or words that carry tags.
+        DataError: The items are pairs, or words that carry tags.
     """
     for item in items:
         if not isinstance(item, str):

@@ -30,7 +30,7 @@ Made = Callable[[Sequence[Item], int], Iterator[list[Item]]]
 """Block, its number → variants of its texts."""
 
 Part = tuple[int, tuple[list[Item], Keys]]
-"""Number of a step, or `GIVEN`, with the new texts that it brought and their keys."""
+"""Number of a step, or `GIVEN`, with the new texts that it made and their keys."""
 
 SAMPLE = 100_000
 """Given texts from which rules learn words' classes and frequencies."""
@@ -70,7 +70,7 @@ def stream_pool(
 ) -> Streamed:
     """Write the given texts and their variants to Parquet shards, each text once, and none that is held out.
 
-    A text that repeats another, or is held out, is not varied either. A killed run goes on after its last
+    A text that repeats another, or is held out, is not varied either. A killed run continues after its last
     shard when it is called again with the same arguments; a finished one is left as it is. Where no given
     text repeats another one or a variant, the texts are those of `build_pool` for rules that need no counts
     of words; else variants are other draws, since what is dropped is not varied.
@@ -89,8 +89,8 @@ def stream_pool(
         about: JSON-ready facts for the manifest.
 
     Raises:
-        ArtifactError: a shard of an earlier run is missing or altered, or the folder holds something else.
-        RecipeError: a step is not one of rules, or does not start from all texts.
+        ArtifactError: A shard of an earlier run is missing or altered, or the folder holds something else.
+        RecipeError: A step is not one of rules, or does not start from all texts.
     """
     started = time.perf_counter()
     _check_rules(steps)

@@ -35,7 +35,7 @@ class NpyWriter:
         rows: Rows of an earlier file that stay; 0 begins a new file.
 
     Raises:
-        ArtifactError: the earlier file has fewer rows than should stay.
+        ArtifactError: The earlier file has fewer rows than should stay.
     """
 
     def __init__(self, path: Path, dtype: npt.DTypeLike, tail: tuple[int, ...] = (), rows: int = 0) -> None:
@@ -111,7 +111,7 @@ def write_columns(
 ) -> dict[str, Array]:
     """Write columns block by block, and return their mapped arrays.
 
-    A killed run goes on behind its last block when it is called again with the same arguments; a finished
+    A killed run continues after its last block when it is called again with the same arguments; a finished
     folder is only opened. Opening it compares lengths alone; `understudy.core.manifest.verify` reads every
     byte.
 
@@ -123,7 +123,7 @@ def write_columns(
         advance: Called with each block when it is done.
 
     Raises:
-        ArtifactError: a file is missing, or is shorter than was written; or the folder holds something else.
+        ArtifactError: A file is missing, or is shorter than was written; or the folder holds something else.
     """
     manifest = read_finished(folder, identity)
     if manifest is None:
@@ -179,7 +179,7 @@ def _facts(path: Path) -> dict[str, str | int]:
 def _refuse_foreign(folder: Path) -> None:
     names = sorted(path.name for path in folder.iterdir())
     others = [name for name in names if not name.endswith(".npy") and name not in (STATE, MANIFEST)]
-    if not {STATE, MANIFEST} & set(names):  # arrays alone may be somebody's own
+    if not {STATE, MANIFEST} & set(names):  # a folder of arrays and nothing else may be the user's own
         others = names
     if others:
         raise ArtifactError(

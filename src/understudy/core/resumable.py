@@ -1,4 +1,4 @@
-"""Folders that are filled block by block, in which a killed run goes on behind its last finished block.
+"""Folders that are filled block by block, where a killed run continues after its last finished block.
 
 ``state.json`` says how far a run came, and is rewritten after each block. The manifest is written last: where
 it is, the folder is whole. Both hold an identity, which says what the blocks are and what is made of them.
@@ -17,7 +17,7 @@ STATE = "state.json"
 """How far a folder is that was not finished."""
 
 State = dict[str, Any]
-"""JSON-ready: the ``identity``, and what the writer of the folder needs to go on."""
+"""JSON-ready: the ``identity``, and what the writer of the folder needs to continue."""
 
 
 def read_finished(folder: Path, identity: str) -> State | None:
@@ -27,20 +27,20 @@ def read_finished(folder: Path, identity: str) -> State | None:
 
 
 def resume(folder: Path, identity: str, start: State, refuse_foreign: Callable[[Path], None]) -> State:
-    """How far an earlier run came; a folder of another identity is removed, and begun anew.
+    """How far an earlier run came; a folder of another identity is removed and started again.
 
     Args:
-        folder: where the blocks go.
-        identity: what the blocks are.
-        start: the state of a folder without any block, apart from its identity.
-        refuse_foreign: raises an `ArtifactError` for a folder that its writer did not fill; such a folder is
+        folder: Where the blocks go.
+        identity: What the blocks are.
+        start: The state of a folder without any block, apart from its identity.
+        refuse_foreign: Raises an `ArtifactError` for a folder that the caller did not write; such a folder is
             never removed.
 
     Raises:
-        ArtifactError: the state is damaged, or the folder holds something else.
+        ArtifactError: The state is damaged, or the folder holds something else.
     """
     if folder.exists() and not folder.is_dir():
-        raise ArtifactError(f"{folder} is a file, but a folder is to stand there. Give another place.")
+        raise ArtifactError(f"{folder} is a file, but a folder is to be written there. Give another place.")
 
     path = folder / STATE
     state = read_json(path) if path.is_file() else {}
@@ -64,7 +64,7 @@ def resume(folder: Path, identity: str, start: State, refuse_foreign: Callable[[
 
 
 def save_state(folder: Path, state: State) -> None:
-    """Say how far the folder is; a kill from now on loses nothing of it."""
+    """Write down how far the folder is; a later kill loses nothing of it."""
     write_json(folder / STATE, state)
 
 
@@ -74,10 +74,10 @@ def finish(
     """Write the manifest, and take the state away.
 
     Args:
-        folder: all of whose blocks are done.
-        state: the last one; it goes into the manifest.
-        files: name of each file → its SHA-256 and its bytes.
-        about: further JSON-ready facts for the manifest.
+        folder: The folder, all of whose blocks are done.
+        state: The last one; it goes into the manifest.
+        files: Name of each file → its SHA-256 and its bytes.
+        about: Further JSON-ready facts for the manifest.
     """
     write_json(folder / MANIFEST, {**(about or {}), **state, "files": files})
     (folder / STATE).unlink(missing_ok=True)

@@ -20,7 +20,7 @@ class Filtered:
     """What a filter decided.
 
     Attributes:
-        kept: Numbers of the rows that stay, in order; a row may stand here twice where labels are
+        kept: Numbers of the rows that stay, in order; a row may be listed twice where labels are
             oversampled.
         removed: Numbers of the rows that go, in order.
         reason: Why they go.
@@ -56,7 +56,7 @@ def teacher_logits(name: str, items: Sequence[Item], tools: StepContext) -> Floa
     """The teacher's logits ``(n, c)``, for the filter of that name.
 
     Raises:
-        RecipeError: there is no teacher.
+        RecipeError: There is no teacher.
     """
     if tools.predict is None:
         raise RecipeError(

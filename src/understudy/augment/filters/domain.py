@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from understudy.augment.filters.decision import Filtered, joined, keep_rows
-from understudy.augment.registry import FILTER, StepContext, register
+from understudy.augment.registry import FILTER, PathOption, StepContext, register
 from understudy.augment.rules.word_arrays import read_sentences
 from understudy.core.checks import STRICT, check_choice, check_positive
 from understudy.core.task import FloatArray, Item
@@ -33,7 +33,7 @@ class DomainConfig:
 
     top: int
     by: str = "tfidf"
-    vectors: str | None = None
+    vectors: PathOption | None = None
     most_vectors: int = 50_000
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ def by_domain(
         vectors: Words and their vectors ``(v, d)``; ``None`` takes TF-IDF.
 
     Raises:
-        DataError: there is no labelled text.
+        DataError: There is no labelled text.
     """
     if not len(labelled):
         raise DataError("Likeness to the labelled texts cannot be measured: there are none.")

@@ -47,7 +47,7 @@ def by_length(items: Sequence[Item], labelled: Sequence[Item], by: str = "min-ma
             quartile.
 
     Raises:
-        DataError: there is no labelled text.
+        DataError: There is no labelled text.
     """
     if not len(labelled):
         raise DataError("The filter of length takes its bounds from labelled texts, but there are none.")

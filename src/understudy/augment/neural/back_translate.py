@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from understudy.augment.neural.loading import TEXTS, Model, Tokenizer, load, longest, pad, sizes
 from understudy.augment.neural.mlm import MlmConfig, mlm
-from understudy.augment.registry import MODEL, StepContext, register
+from understudy.augment.registry import MODEL, PathOption, StepContext, register
 from understudy.augment.rules.passes import sides
 from understudy.core.checks import STRICT, check_positive
 from understudy.core.task import Item
@@ -30,8 +30,8 @@ class BackTranslateConfig:
 
     __pydantic_config__: ClassVar = STRICT
 
-    there: str
-    back: str
+    there: PathOption
+    back: PathOption
     mlm: MlmConfig | None = None
     beams: int = 1
     most_tokens: int = 128

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from understudy.augment.neural.loading import IGNORED, Ids, Model, Tokenizer, load, longest, pad, sizes
-from understudy.augment.registry import MODEL, StepContext, register
+from understudy.augment.registry import MODEL, PathOption, StepContext, register
 from understudy.core.checks import STRICT, check_choice, check_positive, check_shares
 from understudy.core.configs import PRECISIONS
 from understudy.core.manifest import digest
@@ -54,7 +54,7 @@ class GenerateConfig:
 
     __pydantic_config__: ClassVar = STRICT
 
-    model: str
+    model: PathOption
     texts: int = 10_000
     epochs: int = 3
     learning_rate: float = 5e-5
@@ -113,7 +113,7 @@ def finetune(
     or test. A text ends with the model's own end token.
 
     Raises:
-        DataError: there is no text of two tokens or more.
+        DataError: There is no text of two tokens or more.
     """
     import torch
 

@@ -44,7 +44,7 @@ def load(step: str, kind: str, name: str, precision: str = "float32") -> tuple[M
         precision: Type of its weights: ``float32``, or ``bfloat16`` for a model that is not trained.
 
     Raises:
-        RecipeError: it cannot be loaded, brings code of its own, or is a model of another kind.
+        RecipeError: It cannot be loaded, brings code of its own, or is a model of another kind.
     """
     import torch
     import transformers
@@ -74,7 +74,7 @@ def load(step: str, kind: str, name: str, precision: str = "float32") -> tuple[M
 
 
 def pad(rows: Ids, fill: int, device: torch.device, *, left: bool = False) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask, both ``(b, t)`` int64; padding stands to the right, or to the left."""
+    """Token ids and attention mask, both ``(b, t)`` int64; padding is on the right, or on the left."""
     import torch
 
     width = max(map(len, rows))

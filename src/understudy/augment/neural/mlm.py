@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from understudy.augment.neural.loading import TEXTS, Ids, Model, Tokenizer, load, pad, sizes
-from understudy.augment.registry import MODEL, StepContext, register
+from understudy.augment.registry import MODEL, PathOption, StepContext, register
 from understudy.augment.rules.passes import sides
 from understudy.augment.rules.synonyms import Neighbours
 from understudy.core.checks import STRICT, check_choice, check_positive, check_shares
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_VECTORS = 400_000
-"""Words of a file of vectors that are read: as many as GloVe's smaller files have."""
+"""Words of a file of vectors that are read: the number of words in GloVe's smaller files."""
 
 _APOSTROPHES = frozenset("'’")
 
@@ -54,11 +54,11 @@ class MlmConfig:
 
     __pydantic_config__: ClassVar = STRICT
 
-    model: str
+    model: PathOption
     p: float = 0.4
     passes: int = 20
     candidates: int = 15
-    vectors: str | None = None
+    vectors: PathOption | None = None
     together: int = 1
     token_budget: int = 2048
     precision: str = "float32"
@@ -87,7 +87,7 @@ class Word:
 
     Attributes:
         start: Its first character.
-        end: The character behind its last.
+        end: The character after its last.
         first: Its first token.
         pieces: Its tokens.
         candidates: Words that may replace it.
@@ -117,7 +117,7 @@ class Filler:
         config: How many candidates, how large a batch, and where neighbours come from.
 
     Raises:
-        RecipeError: the tokeniser has no mask token, or cannot say which piece belongs to which word.
+        RecipeError: The tokeniser has no mask token, or cannot say which piece belongs to which word.
     """
 
     def __init__(self, model: Model, tokenizer: Tokenizer, config: MlmConfig) -> None:
@@ -226,7 +226,7 @@ class Filler:
 def whole_words(tokenizer: Tokenizer) -> tuple[IntArray, list[str]]:
     """Ids of the tokens that are words by themselves and have letters, and these words."""
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    # Byte-level and sentence-piece vocabularies mark where a word begins, WordPiece where one goes on.
+    # Byte-level and sentence-piece vocabularies mark where a word begins, WordPiece marks its further pieces.
     marks = tuple(mark for mark in ("Ġ", "▁") if sum(token.startswith(mark) for token in tokens) > 1)
     special = set(tokenizer.all_special_ids)
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from understudy.augment.registry import RULES, StepContext, register
+from understudy.augment.registry import RULES, PathOption, StepContext, register
 from understudy.augment.rules.passes import Change, Rule
 from understudy.augment.rules.synonyms import Neighbours, Synonyms, read_synonyms
 from understudy.augment.rules.word_arrays import BoolArray, WordArrays, read_sentences
@@ -49,8 +49,8 @@ class EdaConfig:
     share: float = 0.1
     passes: int = 8
     operations: tuple[str, ...] = OPERATIONS
-    synonyms: str | None = None
-    vectors: str | None = None
+    synonyms: PathOption | None = None
+    vectors: PathOption | None = None
     neighbours: int = 10
     most_vectors: int = 50_000
     stop_words: int = 50
@@ -120,7 +120,7 @@ def eda_rule(config: EdaConfig, texts: Sequence[str], synonyms: Synonyms | None 
         synonyms: Where synonyms come from; ``None`` takes what the config names.
 
     Raises:
-        RecipeError: an operation needs synonyms, and there is no source of synonyms.
+        RecipeError: An operation needs synonyms, and there is no source of synonyms.
     """
     source = synonyms or synonyms_of(config)
     needed = [operation for operation in config.operations if operation in NEEDS_SYNONYMS]

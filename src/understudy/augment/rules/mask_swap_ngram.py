@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from understudy.augment.registry import RULES, StepContext, register
+from understudy.augment.registry import RULES, PathOption, StepContext, register
 from understudy.augment.rules.parts_of_speech import (
     NO_TAG,
     PartsOfSpeech,
@@ -55,7 +55,7 @@ class RulesConfig:
     longest: int = 5
     passes: int = 20
     mask: str = MASK
-    tags: str | None = None
+    tags: PathOption | None = None
     classes: int = 64
 
     def __post_init__(self) -> None:
@@ -93,7 +93,7 @@ class PosSwapConfig:
 
     p: float = 0.1
     passes: int = 20
-    tags: str | None = None
+    tags: PathOption | None = None
     classes: int = 64
 
     def __post_init__(self) -> None:
@@ -169,14 +169,14 @@ def tang_rule(config: RulesConfig, texts: Sequence[str] = (), parts: PartsOfSpee
         parts: The words' parts of speech; needed only where ``p_swap > 0``.
 
     Raises:
-        RecipeError: words are to be swapped, but no parts of speech are given.
+        RecipeError: Words are to be swapped, but no parts of speech are given.
     """
     if config.p_swap and parts is None:
         raise RecipeError(f"p_swap is {config.p_swap}, but words are swapped by part of speech: give some.")
     table = count_words(texts, parts) if config.p_swap and parts is not None else None
 
     def rule(sentences: WordArrays) -> Change:
-        mask = len(sentences.words)  # number of the mask; the table's words have the numbers behind it
+        mask = len(sentences.words)  # number of the mask; the table's words have the numbers after it
         wide = sentences.with_words((config.mask, *(table.words if table else ())))
         tags = parts.tags(sentences) if table and parts else np.full(len(sentences.flat), NO_TAG)
         can_swap = table.has(tags) if table else np.zeros(len(tags), dtype=np.bool_)

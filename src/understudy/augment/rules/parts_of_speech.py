@@ -71,7 +71,7 @@ class TaggedByCallable:
         """Number of each word's tag ``(w,)``.
 
         Raises:
-            DataError: the tagger left texts out, or gave a text another number of tags than it has words.
+            DataError: The tagger left texts out, or gave a text another number of tags than it has words.
         """
         lists = sentences.word_lists()
         tags = self.tagger(lists)
@@ -95,7 +95,7 @@ def read_tags(path: str | Path) -> TagDictionary:
     Lines of ten columns are read as CoNLL-U: the word is the second, its tag the fourth.
 
     Raises:
-        DataError: the file is missing or not UTF-8, or a line has fewer than two columns.
+        DataError: The file is missing or not UTF-8, or a line has fewer than two columns.
     """
     path = Path(path)
     if not path.is_file():
@@ -121,7 +121,7 @@ def read_tags(path: str | Path) -> TagDictionary:
 def learn_classes(texts: Sequence[str], classes: int = 64, seed: int = 0) -> TagDictionary:
     """Classes of words that occur in similar contexts and end alike: parts of speech without a tagger.
 
-    Schütze 1995: each word is described by how often each of the most frequent words stands to its left and
+    Schütze 1995: each word is described by how often each of the most frequent words occurs to its left and
     to its right; here also by its last two and three letters, and whether it has letters, digits or neither.
     The counts are reduced by a singular value decomposition and grouped by k-means, in which a word counts as
     often as it occurs. On the tagged sentences of UD English EWT, a word drawn from 64 such classes by
@@ -187,7 +187,7 @@ def _contexts(sentences: WordArrays) -> tuple[Sparse, Sparse]:
     column[frequent] = np.arange(len(frequent))
     column[size] = CONTEXTS  # the edge
 
-    # All texts in a row, with the number of the edge before, between and behind them.
+    # All texts in a row, with the number of the edge before, between and after them.
     edged = np.full(len(sentences.flat) + len(sentences) + 1, size)
     edged[np.arange(len(sentences.flat)) + sentences.owners + 1] = sentences.flat
 

@@ -22,7 +22,7 @@ def read_synonyms(path: str | Path) -> Synonyms:
     """Read a file with a word and its synonyms on each line, between tabs; words are looked up in lower case.
 
     Raises:
-        DataError: the file is missing or not UTF-8, or a line has no synonym.
+        DataError: The file is missing or not UTF-8, or a line has no synonym.
     """
     path = Path(path)
     if not path.is_file():

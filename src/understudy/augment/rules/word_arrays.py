@@ -1,6 +1,6 @@
 """Texts as flat arrays of word numbers, so that rules work on all words of many texts at once.
 
-Words are those of `understudy.tokenization.words`, but keep their case, and remember whether a space stood
+Words are those of `understudy.tokenization.words`, but keep their case, and remember whether a space was
 before them: what no rule touches comes back as it was (runs of white space become one space). Two words that
 a rule brought together get a space between them, unless one of them is a single sign.
 """
@@ -35,7 +35,7 @@ class WordArrays:
     Attributes:
         words: The distinct words; the numbers below are places in it.
         flat: ``(w,)`` Number of each word, text after text.
-        glued: ``(w,)`` Whether no space stands before the word; False for the first of a text.
+        glued: ``(w,)`` Whether there is no space before the word; False for the first of a text.
         lengths: ``(n,)`` Words of each text.
     """
 
