@@ -301,6 +301,151 @@ static PyObject *student_fill(PyObject *object, PyObject *arguments) {
     return done;
 }
 
+/* ---------------------------------------------------------------------------------------------- lines to lines */
+
+enum { DECIMALS = 10000, SHARE_BYTES = 7, GROUP = 4096 }; /* "0.1234" and a tab; lines whose logits are held at once */
+
+/* The lines of a block, each ended by a newline, and what is answered to each. */
+typedef struct {
+    Text *texts;
+    int32_t *columns;
+    uint16_t *shares; /* probability of the highest logit, in steps of 1 / DECIMALS */
+    unsigned char *is_left;
+    float *logits;    /* (GROUP, labels) */
+    size_t count;
+} Lines;
+
+static void lines_free(Lines *lines) {
+    free(lines->texts);
+    free(lines->columns);
+    free(lines->shares);
+    free(lines->is_left);
+    free(lines->logits);
+}
+
+static int lines_read(Lines *lines, const Py_buffer *block, uint32_t labels) {
+    const char *start = block->buf, *end = start + block->len, *next;
+    memset(lines, 0, sizeof *lines);
+    for (const char *at = start; at < end && (next = memchr(at, '\n', (size_t)(end - at))); at = next + 1) lines->count++;
+    lines->texts = malloc((lines->count + 1) * sizeof *lines->texts);
+    lines->columns = malloc((lines->count + 1) * sizeof *lines->columns);
+    lines->shares = malloc((lines->count + 1) * sizeof *lines->shares);
+    lines->is_left = calloc(lines->count + 1, 1);
+    lines->logits = malloc((size_t)GROUP * labels * sizeof *lines->logits);
+    if (!lines->texts || !lines->columns || !lines->shares || !lines->is_left || !lines->logits) return -1;
+    const char *at = start;
+    for (size_t i = 0; i < lines->count; i++) {
+        next = memchr(at, '\n', (size_t)(end - at));
+        lines->texts[i] = (Text){at, (size_t)(next - at)};
+        at = next + 1;
+    }
+    return 0;
+}
+
+/* Answer some lines; 1 where one of them must go another way, -1 where memory ran out. */
+static int lines_answer(Lines *lines, const StudentObject *self, size_t first, size_t count, int threads) {
+    uint32_t labels = self->student->head.labels;
+    int32_t *columns = lines->columns + first;
+    Batch batch = {self->student, self->engine, lines->texts + first, count, lines->logits, columns,
+                   lines->is_left + first, 0, 0};
+    if (batch_run(&batch, threads)) return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (lines->is_left[first + i]) return 1; /* and has no column */
+        const float *logits = lines->logits + i * labels;
+        double sum = 0;
+        for (uint32_t label = 0; label < labels; label++) {
+            float below = logits[label] - logits[columns[i]];
+            if (below > -26.0f) sum += expf(below); /* else below 6e-12: 4,096 of them change no decimal */
+        }
+        if (!(sum >= 1)) return 1; /* a logit is not a number */
+        lines->shares[first + i] = (uint16_t)rint(DECIMALS / sum);
+    }
+    return 0;
+}
+
+static size_t lines_bytes(const Lines *lines, const Text *heads) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < lines->count; i++)
+        bytes += heads[lines->columns[i]].bytes + SHARE_BYTES + lines->texts[i].bytes + 1;
+    return bytes;
+}
+
+static void lines_write(const Lines *lines, const Text *heads, char *out) {
+    for (size_t i = 0; i < lines->count; i++) {
+        const Text *head = &heads[lines->columns[i]], *text = &lines->texts[i];
+        memcpy(out, head->text, head->bytes);
+        out += head->bytes;
+        unsigned share = lines->shares[i];
+        out[0] = (char)('0' + share / DECIMALS);
+        out[1] = '.';
+        for (int digit = 5; digit > 1; digit--, share /= 10) out[digit] = (char)('0' + share % 10);
+        out[6] = '\t';
+        memcpy(out + SHARE_BYTES, text->text, text->bytes + 1); /* with its newline */
+        out += SHARE_BYTES + text->bytes + 1;
+    }
+}
+
+/* What stands before each label's probability: borrowed from a tuple of bytes. */
+static Text *heads_read(PyObject *tuple, uint32_t labels) {
+    if (PyTuple_Size(tuple) != (Py_ssize_t)labels) {
+        PyErr_Format(PyExc_ValueError, "Expected %u heads, one a label, got %zd.", labels, PyTuple_Size(tuple));
+        return NULL;
+    }
+    Text *heads = malloc(labels * sizeof *heads);
+    if (!heads) PyErr_NoMemory();
+    for (uint32_t i = 0; heads && i < labels; i++) {
+        char *text;
+        Py_ssize_t bytes;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(tuple, i), &text, &bytes)) {
+            free(heads);
+            return NULL;
+        }
+        heads[i] = (Text){text, (size_t)bytes};
+    }
+    return heads;
+}
+
+static PyObject *lines_answered(StudentObject *self, const Py_buffer *block, const Text *heads, int threads) {
+    Lines lines;
+    int state;
+    size_t bytes = 0;
+    Py_BEGIN_ALLOW_THREADS
+    state = lines_read(&lines, block, self->student->head.labels);
+    for (size_t first = 0; !state && first < lines.count; first += GROUP) {
+        size_t left = lines.count - first;
+        state = lines_answer(&lines, self, first, left < GROUP ? left : GROUP, threads);
+    }
+    if (!state) bytes = lines_bytes(&lines, heads);
+    Py_END_ALLOW_THREADS
+    PyObject *answers = NULL;
+    if (state < 0) {
+        PyErr_NoMemory();
+    } else if (state) {
+        answers = Py_None;
+        Py_INCREF(answers);
+    } else if ((answers = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)bytes))) {
+        lines_write(&lines, heads, PyBytes_AsString(answers));
+    }
+    lines_free(&lines);
+    return answers;
+}
+
+static PyObject *student_answer_lines(PyObject *object, PyObject *arguments) {
+    StudentObject *self = (StudentObject *)object;
+    Py_buffer block;
+    PyObject *tuple, *answers = NULL;
+    int threads = 1;
+    if (!PyArg_ParseTuple(arguments, "y*O!|i:answer_lines", &block, &PyTuple_Type, &tuple, &threads)) return NULL;
+    Text *heads = NULL;
+    if (block.len && ((const char *)block.buf)[block.len - 1] != '\n')
+        PyErr_SetString(PyExc_ValueError, "The last line does not end with a newline.");
+    else heads = heads_read(tuple, self->student->head.labels);
+    if (heads) answers = lines_answered(self, &block, heads, threads);
+    free(heads);
+    PyBuffer_Release(&block);
+    return answers;
+}
+
 /* --------------------------------------------------------------------------------------------------- ids alone */
 
 /* Ids of all texts end to end, and the number of each text's, in two growing arrays. */
@@ -475,6 +620,9 @@ static PyMethodDef methods[] = {
     {"fill", student_fill, METH_VARARGS, "fill(texts, out, threads=1): logits into a float32 buffer (n, labels)."},
     {"encode_batch", student_encode_batch, METH_O,
      "encode_batch(texts) -> (ids, lengths): of all texts end to end, as int64 in two bytearrays."},
+    {"answer_lines", student_answer_lines, METH_VARARGS,
+     "answer_lines(block, heads, threads=1) -> bytes or None: each line of UTF-8 behind the head of its label and "
+     "its probability; None where a line is for the reference path."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 
 from understudy.cli import inputs
-from understudy.cli.inputs import batches_of, is_table, read_batches, to_items
+from understudy.cli.inputs import batches_of, is_table, read_blocks, to_items
 from understudy.core.task import Task
 from understudy.errors import DataError
 
@@ -13,7 +13,8 @@ TEXT, PAIR = Task(("no", "yes")), Task(("no", "yes"), "pair")
 
 
 def lines_of(file):
-    return list(chain.from_iterable(batch.items for batch in read_batches(file, TEXT)))
+    batches = chain.from_iterable(block.batches() for block in read_blocks(file, TEXT))
+    return list(chain.from_iterable(batch.items for batch in batches))
 
 
 def test_a_byte_order_mark_is_not_part_of_the_first_line(tmp_path):
@@ -60,14 +61,14 @@ def test_a_byte_that_is_not_utf8_is_told_with_its_line(tmp_path, monkeypatch, si
 )
 def test_other_line_breaks_are_noticed(tmp_path, line, is_one):
     (tmp_path / "a.txt").write_text(f"first\n{line}\n", encoding="utf-8")
-    assert [batch.are_lines for batch in read_batches(tmp_path / "a.txt", TEXT)] == [is_one]
+    assert [block.are_lines for block in read_blocks(tmp_path / "a.txt", TEXT)] == [is_one]
 
 
 def test_every_character_that_breaks_a_line_is_noticed(tmp_path):
     breaks = [chr(code) for code in range(0x110000) if len(f"a{chr(code)}b".splitlines()) > 1 and code != 10]
     for character in breaks:
         (tmp_path / "a.txt").write_bytes(f"a{character}b\n".encode())
-        assert not next(read_batches(tmp_path / "a.txt", TEXT)).are_lines, hex(ord(character))
+        assert not next(read_blocks(tmp_path / "a.txt", TEXT)).are_lines, hex(ord(character))
 
 
 def test_a_pipe_is_answered_as_it_comes(monkeypatch):
@@ -81,8 +82,8 @@ def test_a_pipe_is_answered_as_it_comes(monkeypatch):
             return self.readline()
 
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(Slow(b"one\ntwo\n")))
-    for number, batch in enumerate(read_batches(None, TEXT), start=1):
-        assert len(batch.items) == 1
+    for number, block in enumerate(read_blocks(None, TEXT), start=1):
+        assert block.data.count(b"\n") == 1
         assert Slow.given == number
 
 
@@ -96,8 +97,9 @@ def test_a_line_that_is_not_a_pair_is_told_with_its_number(tmp_path, monkeypatch
     monkeypatch.setattr(inputs, "MOST_ITEMS", 2)
     monkeypatch.setattr(inputs, "BLOCK_BYTES", 30)
     (tmp_path / "a.txt").write_text("one\ttwo\n" * 9 + "one\ttwo\tthree\n", encoding="utf-8")
+    blocks = read_blocks(tmp_path / "a.txt", PAIR)
     with pytest.raises(DataError, match="Line 10 has 3 fields"):
-        list(read_batches(tmp_path / "a.txt", PAIR))
+        list(chain.from_iterable(block.batches() for block in blocks))
 
 
 def test_items_come_in_batches(monkeypatch):

@@ -3,12 +3,14 @@
 import gzip
 import io
 import json
+from itertools import chain
 from types import SimpleNamespace
 
 import pytest
 
 import understudy
 from understudy.cli import predict as verbs
+from understudy.cli.inputs import Block
 from understudy.core.task import Task
 from understudy.data import cells
 from understudy.errors import DataError, RecipeError
@@ -17,8 +19,9 @@ from understudy.errors import DataError, RecipeError
 def collect(seen):
     """A `write_answers` that notes what it was asked."""
 
-    def write(model, batches, file_format, output):
-        items = [item for batch in batches for item in batch.items]
+    def write(model, source, file_format, output):
+        batches = [piece.batches() if isinstance(piece, Block) else [piece] for piece in source]
+        items = [item for batch in chain.from_iterable(batches) for item in batch.items]
         seen.append((model.asked, items, file_format, output))
 
     return write

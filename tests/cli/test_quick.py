@@ -68,6 +68,33 @@ def test_all_else_is_left_to_the_command_line(folder, arguments, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_text_of_several_lines_is_one_line_both_ways(folder, capsys, monkeypatch):
+    for more in ([], ["--format", "text"]):
+        out = written(capsys, monkeypatch, "predict", folder / "cbow.v1", "the film\nwas bad", *more).out
+        assert out.count("\n") == 1
+        assert out.endswith("\tthe film was bad\n")
+
+
+@needs_extension
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("odd", ["", "a\x0bb\n", "a\u2028b\n", "two\r\n"])
+def test_lines_are_answered_by_the_extension_as_by_the_reference(folder, tmp_path, monkeypatch, odd, end):
+    content = f"the film was good\n\n{odd}é ★\n" * 40 + f"bad{end}"
+    (tmp_path / "lines.txt").write_bytes(content.encode())
+    answered = []
+    for is_fast in ("1", "0"):
+        monkeypatch.setenv("UNDERSTUDY_FAST", is_fast)
+        out = tmp_path / f"out{is_fast}"
+        verbs.predict([str(folder / "cbow.v1"), "--file", str(tmp_path / "lines.txt"), "--output", str(out)])
+        lines = out.read_text(encoding="utf-8").split("\n")
+        answered.append([line.split("\t", 2) for line in lines[:-1]])
+    fast, reference = answered
+    assert [(label, text) for label, _, text in fast] == [(label, text) for label, _, text in reference]
+    assert len(fast) == content.removesuffix("\n").count("\n") + 1
+    # Sums of floats in another order: the fourth decimal may be rounded the other way.
+    assert all(abs(float(a[1]) - float(b[1])) < 1.5e-4 for a, b in zip(fast, reference, strict=True))
+
+
 def test_a_damaged_folder_is_told_as_ever(folder, tmp_path, capsys, monkeypatch):
     found = written(capsys, monkeypatch, "predict", tmp_path / "nowhere", "a")
     assert found.out == ""

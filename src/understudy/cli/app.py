@@ -175,15 +175,15 @@ def _run(
     is_dry: bool,
 ) -> None:
     need_training()
+    from understudy.pipeline.recipe_file import make_recipe
+
+    recipe = make_recipe(file, given, assignments)  # before what imports torch: a mistake is told at once
     if is_dry:
         from understudy.pipeline.dry_run import dry_run
 
         typer.echo(dry_run(file, given, assignments, out))
         return
 
-    from understudy.pipeline.recipe_file import make_recipe
-
-    recipe = make_recipe(file, given, assignments)  # before what imports torch: a mistake is shown at once
     from understudy.cli.progress_bar import Terminal
 
     terminal = Terminal()

@@ -18,7 +18,7 @@ from understudy.cli.verbs import BASE
 from understudy.errors import RecipeError
 
 if TYPE_CHECKING:
-    from understudy.cli.inputs import Batch
+    from understudy.cli.inputs import Batch, Block
     from understudy.runtime.model import Model
 
 FORMATS = ("text", "jsonl", "csv")
@@ -107,7 +107,7 @@ def _predict(options: Namespace) -> None:
     if options.column and len(options.column) != model.task.texts:
         need = "2 texts: give --column twice" if model.task.texts == 2 else "1 text: give --column once"
         raise RecipeError(f"This model reads {need}.")
-    write_answers(model, _batches(model, options), options.format, options.output)
+    write_answers(model, _source(model, options), options.format, options.output)
 
 
 def _check_columns(options: Namespace) -> None:
@@ -125,9 +125,9 @@ def _check_columns(options: Namespace) -> None:
         )
 
 
-def _batches(model: Model, options: Namespace) -> Iterator[Batch]:
-    """The items that the options name, in batches."""
-    from understudy.cli.inputs import batches_of, read_batches, to_items
+def _source(model: Model, options: Namespace) -> Iterator[Batch | Block]:
+    """The items that the options name, as they come."""
+    from understudy.cli.inputs import batches_of, read_blocks, to_items
 
     if options.column:
         from understudy.data.cells import stream_items  # type: ignore[attr-defined,unused-ignore]
@@ -140,7 +140,7 @@ def _batches(model: Model, options: Namespace) -> Iterator[Batch]:
 
     if options.file is None and sys.stdin.isatty():
         sys.stderr.write("Type a text and press Enter; Ctrl-D ends.\n")
-    yield from read_batches(options.file, model.task)
+    yield from read_blocks(options.file, model.task)
 
 
 def _is_same(file: Path | None, output: Path | None) -> bool:

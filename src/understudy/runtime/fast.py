@@ -111,6 +111,19 @@ class FastStudent:
         flat, lengths = self.core.encode_batch(texts)
         return np.frombuffer(flat, dtype=np.int64), np.frombuffer(lengths, dtype=np.int64)
 
+    def answer_lines(self, block: bytes, heads: tuple[bytes, ...]) -> bytes | None:
+        """Each line of a block behind its answer: head of the label, probability with four decimals, tab.
+
+        Args:
+            block: Valid UTF-8; every line ends with a newline, the last one too.
+            heads: What stands before the probability, for each label.
+
+        Returns:
+            ``None`` where a line is left to the reference path.
+        """
+        answers: bytes | None = self.core.answer_lines(block, heads, self.threads)
+        return answers
+
 
 def open_fast(
     path: Path,
