@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from understudy.errors import TeacherError
+from understudy.teachers.modules import body_of
 from understudy.teachers.transformer import Teacher
 from understudy.tokenization.wordpiece import SubwordVocabulary, teacher_vocabulary, train_wordpiece
 from understudy.tokenization.words import SPECIALS, WordVocabulary, build_vocabulary
-from understudy.training.embeddings.teacher import body_of, input_vectors, output_vectors, pieces
+from understudy.training.embeddings.teacher import input_vectors, output_vectors, pieces
 
 CLS, SEP, UNK, MASK = 2, 3, 1, 4
 FAMILIES = ("bert", "roberta", "deberta", "distilbert")
@@ -83,7 +84,7 @@ def test_a_teachers_own_vocabulary_takes_its_rows(write_model, family):
     teacher = Teacher.from_pretrained(write_model(family))
     document = teacher.tokenizer.backend_tokenizer.to_str()
     vocabulary = teacher_vocabulary(json.loads(document), teacher.tokenizer.pad_token)
-    table = body_of(teacher).get_input_embeddings().weight.detach().numpy()
+    table = body_of(teacher.module).get_input_embeddings().weight.detach().numpy()
     found = input_vectors(teacher, vocabulary)
     np.testing.assert_array_equal(found.rows[1:], table[1:])
     assert not found.is_found[0]
@@ -94,7 +95,7 @@ def test_the_padding_that_was_moved_takes_its_piece_along(teacher):
     document = json.loads(teacher.tokenizer.backend_tokenizer.to_str())
     vocabulary = teacher_vocabulary(document, "[MASK]")
     assert isinstance(vocabulary, SubwordVocabulary)
-    table = body_of(teacher).get_input_embeddings().weight.detach().numpy()
+    table = body_of(teacher.module).get_input_embeddings().weight.detach().numpy()
     found = input_vectors(teacher, vocabulary)
     np.testing.assert_array_equal(found.rows[5:], table[5:])
     np.testing.assert_array_equal(found.rows[4], table[0])  # [PAD], now an ordinary entry
@@ -105,7 +106,7 @@ def test_the_padding_that_was_moved_takes_its_piece_along(teacher):
 def test_a_word_goes_through_the_teacher_alone(write_model, words, family):
     teacher = Teacher.from_pretrained(write_model(family))
     found = output_vectors(teacher, words)
-    body = body_of(teacher)
+    body = body_of(teacher.module)
     for row, ids in ((3, [5 + 2]), (1, [UNK]), (2, [MASK])):
         with torch.inference_mode():
             states = body(input_ids=torch.tensor([[CLS, *ids, SEP]])).last_hidden_state[0]
@@ -120,7 +121,7 @@ def test_a_word_of_several_pieces_is_their_mean_and_batches_do_not_matter(teache
     for row, word in enumerate(words, start=3):
         with torch.inference_mode():
             ids = torch.tensor([teacher.tokenizer(word)["input_ids"]])
-            states = body_of(teacher)(input_ids=ids).last_hidden_state[0]
+            states = body_of(teacher.module)(input_ids=ids).last_hidden_state[0]
         np.testing.assert_allclose(together.rows[row], states[1:-1].mean(dim=0).numpy(), atol=1e-5)
 
 
@@ -128,7 +129,7 @@ def test_a_tokeniser_without_special_tokens_gets_none(teacher):
     twin = SimpleNamespace(module=teacher.module, tokenizer=Spelling("g", "o"))
     found = output_vectors(twin, WordVocabulary((*SPECIALS, "go")))
     with torch.inference_mode():
-        states = body_of(teacher)(input_ids=torch.tensor([[2, 3]])).last_hidden_state[0]
+        states = body_of(teacher.module)(input_ids=torch.tensor([[2, 3]])).last_hidden_state[0]
     np.testing.assert_allclose(found.rows[3], states.mean(dim=0).numpy(), atol=1e-5)
 
 
@@ -138,5 +139,5 @@ def test_a_vocabulary_of_specials_alone_asks_for_nothing(teacher):
 
 @pytest.mark.parametrize("other", [None, object(), SimpleNamespace(module=nn.Linear(1, 1), tokenizer=None)])
 def test_what_is_no_transformer_is_refused(other, words):
-    with pytest.raises(TeacherError, match="is no transformer that could give vectors"):
+    with pytest.raises(TeacherError, match="is not a transformer that could give vectors"):
         input_vectors(other, words)

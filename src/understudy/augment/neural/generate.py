@@ -16,7 +16,8 @@ from understudy.core.manifest import digest
 from understudy.core.progress import Progress, Silent
 from understudy.core.task import IntArray, Item
 from understudy.errors import DataError
-from understudy.optim.loop import Epoch, LoopConfig, optimise
+from understudy.optim.epochs import Epoch
+from understudy.optim.loop import LoopConfig, optimise
 from understudy.tokenization.batching import bucketed_batches
 
 TOGETHER = 128

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from understudy.data.readers.vectors import Vectors
 from understudy.errors import TeacherError
+from understudy.teachers.modules import Headed, MeanPooled, body_of
 from understudy.tokenization.batching import budgeted_batches
 from understudy.tokenization.wordpiece import PREFIX, Vocabulary
 from understudy.tokenization.words import MASK, PAD_ID, UNK
@@ -27,13 +28,13 @@ def input_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
     """For each entry of a vocabulary, the mean of the teacher's input embeddings of its pieces.
 
     Args:
-        teacher: with a ``module`` that holds a model of `transformers`, and its ``tokenizer``.
-        vocabulary: the student's.
+        teacher: A teacher that is a transformer, with its ``module`` and ``tokenizer``.
+        vocabulary: The student's vocabulary.
 
     Raises:
-        TeacherError: the teacher is no such one.
+        TeacherError: The teacher is not a transformer.
     """
-    body = body_of(teacher)
+    body = _body(teacher)
     table = body.get_input_embeddings().weight.detach().float().numpy()
     spelt = pieces(teacher.tokenizer, vocabulary)
     rows = np.zeros((len(spelt), table.shape[1]), dtype=np.float32)
@@ -50,13 +51,13 @@ def output_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
     by its attention, and left out of the mean.
 
     Args:
-        teacher: with a ``module`` that holds a model of `transformers`, and its ``tokenizer``.
-        vocabulary: the student's.
+        teacher: A teacher that is a transformer, with its ``module`` and ``tokenizer``.
+        vocabulary: The student's vocabulary.
 
     Raises:
-        TeacherError: the teacher is no such one.
+        TeacherError: The teacher is not a transformer.
     """
-    body, padding = body_of(teacher), teacher.tokenizer.pad_token_id or 0
+    body, padding = _body(teacher), teacher.tokenizer.pad_token_id or 0
     before, after = _frame(teacher.tokenizer)
     spelt = pieces(teacher.tokenizer, vocabulary)
     known = np.flatnonzero([bool(ids) for ids in spelt])
@@ -72,22 +73,18 @@ def output_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
     return Vectors(rows, np.array([bool(ids) for ids in spelt]))
 
 
-def body_of(teacher: Any) -> Any:
-    """The model without its head.
+def _body(teacher: Any) -> Any:
+    """The teacher's model without its head.
 
     Raises:
-        TeacherError: the teacher holds no model of `transformers`.
+        TeacherError: The teacher does not hold a model of `transformers`.
     """
-    from transformers import PreTrainedModel
-
     module = getattr(teacher, "module", None)
-    models = module.modules() if isinstance(module, nn.Module) else ()
-    for part in models:
-        if isinstance(part, PreTrainedModel) and hasattr(teacher, "tokenizer"):
-            return part.base_model
+    if isinstance(module, MeanPooled | Headed) and hasattr(teacher, "tokenizer"):
+        return body_of(module)
     raise TeacherError(
-        f"This teacher ({type(teacher).__name__}) is no transformer that could give vectors of words. Start "
-        "from a file of vectors, or from random ones."
+        f"This teacher ({type(teacher).__name__}) is not a transformer that could give vectors of words. "
+        "Start from a file of vectors, or from random ones."
     )
 
 
