@@ -68,7 +68,7 @@ def tokenizer(has_types, **more):
 @pytest.fixture(autouse=True)
 def a_checkpoint_every_epoch(monkeypatch):
     """Training saves as often as it can afford; tests are short, and shall see every checkpoint."""
-    monkeypatch.setattr("understudy.optim.loop.SAVING_SHARE", float("inf"))
+    monkeypatch.setattr("understudy.optim.epochs.SAVING_SHARE", float("inf"))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import torch
 from understudy.core.configs import FinetuneConfig
 from understudy.core.task import Task
 from understudy.errors import RecipeError
-from understudy.optim.loop import threads
 from understudy.teachers import finetune as room
 from understudy.teachers.finetune import finetune, new_module
 from understudy.teachers.modules import Headed, MeanPooled
@@ -21,8 +20,10 @@ QUICK = FinetuneConfig(epochs=3, learning_rate=3e-3, batch_size=16)
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    with threads(1):
-        yield
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from understudy.core.task import Task
 from understudy.errors import RecipeError
 from understudy.evaluation.metrics import score
 from understudy.optim import loop
-from understudy.optim.loop import threads
 from understudy.teachers import finetune as room
 from understudy.teachers.finetune import finetune, new_module
 from understudy.teachers.modules import Headed, MeanPooled
@@ -37,8 +36,10 @@ needs_minilm = pytest.mark.skipif(
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    with threads(1):
-        yield
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 from understudy.core.manifest import MANIFEST, read_manifest, verify
 from understudy.core.task import Predictor, Task
 from understudy.errors import ArtifactError
-from understudy.optim.loop import Epoch
+from understudy.optim.epochs import Epoch
 from understudy.students import STUDENTS, build
 from understudy.tokenization.words import WordVocabulary
 from understudy.training.torch_student import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,8 @@ from understudy.core.task import FloatArray, Gold, IntArray, Task
 from understudy.errors import DataError, RecipeError
 from understudy.evaluation.metrics import score
 from understudy.evaluation.thresholds import tuned
+from understudy.optim.epochs import Epoch, EpochLog, Score
 from understudy.optim.losses import gold
-
-SAVING_SHARE = 0.05
-"""Share of a training's time that may go into checkpoints."""
-
-Score = tuple[float, float]
-"""What is maximised on dev: the task's metric, then (to break ties) minus the dev loss."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +30,12 @@ class LoopConfig:
     """How to optimise.
 
     Attributes:
-        epochs: passes over the data, at most.
-        learning_rate: peak rate of AdamW.
-        weight_decay: of AdamW, on matrices only.
+        epochs: Passes over the data, at most.
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Weight decay of AdamW, on matrices only.
         decay: ``linear`` to zero over all steps, or ``constant``.
-        patience: epochs without a better dev score before stopping; ``None`` never stops early.
-        clip: largest gradient norm; ``None`` clips nothing.
+        patience: Epochs without a better dev score before stopping; ``None`` never stops early.
+        clip: Largest gradient norm; ``None`` clips nothing.
     """
 
     epochs: int
@@ -58,17 +53,6 @@ class LoopConfig:
         )
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One line of a training curve; ``seconds`` includes scoring dev."""
-
-    epoch: int
-    train_loss: float
-    dev_score: float
-    dev_loss: float
-    seconds: float
-
-
 def optimise(
     module: nn.Module,
     *,
@@ -84,30 +68,37 @@ def optimise(
     """Train ``module`` in place, leave it with the weights of its best epoch on dev, and return the curve.
 
     Args:
-        module: what is trained.
-        batches: generator → the batches of one epoch, shuffled by that generator.
-        loss: batch → mean loss, a scalar; called with the module in training mode.
+        module: What is trained.
+        batches: Generator → the batches of one epoch, shuffled by that generator.
+        loss: Batch → mean loss, a scalar; called with the module in training mode.
         score: → score on dev; called with the module in evaluation mode, without gradients.
-        config: how to optimise.
-        seed: of shuffling and dropout. Each epoch has its own, so a resumed run equals a whole one.
-        checkpoint: folder that is written after each epoch and read at the start, if given.
-        progress: audience.
-        what: a word for the audience.
+        config: How to optimise.
+        seed: Seed of shuffling and dropout. Each epoch derives its own from it, so that a resumed run
+            equals a whole one.
+        checkpoint: Folder that is written after epochs and read at the start, if given.
+        progress: Where progress is shown.
+        what: What the progress is called.
+
+    Raises:
+        RecipeError: The loss is no longer finite.
     """
-    progress = progress or Silent()
-    run = _Run(module, _optimiser(module, config), batches, loss, score, config, seed, best=_copy(module))
+    progress, log = progress or Silent(), EpochLog(_copy(module))
+    run = _Run(module, _optimiser(module, config), batches, loss, score, config, seed, log)
     if checkpoint is not None and _resume(checkpoint, run):
-        progress.say(f"  {what}: resumed after epoch {len(run.curve)}")
+        progress.say(f"  {what}: resumed after epoch {len(log.curve)}")
+
     with progress.bar(what, config.epochs, "epochs") as advance, torch.random.fork_rng(devices=[]):
-        advance(len(run.curve))
-        while len(run.curve) < config.epochs and not run.is_patience_over:
+        advance(len(log.curve))
+        while len(log.curve) < config.epochs and not log.is_patience_over(config.patience):
             _train_one_epoch(run)
             advance(1)
-            if checkpoint is not None and run.is_saving_due:
+            if checkpoint is not None and log.is_saving_due:
                 _save(checkpoint, run)
-    module.load_state_dict(run.best)
+
+    if log.best is not None:
+        module.load_state_dict(log.best)
     module.eval()
-    return run.curve
+    return log.curve
 
 
 def dev_score(task: Task, logits: FloatArray, labels: Gold, lengths: IntArray | None = None) -> Score:
@@ -133,22 +124,7 @@ class _Run:
     score: Callable[[], Score]
     config: LoopConfig
     seed: int
-    best: dict[str, Tensor]
-    best_score: Score = (-float("inf"), -float("inf"))
-    best_epoch: int = 0
-    curve: list[Epoch] = field(default_factory=list)
-    saved_at: float = -float("inf")
-    saving_seconds: float = 0.0
-
-    @property
-    def is_saving_due(self) -> bool:
-        """Whether training went on long enough since the last checkpoint for another to cost little."""
-        return time.perf_counter() - self.saved_at >= self.saving_seconds / SAVING_SHARE
-
-    @property
-    def is_patience_over(self) -> bool:
-        patience = self.config.patience
-        return patience is not None and len(self.curve) - self.best_epoch >= patience
+    log: EpochLog[dict[str, Tensor]]
 
     @property
     def identity(self) -> str:
@@ -167,10 +143,11 @@ def _optimiser(module: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
 
 
 def _train_one_epoch(run: _Run) -> None:
-    started = time.perf_counter()
-    number = len(run.curve) + 1
+    run.log.started = time.perf_counter()
+    number = len(run.log.curve) + 1
     torch.manual_seed(int(digest([run.seed, number])[:12], 16))
     todo = run.batches(np.random.default_rng([run.seed, number]))
+
     total = torch.zeros(())
     run.module.train()
     for step, batch in enumerate(todo):
@@ -181,13 +158,12 @@ def _train_one_epoch(run: _Run) -> None:
             f"Training diverged in epoch {number}: the loss is {float(total)}. Choose a lower learning rate "
             f"than {run.config.learning_rate}."
         )
+
     run.module.eval()
     with torch.inference_mode():
         reached = run.score()
-    if reached > run.best_score:
-        run.best, run.best_score, run.best_epoch = _copy(run.module), reached, number
-    seconds = time.perf_counter() - started
-    run.curve.append(Epoch(number, float(total) / max(len(todo), 1), reached[0], -reached[1], seconds))
+    weights = _copy(run.module) if run.log.is_better(reached) else None
+    run.log.add(float(total) / max(len(todo), 1), reached, weights)
 
 
 def _step(run: _Run, batch: Any, rate: float) -> Tensor:
@@ -207,24 +183,19 @@ def _copy(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _save(folder: Path, run: _Run) -> None:
-    started = time.perf_counter()
+    began = time.perf_counter()
     moments = {
         f"{number}.{name}": value
         for number, values in run.optimiser.state_dict()["state"].items()
         for name, value in values.items()
     }
-    facts = {
-        "best_score": list(run.best_score),
-        "best_epoch": run.best_epoch,
-        "curve": [asdict(epoch) for epoch in run.curve],
-    }
+    best = run.log.best or {}
     with publish(folder, {"identity": run.identity}) as aside:
         save_file({k: v.contiguous() for k, v in _copy(run.module).items()}, aside / "now.safetensors")
-        save_file({k: v.contiguous() for k, v in run.best.items()}, aside / "best.safetensors")
+        save_file({k: v.contiguous() for k, v in best.items()}, aside / "best.safetensors")
         save_file(moments, aside / "moments.safetensors")
-        (aside / "state.json").write_text(json.dumps(facts), encoding="utf-8")
-    run.saved_at = time.perf_counter()
-    run.saving_seconds = run.saved_at - started
+        (aside / "state.json").write_text(json.dumps(run.log.facts()), encoding="utf-8")
+    run.log.note_saving(began)
 
 
 def _resume(folder: Path, run: _Run) -> bool:
@@ -232,6 +203,7 @@ def _resume(folder: Path, run: _Run) -> bool:
     if manifest is None or manifest["identity"] != run.identity:
         return False
     verify(folder)
+
     facts = read_json(folder / "state.json")
     run.module.load_state_dict(load_file(folder / "now.safetensors"))
     restored: dict[int, dict[str, Tensor]] = {}
@@ -239,10 +211,7 @@ def _resume(folder: Path, run: _Run) -> bool:
         number, name = key.split(".", 1)
         restored.setdefault(int(number), {})[name] = value
     run.optimiser.load_state_dict({**run.optimiser.state_dict(), "state": restored})
-    run.best = load_file(folder / "best.safetensors")
-    run.best_score = (facts["best_score"][0], facts["best_score"][1])
-    run.best_epoch = facts["best_epoch"]
-    run.curve = [Epoch(**epoch) for epoch in facts["curve"]]
+    run.log.restore(facts, load_file(folder / "best.safetensors"))
     return True
 
 

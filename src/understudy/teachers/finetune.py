@@ -18,7 +18,8 @@ from understudy.core.progress import Progress, Silent
 from understudy.core.task import Gold, IntArray, Item, Task
 from understudy.errors import RecipeError
 from understudy.evaluation.thresholds import tuned
-from understudy.optim.loop import Epoch, LoopConfig, dev_score, optimise
+from understudy.optim.epochs import Epoch
+from understudy.optim.loop import LoopConfig, dev_score, optimise
 from understudy.optim.losses import balanced_weights, base_logits, gold, start_at
 from understudy.teachers import loading
 from understudy.teachers.bfloat16 import fallback_note, used_precision

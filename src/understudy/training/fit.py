@@ -18,7 +18,8 @@ from understudy.core.progress import Progress
 from understudy.core.task import Gold, IntArray, Item, Task
 from understudy.errors import DataError, RecipeError
 from understudy.evaluation.thresholds import tuned
-from understudy.optim.loop import LoopConfig, Score, convergence_step, dev_score, optimise
+from understudy.optim.epochs import Score
+from understudy.optim.loop import LoopConfig, convergence_step, dev_score, optimise
 from understudy.optim.losses import balanced_weights, base_logits, combined, start_at
 from understudy.students import Network, build, spec
 from understudy.students.layers.ragged import tensor_of

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from understudy.core.manifest import publish, read_json, verify
 from understudy.core.task import FloatArray, IntArray, Item, Task
-from understudy.optim.loop import Epoch
+from understudy.optim.epochs import Epoch
 from understudy.students import Network, Ragged, RaggedTexts, rebuild
 from understudy.students.registry import count_parameters, describe
 from understudy.tokenization.encoding import ItemIds, encode

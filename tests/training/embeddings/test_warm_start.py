@@ -4,7 +4,8 @@ import torch
 
 from understudy.data.readers.vectors import Vectors
 from understudy.errors import DataError, RecipeError, TeacherError
-from understudy.optim.loop import Epoch, LoopConfig, convergence_epoch, convergence_step, optimise
+from understudy.optim.epochs import Epoch
+from understudy.optim.loop import LoopConfig, convergence_epoch, convergence_step, optimise
 from understudy.students import RaggedTexts, build
 from understudy.teachers.transformer import Teacher
 from understudy.tokenization.words import SPECIALS, WordVocabulary

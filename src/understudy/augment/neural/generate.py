@@ -21,7 +21,7 @@ from understudy.tokenization.batching import bucketed_batches
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from understudy.optim.loop import Epoch
+    from understudy.optim.epochs import Epoch
 
 TOGETHER = 128
 """Texts that are sampled together."""

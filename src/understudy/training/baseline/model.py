@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from understudy.core.manifest import publish, read_json, read_manifest, verify
 from understudy.core.task import FloatArray, Gold, Item, Task
 from understudy.errors import ArtifactError, DataError
 from understudy.evaluation.metrics import score
-from understudy.evaluation.thresholds import tune_thresholds
+from understudy.evaluation.thresholds import tuned
 from understudy.training.baseline.features import Features, features_of
 from understudy.training.baseline.linear import Linear, fit_each
 
@@ -154,20 +153,14 @@ def fit_baseline(
     best: tuple[float, Task, Linear] | None = None
     for fitted in fit_each(task, features.matrix(train), train_y, seed=seed):
         logits = np.asarray(dev_matrix @ fitted.weight + fitted.bias, dtype=np.float32)
-        tuned = _tuned(task, dev_y, logits)
-        value = score(tuned, dev_y, tuned.decisions(logits), lengths)
+        decider = tuned(task, logits, dev_y)
+        value = score(decider, dev_y, decider.decisions(logits), lengths)
         if best is None or value > best[0]:
-            best = (value, tuned, fitted)
+            best = (value, decider, fitted)
+
     assert best is not None
     _, task, fitted = best
     return LinearBaseline(task, features, **fitted._asdict())
-
-
-def _tuned(task: Task, gold: Gold, logits: FloatArray) -> Task:
-    """The task with thresholds for these logits, where its kind has them."""
-    if task.kind != "multilabel":
-        return task
-    return replace(task, thresholds=tune_thresholds(task, gold, task.probabilities(logits)))
 
 
 def _labelled(name: str, task: Task, items: Sequence[Any], gold: npt.ArrayLike) -> tuple[list[Any], Gold]:

@@ -27,11 +27,11 @@ def input_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
     """For each entry of a vocabulary, the mean of the teacher's input embeddings of its pieces.
 
     Args:
-        teacher: with a ``module`` that holds a model of `transformers`, and its ``tokenizer``.
-        vocabulary: the student's.
+        teacher: A teacher that is a transformer, with its ``module`` and ``tokenizer``.
+        vocabulary: The student's vocabulary.
 
     Raises:
-        TeacherError: the teacher is no such one.
+        TeacherError: The teacher is not a transformer.
     """
     body = body_of(getattr(teacher, "module", None))
     table = body.get_input_embeddings().weight.detach().float().numpy()
@@ -50,11 +50,11 @@ def output_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
     by its attention, and left out of the mean.
 
     Args:
-        teacher: with a ``module`` that holds a model of `transformers`, and its ``tokenizer``.
-        vocabulary: the student's.
+        teacher: A teacher that is a transformer, with its ``module`` and ``tokenizer``.
+        vocabulary: The student's vocabulary.
 
     Raises:
-        TeacherError: the teacher is no such one.
+        TeacherError: The teacher is not a transformer.
     """
     body, padding = body_of(getattr(teacher, "module", None)), teacher.tokenizer.pad_token_id or 0
     before, after = _frame(teacher.tokenizer)

@@ -15,13 +15,13 @@ from understudy.core.configs import LossConfig, TrainingConfig
 from understudy.core.manifest import digest
 from understudy.core.progress import Progress, Silent
 from understudy.core.task import Task
-from understudy.optim.loop import Epoch, Score
+from understudy.optim.epochs import Epoch, EpochLog, Score
 from understudy.optim.losses import balanced_weights
 from understudy.runtime.fast_format import Weights
 from understudy.students import Network, Ragged
 from understudy.students.dan import DAN
 from understudy.training.native import trainer as native
-from understudy.training.native.checkpoint import Log, read_checkpoint, write_checkpoint
+from understudy.training.native.checkpoint import read_checkpoint, write_checkpoint
 from understudy.training.torch_student import Inputs
 from understudy.training.transfer_set import Transfer
 
@@ -120,19 +120,20 @@ def learn(
     )
     first = weights_of(module)
     rate = LEARNING_RATES["cbow.v1" if first.grams is None else "dan.v1"]
-    log, state = Log(), None
+    log: EpochLog[Weights] = EpochLog()
+    state: native.State | None = None
     identity = digest([epochs, rate, seed, asdict(loss), len(texts), list(first.embedding.shape)])
     audience = progress or Silent()
     if checkpoint is not None and (found := read_checkpoint(checkpoint, identity)):
         log, state = found
         audience.say(f"  {what}: resumed after epoch {state.epoch}")
 
-    def judge(epoch: int, train_loss: float, now: Weights) -> bool:
+    def judge(_: int, train_loss: float, now: Weights) -> bool:
         put(module, now)
         with torch.inference_mode():
-            log.add(epoch, train_loss, score(), now)
+            log.add(train_loss, score(), now)
         advance(1)
-        return epoch - log.best_epoch < patience
+        return not log.is_patience_over(patience)
 
     def keep(state: native.State) -> None:
         if checkpoint is not None and log.is_saving_due:
