@@ -41,7 +41,9 @@ def test_a_compressed_file_is_read(tmp_path):
     assert lines_of(tmp_path / "a.txt.gz") == ["one", "two"]
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"one\n" * 500)[:-9]])
+@pytest.mark.parametrize(
+    "content", [b"no gzip", gzip.compress(b"one\n" * 500)[:-9]], ids=["of another kind", "cut short"]
+)
 def test_a_damaged_compressed_file_is_told(tmp_path, content):
     (tmp_path / "a.txt.gz").write_bytes(content)
     with pytest.raises(DataError, match=r"a\.txt\.gz cannot be read"):

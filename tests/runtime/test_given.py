@@ -60,7 +60,7 @@ class Frame:
         (frozenset("ab"), "a frozenset was given"),
         (Frame(), r'a Frame was given.*frame\["text"\]\.tolist\(\)'),
     ],
-    ids=repr,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_holds_no_items_is_refused_with_what_to_give(given, cure):
     with pytest.raises(DataError, match=cure):

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from understudy.augment import read_steps, stream_pool
+from understudy.augment import PoolTexts, read_steps, stream_pool
 from understudy.core.configs import TrainingConfig
 from understudy.core.manifest import verify
 from understudy.core.task import Task
@@ -12,7 +12,7 @@ from understudy.targets.labelling import label_stream
 from understudy.targets.store import LogitStore
 from understudy.training import streamed_set as module
 from understudy.training.fit import fit
-from understudy.training.streamed_set import PoolTexts, with_streamed_targets
+from understudy.training.streamed_set import with_streamed_targets
 from understudy.training.transfer_set import with_soft_targets
 
 TASK = Task(("bad", "good"))

@@ -129,7 +129,7 @@ class _LabelWriter:
 
     def __call__(self, batch: Batch) -> str:
         """The answers to a batch, a line each."""
-        logits = self.logits(batch.items)  # type: ignore[arg-type]  # pairs have no fast path
+        logits = self.logits(batch.items)  # pairs have no fast path
         columns = logits.argmax(axis=1).tolist()
         steps = np.rint(_highest_shares(logits) * STEPS).astype(np.int64).tolist()
 

@@ -121,8 +121,7 @@ class FastStudent:
         Returns:
             ``None`` where a line is left to the reference path.
         """
-        answers: bytes | None = self.core.answer_lines(block, heads, self.threads)
-        return answers
+        return self.core.answer_lines(block, heads, self.threads)
 
 
 def open_fast(
