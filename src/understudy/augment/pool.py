@@ -233,6 +233,7 @@ class _Builder:
     ) -> None:
         seconds = time.perf_counter() - started
         draw = step_seed(self.seed, f"shown {name}")
+
         self.reports.append(
             StepReport(
                 name=name,

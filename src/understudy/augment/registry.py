@@ -146,7 +146,16 @@ def register(
     def add(run: F) -> F:
         if name in STEPS:
             raise RecipeError(f"There is a step {name!r} already. Give the new one another name.")
-        STEPS[name] = StepSpec(name, kind, config, run, needs_teacher, needs_labels, is_source, source)
+        STEPS[name] = StepSpec(
+            name=name,
+            kind=kind,
+            config=config,
+            run=run,
+            needs_teacher=needs_teacher,
+            needs_labels=needs_labels,
+            is_source=is_source,
+            source=source,
+        )
         return run
 
     return add

@@ -90,7 +90,7 @@ def stream_pool(
 
     Raises:
         ArtifactError: A shard of an earlier run is missing or altered, or the folder holds something else.
-        RecipeError: A step is not one of rules, or does not start from all texts.
+        RecipeError: A step is not a rule, or does not start from all texts.
     """
     started = time.perf_counter()
     _check_rules(steps)
@@ -129,7 +129,7 @@ def _check_rules(steps: Sequence[Step]) -> None:
     for step in steps:
         if step.spec.kind != RULES:
             raise RecipeError(
-                f"The step {step.name!r} cannot stream: it is not one of rules. Leave it out, or run it "
+                f"The step {step.name!r} cannot stream: it is not a rule. Leave it out, or run it "
                 "with `build_pool`."
             )
         if step.of != OF_ALL:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 
-from understudy.augment.neural.loading import load, longest, pad
+from understudy.augment.neural.loading import load, longest, pad, padding_id
 from understudy.errors import RecipeError
+from understudy.teachers.loading import quiet
 
 
 def test_a_model_that_is_not_there_is_named(offline, tmp_path):
@@ -63,3 +65,22 @@ def test_code_of_a_model_is_never_run_and_nobody_is_asked(copy, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
     with pytest.raises(RecipeError, match="brings Python code of its own, which is never run"):
         load("mlm", "MaskedLM", str(copy))
+
+
+def test_a_tokeniser_of_another_model_is_refused(copy):
+    config = transformers.BertConfig(**{**json.loads((copy / "config.json").read_text()), "vocab_size": 20})
+    with quiet():
+        transformers.BertForMaskedLM(config).save_pretrained(copy)
+    with pytest.raises(
+        RecipeError, match=r"knows 20 tokens, but its tokeniser makes .* do not belong together"
+    ):
+        load("mlm", "MaskedLM", str(copy))
+
+
+def test_a_tokeniser_without_padding_pads_with_its_end_token(causal_folder):
+    _, tokenizer = load("generate", "CausalLM", causal_folder)
+    number = padding_id(tokenizer)
+    tokenizer.pad_token = None
+    assert padding_id(tokenizer) == tokenizer.eos_token_id != number
+    tokenizer.eos_token = None
+    assert padding_id(tokenizer) == 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from understudy.augment.neural.loading import TEXTS, Model, Tokenizer, load, longest, pad, sizes
+from understudy.augment.neural.loading import TEXTS, Model, Tokenizer, load, longest, pad, padding_id, sizes
 from understudy.augment.neural.mlm import MlmConfig, mlm
 from understudy.augment.registry import MODEL, PathOption, StepContext, register
 from understudy.augment.rules.passes import sides
@@ -78,7 +78,7 @@ def translate(
     lines = [""] * len(texts)
 
     for batch in budgeted_batches(sizes(rows), config.token_budget):
-        ids, mask = pad([rows[row] for row in batch.tolist()], tokenizer.pad_token_id, model.device)
+        ids, mask = pad([rows[row] for row in batch.tolist()], padding_id(tokenizer), model.device)
         with torch.inference_mode():
             output = model.generate(
                 input_ids=ids,

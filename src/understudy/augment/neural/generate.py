@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from understudy.augment.neural.loading import IGNORED, Ids, Model, Tokenizer, load, longest, pad, sizes
+from understudy.augment.neural.loading import (
+    IGNORED,
+    Ids,
+    Model,
+    Tokenizer,
+    load,
+    longest,
+    pad,
+    padding_id,
+    sizes,
+)
 from understudy.augment.registry import MODEL, PathOption, StepContext, register
 from understudy.core.checks import STRICT, check_choice, check_positive, check_shares
 from understudy.core.configs import PRECISIONS
@@ -129,7 +139,7 @@ def finetune(
 
     def loss(numbers: IntArray) -> Tensor:
         with torch.autocast(model.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-            return _loss(model, [rows[n] for n in numbers.tolist()], _padding(tokenizer))
+            return _loss(model, [rows[n] for n in numbers.tolist()], padding_id(tokenizer))
 
     def score() -> tuple[float, float]:
         batches = np.split(dev, range(config.batch_size, len(dev), config.batch_size))
@@ -229,7 +239,7 @@ def _grow(
     """The rows with up to `ROUND` more tokens; a text that ends has the end token as its last."""
     import torch
 
-    ids, mask = pad(rows, _padding(tokenizer), model.device, left=True)
+    ids, mask = pad(rows, padding_id(tokenizer), model.device, left=True)
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(seed)
         sampled = model.generate(
@@ -240,7 +250,7 @@ def _grow(
             top_k=config.top_k,
             top_p=config.top_p,
             max_new_tokens=min(ROUND, most - ids.shape[1]),
-            pad_token_id=_padding(tokenizer),
+            pad_token_id=padding_id(tokenizer),
             eos_token_id=tokenizer.eos_token_id,
         )
 
@@ -254,12 +264,6 @@ def _to_end(tokens: list[int], end: int | None) -> list[int]:
 
 def _is_ended(row: Sequence[int], tokenizer: Tokenizer, most: int) -> bool:
     return row[-1] == tokenizer.eos_token_id or len(row) >= most
-
-
-def _padding(tokenizer: Tokenizer) -> int:
-    """Id of padding; a tokeniser without one, such as GPT-2's, pads with its end token, under the mask."""
-    number = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    return int(number or 0)
 
 
 def _lines(items: Sequence[Item], config: GenerateConfig) -> list[str]:

@@ -44,7 +44,8 @@ def load(step: str, kind: str, name: str, precision: str = "float32") -> tuple[M
         precision: Type of its weights: ``float32``, or ``bfloat16`` for a model that is not trained.
 
     Raises:
-        RecipeError: It cannot be loaded, brings code of its own, or is a model of another kind.
+        RecipeError: It cannot be loaded, brings code of its own, is a model of another kind, or does not fit
+            its tokeniser.
     """
     import torch
     import transformers
@@ -70,7 +71,20 @@ def load(step: str, kind: str, name: str, precision: str = "float32") -> tuple[M
             f"The model {name!r} of the step {step!r} cannot be loaded as {kind}: {lines[0]} Give a hub id "
             "or a folder with such a model and its tokeniser."
         ) from error
+
+    rows = model.get_input_embeddings().weight.shape[0]
+    if tokenizer.vocab_size > rows:
+        raise RecipeError(
+            f"The model {name!r} of the step {step!r} knows {rows:,} tokens, but its tokeniser makes "
+            f"{tokenizer.vocab_size:,}: they do not belong together. Fetch both again from one place."
+        )
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+
+
+def padding_id(tokenizer: Tokenizer) -> int:
+    """Id of padding; a tokeniser without one, such as GPT-2's, pads with its end token, under the mask."""
+    number = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    return int(number or 0)
 
 
 def pad(rows: Ids, fill: int, device: torch.device, *, left: bool = False) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from understudy.augment.neural.loading import TEXTS, Ids, Model, Tokenizer, load, pad, sizes
+from understudy.augment.neural.loading import TEXTS, Ids, Model, Tokenizer, load, pad, padding_id, sizes
 from understudy.augment.registry import MODEL, PathOption, StepContext, register
 from understudy.augment.rules.passes import sides
 from understudy.augment.rules.synonyms import Neighbours
@@ -187,7 +187,8 @@ class Filler:
 
     def _logits_at(self, ids: Ids, turns: Sequence[Turn]) -> Tensor:
         """Logits ``(w, vocabulary)`` at the words of the turns; the last layer is run only there."""
-        block, mask = pad([ids[turn.row] for turn in turns], self.tokenizer.pad_token_id, self.model.device)
+        rows, fill = [ids[turn.row] for turn in turns], padding_id(self.tokenizer)
+        block, mask = pad(rows, fill, self.model.device)
         lines = [line for line, turn in enumerate(turns) for _ in turn.words]
         columns = [word.first for turn in turns for word in turn.words]
         block[lines, columns] = self.tokenizer.mask_token_id
