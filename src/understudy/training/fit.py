@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ from understudy.core.progress import Progress
 from understudy.core.task import Gold, IntArray, Item, Task
 from understudy.errors import DataError, RecipeError
 from understudy.evaluation.thresholds import tuned
-from understudy.optim.epochs import Score
+from understudy.optim.epochs import Epoch, Score
 from understudy.optim.loop import LoopConfig, convergence_step, dev_score, optimise
 from understudy.optim.losses import balanced_weights, base_logits, combined, start_at
 from understudy.students import Network, build, spec
 from understudy.students.layers.ragged import tensor_of
-from understudy.students.registry import StudentSpec, parse
+from understudy.students.registry import TrainingDefaults, parse
 from understudy.tokenization.batching import bucketed_batches, shuffled
 from understudy.tokenization.encoding import input_mode_of
 from understudy.tokenization.wordpiece import Vocabulary, train_wordpiece
@@ -64,82 +64,172 @@ def fit(
     """Train a student, and keep the epoch that is best on dev.
 
     Args:
-        name: of the student; a preset, sizes and options may stand behind it (`students.registry.parse`).
-        task: label names and metric.
-        transfer: what it learns from, in memory or on disk (`training.stream`).
-        dev: labelled texts for early stopping: texts and gold labels.
-        seed: of the first weights, shuffling and dropout.
-        loss: which loss; by default `mse` on logits where there are soft targets, else `gold`.
-        config: how it is trained.
-        vocabulary_items: items whose words make the vocabulary; by default those of the transfer set.
-        teacher_vocabulary: the teacher's own, where the config asks for it.
-        teacher: a transformer, where the word table starts from it or its layers are learnt.
-        checkpoint: folder for resuming after a kill.
-        progress: audience.
-        what: a word for the audience.
-        sizes: sizes of the student other than its vocabulary's.
+        name: Name of the student; a preset, sizes and options may stand behind it
+            (`understudy.students.registry.parse`).
+        task: Label names and metric.
+        transfer: What it learns from, in memory or on disk (`understudy.training.streamed_set`).
+        dev: Labelled texts for early stopping: texts and gold labels.
+        seed: Seed of the first weights, of shuffling and of dropout.
+        loss: Which loss; by default `mse` on logits where there are soft targets, else `gold`.
+        config: How it is trained.
+        vocabulary_items: Items whose words make the vocabulary; by default those of the transfer set.
+        teacher_vocabulary: The teacher's own vocabulary, where the config asks for it.
+        teacher: A transformer, where the word table starts from it or its layers are learnt.
+        checkpoint: Folder for resuming after a kill.
+        progress: Where progress is shown.
+        what: What the progress is called.
+        sizes: Sizes of the student other than its vocabulary's.
 
     Raises:
-        RecipeError: unknown student or size, or a loss that needs soft targets where there are none.
+        RecipeError: An unknown student or size, or a loss that needs soft targets where there are none.
     """
     started = time.perf_counter()
-    found, options = spec(name), parse(name).options
-    config = replace(config or TrainingConfig(), **options)
+    found = spec(name)
+    config = _resolved(config or TrainingConfig(), name)
     loss = loss or LossConfig("gold" if transfer.soft is None else "mse")
     _check(task, transfer, loss, config)
-    form = input_mode_of(task, config.pair or found.training.pair)
-    vocabulary = _vocabulary(config, task, form, vocabulary_items or transfer.texts, teacher_vocabulary)
-    module = build(name, len(task.labels), seed=seed, form=form, vocabulary_size=len(vocabulary), **sizes)
+
+    input_mode = input_mode_of(task, config.pair or found.training.pair)
+    words = vocabulary_items or transfer.texts
+    vocabulary = _vocabulary(config, task, input_mode, words, teacher_vocabulary)
+    module = build(
+        name, len(task.labels), seed=seed, form=input_mode, vocabulary_size=len(vocabulary), **sizes
+    )
     vocabulary = vocabulary.cut(_longest(module, loss, teacher))
     student = TorchStudent(found.name, module, vocabulary, task)
+
     masked = replace(student, vocabulary=vocabulary.masked())
-    inputs, dev_inputs = transfer.inputs(masked), student.encode(dev[0])
-    module.weigh(*inputs.batch(np.arange(min(len(inputs), SEEN))))
-    start = _start(config, student, inputs, teacher)
+    lesson = _Lesson(student, transfer, transfer.inputs(masked), dev, student.encode(dev[0]), loss, config)
+    start = _prepare(lesson, teacher)
+    curve = _learn(
+        lesson, teacher, seed=seed, checkpoint=checkpoint, progress=progress, what=what or f"training {name}"
+    )
+
+    student = replace(student, task=tuned(task, student.logits_of(lesson.dev_inputs), dev[1]))
+    steps = len(lesson.batches(np.random.default_rng(seed)))
+    facts = {"start": start, "steps": steps * len(curve)}
+    facts["convergence_steps"] = convergence_step(curve, steps) if curve else None
+    return Trained(student, tuple(curve), time.perf_counter() - started, facts)
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """A student, what it learns, and what judges it.
+
+    Attributes:
+        student: The student, with its first weights.
+        transfer: What it learns from.
+        inputs: The transfer set as ids.
+        dev: Items and gold labels that choose the epoch.
+        dev_inputs: The items of dev as ids.
+        loss: Which loss.
+        config: How it is trained, with the options of the student's name.
+    """
+
+    student: TorchStudent
+    transfer: Transfer
+    inputs: Inputs
+    dev: tuple[Sequence[Item], Gold]
+    dev_inputs: Inputs
+    loss: LossConfig
+    config: TrainingConfig
+
+    @property
+    def defaults(self) -> TrainingDefaults:
+        """How its architecture is trained where the recipe says nothing."""
+        return spec(self.student.name).training
+
+    def score(self) -> Score:
+        """The score on dev, with the weights of this moment."""
+        task = self.student.task
+        logits = self.student.logits_of(self.dev_inputs)
+        return dev_score(task, logits, self.dev[1], task.rows(self.dev[0]))
+
+    def batches(self, generator: np.random.Generator) -> list[IntArray]:
+        """The batches of one epoch."""
+        size = self.config.batch_size or usual_batch(self.defaults.batch_size, len(self.inputs))
+        if self.defaults.is_bucketed:
+            return bucketed_batches(self.inputs.lengths, size, generator)
+        order = shuffled(len(self.inputs), generator)
+        return np.split(order, range(size, len(order), size))
+
+
+def _prepare(lesson: _Lesson, teacher: Any) -> dict[str, Any] | None:
+    """Give a student its first weights beyond the random ones, and say what its word table starts with."""
+    task, module, transfer = lesson.student.task, lesson.student.module, lesson.transfer
+    module.weigh(*lesson.inputs.batch(np.arange(min(len(lesson.inputs), SEEN))))
+    start = _start(lesson.config, lesson.student, lesson.inputs, teacher)
+
     if transfer.soft is None:
         start_at(module.head.output, base_logits(task, transfer.gold))
     elif not task.is_exclusive:
         start_at(module.head.output, tensor_of(transfer.soft[:SEEN].mean(axis=0)))
-    targets = _Targets(task, transfer, loss, has_weights=config.class_weights)
-    learner = LayerLearner(module, teacher, config, seed) if loss.layers > 0.0 else None
-    defaults = found.training
-    batch_size = config.batch_size or usual_batch(defaults.batch_size, len(inputs))
+    return start
 
-    def score() -> Score:
-        return dev_score(task, student.logits_of(dev_inputs), dev[1], task.rows(dev[0]))
+
+def _learn(
+    lesson: _Lesson,
+    teacher: Any,
+    *,
+    seed: int,
+    checkpoint: Path | None,
+    progress: Progress | None,
+    what: str,
+) -> list[Epoch]:
+    """Train by the native trainer where it can and is worth it, else by the torch loop."""
+    config, defaults, module = lesson.config, lesson.defaults, lesson.student.module
+    epochs, patience = config.epochs or defaults.epochs, config.patience or defaults.patience
+    reason = bag.why_not(lesson.student.name, lesson.student.task, module, lesson.loss, config)
+    if _is_native(reason, config.trainer, len(lesson.inputs)):
+        return bag.learn(
+            lesson.student.task,
+            module,
+            lesson.inputs,
+            lesson.transfer,
+            lesson.loss,
+            has_weights=config.class_weights,
+            epochs=epochs,
+            patience=patience,
+            seed=seed,
+            score=lesson.score,
+            checkpoint=checkpoint,
+            progress=progress,
+            what=what,
+        )
+
+    learner = LayerLearner(module, teacher, config, seed) if lesson.loss.layers > 0.0 else None
+    return optimise(
+        learner or module,
+        batches=lesson.batches,
+        loss=_batch_loss(lesson, learner),
+        score=lesson.score,
+        config=LoopConfig(epochs, config.learning_rate or defaults.learning_rate, patience=patience),
+        seed=seed,
+        checkpoint=checkpoint,
+        progress=progress,
+        what=what,
+    )
+
+
+def _batch_loss(lesson: _Lesson, learner: LayerLearner | None) -> Callable[[IntArray], Tensor]:
+    """Units of a batch → the loss that the torch loop makes smaller."""
+    student, inputs, loss = lesson.student, lesson.inputs, lesson.loss
+    targets = _Targets(student.task, lesson.transfer, loss, has_weights=lesson.config.class_weights)
 
     def batch_loss(units: IntArray) -> Tensor:
         batch, rows = inputs.batch(units), inputs.encoded.rows(units)
         if learner is None:
-            return targets.loss(inputs.answered(units, module(*batch)), rows)
+            return targets.loss(inputs.answered(units, student.module(*batch)), rows)
         logits, layers = learner(*batch)
         total: Tensor = targets.loss(logits, rows) + loss.layers * layers.mean()
         return total
 
-    epochs, patience = config.epochs or defaults.epochs, config.patience or defaults.patience
-    reason = bag.why_not(found.name, task, module, loss, config)
-    if _is_native(reason, config.trainer, len(inputs)):
-        has_weights = config.class_weights
-        settings: dict[str, Any] = {"epochs": epochs, "patience": patience, "seed": seed, "score": score}
-        settings |= {"checkpoint": checkpoint, "progress": progress, "what": what or f"training {name}"}
-        curve = bag.learn(task, module, inputs, transfer, loss, has_weights=has_weights, **settings)
-    else:
-        curve = optimise(
-            learner or module,
-            batches=lambda generator: _batches(found, inputs, batch_size, generator),
-            loss=batch_loss,
-            score=score,
-            config=LoopConfig(epochs, config.learning_rate or defaults.learning_rate, patience=patience),
-            seed=seed,
-            checkpoint=checkpoint,
-            progress=progress,
-            what=what or f"training {name}",
-        )
-    student = replace(student, task=tuned(task, student.logits_of(dev_inputs), dev[1]))
-    steps = len(_batches(found, inputs, batch_size, np.random.default_rng(seed)))
-    facts = {"start": start, "steps": steps * len(curve)}
-    facts["convergence_steps"] = convergence_step(curve, steps) if curve else None
-    return Trained(student, tuple(curve), time.perf_counter() - started, facts)
+    return batch_loss
+
+
+def _resolved(config: TrainingConfig, name: str) -> TrainingConfig:
+    """The config with the options that stand behind a student's name."""
+    return replace(config, **parse(name).options)
 
 
 def usual_batch(most: int, texts: int) -> int:
@@ -202,13 +292,13 @@ def _check(task: Task, transfer: Transfer, loss: LossConfig, config: TrainingCon
 
 
 def _vocabulary(
-    config: TrainingConfig, task: Task, form: str, items: Iterable[Item], teacher: Vocabulary | None
+    config: TrainingConfig, task: Task, input_mode: str, items: Iterable[Item], teacher: Vocabulary | None
 ) -> Vocabulary:
     if config.vocabulary == "teacher":
         if teacher is None:
             raise RecipeError("The vocabulary 'teacher' was asked for, but this teacher has none to give.")
         return teacher
-    is_joint = task.texts == 2 and form == "text"
+    is_joint = task.texts == 2 and input_mode == "text"
     if config.vocabulary == "wordpiece":
         return train_wordpiece(parts(items), config.vocabulary_size, has_separator=is_joint)
     return build_vocabulary(parts(items), config.vocabulary_size, has_separator=is_joint)
@@ -229,12 +319,3 @@ class _Targets:
         if soft is not None and self.config.noise > 0.0:  # seeded by the loop, epoch by epoch
             soft = soft * (1.0 + self.config.noise * torch.randn_like(soft))
         return combined(logits, soft, self.gold[picked], self.config, self.task, weights=self.weights)
-
-
-def _batches(
-    found: StudentSpec, inputs: Inputs, batch_size: int, generator: np.random.Generator
-) -> list[IntArray]:
-    if found.training.is_bucketed:
-        return bucketed_batches(inputs.lengths, batch_size, generator)
-    order = shuffled(len(inputs), generator)
-    return np.split(order, range(batch_size, len(order), batch_size))

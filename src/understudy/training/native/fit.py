@@ -1,4 +1,4 @@
-"""Fit a bag-of-words student by the native trainer: the same student, epochs and patience, in a blink."""
+"""Fit a bag-of-words student by the native trainer: the same student, epochs and patience, but faster."""
 
 from __future__ import annotations
 
@@ -93,40 +93,32 @@ def learn(
     """Train in place, leave the weights of the best epoch on dev, and return the curve.
 
     Args:
-        task: kind and labels.
-        module: `cbow.v1` or `dan.v1`, with the weights to begin with.
-        inputs: the transfer set as ids.
-        transfer: its targets.
-        loss: which loss.
-        has_weights: whether rare gold labels weigh more.
-        epochs: passes, at most.
-        patience: epochs without a better dev score before stopping.
-        seed: of the shuffling.
+        task: Kind and labels.
+        module: `cbow.v1` or `dan.v1`, with its first weights.
+        inputs: The transfer set as ids.
+        transfer: Its targets.
+        loss: Which loss.
+        has_weights: Whether rare gold labels weigh more.
+        epochs: Passes, at most.
+        patience: Epochs without a better dev score before stopping.
+        seed: Seed of the shuffling.
         score: → score on dev, with the module's weights of that moment.
-        checkpoint: folder that is written after epochs and read at the start, if given.
-        progress: audience.
-        what: a word for the audience.
+        checkpoint: Folder that is written after epochs and read at the start, if given.
+        progress: Where progress is shown.
+        what: What the progress is called.
     """
     (side,) = inputs.encoded.sides
     texts = with_grams(module, native.TextIds(side.ids.astype(np.int32, copy=False), np.cumsum(side.lengths)))
-    weights = balanced_weights(task, transfer.gold).numpy() if has_weights else None
-    targets = native.Targets(
-        loss.name,
-        soft=transfer.soft if loss.needs_teacher else None,
-        gold=task.targets(transfer.gold),
-        alpha=loss.alpha,
-        temperature=loss.temperature,
-        class_weights=weights,
-    )
     first = weights_of(module)
     rate = LEARNING_RATES["cbow.v1" if first.grams is None else "dan.v1"]
+
     log: EpochLog[Weights] = EpochLog()
     state: native.State | None = None
     identity = digest([epochs, rate, seed, asdict(loss), len(texts), list(first.embedding.shape)])
-    audience = progress or Silent()
-    if checkpoint is not None and (found := read_checkpoint(checkpoint, identity)):
-        log, state = found
-        audience.say(f"  {what}: resumed after epoch {state.epoch}")
+    progress = progress or Silent()
+    if checkpoint is not None and (resumed := read_checkpoint(checkpoint, identity)):
+        log, state = resumed
+        progress.say(f"  {what}: resumed after epoch {state.epoch}")
 
     def judge(_: int, train_loss: float, now: Weights) -> bool:
         put(module, now)
@@ -140,12 +132,27 @@ def learn(
             write_checkpoint(checkpoint, identity, log, state)
 
     settings: dict[str, Any] = {"epochs": epochs, "learning_rate": rate, "seed": seed}
-    with audience.bar(what, epochs, "epochs") as advance:
+    targets = _targets(task, transfer, loss, has_weights=has_weights)
+    with progress.bar(what, epochs, "epochs") as advance:
         advance(len(log.curve))
         native.train(first, texts, targets, **settings, after_epoch=judge, state=state, keep=keep)
+
     if log.best is not None:
         put(module, log.best)
     return log.curve
+
+
+def _targets(task: Task, transfer: Transfer, loss: LossConfig, *, has_weights: bool) -> native.Targets:
+    """The targets of a transfer set as the native trainer takes them."""
+    weights = balanced_weights(task, transfer.gold).numpy() if has_weights else None
+    return native.Targets(
+        loss.name,
+        soft=transfer.soft if loss.needs_teacher else None,
+        gold=task.targets(transfer.gold),
+        alpha=loss.alpha,
+        temperature=loss.temperature,
+        class_weights=weights,
+    )
 
 
 def _widest(module: Network) -> int:
