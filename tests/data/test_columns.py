@@ -1,6 +1,6 @@
 import pytest
 
-from understudy.data.columns import choose_columns, choose_text_column, require_column
+from understudy.data.columns import choose_columns, choose_text_column, is_numeric, require_column
 from understudy.errors import DataError
 
 LONG, SHORT = ["a longer text here"] * 4, ["x", "y", "x", "y"]
@@ -74,3 +74,14 @@ def test_unlabelled_tables_need_a_text_column_only():
     columns = {"b": LONG, "sentence": LONG, "label": SHORT}
     assert choose_text_column(columns, "a.csv", "b") == ("b", None)
     assert choose_text_column(columns, "a.csv", "elsewhere")[0] == "sentence"
+
+
+def test_numbers_with_a_fraction_are_known():
+    assert is_numeric(["1", "2.5"])
+    assert is_numeric([1, 2.5])
+    assert is_numeric(["0.0", "1.0"])
+    assert not is_numeric([0.0, 1.0])
+    assert not is_numeric(["1", "2"])
+    assert not is_numeric(["1.5", "x"])
+    assert not is_numeric([1.5, None])
+    assert not is_numeric([1.5, float("nan")])

@@ -1,4 +1,5 @@
 import gzip
+import os
 
 import pyarrow as pa
 import pytest
@@ -6,6 +7,12 @@ from pyarrow import parquet
 
 from understudy.data.unlabelled import read_pool
 from understudy.errors import DataError
+
+
+def test_a_file_whose_name_is_not_utf8_is_refused(tmp_path):
+    (tmp_path / os.fsdecode(b"a\xff.txt")).write_text("one\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"The name of .*a\\udcff\.txt' is not valid UTF-8\. Rename"):
+        read_pool([tmp_path / "*.txt"])
 
 
 def test_plain_lines_in_order_each_once(tmp_path):

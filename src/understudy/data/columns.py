@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from understudy.data.readers.names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, VALUE_NAMES
@@ -233,9 +234,18 @@ def _advice(columns: Mapping[str, Sequence[Cell]], taken: Sequence[str]) -> str:
 
 
 def is_numeric(cells: Sequence[Cell]) -> bool:
-    """Whether the cells are numbers, some with a fraction."""
+    """Whether the cells are numbers, and some are written with a fraction."""
+    sample = cells[:_SAMPLE]
+    return all(map(_is_number, sample)) and any(map(_has_fraction, sample))
+
+
+def _is_number(cell: Cell) -> bool:
     try:
-        numbers = [float(cell) for cell in cells[:_SAMPLE] if isinstance(cell, str | int | float)]
+        return isinstance(cell, str | int | float) and math.isfinite(float(cell))
     except (ValueError, OverflowError):
         return False
-    return len(numbers) == len(cells[:_SAMPLE]) and any("." in str(cell) for cell in cells[:_SAMPLE])
+
+
+def _has_fraction(cell: Cell) -> bool:
+    """Whether a number has a fraction; ``0.0`` as text has, but as a number it may be pandas' for 0."""
+    return "." in cell if isinstance(cell, str) else isinstance(cell, float) and not cell.is_integer()

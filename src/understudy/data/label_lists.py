@@ -7,6 +7,7 @@ each label instead ("one-hot").
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,6 +23,9 @@ from understudy.errors import DataError
 
 SEPARATORS = (",", "|", ";")
 """What may stand between the labels of a cell, the likeliest first."""
+
+_SAMPLE = 1_000
+"""Cells among which one begins with a bracket, if a column may hold lists."""
 
 _BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 _NUMBERS = re.compile(r"[-+\d.\s,]+").fullmatch
@@ -86,14 +90,20 @@ def has_lists(cells: Sequence[Cell]) -> bool:
 def holds_written_lists(cells: Sequence[Cell]) -> bool:
     """Whether at least half of the cells that are not blank are lists as text, and one has a label.
 
-    A column is not one of lists by chance: cells that do not fit are told by place when it is read.
+    So many are not lists by chance: cells that are not lists are errors, which are raised with their places
+    when the column is read.
     """
-    filled = [cell for cell in cells if cell is not None and not (isinstance(cell, str) and not cell.strip())]
-    start = filled[:1_000]
+    start = itertools.islice((cell for cell in cells if not _is_blank(cell)), _SAMPLE)
     if not any(isinstance(cell, str) and cell.lstrip().startswith("[") for cell in start):
         return False
+
+    filled = [cell for cell in cells if not _is_blank(cell)]
     lists = [written_list(cell) if isinstance(cell, str) else None for cell in filled]
     return any(lists) and 2 * sum(labels is not None for labels in lists) >= len(lists)
+
+
+def _is_blank(cell: Cell) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def written_list(cell: str) -> list[Cell] | None:

@@ -189,7 +189,7 @@ def _file_for(folder: Path, part: str) -> Path | None:
     if len(fitting) > 1:
         names = listed([path.name for path in fitting])
         raise DataError(f"{folder} has more than one {part} file: {names}. Keep one of them.")
-    return fitting[0] if fitting else None
+    return expanded(fitting[0]) if fitting else None
 
 
 def _find_bundled(name: str, reading: ReadOptions) -> DataSource:

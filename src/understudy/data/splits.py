@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from understudy.core.wording import plural
 from understudy.data.labels import Labelled
 from understudy.data.leakage import Normaliser, normalise
 from understudy.errors import DataError, RecipeError
@@ -127,7 +128,7 @@ def _too_few(
     counts = Counter({label: len(groups) for label, groups in by_label.items()}).most_common(5)
     shown = ", ".join(f"{label!r} has {number}" for label, number in counts)
     names = "train and " + " and ".join(parts) if len(parts) == 1 else "train, " + " and ".join(parts)
-    rows = f"{count} row" + ("s" if count != 1 else "")
+    rows = plural(count, "row")
     wanted = (
         f"at least two labels need {needed} different texts each, one for each part, which makes "
         f"{2 * needed} rows; {shown}"

@@ -97,7 +97,7 @@ def expand(patterns: Sequence[str | Path]) -> list[Path]:
             )
 
         matches = [path] if kind == "file" else map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
-        files = [match for match in matches if match.is_file()]
+        files = [expanded(match) for match in matches if match.is_file()]
         if not files:
             beside = None if glob.has_magic(str(path)) else nearest_beside(path)
             hint = f"Did you mean {beside!r}?" if beside else "Check the path."

@@ -27,7 +27,10 @@ def columnar():
 
 
 CONTENTS = {
-    "zip": (zipped(), r"a zip archive, as \.xlsx files are, too.* Unpack it; or save the table as CSV"),
+    "zip": (
+        zipped(),
+        r"a zip archive \(as \.xlsx files are\), although.* Unpack it, or save the table as CSV",
+    ),
     "gzip": (gzip.compress(ROWS.encode()), r"packed by gzip.* Give its name the ending \.gz"),
     "parquet": (columnar(), r"a Parquet file.* Give its name the ending \.parquet"),
     "utf-16": (ROWS.encode("utf-16"), "looks like UTF-16, not UTF-8"),

@@ -1,16 +1,10 @@
 import gzip
-import json
-import sys
-import time
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
-from understudy.data.readers.blocks import read_blocks
 from understudy.data.readers.files import format_of, read_layout, read_sentences, read_table
-from understudy.errors import DataError, MissingExtraError, RecipeError
+from understudy.errors import DataError, RecipeError
 
 
 def write(path, text):
@@ -44,32 +38,6 @@ def test_every_form_gives_the_same_columns(tmp_path, name, text):
     assert table.name == name
 
 
-def test_parquet_gives_columns_and_the_names_of_classes(tmp_path):
-    info = {
-        "info": {
-            "features": {"label": {"names": ["no", "yes"], "_type": "ClassLabel"}, "text": {"_type": "Value"}}
-        }
-    }
-    content = pa.table({"text": ["one", "two"], "label": [1, 0]})
-    parquet.write_table(
-        content.replace_schema_metadata({"huggingface": json.dumps(info)}), tmp_path / "a.parquet"
-    )
-    table = read_table(tmp_path / "a.parquet")
-    assert table.columns == {"text": ["one", "two"], "label": [1, 0]}
-    assert table.class_names == {"label": ("no", "yes")}
-    assert table.place(1) == "row 2"
-
-
-def test_parquet_gives_the_names_of_tags(tmp_path):
-    inner = {"names": ["O", "B-X"], "_type": "ClassLabel"}
-    info = {"info": {"features": {"tags": {"feature": inner, "_type": "List"}, "id": {"_type": "Value"}}}}
-    content = pa.table({"tags": [[0, 1], [0]], "id": [1, 2]})
-    parquet.write_table(
-        content.replace_schema_metadata({"huggingface": json.dumps(info)}), tmp_path / "a.parquet"
-    )
-    assert read_table(tmp_path / "a.parquet").class_names == {"tags": ("O", "B-X")}
-
-
 def test_words_know_their_lines_and_rows_can_be_taken(tmp_path):
     table = read_table(write(tmp_path / "a.conll", "a O\n\nb O\nc O\n\nd O\n"))
     assert table.kind == "tagging"
@@ -100,53 +68,6 @@ def test_rows_know_their_lines(tmp_path):
     table = read_table(write(tmp_path / "a.csv", 'text,label\n"one\ntwo",x\n\nthree,y\n'))
     assert [table.place(row) for row in range(2)] == ["line 2", "line 5"]
     assert read_table(write(tmp_path / "a.jsonl", '\n{"text": "a"}\n')).place(0) == "line 2"
-
-
-def test_guesses_are_said_and_wishes_are_not_guesses(tmp_path):
-    path = write(tmp_path / "a.csv", "text;label\none;x\n")
-    assert read_table(path).guesses == (
-        "columns are separated by ';' (guessed; use --delimiter).",
-        "the first line names the columns (guessed; use --header / --no-header).",
-    )
-    assert read_table(path, delimiter=";", header=True).guesses == ()
-    assert list(read_table(path, delimiter=";", header=False).columns) == ["column_1", "column_2"]
-    assert list(read_table(path, delimiter=":", header=True).columns) == ["text;label"]
-
-
-def test_headerless_columns_are_numbered(tmp_path):
-    table = read_table(write(tmp_path / "a.tsv", 'a "fine film\t1\nnot so fine\t0\n'))
-    assert table.columns == {"column_1": ('a "fine film', "not so fine"), "column_2": ("1", "0")}
-    assert "is a row" in table.guesses[0]
-
-
-def test_a_column_that_the_user_names_tells_the_header(tmp_path):
-    path = write(tmp_path / "a.csv", "what they wrote,how it ended\none,x\n")
-    assert list(read_table(path).columns) == ["column_1", "column_2"]
-    table = read_table(path, expected=(None, "how it ended"))
-    assert list(table.columns) == ["what they wrote", "how it ended"]
-    assert table.guesses == ()
-
-
-def test_an_earlier_file_settles_the_header(tmp_path):
-    odd = "wrote it,ended so\n"
-    train = read_table(write(tmp_path / "train.csv", odd + "one,x\n"), header=True)
-    assert len(read_table(write(tmp_path / "dev.csv", odd + "two,y\n"), like=train)) == 1
-    bare = read_table(write(tmp_path / "bare.csv", "one two three four,1\nb,0\n"))
-    assert len(read_table(write(tmp_path / "test.csv", "text,label\ntwo,y\n"), like=bare)) == 2
-
-
-def test_nameless_columns_get_their_number(tmp_path):
-    assert list(read_table(write(tmp_path / "a.csv", ",text,label\n0,a,x\n")).columns) == [
-        "column_1",
-        "text",
-        "label",
-    ]
-
-
-def test_empty_columns_of_a_spreadsheet_hide_no_header(tmp_path):
-    table = read_table(write(tmp_path / "a.csv", "text,label,,\na,x,,\nb,y,,\n"))
-    assert list(table.columns) == ["text", "label", "column_3", "column_4"]
-    assert len(table) == 2
 
 
 @pytest.mark.parametrize(
@@ -182,115 +103,10 @@ def test_bad_files_are_refused(tmp_path, name, text, message):
         read_table(path, header=True if "text,text" in text else None)
 
 
-DEEP = "[" * 100_000 + "]" * 100_000
-LONG = "9" * 5_000
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        (
-            "a.jsonl",
-            '{"n": 1}\n{"n": ' + LONG + "}\n",
-            r"a\.jsonl, line 2: an integer of more than 4,300 digits",
-        ),
-        ("a.jsonl", '{"n": ' + DEEP + "}\n", r"a\.jsonl, line 1: JSON nested too deeply"),
-        ("a.json", f"[{LONG}]", r"a\.json: an integer of more than 4,300 digits"),
-        ("a.json", DEEP, r"a\.json: JSON nested too deeply"),
-    ],
-    ids=["long in a line", "deep in a line", "long", "deep"],
-)
-def test_json_that_python_cannot_read_is_refused(tmp_path, name, text, message):
-    path = write(tmp_path / name, text)
-    with pytest.raises(DataError, match=message):
-        read_table(path)
-    with pytest.raises(DataError, match=message):
-        list(read_blocks(path))
-
-
-@pytest.mark.parametrize(
-    "about",
-    [
-        "{",
-        "[]",
-        '{"info": null}',
-        '{"info": {"features": []}}',
-        '{"info": {"features": {"label": {"_type": "ClassLabel"}}}}',
-        '{"info": {"features": {"label": {"_type": "ClassLabel", "names": 2}}}}',
-        '{"info": {"features": {"label": {"_type": "ClassLabel", "names": [1, 2]}}}}',
-        DEEP,
-    ],
-    ids=range(8),
-)
-def test_odd_metadata_of_parquet_is_left_alone_and_said(tmp_path, about):
-    content = pa.table({"text": ["one", "two"], "label": [1, 0]})
-    parquet.write_table(content.replace_schema_metadata({"huggingface": about}), tmp_path / "a.parquet")
-    table = read_table(tmp_path / "a.parquet")
-    assert (list(table.columns["label"]), table.class_names) == ([1, 0], {})
-    assert "labels keep their numbers" in table.guesses[0]
-
-
-@pytest.mark.parametrize("features", ['{"label": null}', '{"label": [{"_type": "Value"}]}', "{}"])
-def test_metadata_without_names_is_not_odd(tmp_path, features):
-    content = pa.table({"text": ["one"], "label": [1]})
-    about = f'{{"info": {{"features": {features}}}}}'
-    parquet.write_table(content.replace_schema_metadata({"huggingface": about}), tmp_path / "a.parquet")
-    assert read_table(tmp_path / "a.parquet").guesses == ()
-
-
-@pytest.mark.parametrize("read", [read_table, lambda path: list(read_blocks(path))], ids=["whole", "blocks"])
-def test_one_line_of_very_many_columns_is_refused(tmp_path, read):
-    path = write(tmp_path / "a.csv", '[{"text": "a"},' * 20_000 + "0]\n")
-    with pytest.raises(
-        DataError, match=r"one line of 20,001 columns\. It looks like JSON: give its name .*\.json"
-    ):
-        read(path)
-    path = write(tmp_path / "b.csv", "a,b," * 30_000 + "c\n")
-    with pytest.raises(DataError, match=r"one line of 60,001 columns\. Put each row on a line of its own"):
-        read(path)
-
-
-def test_very_many_columns_are_read_in_time(tmp_path):
-    names = [f"c{number}" for number in range(50_000)]
-    path = write(tmp_path / "a.csv", "\n".join([",".join(names), *([",".join("0" * 50_000)] * 2)]))
-    started = time.process_time()
-    assert len(read_table(path, header=True).columns) == 50_000
-    with pytest.raises(DataError, match="names column 'c7' more than once"):
-        read_table(write(path, ",".join([*names, "c7"]) + "\n" + "0," * 50_000 + "0\n"), header=True)
-    assert time.process_time() - started < 20  # counting each name among all took minutes
-
-
-def test_an_empty_delimiter_is_refused(tmp_path):
-    with pytest.raises(RecipeError, match=r"A delimiter is one character, .* not ''"):
-        read_table(write(tmp_path / "a.csv", "text,label\na,b\n"), delimiter="")
-
-
-def test_missing_and_empty_parquet_are_refused(tmp_path):
-    with pytest.raises(DataError, match="There is no file"):
-        read_table(tmp_path / "none.parquet")
-    parquet.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "empty.parquet")
-    with pytest.raises(DataError, match=r"empty\.parquet is empty"):
-        read_table(tmp_path / "empty.parquet")
-
-
-def test_lines_keep_their_numbers_behind_a_promised_delimiter(tmp_path):
-    table = read_table(write(tmp_path / "a.csv", "sep=;\ntext;label\none;x\ntwo;y\n"))
-    assert table.places == [3, 4]
-    assert not any("separated" in guess for guess in table.guesses)
-    with pytest.raises(DataError, match=r"line 4: 1 column instead of 2"):
-        read_table(write(tmp_path / "b.csv", "sep=;\ntext;label\none;x\ntwo\n"))
-
-
 def test_a_delimiter_for_jsonl_is_refused(tmp_path):
     path = write(tmp_path / "a.jsonl", '{"text": "a"}\n')
     with pytest.raises(RecipeError, match="a jsonl file has neither"):
         read_table(path, delimiter=",")
-
-
-def test_missing_pyarrow_is_said(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"understudy\[train\]"):
-        read_table(tmp_path / "a.parquet")
 
 
 def test_forms_are_told_by_the_name():

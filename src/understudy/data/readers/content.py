@@ -10,7 +10,7 @@ START = 4096
 """Bytes that are looked at."""
 
 _SIGNATURES = (
-    (b"PK\x03\x04", "a zip archive, as .xlsx files are, too", "Unpack it; or save the table as CSV"),
+    (b"PK\x03\x04", "a zip archive (as .xlsx files are)", "Unpack it, or save the table as CSV"),
     (b"\xd0\xcf\x11\xe0", "an Excel or Word file of the old kind", "Save the table as CSV"),
     (b"\x1f\x8b", "packed by gzip", "Give its name the ending .gz"),
     (b"BZh91AY&SY", "packed by bzip2", "Unpack it"),
