@@ -96,15 +96,10 @@ def test_a_table_is_read_by_its_column_and_nothing_else_has_one(asked, tmp_path,
     assert seen == [(file, ["said"])]
 
 
-needs_reader = pytest.mark.skipif(
-    not hasattr(cells, "stream_items"), reason="the reader that training uses is not here yet"
-)
-
 QUOTED = 'id\ttext\n1\t"good\tmorning"\n2\tsay ""hi""\n3\t"two\nlines"\n'
 OBJECTS = [{"id": 1, "text": "good\tmorning"}, {"text": "two\nlines"}]
 
 
-@needs_reader
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
@@ -121,7 +116,6 @@ def test_tables_are_read_as_training_reads_them(asked, tmp_path, name, content, 
     assert asked[0][1] == expected
 
 
-@needs_reader
 def test_a_column_that_is_named_twice_is_refused(asked, tmp_path):
     (tmp_path / "a.csv").write_text("text,text\none,two\n", encoding="utf-8")
     with pytest.raises(DataError, match="text"):

@@ -1,6 +1,7 @@
 """Functions and tables as the teacher of a whole run."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,8 +9,11 @@ import pytest
 from understudy.core.task import Task
 from understudy.errors import DataError, RecipeError, TeacherError
 from understudy.pipeline.distillation import distill
+from understudy.pipeline.local_teacher import Member
+from understudy.pipeline.recipe import Recipe
 from understudy.teachers.answer_table import read_table_teacher
 from understudy.teachers.configs import TableConfig
+from understudy.teachers.source import resolve
 
 TASK = Task(("bad", "good"))
 SETTINGS = {"training__epochs": 4, "training__vocabulary_size": 60, "students": "cbow.v1:width=8"}
@@ -153,3 +157,26 @@ def test_other_things_that_a_table_cannot_be(tmp_path):
         read_table_teacher(TableConfig(str(path)), Task(("O", "B-A"), "tagging"))
     with pytest.raises(RecipeError, match="Did you mean 'logits'"):
         TableConfig("a.csv", values="logit")
+
+
+def test_code_of_a_teacher_is_trusted_only_where_the_recipe_says_so(bert, tmp_path):
+    for options, expected in (({}, False), ({"trust_remote_code": True}, True)):
+        recipe = Recipe(data={"source": "s"}, teacher={"model": str(bert), **options})
+        source = resolve(str(bert), trust_remote_code=recipe.teacher.trust_remote_code)
+        member = Member("teacher", source, tmp_path, recipe)
+        assert source.trust_remote_code is expected
+        if not expected:
+            assert member.spec.trust_remote_code is False
+            continue
+        with pytest.warns(UserWarning, match="trust_remote_code is set"):
+            assert member.spec.trust_remote_code
+
+
+def test_a_changed_vocabulary_file_makes_another_teacher(bert, tmp_path):
+    folder = shutil.copytree(bert, tmp_path / "teacher")
+    recipe = Recipe(data={"source": "s"}, teacher={"model": str(folder)})
+    keys = []
+    for words in ("good\nbad", "bad\ngood"):
+        (folder / "added_vocabulary.txt").write_text(words, encoding="utf-8")
+        keys.append(Member("teacher", resolve(str(folder)), tmp_path, recipe).key)
+    assert keys[0] != keys[1]

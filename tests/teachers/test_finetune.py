@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from understudy.core.configs import FinetuneConfig
+from understudy.core.progress import Silent
 from understudy.core.task import Task
 from understudy.errors import RecipeError
 from understudy.teachers import finetune as room
@@ -209,10 +210,24 @@ def test_a_checkpoint_of_another_seed_is_not_resumed(run, tmp_path):
     )
 
 
+@pytest.mark.usefixtures("fast_bfloat16")
 def test_bfloat16_learns_too_and_keeps_float32_weights(run, toy):
     found = run(FinetuneConfig(6, 3e-3, 8, precision="bfloat16"))
     assert {p.dtype for p in found.teacher.module.parameters()} == {torch.float32}
     assert accuracy(found.teacher, *toy(100, seed=2)) > 0.9
+
+
+@pytest.mark.usefixtures("slow_bfloat16")
+def test_a_slower_bfloat16_is_left_out_and_said(run):
+    heard = []
+
+    class Ears(Silent):
+        def say(self, sentence):
+            heard.append(sentence)
+
+    low = run(FinetuneConfig(1, 3e-3, 8, precision="bfloat16"), progress=Ears())
+    assert any("fine-tuning tiny: bfloat16 is not faster on this machine" in sentence for sentence in heard)
+    assert same(weights(low.teacher), weights(run(FinetuneConfig(1, 3e-3, 8)).teacher))
 
 
 @pytest.mark.parametrize(

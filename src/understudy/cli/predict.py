@@ -130,7 +130,7 @@ def _source(model: Model, options: Namespace) -> Iterator[Batch | Block]:
     from understudy.cli.inputs import batches_of, read_blocks, to_items
 
     if options.column:
-        from understudy.data.cells import stream_items  # type: ignore[attr-defined,unused-ignore]
+        from understudy.data.cells import stream_items
 
         yield from batches_of(stream_items(options.file, options.column))
         return

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from understudy.core.manifest import digest
-from understudy.core.task import FloatArray, Predictor, Task
+from understudy.core.task import FloatArray, Item, Predictor, Task
 from understudy.errors import TeacherError
 
 
@@ -78,6 +78,6 @@ class Relabelled:
         """Number of parameters."""
         return self.predictor.parameters
 
-    def logits(self, texts: Sequence[Any]) -> FloatArray:
+    def logits(self, texts: Sequence[Item]) -> FloatArray:
         """Logits ``(rows, labels)`` in the order of the task's labels."""
         return self.predictor.logits(texts)[:, self._columns]

@@ -120,10 +120,11 @@ def _ask(  # noqa: PLR0917
     """Ask, and put rows into the store a shard at a time; texts without a usable answer go to ``aside``.
 
     Returns:
-        Why the last text that may be asked again was not answered; empty where there is none.
+        Why the last text that may be asked about again was not answered; empty where there is none.
     """
     waiting: list[Item] = []
     fault = ""
+
     try:
         with progress.bar("labelling", len(todo), "texts") as advance:
             for outcome in endpoint.outcomes(todo):
@@ -134,6 +135,7 @@ def _ask(  # noqa: PLR0917
                     write_aside(store.folder / ASIDE, outcome.item, outcome.fault)
                 else:
                     fault = outcome.fault
+
                 if len(waiting) == SHARD:
                     _restore(ledger, store, waiting)
                     waiting.clear()

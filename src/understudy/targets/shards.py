@@ -17,10 +17,10 @@ there are: O(1), for all wanted keys at once in numpy. An index that was damaged
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,13 @@ READ_KEYS = 2**20
 """Keys that are in memory at once while an index is made again."""
 
 
+class FileFacts(TypedDict):
+    """What a shard's manifest says of a file."""
+
+    bytes: int
+    sha256: str
+
+
 class ShardPart(NamedTuple):
     """Keys ``(n, 2)`` in rising order, their items' rows ``(n,)``, and the logits ``(rows, c)``."""
 
@@ -71,7 +78,7 @@ class Shard:
     keys: Keys
     logits: FloatArray
     starts: IntArray | None
-    index: npt.NDArray[Any]
+    index: npt.NDArray[np.unsignedinteger]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -183,7 +190,7 @@ def open_shard(folder: Path, stamps: Stamps) -> tuple[Shard, Stamps]:
     return Shard(folder, arrays[0], arrays[1], starts, arrays[2]), now
 
 
-def _files(folder: Path) -> dict[str, dict[str, Any]]:
+def _files(folder: Path) -> dict[str, FileFacts]:
     path = folder / MANIFEST
     try:
         files = read_json(path)["files"]
@@ -199,7 +206,7 @@ def _files(folder: Path) -> dict[str, dict[str, Any]]:
         ) from error
 
 
-def _problem(path: Path, facts: Mapping[str, Any], stamp: int | None) -> str:
+def _problem(path: Path, facts: FileFacts, stamp: int | None) -> str:
     """What is wrong with a file, or nothing."""
     if not path.is_file():
         return "is missing, but the manifest names it"

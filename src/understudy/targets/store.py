@@ -149,13 +149,13 @@ class LogitStore:
         """Merge all shards into one, for the fastest look-ups; every byte is written again."""
         self._merge(range(len(self._shards)))
 
-    def note(self, **facts: Any) -> None:
+    def note(self, **facts: object) -> None:
         """Write JSON-ready facts about the teacher's answers into the manifest; `facts` returns them."""
         self._facts["facts"] = {**self.facts, **facts}
         write_json(self.folder / MANIFEST, self._facts)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """What was noted, such as how many targets are soft."""
         return dict(self._facts.get("facts", {}))
 

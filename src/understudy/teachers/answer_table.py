@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +73,9 @@ class TableTeacher:
         return self._rows[[self._places[text] for text in texts]]
 
 
-def logits_of_values(values: Mapping[str, Sequence[Any]], task: Task, form: str, where: str) -> FloatArray:
+def logits_of_values(
+    values: Mapping[str, Sequence[float | str]], task: Task, form: str, where: str
+) -> FloatArray:
     """One column a label → logits ``(rows, labels)``.
 
     Args:
@@ -197,8 +198,9 @@ def _rows(table: Table, config: TableConfig, task: Task) -> FloatArray:
                 f"label. {nearest(missing[0], table.columns)} Hard targets are read with "
                 "teacher.table.label_column."
             )
-        values: dict[str, Sequence[Any]] = {label: table.columns[label] for label in task.labels}
+        values = {label: table.columns[label] for label in task.labels}
         return logits_of_values(values, task, config.values, table.where)
+
     require_column(table.columns, config.label_column, table.where)
     columns = [
         _columns(table, row, value, task) for row, value in enumerate(table.columns[config.label_column])
@@ -206,7 +208,7 @@ def _rows(table: Table, config: TableConfig, task: Task) -> FloatArray:
     return logits_of_labels(columns, task, config.smoothing)
 
 
-def _columns(table: Table, row: int, value: Any, task: Task) -> list[int]:
+def _columns(table: Table, row: int, value: object, task: Task) -> list[int]:
     names = value if isinstance(value, list | tuple) else [value]
     unknown = [name for name in names if str(name).strip() not in task.index]
     if unknown or (task.kind != "multilabel" and len(names) != 1):

@@ -7,21 +7,21 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from understudy.core.task import FloatArray, Task
 from understudy.teachers.chat.parsing import MalformedError, json_objects, quoted
 
 LEAST = math.log(1e-6)
-"""Lowest log-probability kept; servers write -9999 for *very unlikely*, which no squared error survives."""
+"""Lowest log-probability kept; servers write -9999 for *very unlikely*, which would rule squared errors."""
 
 LEAST_MASS = 0.5
-"""Probability that the first token must give to codes in all, to be taken for a distribution over labels."""
+"""Total probability that codes need in the first token for it to count as a distribution over labels."""
 
 TOO_MUCH = 0.02
-"""By which the probabilities of tokens may add up to more than one, for they are rounded."""
+"""How far the probabilities of tokens, which are rounded, may add up to more than one."""
 
 _AROUND = " \t\r\n\"'`*_.,:;!?()[]{}<>"
 
@@ -44,9 +44,9 @@ class Lookup:
     """Finds the column of a label by what an answer calls it.
 
     Args:
-        labels: label names in the order of the columns.
-        codes: their codes.
-        by_code: whether codes were asked for. What was asked for wins where a code is another label's name.
+        labels: Label names in the order of the columns.
+        codes: Their codes.
+        by_code: Whether codes were asked for. Where a code is another label's name, what was asked for wins.
     """
 
     def __init__(self, labels: Sequence[str], codes: Sequence[str], *, by_code: bool) -> None:
@@ -55,53 +55,55 @@ class Lookup:
         for column, label in sorted(enumerate(labels), key=lambda each: -len(each[1])):
             self._labels.setdefault(_folded(label), []).append(column)
 
-    def column(self, name: Any) -> int | None:
+    def column(self, name: object) -> int | None:
         """The column that a name or code stands for, or ``None``.
 
         Case, ``_`` and the form of accents count only between names that nothing else tells apart.
         """
         if not isinstance(name, str | int):
             return None
-        found = (table.column(str(name)) for table in self._tables)
-        return next((column for column in found if column is not None), None)
+        columns = (table.column(str(name)) for table in self._tables)
+        return next((column for column in columns if column is not None), None)
 
     def mentioned(self, text: str) -> list[int]:
-        """Columns of the label names that stand in a text as whole words; of nested names the longest."""
-        found: list[int] = []
+        """Columns of the label names that occur in a text as whole words; of nested names the longest."""
+        mentioned: list[int] = []
         rest = _folded(text)
         for label, columns in self._labels.items():
             name = re.compile(rf"(?<!\w){re.escape(label)}(?!\w)")
             if name.search(rest):
-                found += columns
+                mentioned += columns
                 rest = name.sub(" ", rest)
-        return found
+        return mentioned
 
 
 def read_columns(text: str, lookup: Lookup, *, is_many: bool) -> tuple[int, ...]:
     """The columns that an answer in words names.
 
-    An answer is read as JSON wherever it stands in the text; failing that, as a bare name or code; failing
-    that, as prose that mentions exactly one label.
+    An answer is read as JSON anywhere in the text; failing that, as a bare name or code; failing that, as
+    prose that mentions exactly one label.
 
     Raises:
-        MalformedError: with the reason.
+        MalformedError: The message is the reason.
     """
-    objects = [found for found in json_objects(text) if {"label", "labels"} & set(found)]
+    objects = [each for each in json_objects(text) if {"label", "labels"} & set(each)]
     if objects:
-        given = objects[-1].get("labels", objects[-1].get("label"))
-        return _columns(given if isinstance(given, list) else [given], lookup, text, is_many=is_many)
+        names = objects[-1].get("labels", objects[-1].get("label"))
+        return _columns(names if isinstance(names, list) else [names], lookup, text, is_many=is_many)
+
     if is_many:
         raise MalformedError(f"There is no JSON with labels in {quoted(text)}.")
     if (column := lookup.column(text.strip(_AROUND))) is not None:
         return (column,)
-    found = lookup.mentioned(text)
-    if len(found) != 1:
-        many = "no label" if not found else f"{len(found)} labels"
+
+    mentioned = lookup.mentioned(text)
+    if len(mentioned) != 1:
+        many = "no label" if not mentioned else f"{len(mentioned)} labels"
         raise MalformedError(f"The answer names {many}: {quoted(text)}.")
-    return (found[0],)
+    return (mentioned[0],)
 
 
-def _columns(names: Sequence[Any], lookup: Lookup, text: str, *, is_many: bool) -> tuple[int, ...]:
+def _columns(names: Sequence[object], lookup: Lookup, text: str, *, is_many: bool) -> tuple[int, ...]:
     columns = [lookup.column(name) for name in names]
     if None in columns:
         raise MalformedError(f"The answer names the unknown label {names[columns.index(None)]!r}.")
@@ -113,15 +115,15 @@ def _columns(names: Sequence[Any], lookup: Lookup, text: str, *, is_many: bool) 
 def soft_row(text: str, tops: Sequence[tuple[str, float]], lookup: Lookup, labels: int) -> FloatArray | None:
     """Centred log-probabilities of the labels, ``(labels,)``, from those of the first token.
 
-    Tokens that differ in case and space alone are one code: their probabilities are added. A code that is not
-    listed had less than the least one listed, and less than its share of what is left; it gets the smaller of
-    both. No probability is taken to be lower than ``exp(LEAST)``.
+    Tokens that differ only in case and space are one code: their probabilities are added. A code that is not
+    listed was less likely than every listed token, and had at most its share of the probability that is left;
+    it gets the smaller of both. No probability is taken to be lower than ``exp(LEAST)``.
 
     Args:
-        text: the whole answer.
-        tops: token and log-probability, of the first token that is not blank, then of those in its place.
-        lookup: for codes.
-        labels: number of labels.
+        text: The whole answer.
+        tops: Tokens with their log-probabilities: the first token that is not blank, then its alternatives.
+        lookup: Finds columns by code.
+        labels: Number of labels.
 
     Returns:
         ``None`` where the first token is not the whole code: the answer is prose or JSON, or the code was cut
@@ -132,6 +134,7 @@ def soft_row(text: str, tops: Sequence[tuple[str, float]], lookup: Lookup, label
         return None
     if sum(math.exp(min(logprob, 0.0)) for _, logprob in tops) > 1 + TOO_MUCH:
         return None
+
     shares = np.zeros(labels)
     for token, logprob in tops:
         column = lookup.column(token.strip(_AROUND)) if token.strip(_AROUND) else None
@@ -139,6 +142,7 @@ def soft_row(text: str, tops: Sequence[tuple[str, float]], lookup: Lookup, label
             shares[column] += math.exp(min(logprob, 0.0))
     if shares.sum() < LEAST_MASS:
         return None
+
     unseen = int((shares == 0).sum())
     if unseen:
         left = max(0.0, 1.0 - sum(math.exp(min(logprob, 0.0)) for _, logprob in tops))
@@ -178,8 +182,8 @@ def votes_row(votes: Sequence[Sequence[int]], task: Task, smoothing: float) -> F
     return _logs(counts + smoothing)
 
 
-def _logs(shares: Any) -> FloatArray:
-    """Log-probabilities less their mean: softmax forgets it, and no student has to learn it as a bias."""
+def _logs(shares: npt.NDArray[np.float64]) -> FloatArray:
+    """Log-probabilities minus their mean, which softmax ignores and no student should have to learn."""
     logs = np.log(np.maximum(shares / shares.sum(), math.exp(LEAST)))
     return np.asarray(logs - logs.mean(), dtype=np.float32)
 

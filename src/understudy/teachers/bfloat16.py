@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from torch import Tensor, nn
 
 from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.teachers.modules import last_layer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 SAFETY = 4.0
 """Two labels are near each other where their logits differ by less than this times the probe's largest move.
@@ -125,7 +128,7 @@ def fallback_note(asked: str) -> str:
     return "" if used_precision(asked) == asked else bfloat16_speed().sentence
 
 
-def probe(task: Task, tokenizer: Any) -> list[Item]:
+def probe(task: Task, tokenizer: PreTrainedTokenizerBase) -> list[Item]:
     """Items of random pieces, always the same for one tokeniser and form of task."""
     drawn = np.random.default_rng(0).integers(0, len(tokenizer), PROBE)
     texts = [tokenizer.decode(pieces, skip_special_tokens=True) for pieces in drawn]
@@ -159,9 +162,9 @@ def rounded(module: nn.Module, labels: int) -> Iterator[None]:
         hook.remove()
 
 
-def _exactly(layer: Any, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
+def _exactly(layer: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
     with torch.autocast("cpu", enabled=False):
-        return F.linear(inputs[0].float(), layer.weight, layer.bias)
+        return F.linear(inputs[0].float(), cast("Tensor", layer.weight), cast("Tensor | None", layer.bias))
 
 
 def near_ties(logits: FloatArray, counts: IntArray, near: float) -> IntArray:

@@ -1,4 +1,4 @@
-"""What a recipe can say about teachers that are not local models; no torch, no client, nothing heavy."""
+"""The options of teachers that are not local models; this needs neither torch nor a client library."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ VALUES = ("logits", "probabilities")
 
 
 def check_smoothing(smoothing: float) -> None:
-    """Refuse a share that would leave the chosen label with less than the others, or with everything."""
+    """Refuse a share that gives the chosen label less than half, or everything."""
     if not 0.0 < smoothing < 0.5:
-        raise RecipeError(f"smoothing is {smoothing}, but must lie between 0 and 0.5, both left out.")
+        raise RecipeError(f"smoothing is {smoothing}, but must lie between 0 and 0.5, both excluded.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointConfig(ServerConfig):
-    """A chat server that teaches; what is said of any server holds too.
+    """A chat server that teaches, with the options of any chat server.
 
     Attributes:
-        labels: label name → one line that describes it, perhaps empty.
-        instructions: what the task is, in your words, put before the labels.
+        labels: Label name → one line that describes it, which may be empty.
+        instructions: The task in your words, put before the labels.
         targets: ``soft`` reads the distribution over labels from the log-probabilities of the first token;
             ``hard`` asks for one answer as JSON; ``votes`` asks ``samples`` times; ``auto`` is soft where
             the server gives log-probabilities (and the kind of task has one label a text), else hard.
-        samples: votes: answers asked for each text.
-        temperature: votes: of the sampling; the others ask with 0.
-        smoothing: hard: probability shared by the labels that were not chosen. Votes: pseudo-count a label.
+        samples: With votes: how often each text is asked about.
+        temperature: With votes: temperature of the sampling; the other forms ask with 0.
+        smoothing: With hard targets: probability that the labels that were not chosen share. With votes:
+            pseudo-count for each label.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -55,8 +56,8 @@ class EndpointConfig(ServerConfig):
         check_smoothing(self.smoothing)
         check_positive(samples=self.samples, temperature=self.temperature)
 
-    def decisive(self) -> Mapping[str, Any]:
-        """Everything that decides the answers; changing the rest keeps what was bought."""
+    def decisive(self) -> Mapping[str, object]:
+        """Everything that decides the answers; when anything else changes, what was bought is kept."""
         names = ("base_url", "model", "labels", "instructions", "targets", "smoothing", "max_tokens", "extra")
         sampling = ("samples", "temperature") if self.targets == "votes" else ()
         return {name: getattr(self, name) for name in (*names, *sampling)}
@@ -64,14 +65,14 @@ class EndpointConfig(ServerConfig):
 
 @dataclass(frozen=True)
 class TableConfig:
-    """Answers that stand in a file, by text.
+    """Answers in a file, by text.
 
     Attributes:
-        path: CSV, TSV, JSONL or Parquet.
-        text_column: column of the texts, or the two of a pair; ``None`` guesses.
-        label_column: column of hard targets; ``None`` takes one column a label.
-        values: what the columns of labels hold: ``logits`` or ``probabilities``.
-        smoothing: hard targets: probability shared by the labels that were not chosen.
+        path: A CSV, TSV, JSONL or Parquet file.
+        text_column: Column of the texts, or the two columns of a pair; ``None`` guesses.
+        label_column: Column of hard targets; ``None`` takes one column for each label.
+        values: What the columns of labels hold: ``logits`` or ``probabilities``.
+        smoothing: Hard targets: probability that the labels that were not chosen share.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT

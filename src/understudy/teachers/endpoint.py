@@ -30,15 +30,15 @@ A = TypeVar("A")
 
 @dataclass(frozen=True)
 class Record:
-    """One thing that happened, for a ledger: a request was paid, a text was answered, or both.
+    """One event for a ledger: a request was paid, a text was answered, or both.
 
     Attributes:
-        item: that it was about; ``None`` where only the bill matters.
-        bill: what was paid for it.
-        row: logits ``(labels,)`` of the text, once they are there.
+        item: The item that was asked about; ``None`` where only the payment matters.
+        bill: What was paid.
+        row: Logits ``(labels,)`` of the text, once they are known.
         how: ``soft``, ``hard`` or ``votes``; empty where there is no row.
-        fault: what was wrong with an answer.
-        vote: columns of the labels that one answer of several named.
+        fault: What was wrong with an answer.
+        vote: Columns of the labels that one answer out of several named.
     """
 
     item: Item | None
@@ -54,11 +54,11 @@ class Outcome:
     """What became of one text.
 
     Attributes:
-        item: the text.
-        row: its logits ``(labels,)``; ``None`` where there are none.
+        item: The text.
+        row: Its logits ``(labels,)``; ``None`` where there are none.
         how: ``soft``, ``hard`` or ``votes``.
-        fault: why there are none.
-        is_final: whether asking again would be vain: the answers were malformed, or the text is refused.
+        fault: Why there are none.
+        is_final: Whether it is not worth asking again: the answers were malformed, or the text is refused.
     """
 
     item: Item
@@ -75,16 +75,16 @@ class Endpoint:
     (``soft``); else those of a smoothed answer (``hard``) or of votes (``votes``).
 
     Args:
-        config: which endpoint, and how it is asked.
-        task: label names, in the order of the logits' columns.
-        spent: in earlier runs.
-        record: called from several threads with everything that costs money or decides a row, at once.
-        votes: item → the votes that were recorded for it in earlier runs, which are not asked again.
-        seed: of the jitter of pauses.
+        config: Which endpoint, and how it is asked.
+        task: Label names, in the order of the logits' columns.
+        spent: What earlier runs paid.
+        record: Called at once, from several threads, with everything that costs money or decides a row.
+        votes: Item → the votes recorded for it in earlier runs, which are not asked for again.
+        seed: Seed of the jitter added to waiting times.
 
     Raises:
-        TeacherError: a kind of task that cannot be asked, other labels, no key.
-        MissingExtraError: the client is not installed.
+        TeacherError: The kind of task cannot be asked, the labels differ, or there is no key.
+        MissingExtraError: The client library is not installed.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Endpoint:
         """Logits ``(rows, labels)`` of texts, each of which must be answered.
 
         Raises:
-            TeacherError: a text has no usable answer, or the budget is spent.
+            TeacherError: A text has no usable answer, or the budget is spent.
         """
         rows: dict[Item, FloatArray] = {}
         for outcome in self.outcomes(texts):
@@ -144,20 +144,20 @@ class Endpoint:
     def outcomes(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """Ask for every distinct item, several at a time; outcomes as they come.
 
-        Ends early where the budget is spent. Whoever leaves the loop early leaves requests in flight to be
+        Ends early where the budget is spent. When the loop is left early, requests in flight are still
         recorded, and none is sent after them.
 
         Raises:
-            TeacherError: the server refuses to answer at all, or seems to be down.
+            TeacherError: The server refuses to answer at all, or seems to be down.
         """
         ask = self._votes if self.config.targets == "votes" else self._one
-        for found in self._dispatcher.each(items, ask):
-            row, how = found.answer or (None, "")
-            yield Outcome(found.item, row, how, found.fault, found.is_final)
+        for asked in self._dispatcher.each(items, ask):
+            row, how = asked.answer or (None, "")
+            yield Outcome(asked.item, row, how, asked.fault, asked.is_final)
 
     def _one(self, item: Item) -> Answered:
-        def keep(bill: Usage, found: Answered | None, fault: str) -> None:
-            row, how = found or (None, "")
+        def keep(bill: Usage, answer: Answered | None, fault: str) -> None:
+            row, how = answer or (None, "")
             self._record(Record(item, bill, row, how, fault))
 
         def read(reply: Reply, by_code: bool) -> Answered:
@@ -192,13 +192,13 @@ class Endpoint:
 
     @property
     def _asks_by_code(self) -> bool:
-        """Whether soft targets are hoped for."""
+        """Whether to ask for a code, whose log-probabilities are soft targets."""
         if self.config.targets == "auto":
             return not self.prompt.is_many and self._client.takes("logprobs")
         return self.config.targets == "soft"
 
-    def _body(self, item: Item, *, by_code: bool) -> dict[str, Any]:
-        body: dict[str, Any] = {"messages": self.prompt.messages(item, by_code=by_code)}
+    def _body(self, item: Item, *, by_code: bool) -> dict[str, object]:
+        body: dict[str, object] = {"messages": self.prompt.messages(item, by_code=by_code)}
         body["max_tokens"] = self.config.max_tokens
         body["temperature"] = self.config.temperature if self.config.targets == "votes" else 0.0
         if by_code:
@@ -206,17 +206,19 @@ class Endpoint:
         return {**body, "response_format": self.prompt.response_format}
 
     def _soft(self, reply: Reply) -> FloatArray | None:
-        """The distribution of the first token, where there is one, or has to be one."""
+        """The distribution of the first token; ``None`` where there is none and none is required."""
         if self.config.targets == "soft" and not self._client.takes("logprobs"):
             raise TeacherError(
                 f"The endpoint {self.config.base_url} gives no log-probabilities, so there are no soft "
                 "targets to buy. Choose teacher.endpoint.targets: auto, hard or votes."
             )
+
         row = soft_row(reply.text, reply.tops, self._by_code, len(self.task.labels))
         self._gave_logprobs |= reply.has_logprobs
         if row is None and self.config.targets == "soft":
-            lacks = "The first token is no code" if reply.has_logprobs else "Log-probabilities are missing"
+            lacks = "The first token is not a code" if reply.has_logprobs else "Log-probabilities are missing"
             raise MalformedError(f"{lacks}: {reply.text[:80]!r}.")
+
         if reply.text.strip() and not self._gave_logprobs and self.config.targets == "auto":
             self._client.give_up("logprobs")  # a server that never gave any: ask for JSON instead
         return row
@@ -233,7 +235,7 @@ class Endpoint:
 
 @contextlib.contextmanager
 def opened(config: EndpointConfig, task: Task, **more: Any) -> Iterator[Endpoint]:
-    """An `Endpoint` whose connections are closed in the end."""
+    """An `Endpoint` whose connections are closed at the end of the block."""
     endpoint = Endpoint(config, task, **more)
     try:
         yield endpoint

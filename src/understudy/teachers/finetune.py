@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from understudy.teachers.modules import Headed, MeanPooled, body_of, last_layer
 from understudy.teachers.source import Source, is_mean_pooled
 from understudy.teachers.transformer import Teacher
 from understudy.tokenization.batching import bucketed_batches
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PROBLEMS = {"multilabel": "multi_label_classification", "tagging": None}
 """What the library's configs call a kind of task; others are a regression, or a choice of one label."""
@@ -129,7 +132,7 @@ def new_module(source: Source, task: Task, pooling: str, seed: int) -> nn.Module
         return Headed(_headed(source, task))
 
 
-def _headed(source: Source, task: Task) -> Any:
+def _headed(source: Source, task: Task) -> PreTrainedModel:
     """The encoder's weights under a new head of the library's own form."""
     config = loading.load_config(source)
     config.num_labels = len(task.labels)

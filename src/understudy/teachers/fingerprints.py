@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from understudy.core.manifest import digest
 from understudy.errors import TeacherError
@@ -33,7 +34,7 @@ def reference_of(function: object) -> str:
     return f"{getattr(function, '__module__', None) or kind.__module__}:{name}"
 
 
-def fingerprint_of(function: Callable[..., Any]) -> str:
+def fingerprint_of(function: Callable[..., object]) -> str:
     """A digest that changes when the function's answers may change, as far as that can be seen.
 
     A string attribute ``fingerprint``, of the function or of the object whose method it is, decides alone.
@@ -53,7 +54,7 @@ class _State:
 
     within: list[int] = field(default_factory=list)
 
-    def function(self, function: Callable[..., Any]) -> str:
+    def function(self, function: Callable[..., object]) -> str:
         if isinstance(function, functools.partial):
             arguments = [[self.value(each, function) for each in function.args]]
             keywords = {name: self.value(each, function) for name, each in function.keywords.items()}
@@ -77,7 +78,7 @@ class _State:
         state = self._attributes(holder, function)
         return digest([*parts, state] if state else parts)
 
-    def value(self, value: Any, teacher: object) -> Any:
+    def value(self, value: object, teacher: object) -> list[object]:
         """A JSON-ready form of a value that two values share only if they are alike.
 
         Args:
@@ -102,14 +103,14 @@ class _State:
         finally:
             self.within.pop()
 
-    def _nested(self, value: Any, teacher: object) -> list[object]:
+    def _nested(self, value: object, teacher: object) -> list[object]:
         kind = type(value)
         if isinstance(value, Mapping) and kind.__module__ in ("builtins", "collections"):
             pairs = [[self.value(name, teacher), self.value(each, teacher)] for name, each in value.items()]
             return [kind.__name__, pairs]
-        if kind in (list, tuple):
+        if isinstance(value, list | tuple) and kind in (list, tuple):
             return [kind.__name__, [self.value(each, teacher) for each in value]]
-        if kind in (set, frozenset):
+        if isinstance(value, set | frozenset) and kind in (set, frozenset):
             return [kind.__name__, sorted(digest(self.value(each, teacher)) for each in value)]
         if isinstance(value, functools.partial) or inspect.isroutine(value):
             return ["function", self.function(value)]
@@ -143,7 +144,7 @@ class _State:
             self.within.pop()
 
 
-def _source(function: Callable[..., Any]) -> str:
+def _source(function: Callable[..., object]) -> str:
     try:
         return inspect.getsource(function if inspect.isroutine(function) else type(function))
     except (OSError, TypeError):
@@ -165,7 +166,7 @@ def _class_sources(value: object, teacher: object) -> list[str]:
     return [hashlib.sha256(source.encode()).hexdigest() for source in sources]
 
 
-def _array(values: np.ndarray[Any, Any]) -> list[object]:
+def _array(values: npt.NDArray[np.generic]) -> list[object]:
     data = np.ascontiguousarray(values).tobytes()
     return ["array", str(values.dtype), list(values.shape), hashlib.sha256(data).hexdigest()]
 

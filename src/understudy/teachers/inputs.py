@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from understudy.core.items import rows_of
 from understudy.core.task import IntArray, Item
 from understudy.tokenization.windows import windows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 LONGEST = 512
 """Tokens that are read of a text, unless the model reads fewer."""
@@ -30,7 +33,7 @@ class TransformerInputs:
         counts: ``(s,)`` rows that each sequence answers; rows and sequences are in one order.
     """
 
-    inputs: Mapping[str, Sequence[Any]]
+    inputs: Mapping[str, Sequence[Sequence[int] | IntArray]]
     lengths: IntArray
     pad: int
     counts: IntArray
@@ -65,7 +68,7 @@ class TransformerInputs:
         return output[torch.from_numpy(lines), torch.from_numpy(self.places[self.rows(picked)])]
 
 
-def encode(tokenizer: Any, items: Sequence[Item], longest: int) -> TransformerInputs:
+def encode(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], longest: int) -> TransformerInputs:
     """Tokenize texts, or pairs of texts jointly, special tokens included, each cut to ``longest`` tokens.
 
     Of a pair that is too long the longer text is cut first. Token types are given where the family has them.
@@ -78,7 +81,9 @@ def encode(tokenizer: Any, items: Sequence[Item], longest: int) -> TransformerIn
     return TransformerInputs(inputs, lengths, tokenizer.pad_token_id or 0, np.ones_like(lengths))
 
 
-def encode_words(tokenizer: Any, sentences: Sequence[Item], longest: int) -> TransformerInputs:
+def encode_words(
+    tokenizer: PreTrainedTokenizerBase, sentences: Sequence[Item], longest: int
+) -> TransformerInputs:
     """Tokenize sentences that are split into words; a longer one is read in windows that overlap.
 
     No word is left out: one without any piece becomes the unknown piece. Only the first piece of a word
@@ -118,7 +123,7 @@ def encode_words(tokenizer: Any, sentences: Sequence[Item], longest: int) -> Tra
     )
 
 
-def longest_input(tokenizer: Any, module: nn.Module) -> int:
+def longest_input(tokenizer: PreTrainedTokenizerBase, module: nn.Module) -> int:
     """The greatest number of tokens that the model reads of a text."""
     limits = [LONGEST, int(tokenizer.model_max_length)]
     config = next((m.config for m in module.modules() if hasattr(m, "config")), None)
@@ -131,7 +136,7 @@ def longest_input(tokenizer: Any, module: nn.Module) -> int:
     return min(limits)
 
 
-def _specials(tokenizer: Any) -> tuple[IntArray, IntArray]:
+def _specials(tokenizer: PreTrainedTokenizerBase) -> tuple[IntArray, IntArray]:
     """What the model's rule puts before and after a text."""
     probe = tokenizer("a", return_special_tokens_mask=True)
     ids, is_special = np.array(probe["input_ids"], dtype=np.int64), np.array(probe["special_tokens_mask"])
@@ -139,7 +144,9 @@ def _specials(tokenizer: Any) -> tuple[IntArray, IntArray]:
     return ids[: text[0]], ids[text[-1] + 1 :]
 
 
-def _pieces(tokenizer: Any, sentences: Sequence[Item], limit: int) -> tuple[IntArray, IntArray]:
+def _pieces(
+    tokenizer: PreTrainedTokenizerBase, sentences: Sequence[Item], limit: int
+) -> tuple[IntArray, IntArray]:
     """Ids of all words' pieces end to end, and how many each word has: ``(pieces,), (words,)``, each ≥ 1."""
     rule = tokenizer.backend_tokenizer
     rule.no_truncation()

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
@@ -27,6 +27,10 @@ from understudy.errors import TeacherError, UnderstudyError
 from understudy.teachers.modules import Headed, MeanPooled
 from understudy.teachers.source import FACTS_FILE, Source, read_optional_json
 from understudy.teachers.tokenizer_check import check_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
 HEAD_FILE = "head.safetensors"
 
@@ -66,7 +70,7 @@ class Ability:
         return Task(labels or self.labels, kind=self.kinds[0], bounds=self.bounds, texts=self.texts)
 
 
-def read_ability(source: Source, config: Any) -> Ability:
+def read_ability(source: Source, config: PretrainedConfig) -> Ability:
     """What a fine-tuned model can answer, from our own file beside it, else from its config.
 
     Raises:
@@ -108,7 +112,7 @@ def _read_facts(source: Source, facts: dict[str, Any]) -> Ability:
     )
 
 
-def _config_kinds(source: Source, config: Any, columns: int) -> tuple[str, ...]:
+def _config_kinds(source: Source, config: PretrainedConfig, columns: int) -> tuple[str, ...]:
     if any(name.endswith(HEADS[1]) for name in config.architectures or ()):
         return ("tagging",)
 
@@ -124,13 +128,13 @@ def _config_kinds(source: Source, config: Any, columns: int) -> tuple[str, ...]:
     return EXCLUSIVE if problem == "single_label_classification" else (*EXCLUSIVE, "multilabel")
 
 
-def _config_labels(source: Source, config: Any) -> tuple[str, ...]:
+def _config_labels(source: Source, config: PretrainedConfig) -> tuple[str, ...]:
     with explained(source):
         names = {int(column): str(label) for column, label in config.id2label.items()}
     return tuple(names[column] for column in sorted(names))
 
 
-def load_config(source: Source) -> Any:
+def load_config(source: Source) -> PretrainedConfig:
     """The model's `transformers` config.
 
     Raises:
@@ -146,7 +150,7 @@ def load_config(source: Source) -> Any:
         return AutoConfig.from_pretrained(source.location, trust_remote_code=source.trust_remote_code)
 
 
-def load_tokenizer(source: Source) -> Any:
+def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     """The model's tokenizer.
 
     Raises:
@@ -158,7 +162,7 @@ def load_tokenizer(source: Source) -> Any:
     return tokenizer
 
 
-def load_body(source: Source) -> Any:
+def load_body(source: Source) -> PreTrainedModel:
     """The encoder without a head, in float32.
 
     Raises:
@@ -167,7 +171,7 @@ def load_body(source: Source) -> Any:
     return _load_weights(source, AutoModel)
 
 
-def is_finetuned(source: Source, config: Any) -> bool:
+def is_finetuned(source: Source, config: PretrainedConfig) -> bool:
     """Whether the weights bring a head, on texts or on tokens."""
     if any(name.endswith(HEADS) for name in config.architectures or ()):
         return True
@@ -196,7 +200,7 @@ def load_module(source: Source, ability: Ability) -> nn.Module:
     return module
 
 
-def _load_weights(source: Source, family: Any) -> Any:
+def _load_weights(source: Source, family: type[_BaseAutoModelClass]) -> PreTrainedModel:
     with explained(source):
         return family.from_pretrained(
             source.location, dtype=torch.float32, trust_remote_code=source.trust_remote_code
@@ -221,16 +225,19 @@ def _explanation(source: Source, error: Exception) -> str:
             f"The teacher {source.name!r} comes with Python code of its own, which is not run. Choose "
             f"another teacher; or read that code, and allow it with teacher.{OPT_IN}: true in the recipe."
         )
+
     if "mismatch" in str(error):
         return (
             f"The weights of the teacher {source.name!r} in {source.location!r} do not fit its config.json: "
             "they have other shapes. Fetch both again from one place."
         )
+
     if "weights_only" in str(error) or "Unpickl" in type(error).__name__:
         return (
             f"The weights of the teacher {source.name!r} in {source.location!r} are damaged, or pickled "
             "objects, which could run code and are not loaded. Fetch it again, or save it as safetensors."
         )
+
     return (
         f"The teacher {source.name!r} cannot be loaded from {source.location!r}: {lines[0]} Check the name; "
         "offline, give a folder, or install `understudy[demo]` for the default teacher."

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from understudy.errors import TeacherError
 from understudy.optim.layer_losses import States
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class MeanPooled(nn.Module):
@@ -52,7 +55,7 @@ class Headed(nn.Module):
         return logits
 
 
-def body_of(module: object) -> Any:
+def body_of(module: object) -> PreTrainedModel:
     """The encoder without its head.
 
     Raises:

@@ -1,7 +1,7 @@
 """What an endpoint is asked: labels with codes, messages, the schema of an answer, and their tokens.
 
-For soft targets each label has a code that most tokenisers keep in one piece, a capital letter or a number,
-and the model is to answer with the code alone: then the log-probabilities of the first token are the
+For soft targets each label has a code that most tokenizers keep in one piece, a capital letter or a number,
+and the model is asked to answer with the code alone: then the log-probabilities of the first token are the
 distribution over labels.
 """
 
@@ -11,7 +11,6 @@ import json
 import string
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
 
 from understudy.core.manifest import digest
 from understudy.core.task import Item, Task
@@ -20,16 +19,16 @@ from understudy.teachers.chat.tokens import PER_MESSAGE, content_of, token_count
 from understudy.teachers.configs import EndpointConfig
 
 VERSION, NUMBERED = 1, 2
-"""Of the wording, with letters and with numbers as codes; it is a part of the teacher's fingerprint."""
+"""Versions of the wording, with letters and with numbers as codes; part of the teacher's fingerprint."""
 
 KINDS = ("classification", "pair", "multilabel")
 """Kinds of task that an endpoint can be asked."""
 
 
 def codes_for(count: int) -> tuple[str, ...]:
-    """Codes of so many labels: capital letters, or numbers where the alphabet is too short.
+    """Codes for so many labels: capital letters, or numbers where the alphabet is too short.
 
-    Numbers have as many digits as each other: some tokenisers cut them into digits, and then a first token
+    All numbers have the same number of digits: some tokenizers cut them into digits, and then a first token
     ``1`` must not be the whole of one code and the beginning of others.
 
     >>> codes_for(3), codes_for(30)[-1]
@@ -48,12 +47,12 @@ class Prompt:
     """The words for one task and one endpoint.
 
     Args:
-        config: labels with their descriptions, and instructions.
-        task: its label names must be those of the config, in any order; the codes follow the task's order.
+        config: Labels with their descriptions, and instructions.
+        task: Its label names must be those of the config, in any order; the codes follow the task's order.
 
     Raises:
-        TeacherError: a kind of task that cannot be asked, or other label names.
-        RecipeError: soft targets of a kind of task where they cannot be read.
+        TeacherError: The kind of task cannot be asked, or the label names differ.
+        RecipeError: Soft targets cannot be read for this kind of task.
     """
 
     def __init__(self, config: EndpointConfig, task: Task) -> None:
@@ -62,6 +61,7 @@ class Prompt:
                 f"An endpoint cannot be asked for a {task.kind} task: it names labels of whole texts. "
                 f"It answers tasks of the kinds {', '.join(KINDS)}."
             )
+
         if set(config.labels) != set(task.labels):
             raise TeacherError(
                 f"The endpoint's labels are {sorted(config.labels)}, but the task's are "
@@ -72,6 +72,7 @@ class Prompt:
                 "Soft targets of an endpoint are read off one token, which names one label; a multilabel "
                 "task has several. Choose teacher.endpoint.targets: votes, or hard."
             )
+
         self.config, self.task = config, task
         self.codes = codes_for(len(task.labels))
 
@@ -122,9 +123,9 @@ class Prompt:
         return f"{label}: {about}" if about else label
 
     @cached_property
-    def response_format(self) -> Mapping[str, Any]:
+    def response_format(self) -> Mapping[str, object]:
         """The JSON schema of an answer by name, as the protocol takes it."""
-        one: dict[str, Any] = {"type": "string", "enum": list(self.task.labels)}
+        one: dict[str, object] = {"type": "string", "enum": list(self.task.labels)}
         key = "labels" if self.is_many else "label"
         schema = {
             "type": "object",
@@ -136,11 +137,11 @@ class Prompt:
 
     @cached_property
     def count(self) -> Callable[[str], int]:
-        """A function that counts tokens: by the tokeniser that the config names, else `estimate_tokens`."""
+        """A function that counts tokens: by the tokenizer that the config names, else `estimate_tokens`."""
         return token_counter(self.config.tokenizer)
 
     def tokens(self, item: Item, *, by_code: bool) -> tuple[int, int]:
-        """Tokens of prompt and answer of one request, about."""
+        """Estimated tokens of the prompt and the answer of one request."""
         prompt = sum(
             self.count(part["content"]) + PER_MESSAGE for part in self.messages(item, by_code=by_code)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from understudy.core.items import shown
 from understudy.core.task import IntArray, Item
 from understudy.errors import TeacherError
 from understudy.teachers.source import Source
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 FILES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "*.model", "*.vocab", "tekken.json", "*.bpe"
@@ -32,7 +35,7 @@ HOPELESS, ENOUGH = 0.95, 1000
 """Share of unknown tokens from which a teacher cannot learn or teach anything, in so many tokens of texts."""
 
 
-def check_tokenizer(source: Source, tokenizer: Any, rows: int | None) -> None:
+def check_tokenizer(source: Source, tokenizer: PreTrainedTokenizerBase, rows: int | None) -> None:
     """Refuse a tokenizer that is not the model's.
 
     Where its files are missing, the library makes up one that knows special tokens alone: every word would
@@ -75,7 +78,7 @@ def check_tokenizer(source: Source, tokenizer: Any, rows: int | None) -> None:
         )
 
 
-def _unknown_share(tokenizer: Any, entries: dict[str, int]) -> float:
+def _unknown_share(tokenizer: PreTrainedTokenizerBase, entries: dict[str, int]) -> float:
     """Share of unknown tokens among those of entries from all over the vocabulary, each spelt as a text."""
     special = set(tokenizer.all_special_ids)
     ordinary = sorted(number for number in entries.values() if number not in special)
@@ -90,11 +93,13 @@ def _unknown_share(tokenizer: Any, entries: dict[str, int]) -> float:
     return float((tokens == tokenizer.unk_token_id).mean()) if len(tokens) else 0.0
 
 
-def _flat(ids: Iterable[Iterable[int]]) -> IntArray:
+def _flat(ids: Iterable[Sequence[int] | IntArray]) -> IntArray:
     return np.fromiter(chain.from_iterable(ids), dtype=np.int64)
 
 
-def check_ids(name: str, tokenizer: Any, ids: Sequence[Sequence[int]], rows: int | None) -> None:
+def check_ids(
+    name: str, tokenizer: PreTrainedTokenizerBase, ids: Sequence[Sequence[int] | IntArray], rows: int | None
+) -> None:
     """Refuse token ids that the model has no embedding for.
 
     Args:
@@ -117,7 +122,12 @@ def check_ids(name: str, tokenizer: Any, ids: Sequence[Sequence[int]], rows: int
         )
 
 
-def check_is_known(name: str, tokenizer: Any, ids: Sequence[Sequence[int]], items: Sequence[Item]) -> None:
+def check_is_known(
+    name: str,
+    tokenizer: PreTrainedTokenizerBase,
+    ids: Sequence[Sequence[int] | IntArray],
+    items: Sequence[Item],
+) -> None:
     """Refuse texts of which the tokenizer knows next to nothing, where they are enough to judge by.
 
     Args:

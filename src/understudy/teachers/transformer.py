@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -46,6 +46,9 @@ from understudy.teachers.source import FACTS_FILE, Source, resolve
 from understudy.teachers.tokenizer_check import check_ids, check_is_known
 from understudy.tokenization.batching import budgeted_batches
 from understudy.tokenization.encoding import check_items
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TOKEN_BUDGET = 640
 """Tokens a batch when answering; such batches stay in a core's cache, larger ones were slower."""
@@ -129,7 +132,7 @@ class Teacher:
     def __init__(
         self,
         module: nn.Module,
-        tokenizer: Any,
+        tokenizer: PreTrainedTokenizerBase,
         task: Task,
         *,
         name: str,
@@ -354,7 +357,7 @@ class Teacher:
             self.module.body.save_pretrained(folder)  # type: ignore[operator]
             save_file(dict(self.module.head.state_dict()), folder / HEAD_FILE)
             return
-        model: Any = self.module.model
+        model = cast("PreTrainedModel", self.module.model)
         model.config.id2label = dict(enumerate(names))
         model.config.label2id = {label: column for column, label in enumerate(names)}
         model.save_pretrained(folder)

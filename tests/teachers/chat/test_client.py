@@ -47,7 +47,7 @@ def test_a_page_in_the_place_of_answers_sets_nothing_aside(chat):
     server = chat(mood_of=lambda *_: "page")
     found, _, _ = ask(server, TEXTS[:2], attempts=2)
     assert not any(outcome.is_final for outcome in found.values())
-    assert "no chat completion: '<html>" in found[TEXTS[0]].fault
+    assert "not a chat completion: '<html>" in found[TEXTS[0]].fault
 
 
 @pytest.mark.parametrize("mood", ["number", "no message", "refusal", "tools", "no choice"])

@@ -1,4 +1,4 @@
-"""What an endpoint may cost, and what it has cost: money is set aside before a request is sent."""
+"""What an endpoint may cost and has cost: money is set aside before a request is sent."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from understudy.errors import TeacherError
 from understudy.teachers.chat.config import ServerConfig
 
 DEAR = 4.0
-"""A prompt's tokens, as estimated by characters, times this are the most that they can be, about: a byte is a
-token at most."""
+"""A prompt has at most about this many times the tokens that are estimated from its characters: no token is
+shorter than a byte."""
 
 
 class BudgetSpentError(TeacherError):
-    """The next request could pass the budget; the message says which, and what was spent."""
+    """The next request could exceed the budget; the message names the budget and what was spent."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Usage:
     """What was paid for.
 
     Attributes:
-        requests: answered requests, and those whose answer was lost on the way.
-        prompt_tokens: of all.
-        completion_tokens: of all.
-        cost: money; 0 where prices are unknown.
-        estimated: requests among them whose tokens are an estimate, for the server did not say.
+        requests: Answered requests, and those whose answer was lost on the way.
+        prompt_tokens: Tokens of all prompts.
+        completion_tokens: Tokens of all answers.
+        cost: Money; 0 where prices are unknown.
+        estimated: Requests among them whose tokens are estimated, because the server did not count them.
     """
 
     requests: int = 0
@@ -42,7 +42,7 @@ class Usage:
         return Usage(**{name: mine[name] + theirs[name] for name in mine})
 
     def sentence(self, config: ServerConfig) -> str:
-        """For the eye: ``12 requests, 3,400 tokens of prompt and 24 of answers, 0.0123 USD``."""
+        """A phrase for people: ``12 requests, 3,400 tokens of prompt and 24 of answers, 0.0123 USD``."""
         money = f", {self.cost:,.4f} {config.currency}" if config.has_prices else ""
         guessed = f" ({self.estimated:,} of them estimated)" if self.estimated else ""
         return (
@@ -56,8 +56,8 @@ class Reservation:
     """What is set aside for one request.
 
     Attributes:
-        bill: the most that it may cost.
-        prompt_tokens: as they were estimated.
+        bill: The most that it may cost.
+        prompt_tokens: Estimated tokens of the prompt.
     """
 
     bill: Usage
@@ -68,8 +68,8 @@ class Budget:
     """A budget that several threads share.
 
     Args:
-        config: budgets and prices.
-        spent: in earlier runs.
+        config: Budgets and prices.
+        spent: What earlier runs paid.
     """
 
     def __init__(self, config: ServerConfig, spent: Usage | None = None) -> None:
@@ -80,14 +80,14 @@ class Budget:
         self.spent = spent or Usage()
 
     def reserve(self, prompt_tokens: int, completion_tokens: int) -> Reservation:
-        """Set aside the most that a request may cost; hand it to `settle` once more is known.
+        """Set aside the most that a request may cost; pass the result to `settle` once the cost is known.
 
-        An answer is taken to be as long as it may be, a prompt `DEAR` times as long as it is estimated until
-        a server has counted one, and then as much longer as any was. Where the budget would do but for what
-        is set aside for requests in flight, this waits for them.
+        An answer is taken to be as long as it may be. A prompt is taken to be `DEAR` times as long as its
+        estimate until the server has counted one, and then as much longer as any prompt was. Where the budget
+        suffices except for what is set aside for requests in flight, this waits for them.
 
         Raises:
-            BudgetSpentError: this could pass the budget, whatever the requests in flight come to.
+            BudgetSpentError: This could exceed the budget, whatever the requests in flight come to.
         """
         with self._changed:
             while True:
@@ -100,7 +100,7 @@ class Budget:
                 self._changed.wait()
 
     def settle(self, reserved: Reservation, paid: Usage | None) -> None:
-        """Take back what was set aside, and book what was paid; ``None``: the server refused to answer."""
+        """Release what was set aside, and count what was paid; ``None``: the server refused to answer."""
         with self._changed:
             if paid is not None and not paid.estimated:
                 ratio = paid.prompt_tokens / max(1, reserved.prompt_tokens)
@@ -115,7 +115,7 @@ class Budget:
         return Usage(1, prompt, answer, self._config.cost(prompt, answer), 1)
 
     def _fault(self, wanted: Usage, others: Sequence[Usage]) -> str:
-        """Why this cannot be paid beside what is spent and set aside for others; empty where it can."""
+        """Why this cannot be paid on top of what is spent and set aside for others; empty where it can."""
         after = sum(others, self.spent + wanted)
         limit, money = self._config.budget_requests, self._config.budget
         if limit is not None and after.requests > limit:

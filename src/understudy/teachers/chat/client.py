@@ -107,10 +107,12 @@ class ChatClient:
         self.config, self.budget, self.limiter = config, budget, limiter
         self._on_bill = on_bill
         self._key = _key(config)
+
         self._refused: set[str] = set()
         self._lock = threading.Lock()
         self._has_answered = False
         self._broken = (self._openai.OpenAIError, _transport_error(self._openai), TimeoutError)
+
         self._client = self._openai.OpenAI(
             api_key=self._key,
             base_url=config.base_url,
@@ -137,7 +139,7 @@ class ChatClient:
         with self._lock:
             self._refused.add(field)
 
-    def send(self, body: Mapping[str, Any], tokens: tuple[int, int]) -> Reply:
+    def send(self, body: Mapping[str, object], tokens: tuple[int, int]) -> Reply:
         """Ask, and ask again after failures that may pass.
 
         Args:
@@ -170,13 +172,14 @@ class ChatClient:
                 self.limiter.pause(attempt - 1, self.config.backoff, self.config.longest_pause)
         raise UnansweredError(f"No answer after {self.config.attempts} tries, the last: {fault}")
 
-    def _try(self, body: Mapping[str, Any], tokens: tuple[int, int]) -> Reply | _Failure:
+    def _try(self, body: Mapping[str, object], tokens: tuple[int, int]) -> Reply | _Failure:
         """One request, paid. Errors of the client end here: what they hold may show the key."""
         reserved, paid = self.budget.reserve(*tokens), None
         try:
             if not self.limiter.wait():
                 raise StoppedError("Asking was stopped.")
             sent = {name: value for name, value in body.items() if name not in self._refused}
+
             reply = self._ask(sent, tokens)
             paid, self._has_answered = reply.bill, True
         except self._openai.APIStatusError as error:
@@ -192,12 +195,13 @@ class ChatClient:
             self.budget.settle(reserved, paid)
         return reply
 
-    def _ask(self, sent: Mapping[str, Any], tokens: tuple[int, int]) -> Reply:
+    def _ask(self, sent: Mapping[str, object], tokens: tuple[int, int]) -> Reply:
         asked = {"model": self.config.model, **sent}
         if "max_tokens" not in sent:
             asked["max_completion_tokens"] = self.config.max_tokens
         if "logprobs" in sent:
             asked["top_logprobs"] = TOP
+
         until = time.monotonic() + self.config.timeout
         with self._client.chat.completions.with_streaming_response.create(
             **asked, extra_body=self.config.extra or None

@@ -1,11 +1,10 @@
-"""Reading a chat completion: servers leave out what they please, and some say what cannot be."""
+"""Read a chat completion: servers leave parts out, and some give values that cannot be true."""
 
 from __future__ import annotations
 
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from understudy.teachers.chat.budget import Usage
 from understudy.teachers.chat.config import ServerConfig
@@ -15,11 +14,11 @@ ROUNDING = 1e-3
 """A log-probability above 0 by no more than this was rounded; a higher one is something else."""
 
 MOST_TOKENS = 10**9
-"""A bill of more tokens for one request cannot be true."""
+"""One request cannot have more tokens than this."""
 
 
 class NoCompletionError(ValueError):
-    """What came back is no chat completion, though the server said that all is well."""
+    """What came back is not a chat completion, though the server reported success."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,12 @@ class Reply:
     """What came back.
 
     Attributes:
-        text: of the answer; empty where the server refused to write one.
-        tops: token and log-probability, of the first token that is not blank: the token itself, then the
-            others that were listed in its place; empty where not given.
-        has_logprobs: whether log-probabilities were given at all.
-        finish: why the answer ends, in the server's word.
-        bill: of this request.
+        text: The answer's text; empty where the server refused to write one.
+        tops: Tokens with their log-probabilities for the first token that is not blank: that token itself,
+            then the alternatives that were listed; empty where there are none.
+        has_logprobs: Whether there are log-probabilities at all.
+        finish: Why the answer ends, in the server's word.
+        bill: What this request cost.
     """
 
     text: str
@@ -43,30 +42,30 @@ class Reply:
 
 
 def read_reply(body: str, tokens: tuple[int, int], config: ServerConfig) -> Reply:
-    """Read a completion as far as it goes; what is not of the protocol's form counts as not given.
+    """Read a completion as far as possible; what does not follow the protocol counts as missing.
 
     Args:
-        body: of the response.
-        tokens: of prompt and answer, about: the bill, where the server gives none.
-        config: prices.
+        body: The response's body.
+        tokens: Estimated tokens of prompt and answer, used where the server does not count them.
+        config: Prices.
 
     Raises:
-        NoCompletionError: it is a page, an error message, or anything else.
+        NoCompletionError: It is a page, an error message, or anything else.
     """
     try:
         done = json.loads(body)
     except (ValueError, RecursionError):
         done = None
     if not isinstance(done, dict) or not isinstance(done.get("choices"), list):
-        raise NoCompletionError(f"this is no chat completion: {quoted(body)}")
+        raise NoCompletionError(f"this is not a chat completion: {quoted(body)}")
     text, tops = _text(_at(done, "choices", 0, "message", "content")), _tops(done)
     refused = isinstance(_at(done, "choices", 0, "message", "refusal"), str) and not text
     finish = "refusal" if refused else str(_at(done, "choices", 0, "finish_reason") or "unknown")
     return Reply(text, tops, bool(tops), finish, _bill(done, tokens, config))
 
 
-def _at(value: Any, *path: str | int) -> Any:
-    """What stands at a path of keys and places, or ``None``."""
+def _at(value: object, *path: str | int) -> object:
+    """The value at a path of keys and positions, or ``None``."""
     for step in path:
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, dict) else None
@@ -75,14 +74,14 @@ def _at(value: Any, *path: str | int) -> Any:
     return value
 
 
-def _text(content: Any) -> str:
-    """The text of an answer, which some servers give in parts."""
+def _text(content: object) -> str:
+    """The text of an answer, which some servers send in parts."""
     if isinstance(content, list):
         return "".join(part for each in content if isinstance(part := _at(each, "text"), str))
     return content if isinstance(content, str) else ""
 
 
-def _tops(done: Any) -> tuple[tuple[str, float], ...]:
+def _tops(done: object) -> tuple[tuple[str, float], ...]:
     places = _at(done, "choices", 0, "logprobs", "content")
     for place in places if isinstance(places, list) else ():
         token, listed = _at(place, "token"), _at(place, "top_logprobs")
@@ -93,17 +92,21 @@ def _tops(done: Any) -> tuple[tuple[str, float], ...]:
     return ()
 
 
-def _pair(listed: Any) -> tuple[str, float] | None:
-    """A token with its log-probability; ``None`` where that is no number, or cannot be one."""
+def _pair(listed: object) -> tuple[str, float] | None:
+    """A token with its log-probability; ``None`` where that is not a number, or not a possible one."""
     token, logprob = _at(listed, "token"), _at(listed, "logprob")
-    is_number = isinstance(logprob, int | float) and not isinstance(logprob, bool)
-    if not isinstance(token, str) or not is_number or math.isnan(logprob) or logprob > ROUNDING:
+    if not isinstance(token, str) or not isinstance(logprob, int | float) or isinstance(logprob, bool):
         return None
-    return token, float(logprob)
+    return None if math.isnan(logprob) or logprob > ROUNDING else (token, float(logprob))
 
 
-def _bill(done: Any, tokens: tuple[int, int], config: ServerConfig) -> Usage:
-    counted = [_at(done, "usage", name) for name in ("prompt_tokens", "completion_tokens")]
-    is_said = all(type(number) is int and 0 <= number < MOST_TOKENS for number in counted)
-    prompt, completion = counted if is_said else tokens
-    return Usage(1, prompt, completion, config.cost(prompt, completion), int(not is_said))
+def _bill(done: object, tokens: tuple[int, int], config: ServerConfig) -> Usage:
+    prompt, completion = (_count(_at(done, "usage", name)) for name in ("prompt_tokens", "completion_tokens"))
+    if prompt is None or completion is None:
+        return Usage(1, *tokens, config.cost(*tokens), estimated=1)
+    return Usage(1, prompt, completion, config.cost(prompt, completion))
+
+
+def _count(value: object) -> int | None:
+    """A number of tokens, or ``None`` where the value cannot be one."""
+    return value if type(value) is int and 0 <= value < MOST_TOKENS else None

@@ -21,7 +21,7 @@ def _has_secret(query: str) -> bool:
     return any(name.lower() == "key" or _SECRETS(name) for name, _ in parse_qsl(query))
 
 
-def _keys(value: Any) -> Iterator[str]:
+def _keys(value: object) -> Iterator[str]:
     """Every key of nested mappings and lists."""
     for key, held in value.items() if isinstance(value, Mapping) else ():
         yield str(key)
@@ -35,27 +35,27 @@ class ServerConfig:
     """An OpenAI-compatible chat server: where it is, how patiently it is asked, and what it may cost.
 
     Attributes:
-        base_url: of the server, such as ``https://api.example.com/v1``.
-        model: name of the model, as the server knows it.
-        key_env: environment variable that holds the key; ``None`` for a server that wants none. The key
+        base_url: Address of the server, such as ``https://api.example.com/v1``.
+        model: Name of the model, as the server knows it.
+        key_env: Environment variable that holds the key; ``None`` for a server that wants none. The key
             itself is never written anywhere.
-        concurrency: requests in flight.
-        requests_per_minute: rate limit; ``None`` is none.
-        timeout: seconds until a request is given up.
-        attempts: tries of a request that the server does not answer.
-        backoff: longest first pause between two tries, seconds; it doubles with every try.
-        longest_pause: longest pause that back-off comes to, seconds.
-        patience: longest ``Retry-After`` that is waited for, seconds; after a longer one asking stops.
-        repairs: how often a malformed answer is asked for again before the text is set aside.
-        max_tokens: most tokens of an answer.
-        price_in: of a million tokens of prompt; ``None``: unknown.
-        price_out: of a million tokens of answer.
-        currency: of the prices, for the eye.
-        budget: most money spent in this run, however often it is continued.
-        budget_requests: most answered requests, counted alike.
-        tokenizer: ``tokenizer.json`` with which tokens are counted before they are bought; ``None`` takes an
-            estimate by characters.
-        extra: further fields of the request's body.
+        concurrency: Number of requests in flight at once.
+        requests_per_minute: Rate limit; ``None`` sets none.
+        timeout: Seconds after which a request is abandoned.
+        attempts: How often a request is tried that the server does not answer.
+        backoff: Longest first pause between two tries, in seconds; it doubles with every try.
+        longest_pause: Longest pause between two tries, in seconds.
+        patience: Longest ``Retry-After`` to wait for, in seconds; after a longer one, asking stops.
+        repairs: How often a malformed answer is asked for again before the text is set aside.
+        max_tokens: Greatest number of tokens in an answer.
+        price_in: Price of a million tokens of prompt; ``None``: unknown.
+        price_out: Price of a million tokens of answer.
+        currency: Name of the currency, shown beside amounts.
+        budget: Most money to spend in this run, however often it is continued.
+        budget_requests: Greatest number of answered requests in this run, however often it is continued.
+        tokenizer: A ``tokenizer.json`` that counts tokens before they are bought; ``None`` estimates them
+            from characters.
+        extra: Further fields of the request's body.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -82,6 +82,7 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         self._check_place()
+
         check_positive(
             concurrency=self.concurrency,
             requests_per_minute=self.requests_per_minute,
@@ -102,6 +103,7 @@ class ServerConfig:
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise RecipeError("base_url must be the http(s) address of a server, such as https://host/v1.")
+
         if parts.username or parts.password or _has_secret(parts.query):
             raise RecipeError(
                 "base_url holds a secret, but a recipe is written to disk. Use key_env instead."
@@ -110,8 +112,9 @@ class ServerConfig:
             # The value is not shown: it may be a key that was pasted into the wrong place.
             raise RecipeError(
                 "key_env must be the name of an environment variable in capitals, such as OPENAI_API_KEY; "
-                "what was given is none. Never write a key itself into a recipe."
+                "this one is not. Never write a key itself into a recipe."
             )
+
         if secret := next(filter(_SECRETS, _keys(self.extra)), None):
             raise RecipeError(f"extra.{secret} looks like a secret, but a recipe is written to disk.")
 
@@ -125,9 +128,9 @@ class ServerConfig:
 
     @property
     def has_prices(self) -> bool:
-        """Whether a cost can be told."""
+        """Whether costs can be computed."""
         return self.price_in is not None and self.price_out is not None
 
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """What so many tokens cost; 0 where prices are unknown."""
+        """The price of so many tokens; 0 where prices are unknown."""
         return (prompt_tokens * (self.price_in or 0.0) + completion_tokens * (self.price_out or 0.0)) / 1e6

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from understudy.errors import TeacherError
 from understudy.teachers.chat.budget import Budget, BudgetSpentError, Usage
@@ -37,7 +37,7 @@ class Question(Generic[A]):
         read: Reads the answer out of a reply; raises `MalformedError`.
     """
 
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
     tokens: tuple[int, int]
     read: Callable[[Reply], A]
 

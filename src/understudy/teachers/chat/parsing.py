@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from understudy.errors import TeacherError
 
@@ -15,17 +14,17 @@ class MalformedError(TeacherError):
     """An answer that names no label, too many, or an unknown one; the message is the reason."""
 
 
-def json_objects(text: str) -> Iterator[Mapping[str, Any]]:
-    """Every JSON object in a text, in order, those inside another left out."""
+def json_objects(text: str) -> Iterator[Mapping[str, object]]:
+    """Every JSON object in a text, in order, without those inside another."""
     place = text.find("{")
     while place >= 0:
         try:
-            found, end = _DECODER.raw_decode(text, place)
+            value, end = _DECODER.raw_decode(text, place)
         except (ValueError, RecursionError):
             end = place + 1
         else:
-            if isinstance(found, dict):
-                yield found
+            if isinstance(value, dict):
+                yield value
         place = text.find("{", end)
 
 

@@ -15,8 +15,8 @@ class RateLimiter:
     """A rate limit that several threads share.
 
     Args:
-        per_minute: requests a minute; ``None`` is no limit.
-        seed: of the jitter.
+        per_minute: Requests a minute; ``None`` sets no limit.
+        seed: Seed of the jitter added to waiting times.
     """
 
     def __init__(self, per_minute: float | None, seed: int = 0) -> None:
@@ -27,7 +27,7 @@ class RateLimiter:
         self.stopped = threading.Event()
 
     def wait(self) -> bool:
-        """Wait for a turn; false where everybody was told to stop meanwhile."""
+        """Wait for a turn; false where all threads were told to stop meanwhile."""
         while True:
             with self._lock:
                 now = time.monotonic()
@@ -35,16 +35,18 @@ class RateLimiter:
                 if left <= 0:
                     self._next = now + self._gap
                     return not self.stopped.is_set()
-            if self.stopped.wait(left):  # else whoever wakes first takes the turn, unless it was put off
+            if self.stopped.wait(
+                left
+            ):  # otherwise the first thread to wake takes the turn, unless `hold` put it off
                 return False
 
     def hold(self, seconds: float) -> None:
-        """Let nobody have a turn for so long: the server said so."""
+        """Give no thread a turn for this many seconds, because the server asked for it."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
     def pause(self, attempt: int, first: float, longest: float) -> bool:
-        """Sleep after a failure, attempt 0 being the first; false where everybody was told to stop meanwhile.
+        """Sleep after a failure, attempt 0 being the first; false where threads were told to stop meanwhile.
 
         Exponential back-off with full jitter: a uniform share of ``first · 2^attempt``, at most ``longest``.
         """

@@ -9,14 +9,14 @@ from understudy.core.task import Item
 from understudy.errors import RecipeError
 
 PER_MESSAGE = 4
-"""Tokens that chat formats spend on each message beside its text, about."""
+"""About how many tokens chat formats add to the text of each message."""
 
 
 def estimate_tokens(text: str) -> int:
-    """Tokens of a text, about: one for every four ASCII characters, one for every other character.
+    """About how many tokens a text has: one for every four ASCII characters, one for every other character.
 
-    English runs at about four characters a token in current vocabularies; other scripts cost up to a token a
-    character. So the estimate errs on the dear side outside English.
+    English has about four characters a token in current vocabularies; other scripts need up to a token a
+    character. So outside English the estimate is rather too high than too low.
 
     >>> estimate_tokens("a good film"), estimate_tokens("日本")
     (3, 2)
@@ -29,7 +29,7 @@ def token_counter(file: str | None) -> Callable[[str], int]:
     """A function that counts tokens by a ``tokenizer.json``, or `estimate_tokens` where there is none.
 
     Raises:
-        RecipeError: the file cannot be read.
+        RecipeError: The file cannot be read.
     """
     if file is None:
         return estimate_tokens
@@ -43,6 +43,6 @@ def token_counter(file: str | None) -> Callable[[str], int]:
 
 
 def content_of(item: Item) -> str:
-    """An item as the user sends it; half a character, which no request can hold, becomes a question mark."""
+    """An item as the user's message; half a character, which no request can hold, becomes a question mark."""
     text = item if isinstance(item, str) else f"First text:\n{item[0]}\n\nSecond text:\n{item[1]}"
     return text.encode("utf-8", "replace").decode("utf-8")
