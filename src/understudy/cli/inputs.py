@@ -25,8 +25,7 @@ BLOCK_BYTES = 1 << 20
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """Endings of files whose rows have columns; ``.gz`` may stand behind them."""
 
-_LINE_BREAKS = b"\r\x0b\x0c\x1c\x1d\x1e"
-_LONG_LINE_BREAKS = ("\x85".encode(), "\u2028".encode(), "\u2029".encode())
+LINE_BREAKS = tuple(mark.encode() for mark in "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 """What `str.splitlines` takes for the end of a line, next to the newline."""
 
 TextItem = str | tuple[str, ...]
@@ -75,9 +74,10 @@ class Block:
     @property
     def are_lines(self) -> bool:
         """Whether each line is one text, without another character that breaks a line."""
-        if self.task.texts > 1 or len(self.data.translate(None, _LINE_BREAKS)) != len(self.data):
-            return False  # deleting them is the fastest way to see whether there are any
-        return not any(mark in self.data for mark in _LONG_LINE_BREAKS)
+        # One byte is looked for 50 times as fast as several, and the last byte of a mark is rare.
+        return self.task.texts == 1 and not any(
+            mark[-1:] in self.data and mark in self.data for mark in LINE_BREAKS
+        )
 
     def batches(self) -> Iterator[Batch]:
         """The lines as items of the task, without their ends.
