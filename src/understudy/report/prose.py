@@ -36,6 +36,7 @@ def reading(report: ReportDocument) -> list[tuple[str, str]]:
     items = words.items
     metric = report.task.metric
     meaning = METRICS[metric].format(rows=words.rows, labels=words.labels, items=items)
+
     return [
         (heading(metric_name(metric)), meaning),
         ("Interval", f"95 %, from resamples of the test {items}: a bootstrap."),

@@ -97,6 +97,7 @@ def _describe_data(dataset: Dataset, pool: Sequence[Item] | PoolTexts) -> DataRe
         given, transfer = pool.counts[0].kept, len(train) + len(pool)
     else:
         given, transfer = len(tuple(dataset.unlabelled)), len(train | set(pool))
+
     return {
         "name": dataset.name,
         "source": dataset.source,

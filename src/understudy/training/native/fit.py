@@ -71,6 +71,7 @@ def why_not(name: str, task: Task, module: Network, loss: LossConfig, config: Tr
         ),
         "the C extension was not built": not native.is_available(),
     }
+
     return next((reason for reason, is_so in reasons.items() if is_so), "")
 
 
