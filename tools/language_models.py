@@ -70,7 +70,7 @@ class Learner:
     """A model that is to be trained, with its tokeniser and the loss that it has on texts.
 
     Attributes:
-        new: names of the parameters that learn `NEW_FACTOR` times as fast.
+        new: Names of the parameters that learn `NEW_FACTOR` times as fast.
     """
 
     model: Any
@@ -104,6 +104,7 @@ def main(
     rows, judge = (encode(learner.tokenizer, texts, ends=kind is Kind.CAUSAL) for texts in (train, dev))
     size = sum(p.numel() for p in learner.model.parameters())
     print(f"{size:,} parameters, perplexity {perplexity(learner, judge):,.1f}")
+
     started = time.process_time()
     tokens = optimise(learner, rows, steps=steps, batch=batch, rate=RATES[kind], seed=seed)
     seconds = time.process_time() - started
@@ -227,6 +228,7 @@ def optimise(learner: Learner, rows: Ids, *, steps: int, batch: int, rate: float
         for is_new, factor in ((False, 1), (True, NEW_FACTOR))
     ]
     adam = torch.optim.AdamW(groups, lr=rate, weight_decay=0.01, fused=True)
+
     queue: list[Any] = []
     for step in range(steps):
         queue = queue or bucketed_batches(lengths, batch, generator)

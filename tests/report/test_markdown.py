@@ -108,3 +108,11 @@ def test_what_was_decided_about_graphs_stands_under_cost():
     report["rows"][2]["quantisation"] = "int8, which is <faster>"
     text = render_markdown(document(report))
     assert "- cnn.v1: int8, which is &lt;faster&gt;." in text[text.index("## Cost") : text.index("## Stages")]
+
+
+def test_what_a_call_alone_costs_is_said_where_it_was_measured():
+    report = make_report()
+    assert "does nothing" not in render_markdown(document(report))
+    for row, cost in zip(report["rows"], (0.05, 0.04, 0.06), strict=False):
+        row["call_us"] = cost
+    assert "A call that does nothing takes 0.05 µs of it." in render_markdown(document(report))

@@ -89,7 +89,7 @@ def _line_writer(model: Model, file_format: str, out: TextIO) -> Callable[[Block
     Splitting lines and joining answers in Python would take twice as long as answering.
     """
     fast = model.fast
-    is_utf8 = codecs.lookup(out.encoding).name == "utf-8"
+    is_utf8 = codecs.lookup(out.encoding or "utf-8").name == "utf-8"
     if fast is None or file_format != "text" or model.task.kind != "classification" or not is_utf8:
         return lambda block: None  # noqa: ARG005
 

@@ -26,14 +26,14 @@ class Disagreement:
     """One item that student and teacher answer differently.
 
     Attributes:
-        text: the item, as a person reads it.
-        gold: its gold label, labels, value, spans or tags.
-        teacher: the teacher's answer.
-        student: the student's answer.
-        teacher_confidence: probability the teacher gives to its answer; ``None`` for a value. Of a whole
+        text: The item, as a person reads it.
+        gold: Its gold label, labels, value, spans or tags.
+        teacher: The teacher's answer.
+        student: The student's answer.
+        teacher_confidence: Probability the teacher gives to its answer; ``None`` for a value. Of a whole
             sentence it is the mean over the words on which the two differ, of a set of labels the smallest
             over the labels on which they differ.
-        student_confidence: the student's, in the same way.
+        student_confidence: The student's, in the same way.
     """
 
     text: str
@@ -51,7 +51,7 @@ def agreement(teacher: Answered, student: Answered) -> float:
     in regression the Pearson correlation of the two predictors' values.
 
     Raises:
-        DataError: two shapes, or no rows.
+        DataError: Two shapes, or no rows.
     """
     a, b = teacher[1], student[1]
     if a.shape != b.shape or a.ndim != 2 or len(a) == 0:
@@ -82,13 +82,13 @@ def disagreements(
 
     Args:
         items: ``n`` items.
-        gold: their gold labels, in the form of `understudy.core.task.Gold`.
-        teacher: the teacher's task and logits.
-        student: the student's task and logits.
-        limit: how many to return at most.
+        gold: Their gold labels, in the form of `understudy.core.task.Gold`.
+        teacher: The teacher's task and logits.
+        student: The student's task and logits.
+        limit: How many to return at most.
 
     Raises:
-        DataError: items, gold labels and logits do not belong together.
+        DataError: Items, gold labels and logits do not belong together.
     """
     task, gold = student[0], np.asarray(gold)
     lengths = task.rows(items)
@@ -100,6 +100,7 @@ def disagreements(
             f"gold has shape {gold.shape}, the teacher's logits {teacher[1].shape}, "
             f"the student's {student[1].shape}."
         )
+
     ends = np.cumsum(lengths)
     weights, surenesses = _weigh(teacher, student, lengths)
     differing = np.flatnonzero(weights > -np.inf)
@@ -127,6 +128,7 @@ def _weigh(
     ours, theirs = (one.probabilities(logits) for one, logits in (teacher, student))
     if task.kind == "multilabel":
         return _weigh_sets(differs, decided != other, (ours, theirs), (decided, other))
+
     rows = np.arange(len(decided))
     sure = (ours[rows, decided].astype(np.float64), theirs[rows, other].astype(np.float64))
     if task.kind != "tagging":

@@ -25,8 +25,8 @@ class Calibration:
     """A reliability diagram and its summary.
 
     Attributes:
-        bins: from low to high confidence; bins that hold no answer are left out.
-        ece: expected calibration error, a share: 0 is perfect.
+        bins: From low to high confidence; bins that hold no answer are left out.
+        ece: Expected calibration error, a share: 0 is perfect.
     """
 
     bins: tuple[Bin, ...]
@@ -41,14 +41,14 @@ def calibrate(task: Task, gold: npt.ArrayLike, logits: FloatArray, bins: int = 1
     likeliest bin. One that gives values directly states no confidence: ``None``.
 
     Args:
-        task: kind, labels and thresholds.
-        gold: gold labels in the form of `understudy.core.task.Gold`.
+        task: Kind, labels and thresholds.
+        gold: Gold labels in the form of `understudy.core.task.Gold`.
         logits: ``(rows, labels)``.
-        bins: number of bins.
+        bins: Number of bins.
 
     Raises:
-        DataError: no rows, or shapes that do not fit.
-        RecipeError: fewer than one bin.
+        DataError: No rows, or shapes that do not fit.
+        RecipeError: Fewer than one bin.
     """
     if task.kind == "regression" and not task.is_binned:
         return None
@@ -69,11 +69,11 @@ def calibration(probabilities: npt.NDArray[np.floating], gold: npt.ArrayLike, bi
     Args:
         probabilities: ``(n, labels)``, rows sum to 1.
         gold: ``(n,)`` columns of the gold labels.
-        bins: number of bins.
+        bins: Number of bins.
 
     Raises:
-        DataError: no texts, two lengths, or a row that is no distribution.
-        RecipeError: fewer than one bin.
+        DataError: No texts, two lengths, or a row that is not a distribution.
+        RecipeError: Fewer than one bin.
     """
     gold = np.asarray(gold)
     if probabilities.ndim != 2 or gold.shape != probabilities.shape[:1] or len(gold) == 0:
@@ -94,7 +94,7 @@ def reliability(
     """The reliability diagram of answers: stated confidence ``(n,)``, and whether each is right ``(n,)``.
 
     Raises:
-        RecipeError: fewer than one bin.
+        RecipeError: Fewer than one bin.
     """
     if bins < 1:
         raise RecipeError(f"Calibration needs at least one bin, but bins is {bins}.")

@@ -169,7 +169,7 @@ def time_in_turns(
         seconds: About how long all rounds together may take; each round has at least 3 items.
 
     Raises:
-        DataError: there are no items.
+        DataError: There are no items.
     """
     if len(items) == 0:
         raise DataError("There is no item to time. Give at least one.")
@@ -229,7 +229,7 @@ def measure(
         repeats: Timed batch calls.
 
     Raises:
-        DataError: there are no items.
+        DataError: There are no items.
     """
     if len(items) == 0:
         raise DataError("There is no item to time. Give at least one.")

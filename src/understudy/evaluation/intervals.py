@@ -1,7 +1,7 @@
 """Bootstrap intervals over the test items, for one predictor and for the difference of two.
 
 A resample draws ``n`` items with replacement from ``n``: texts, pairs, or whole sentences, never words, for
-the words of a sentence are no independent draws. Items with the same gold label and the same answers are
+the words of a sentence are not independent draws. Items with the same gold label and the same answers are
 interchangeable to every metric, so it is enough to draw **how many** items of each such cell a resample
 holds: a multinomial over the cells. That is the same distribution as drawing items, not an approximation.
 A score is then a function of the draws times what each cell adds to it
@@ -37,9 +37,9 @@ class Comparison:
     """Two predictors on the same test items.
 
     Attributes:
-        difference: score of ``a`` minus score of ``b``.
-        interval: percentile interval of the difference.
-        share_not_better: share of resamples in which ``a`` scores no higher than ``b``; a one-sided
+        difference: Score of ``a`` minus score of ``b``.
+        interval: Percentile interval of the difference.
+        share_not_better: Share of resamples in which ``a`` scores no higher than ``b``; a one-sided
             bootstrap p-value of "``a`` is better".
     """
 
@@ -70,18 +70,18 @@ def bootstrap_interval(
     """Percentile bootstrap interval of a metric (Efron and Tibshirani 1993, section 13.3).
 
     Args:
-        task: kind, labels and metric.
-        gold: gold labels in the form of `understudy.core.task.Gold`.
+        task: Kind, labels and metric.
+        gold: Gold labels in the form of `understudy.core.task.Gold`.
         decisions: `Task.decisions` of the predictor.
         lengths: ``(items,)`` words of each sentence; tagging needs it.
-        seed: the same seed gives the same interval.
-        metric: one of the kind's; the task's own unless given.
-        resamples: number of resamples.
-        level: share of resamples inside the interval.
+        seed: The same seed gives the same interval.
+        metric: One of the kind's; the task's own unless given.
+        resamples: Number of resamples.
+        level: Share of resamples inside the interval.
 
     Raises:
-        RecipeError: unknown metric, no resamples, or a level outside (0, 1).
-        DataError: as in `understudy.evaluation.metrics.score`.
+        RecipeError: Unknown metric, no resamples, or a level outside (0, 1).
+        DataError: As in `understudy.evaluation.metrics.score`.
     """
     (scores,) = _resampled_scores(
         task, [gold, decisions], lengths, metric=metric, seed=seed, resamples=resamples
@@ -104,19 +104,19 @@ def paired_bootstrap(
     """Compare two predictors on the same resamples, so that hard items count for both or for neither.
 
     Args:
-        task: kind, labels and metric.
-        gold: gold labels in the form of `understudy.core.task.Gold`.
+        task: Kind, labels and metric.
+        gold: Gold labels in the form of `understudy.core.task.Gold`.
         a: `Task.decisions` of the first predictor.
-        b: those of the second.
+        b: Those of the second.
         lengths: ``(items,)`` words of each sentence; tagging needs it.
-        seed: the same seed gives the same comparison.
-        metric: one of the kind's; the task's own unless given.
-        resamples: number of resamples.
-        level: share of resamples inside the interval.
+        seed: The same seed gives the same comparison.
+        metric: One of the kind's; the task's own unless given.
+        resamples: Number of resamples.
+        level: Share of resamples inside the interval.
 
     Raises:
-        RecipeError: unknown metric, no resamples, or a level outside (0, 1).
-        DataError: as in `understudy.evaluation.metrics.score`.
+        RecipeError: Unknown metric, no resamples, or a level outside (0, 1).
+        DataError: As in `understudy.evaluation.metrics.score`.
     """
     scores_a, scores_b = _resampled_scores(
         task, [gold, a, b], lengths, metric=metric, seed=seed, resamples=resamples

@@ -16,7 +16,7 @@ def describe_machine(threads: int) -> dict[str, Any]:
     """What stands beside every measurement, JSON-ready.
 
     Args:
-        threads: number of threads the predictor was allowed to use.
+        threads: Number of threads the predictor was allowed to use.
 
     Returns:
         ``cpu`` (model name), ``logical_cores``, ``threads``, ``memory_gib`` (physical; 0 if unknown), ``os``,

@@ -44,10 +44,10 @@ class LabelScore:
     """How well one class is recognised; a share whose denominator is 0 is 0.
 
     Attributes:
-        precision: share of the answers with this class that are right.
-        recall: share of this class that was found.
-        f1: harmonic mean of the two.
-        support: how many of this class there are.
+        precision: Share of the answers with this class that are right.
+        recall: Share of this class that was found.
+        f1: Harmonic mean of the two.
+        support: How many of this class there are.
     """
 
     precision: float
@@ -61,7 +61,7 @@ class Tally:
     """What every item adds to a score.
 
     Attributes:
-        metric: the metric.
+        metric: The metric.
         parts: ``(items, k)``. Counts by class, first all hits, then golds, then answers; or, of a
             correlation, the item's gold value and answer (k = 2).
     """
@@ -89,15 +89,15 @@ def score(
     """The value of a metric; higher is better.
 
     Args:
-        task: kind, labels and metric.
-        gold: gold labels in the form of `understudy.core.task.Gold`, none missing.
+        task: Kind, labels and metric.
+        gold: Gold labels in the form of `understudy.core.task.Gold`, none missing.
         decisions: `Task.decisions`, in the same form.
         lengths: ``(items,)`` rows of each item, `Task.rows`. Metrics of spans need it.
-        metric: one of the kind's `METRICS`; the task's own unless given.
+        metric: One of the kind's `METRICS`; the task's own unless given.
 
     Raises:
-        RecipeError: a metric that the task does not have.
-        DataError: no items, shapes that do not fit, a column that does not exist, or missing gold.
+        RecipeError: A metric that the task does not have.
+        DataError: No items, shapes that do not fit, a column that does not exist, or missing gold.
     """
     metric = check_metric(task, metric)
     there, given = check_answers(task, gold, decisions)
@@ -153,8 +153,8 @@ def per_label(
     """Precision, recall, F1 and support of every label (of every kind of span), in the task's order.
 
     Raises:
-        RecipeError: a regression, which has no labels to be right about.
-        DataError: as in `score`.
+        RecipeError: A regression, which has no labels to be right about.
+        DataError: As in `score`.
     """
     if task.kind == "regression":
         raise RecipeError("A regression has no scores by label.")
@@ -170,8 +170,8 @@ def confusion(task: Task, gold: npt.ArrayLike, decisions: npt.ArrayLike) -> IntA
     """Count rows by gold label (row) and answer (column): ``(labels, labels)`` int64.
 
     Raises:
-        RecipeError: a task whose rows do not have exactly one label each.
-        DataError: as in `score`.
+        RecipeError: A task whose rows do not have exactly one label each.
+        DataError: As in `score`.
     """
     if not task.is_exclusive:
         raise RecipeError(f"A {task.kind} task has no confusion matrix.")
@@ -187,7 +187,7 @@ def score_margins(metric: str, parts: Margins) -> Doubles:
     never found, or was answered but never right, counts as 0.
 
     Raises:
-        RecipeError: a metric that does not count.
+        RecipeError: A metric that does not count.
     """
     if metric == "accuracy":
         return _ratio(parts.hits.sum(axis=0), parts.golds.sum(axis=0))
@@ -207,8 +207,8 @@ def pearson(x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.NDArray[Any]) -> Do
     """Pearson correlations ``(m,)`` of two variables ``(n,)`` or ``(n, m)``; 0 where one is constant.
 
     Args:
-        x: values.
-        y: values.
+        x: Values.
+        y: Values.
         weights: ``(n, m)`` how often each pair stands in each of ``m`` samples.
     """
     total = weights.sum(axis=0)
@@ -234,7 +234,7 @@ def check_metric(task: Task, metric: str | None) -> str:
     """The metric, or the task's own.
 
     Raises:
-        RecipeError: a metric that the task does not have.
+        RecipeError: A metric that the task does not have.
     """
     if metric is None or metric in metrics_of(task):
         return metric or task.metric
@@ -245,7 +245,7 @@ def check_answers(task: Task, *arrays: npt.ArrayLike) -> list[Gold]:
     """Gold labels and decisions as int64 columns, or doubles, after checking shapes and values.
 
     Raises:
-        DataError: no items, two shapes, a column that does not exist, or missing gold.
+        DataError: No items, two shapes, a column that does not exist, or missing gold.
     """
     checked = [np.asarray(array) for array in arrays]
     shapes = [array.shape for array in checked]
@@ -255,6 +255,7 @@ def check_answers(task: Task, *arrays: npt.ArrayLike) -> list[Gold]:
         raise DataError(f"Answers to compare must be arrays of one shape {expected}, but have {shapes}.")
     if shapes[0][0] == 0:
         raise DataError("There is no answer to score. Give at least one.")
+
     if task.is_exclusive:
         return [_columns(task, array) for array in checked]
     for array in checked:

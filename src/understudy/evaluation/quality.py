@@ -22,21 +22,21 @@ class Quality:
     """How well a predictor answers a test split.
 
     Attributes:
-        metric: the task's metric.
-        items: number of test items: texts, pairs, or sentences.
-        rows: number of rows that were answered: words in tagging, else the items.
-        score: value of the metric.
+        metric: The task's metric.
+        items: Number of test items: texts, pairs, or sentences.
+        rows: Number of rows that were answered: words in tagging, else the items.
+        score: Value of the metric.
         ci95: 95 % bootstrap interval of ``score``.
-        metrics: every metric of the kind of task → its value.
-        macro_f1: mean F1 of the labels, or kinds of span, that occur; ``None``: regression.
-        macro_f1_ci95: its 95 % bootstrap interval.
-        per_label: label, or kind of span, → F1; empty in regression.
-        confusion: rows by gold label (outer) and answer (inner), in the order of the task's labels; ``None``
+        metrics: Every metric of the kind of task → its value.
+        macro_f1: Mean F1 of the labels, or kinds of span, that occur; ``None``: regression.
+        macro_f1_ci95: Its 95 % bootstrap interval.
+        per_label: Label, or kind of span, → F1; empty in regression.
+        confusion: Rows by gold label (outer) and answer (inner), in the order of the task's labels; ``None``
             where a row does not have exactly one label.
-        calibration: confidence against accuracy; ``None`` for a regression that gives values directly.
-        agreement: how far it answers like the teacher (`understudy.evaluation.agreement.agreement`); ``None``
+        calibration: Confidence against accuracy; ``None`` for a regression that gives values directly.
+        agreement: How far it answers like the teacher (`understudy.evaluation.agreement.agreement`); ``None``
             if no teacher was given.
-        disagreements: the worst of the others; empty unless a teacher was given.
+        disagreements: The worst of the others; empty unless a teacher was given.
     """
 
     metric: str
@@ -81,16 +81,16 @@ def assess(
     """Judge the logits of one predictor.
 
     Args:
-        task: the predictor's own task: its thresholds decide its answers (multilabel).
-        items: the ``n`` items that were answered.
-        gold: their gold labels, in the form of `understudy.core.task.Gold`.
+        task: The predictor's own task: its thresholds decide its answers (multilabel).
+        items: The ``n`` items that were answered.
+        gold: Their gold labels, in the form of `understudy.core.task.Gold`.
         logits: ``(rows, labels)`` of the predictor.
-        seed: of the bootstrap; the same seed gives the same numbers.
+        seed: Seed of the bootstrap; the same seed gives the same numbers.
         teacher_logits: ``(rows, labels)`` of the teacher, columns in the same order.
-        teacher_task: the teacher's task, with thresholds of its own; ``task`` unless given.
+        teacher_task: The teacher's task, with thresholds of its own; ``task`` unless given.
 
     Raises:
-        DataError: the shapes do not fit, or a logit is not a number.
+        DataError: The shapes do not fit, or a logit is not a number.
     """
     lengths = task.rows(items)
     _check_logits(task, lengths, logits)
@@ -104,6 +104,7 @@ def assess(
         alike = agreement(teacher, (task, logits))
         worst = tuple(disagreements(items, gold, teacher, (task, logits)))
     has_labels = "macro_f1" in metrics_of(task)
+
     return Quality(
         metric=task.metric,
         items=len(items),
@@ -127,7 +128,7 @@ def retention(student_score: float, teacher_score: float) -> float:
     """Student score / teacher score, on the same test split.
 
     Raises:
-        TeacherError: the teacher scores 0 or less, so that the share means nothing.
+        TeacherError: The teacher scores 0 or less, so that the share means nothing.
     """
     if teacher_score <= 0:
         raise TeacherError(

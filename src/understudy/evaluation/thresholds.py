@@ -23,7 +23,7 @@ def tune_thresholds(task: Task, gold: Gold, probabilities: FloatArray) -> tuple[
     no text has the label, the threshold is `understudy.core.task.THRESHOLD`.
 
     Args:
-        task: a multilabel task.
+        task: A multilabel task.
         gold: ``(n, labels)`` 1 where a label holds, else 0; texts with NaN are left out.
         probabilities: ``(n, labels)`` between 0 and 1, as `Task.probabilities` gives them.
 
@@ -31,7 +31,7 @@ def tune_thresholds(task: Task, gold: Gold, probabilities: FloatArray) -> tuple[
         One threshold a label, for `Task.thresholds`.
 
     Raises:
-        DataError: another kind of task, or arrays of other shapes.
+        DataError: Another kind of task, or arrays of other shapes.
     """
     shape = (len(gold), len(task.labels))
     if task.kind != "multilabel" or np.shape(gold) != shape or np.shape(probabilities) != shape:

@@ -22,8 +22,8 @@ class States(NamedTuple):
     """What a transformer computes on its way.
 
     Attributes:
-        hidden: the embeddings' output, then that of each layer: ``(b, t, d)`` each, layers + 1 of them.
-        attentions: of each layer, after the softmax: ``(b, h, t, t)``, queries before keys.
+        hidden: The embeddings' output, then that of each layer: ``(b, t, d)`` each, layers + 1 of them.
+        attentions: Attention of each layer, after the softmax: ``(b, h, t, t)``, queries before keys.
     """
 
     hidden: tuple[Tensor, ...]
@@ -40,7 +40,7 @@ def layer_map(student: int, teacher: int) -> tuple[int, ...]:
     (0, 3, 6, 9, 12)
 
     Raises:
-        RecipeError: the student has more layers than the teacher.
+        RecipeError: The student has more layers than the teacher.
     """
     if not 0 < student <= teacher:
         raise RecipeError(
@@ -92,7 +92,7 @@ def hidden_loss(student: Tensor, teacher: Tensor, real: Tensor, weight: Tensor |
         weight: ``(s, d)``, learnt with the student; ``None`` where both have one width.
 
     Raises:
-        RecipeError: widths that differ, and no map between them.
+        RecipeError: Widths that differ, and no map between them.
     """
     mapped = student if weight is None else student @ weight
     if mapped.shape != teacher.shape:
@@ -114,8 +114,8 @@ def layer_loss(
     and `attention_loss` of the `scores` of every layer, added up.
 
     Args:
-        student: of M layers.
-        teacher: of at least M layers, for the same tokens; gradients do not reach it.
+        student: States of the student's M layers.
+        teacher: States of at least M layers, for the same tokens; gradients do not reach it.
         real: ``(b, t)``.
         weights: M + 1 maps, as in `hidden_loss`; one tensor may stand for several. ``None`` maps nothing.
     """

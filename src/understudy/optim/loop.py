@@ -105,7 +105,7 @@ def dev_score(task: Task, logits: FloatArray, labels: Gold, lengths: IntArray | 
     """What selects an epoch: the task's metric on dev, and minus the gold loss where that is equal.
 
     Args:
-        task: whose metric, of any kind. In multilabel its thresholds are tuned on these logits first.
+        task: Whose metric, of any kind. In multilabel its thresholds are tuned on these logits first.
         logits: ``(rows, c)``.
         labels: `understudy.core.task.Gold` of these rows.
         lengths: ``(items,)`` rows of each item, for metrics of spans; `Task.rows` gives them.
@@ -219,11 +219,11 @@ def convergence_epoch(curve: Sequence[Epoch], tolerance: float = 0.005) -> int:
     """The first epoch whose dev score is within ``tolerance`` of the best.
 
     Args:
-        curve: at least one epoch, as training returns it.
-        tolerance: in units of the score.
+        curve: At least one epoch, as training returns it.
+        tolerance: In units of the score.
 
     Raises:
-        DataError: the curve is empty.
+        DataError: The curve is empty.
     """
     if not curve:
         raise DataError("A training curve without an epoch does not say when it converged.")

@@ -58,9 +58,9 @@ def hard(z: Tensor, t: Tensor, least: Tensor | None = None) -> Tensor:
     """Cross-entropy with the teacher's decisions: ``(b, c), (b, c) -> (b,)``.
 
     Args:
-        z: the student's logits.
-        t: the teacher's; they decide for ``argmax t``.
-        least: multilabel alone: probability, ``()`` or ``(c,)``, from which the teacher says a label holds.
+        z: The student's logits.
+        t: The teacher's; they decide for ``argmax t``.
+        least: Multilabel alone: probability, ``()`` or ``(c,)``, from which the teacher says a label holds.
     """
     return gold(z, t.argmax(dim=-1) if least is None else (torch.sigmoid(t) >= least).to(z.dtype))
 
@@ -127,11 +127,11 @@ def balanced_weights(task: Task, labels: Gold) -> Tensor:
     it is the weight of the label's positives, ``n_without / n_with``, between 1 / `HEAVIEST` and `HEAVIEST`.
 
     Args:
-        task: whose labels.
+        task: Whose labels.
         labels: `understudy.core.task.Gold` of the task.
 
     Raises:
-        RecipeError: a regression on values, which has no labels to weigh.
+        RecipeError: A regression on values, which has no labels to weigh.
     """
     if task.kind == "regression" and not task.is_binned:
         raise RecipeError("Class weights weigh labels, but a regression on values has none. Drop them.")
@@ -169,15 +169,15 @@ def combined(
     Relations: ``alpha = 0`` is the soft loss, ``alpha = 1`` the gold loss on labelled rows.
 
     Args:
-        z: the student's logits.
-        t: the teacher's, where the loss needs them.
-        y: gold labels, as in `gold`.
-        config: which loss.
-        task: its kind, and in multilabel the thresholds of the **teacher's** decisions (for ``hard``).
-        weights: of `balanced_weights`; they touch the gold part alone.
+        z: The student's logits.
+        t: The teacher's, where the loss needs them.
+        y: Gold labels, as in `gold`.
+        config: Which loss.
+        task: Its kind, and in multilabel the thresholds of the **teacher's** decisions (for ``hard``).
+        weights: Weights from `balanced_weights`; they apply to the gold part alone.
 
     Raises:
-        RecipeError: the loss does not fit the task, or there are no soft targets for it.
+        RecipeError: The loss does not fit the task, or there are no soft targets for it.
     """
     check_loss(task, config)
     if config.name == "gold":

@@ -115,6 +115,7 @@ def render_card(facts: CardFacts) -> str:
     """The model card as Markdown with YAML front matter."""
     words, row = wording(facts.task), facts.row
     python, shell = _EXAMPLES[words.item]
+
     sections = [
         f"---\n{_front_matter(facts)}---",
         f"# {escape(facts.student)}: {escape(facts.data['name'])}",
@@ -146,6 +147,7 @@ def _front_matter(facts: CardFacts) -> str:
         "tags": [_hub_kind(facts.task), *_TAGS],
     }
     row = facts.row
+
     if row:
         name = clean(facts.data["name"])
         value: dict[str, object] = {"type": row.metric, "value": round(float(row.score), 4)}
@@ -229,6 +231,7 @@ def _cost(facts: CardFacts) -> str:
     row, machine = facts.row, facts.machine
     if not row:
         return f"{count(facts.parameters)} parameters. Size and latency: not evaluated yet."
+
     item = wording(facts.task).item
     body = [
         ["Parameters", count(facts.parameters)],

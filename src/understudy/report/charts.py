@@ -47,6 +47,7 @@ def quality_against_latency(report: ReportDocument) -> str:
     rows = [row for row in rank(report.rows) if math.isfinite(latency(row)) and latency(row) > 0]
     if not rows:
         return ""
+
     metric = report.task.metric
     with style():
         figure = new_figure(10, 5.2)
@@ -71,6 +72,7 @@ def confusion_matrix(row: ReportRow, labels: Sequence[str]) -> str:
     matrix = row.confusion
     if not matrix:
         return ""
+
     shown = _most_confused(matrix)
     names = [shorten(labels[column], 18) for column in shown]
     with style():
@@ -98,6 +100,7 @@ def training_curves(rows: Sequence[ReportRow]) -> str:
     rows = [row for row in rows if row.curve]
     if not rows:
         return ""
+
     with style():
         figure = new_figure(10, 2.9 * math.ceil(len(rows) / _COLUMNS))
         for number, row in enumerate(rows):
@@ -125,6 +128,7 @@ def calibration_curve(rows: Sequence[ReportRow]) -> str:
     rows = [row for row in rows if row.bins]
     if not rows:
         return ""
+
     with style():
         figure = new_figure(10, 2.75 * math.ceil(len(rows) / _COLUMNS))
         for number, row in enumerate(rows):
@@ -151,6 +155,7 @@ def per_label(rows: Sequence[ReportRow]) -> str:
     known = labels_of(rows)
     if not known:
         return ""
+
     shown = sorted(known, key=lambda label: _gain(rows, label))[:MOST_LABELS]
     with style():
         figure = new_figure(10, 0.9 + 0.24 * len(shown))
@@ -182,6 +187,7 @@ def _set_cost_axes(axes: Axes, rows: Sequence[ReportRow], metric: str, item: str
     axes.set_xscale("log")
     axes.set_xlim(min(speeds) / 1.8, max(speeds) * 2.2)
     axes.set_ylim(min(reaches) - pad, max(reaches) + pad)
+
     axes.xaxis.set_major_locator(
         LogLocator(subs=(1.0,) if max(speeds) / min(speeds) > 30 else (1.0, 2.0, 5.0))
     )
@@ -350,6 +356,7 @@ def _draw_reliability(axes: Axes, row: ReportRow) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks([0, 0.5, 1])
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+
     axes.tick_params(labelsize=7.5)
     axes.set_title(shorten(row.name, 26), loc="left")
     axes.text(1, 0.02, f"ECE {percent(row.ece)}", ha="right", color=MUTED, fontsize=8.5)

@@ -47,6 +47,7 @@ def _context(report: ReportDocument) -> dict[str, Any]:
     shown = student or ranked[0]
     gaps = verdict.find_gaps(teacher, student)
     labels, words = report.task.labels, wording(report.task)
+
     return {
         "report": report,
         "words": words,
@@ -119,6 +120,7 @@ def _key_figures(
         figures.append(
             (numbers.times(student.speedup), "the teacher's speed", f"{pace} for one {item} (p50)")
         )
+
     if student.size_bytes is not None:
         small = f"{numbers.count(student.parameters)} parameters"
         if student.compression is not None:

@@ -21,10 +21,10 @@ class Mark:
     """A point that wants a label.
 
     Attributes:
-        x, y: in data coordinates.
-        radius: of its marker, in dots.
-        text: the label.
-        reach: lowest and highest y of its error bar, in data coordinates.
+        x, y: In data coordinates.
+        radius: Radius of its marker, in dots.
+        text: The label.
+        reach: Lowest and highest y of its error bar, in data coordinates.
     """
 
     x: float
@@ -40,9 +40,9 @@ def place_labels(axes: Axes, marks: Sequence[Mark], path: Sequence[tuple[float, 
     Axes and limits must be final. Labels far from their point get a thin line to it.
 
     Args:
-        axes: to write on.
-        marks: points already drawn.
-        path: corners of a line of level and upright pieces, in data coordinates, to be left uncovered too.
+        axes: To write on.
+        marks: Points already drawn.
+        path: Corners of a line of level and upright pieces, in data coordinates, to be left uncovered too.
     """
     frame = axes.get_window_extent()
     blocked = [box for mark in marks for box in _boxes(axes, mark)] + _pieces(axes, path)
@@ -59,6 +59,7 @@ def place_labels(axes: Axes, marks: Sequence[Mark], path: Sequence[tuple[float, 
                 best, best_cost = box, cost
         placed.append(best)
         _write(axes, mark, best, (x, y))
+
     return placed
 
 

@@ -12,10 +12,10 @@ class Point:
     """What a student reached with the labels bought so far.
 
     Attributes:
-        labels: bought texts of the transfer set.
-        score: the task's metric on dev.
-        how: the last batch was chosen; empty where there was none.
-        cost: money spent so far; 0 where prices are unknown.
+        labels: Bought texts of the transfer set.
+        score: The task's metric on dev.
+        how: The last batch was chosen; empty where there was none.
+        cost: Money spent so far; 0 where prices are unknown.
     """
 
     labels: int

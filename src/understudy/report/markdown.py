@@ -32,6 +32,7 @@ def render_markdown(report: ReportDocument) -> str:
     """The whole report as Markdown, names and notes escaped."""
     rows, words = report.rows, wording(report.task)
     verdict = give_verdict(report)
+
     sections = [
         f"# {escape(report.name)}",
         f"**{escape(verdict.headline)}**",

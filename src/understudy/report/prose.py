@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import median
 
-from understudy.report.numbers import clean, heading, metric_name
+from understudy.report.numbers import clean, duration, heading, metric_name
 from understudy.report.record import MachineRecord, ReportDocument
 from understudy.report.verdict import UNJUDGED
 from understudy.report.wording import wording
@@ -36,6 +37,7 @@ def reading(report: ReportDocument) -> list[tuple[str, str]]:
     items = words.items
     metric = report.task.metric
     meaning = METRICS[metric].format(rows=words.rows, labels=words.labels, items=items)
+
     return [
         (heading(metric_name(metric)), meaning),
         ("Interval", f"95 %, from resamples of the test {items}: a bootstrap."),
@@ -64,31 +66,36 @@ def reading(report: ReportDocument) -> list[tuple[str, str]]:
 def limits(report: ReportDocument) -> list[str]:
     """What the numbers do not say."""
     words = wording(report.task)
-    said = [
+    sentences = [
         f"The scores hold for {words.items} like those of the test split, and for no others.",
         "What is within noise is not proven equal: this test split cannot tell, a larger one might.",
         "Latencies and sizes hold for the machine named here. Ratios travel better than absolute numbers.",
     ]
     if report.is_judged_by_teacher:
-        said.insert(0, UNJUDGED)
+        sentences.insert(0, UNJUDGED)
     if words.has_confidence:
-        said.append(
+        sentences.append(
             "Confidence is what the model states. The calibration curves show how far it can be believed."
         )
-    return said
+    return sentences
 
 
 def conditions(report: ReportDocument) -> str:
-    """One sentence on how cost was measured: CPU, threads, batch, what the clock includes."""
+    """How cost was measured: CPU, threads, batch, what the clock includes, what a call alone costs."""
     machine, item = report.machine, wording(report.task).item
     threads = sorted({row.threads for row in report.rows if row.threads is not None})
     threads = threads or [machine["threads"]]
-    said = " or ".join(map(str, threads))
+    named = " or ".join(map(str, threads))
     plural = "" if threads == [1] else "s"
-    return (
+    measured = (
         f"Latency is the time to answer one {item} at a time, tokenisation included, after a warm-up, "
-        f"with {said} thread{plural} on {clean(machine['cpu'])}."
+        f"with {named} thread{plural} on {clean(machine['cpu'])}."
     )
+
+    calls = [row.call_us for row in report.rows if row.call_us is not None]
+    if not calls:  # an earlier version did not measure it
+        return measured
+    return f"{measured} A call that does nothing takes {duration(median(calls))} of it."
 
 
 def graphs(report: ReportDocument) -> list[str]:

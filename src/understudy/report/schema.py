@@ -38,7 +38,7 @@ def check_report(report: Mapping[str, Any]) -> None:
     """Refuse a report that could not be shown in full. A value may be ``None`` where nothing was measured.
 
     Raises:
-        UnderstudyError: another schema; a key missing; no such task; a row without a name, a known role or a
+        UnderstudyError: Another schema; a key missing; no such task; a row without a name, a known role or a
             score; a confusion matrix of another size than the labels; a number that is not finite. The
             message names the place.
     """
@@ -52,6 +52,7 @@ def check_report(report: Mapping[str, Any]) -> None:
     Task.from_dict(report["task"])
     if not report["rows"]:
         raise UnderstudyError("The report has no rows: evaluate at least one model first.")
+
     for number, row in enumerate(report["rows"]):
         _check_row(row, f"rows[{number}]", len(report["task"]["labels"]))
     for number, stage in enumerate(report["stages"]):
@@ -83,6 +84,7 @@ def _check_row(row: Any, place: str, n_labels: int) -> None:
         raise UnderstudyError(
             f"report.{place} has the unknown role {row['role']!r}. {nearest(row['role'], ROLES)}"
         )
+
     matrix = row["confusion"] or []
     if matrix and [len(line) for line in matrix] != [n_labels] * n_labels:
         raise UnderstudyError(

@@ -98,9 +98,9 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     as the page allows, up to a size at which its type reads well. Nothing outside it is styled or needed.
 
     Args:
-        figure: drawn within `style`.
-        name: class of the element and head of its ids.
-        description: what a reader who cannot see it is told.
+        figure: Drawn within `style`.
+        name: Class of the element and head of its ids.
+        description: What a reader who cannot see it is told.
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))

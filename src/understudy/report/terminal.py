@@ -48,6 +48,7 @@ def table(report: ReportDocument) -> Table:
     shown.add_column("Score (95 % interval)", no_wrap=True)
     for heading in ("Reten-\ntion", "Agree-\nment", "Para-\nmeters", "Size", "p50", "Speed-\nup", "★"):
         shown.add_column(heading, justify="right", no_wrap=True)
+
     for row in rank(report.rows):
         shown.add_row(*_cells(row))
     return shown

@@ -35,8 +35,8 @@ class Verdict:
     """What the numbers say.
 
     Attributes:
-        headline: one sentence on the best student.
-        details: further sentences, each on one comparison.
+        headline: One sentence on the best student.
+        details: Further sentences, each on one comparison.
     """
 
     headline: str
@@ -62,12 +62,12 @@ class Gain:
     """What a student gains on another row, in words; the two were compared on the same resamples.
 
     Attributes:
-        student: name of the student.
-        role: of the other row.
-        other: name of the other row.
-        difference: student less the other, with a sign.
-        interval: its 95 % interval.
-        verdict: as `judge` says.
+        student: Name of the student.
+        role: Role of the other row.
+        other: Name of the other row.
+        difference: Student less the other, with a sign.
+        interval: Its 95 % interval.
+        verdict: As `judge` says.
     """
 
     student: str
@@ -83,10 +83,10 @@ class Confusion:
     """How many rows of one label were given another.
 
     Attributes:
-        gold: the right label.
-        answer: the label given.
-        count: how many texts, pairs or words.
-        share: of all with the label ``gold``.
+        gold: The right label.
+        answer: The label given.
+        count: How many texts, pairs or words.
+        share: Share of all with the label ``gold``.
     """
 
     gold: str
@@ -253,6 +253,7 @@ def _on_poor_teacher(student: ReportRow, teacher: ReportRow | None, baseline: Re
     ]
     if not better:
         return ""
+
     return (
         f"The teacher is the problem: its {score(teacher.metric, teacher.score)} "
         f"{metric_name(teacher.metric)} is clearly below {' and '.join(better)}. Fine-tune it longer, or "

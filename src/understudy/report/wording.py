@@ -18,15 +18,15 @@ class Wording:
     """Nouns and sentences of one task.
 
     Attributes:
-        item: what is asked about: ``text``, ``pair`` or ``sentence``.
-        row: what is answered: the item, or ``word``.
-        label: what F1 is counted by: ``label``, ``tag`` or ``kind of span``.
-        gist: the task in a few words: ``tagging with 4 kinds of span``.
-        agreement: what agreement of two models means.
-        balance: what the counts of the label balance count.
-        has_labels: whether there is an F1 by label.
-        has_confusion: whether each row has exactly one label, so that one can be taken for another.
-        has_confidence: whether answers come with a probability.
+        item: What is asked about: ``text``, ``pair`` or ``sentence``.
+        row: What is answered: the item, or ``word``.
+        label: What F1 is counted by: ``label``, ``tag`` or ``kind of span``.
+        gist: The task in a few words: ``tagging with 4 kinds of span``.
+        agreement: What agreement of two models means.
+        balance: What the counts of the label balance count.
+        has_labels: Whether there is an F1 by label.
+        has_confusion: Whether each row has exactly one label, so that one can be taken for another.
+        has_confidence: Whether answers come with a probability.
     """
 
     item: str
@@ -62,6 +62,7 @@ def wording(task: Task) -> Wording:
     label = "kind of span" if task.has_spans else "tag" if task.kind == "tagging" else "label"
     plain = task.kind == "regression"
     counted = "range of values" if plain else "tag" if row == "word" else "label"
+
     return Wording(
         item=item,
         row=row,

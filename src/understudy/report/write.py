@@ -20,9 +20,9 @@ class ReportPaths:
     """Where the three forms of one report are.
 
     Attributes:
-        json: the numbers.
-        markdown: for a terminal or a repository.
-        html: one self-contained page.
+        json: The numbers.
+        markdown: For a terminal or a repository.
+        html: One self-contained page.
     """
 
     json: Path
@@ -36,7 +36,7 @@ def write_report(report: Mapping[str, Any], folder: Path) -> ReportPaths:
     Each file is whole or as it was before. The numbers are written before anything is drawn from them.
 
     Raises:
-        UnderstudyError: a key is missing, or a value cannot be shown; nothing was written.
+        UnderstudyError: A key is missing, or a value cannot be shown; nothing was written.
     """
     check_report(report)
     folder.mkdir(parents=True, exist_ok=True)

@@ -23,18 +23,18 @@ class AttnBiLSTMConfig:
     """Sizes of `attn-bilstm.v1`.
 
     Attributes:
-        vocabulary_size: rows of the embedding table, special words included.
-        width: of an embedding.
-        hidden: width of the LSTM's state, per direction.
-        layers: of the LSTM.
-        blocks: transformer layers on top.
-        heads: of attention; they divide ``2 · hidden``.
-        feed_forward: width of the hidden layer of a transformer layer.
-        dropout: share of embedding and state entries dropped in training.
-        max_words: words that are read of a text.
+        vocabulary_size: Rows of the embedding table, special words included.
+        width: Width of an embedding.
+        hidden: Width of the LSTM's state, per direction.
+        layers: Number of layers of the LSTM.
+        blocks: Transformer layers on top.
+        heads: Number of attention heads, which divides ``2 · hidden``.
+        feed_forward: Width of the hidden layer of a transformer layer.
+        dropout: Share of embedding and state entries dropped in training.
+        max_words: Words that are read of a text.
 
     Raises:
-        RecipeError: the heads do not divide the width of the states.
+        RecipeError: The heads do not divide the width of the states.
     """
 
     vocabulary_size: int = 30_522
@@ -85,7 +85,7 @@ class AttnBiLSTM(nn.Module):
     """The states of `bilstm.v1`, transformer layers, the first position's state; the head is linear.
 
     Args:
-        config: sizes.
+        config: Sizes.
     """
 
     def __init__(self, config: AttnBiLSTMConfig) -> None:
@@ -93,6 +93,7 @@ class AttnBiLSTM(nn.Module):
         self.config = config
         self.width = self.token_width = 2 * config.hidden
         self.bilstm = BiLSTM(_lower(config))
+
         self.blocks = nn.ModuleList(
             nn.TransformerEncoderLayer(
                 self.width,

@@ -28,18 +28,18 @@ class BERTConfig:
     """Sizes of `bert-tiny.v1`.
 
     Attributes:
-        vocabulary_size: rows of the embedding table, special words included.
-        layers: of the transformer.
-        width: of an embedding, and of every state.
-        heads: of attention; they divide the width.
-        feed_forward: width of the hidden layer of a transformer layer.
-        pooling: what a text's features are: the ``mean`` of its positions, or the ``first`` position, for
+        vocabulary_size: Rows of the embedding table, special words included.
+        layers: Number of transformer layers.
+        width: Width of an embedding and of every state.
+        heads: Number of attention heads, which divides the width.
+        feed_forward: Width of the hidden layer of a transformer layer.
+        pooling: What a text's features are: the ``mean`` of its positions, or the ``first`` position, for
             vocabularies that begin every text with ``[CLS]``.
-        dropout: share of state entries and attention dropped in training.
-        max_words: words that are read of a text, `POSITIONS` at most.
+        dropout: Share of state entries and attention dropped in training.
+        max_words: Words that are read of a text, `POSITIONS` at most.
 
     Raises:
-        RecipeError: an unknown pooling, more words than positions, or heads that do not divide the width.
+        RecipeError: An unknown pooling, more words than positions, or heads that do not divide the width.
     """
 
     vocabulary_size: int = 30_522
@@ -91,10 +91,10 @@ class PoolerHead(nn.Module):
     """BERT's own head: a tanh layer, dropout, a linear map: ``(..., width) -> (..., labels)``.
 
     Args:
-        width: of the features.
-        hidden: width of the layer.
-        labels: number of logits, c.
-        dropout: share of the layer's entries dropped in training.
+        width: Number of features.
+        hidden: Width of the layer.
+        labels: Number of logits, c.
+        dropout: Share of the layer's entries dropped in training.
     """
 
     def __init__(self, width: int, hidden: int, labels: int, dropout: float) -> None:
@@ -122,7 +122,7 @@ class BERT(nn.Module):
     """The transformer of Devlin et al. 2019, in the sizes of Turc et al. 2019.
 
     Args:
-        config: sizes.
+        config: Sizes.
     """
 
     def __init__(self, config: BERTConfig) -> None:

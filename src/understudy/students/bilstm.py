@@ -27,12 +27,12 @@ class BiLSTMConfig:
     """Sizes of `bilstm.v1`.
 
     Attributes:
-        vocabulary_size: rows of the embedding table, special words included.
-        width: of an embedding.
-        hidden: width of a layer's state, per direction.
-        layers: stacked layers.
-        dropout: share of embedding and state entries dropped in training.
-        max_words: words that are read of a text.
+        vocabulary_size: Rows of the embedding table, special words included.
+        width: Width of an embedding.
+        hidden: Width of a layer's state, per direction.
+        layers: Stacked layers.
+        dropout: Share of embedding and state entries dropped in training.
+        max_words: Words that are read of a text.
     """
 
     vocabulary_size: int = 5000
@@ -70,7 +70,7 @@ class BiLSTM(nn.Module):
     """Embed, stacked bidirectional LSTM layers, the last state of each direction; the head is linear.
 
     Args:
-        config: sizes.
+        config: Sizes.
     """
 
     def __init__(self, config: BiLSTMConfig) -> None:
@@ -80,6 +80,7 @@ class BiLSTM(nn.Module):
         self.embedding = nn.Embedding(config.vocabulary_size, config.width, padding_idx=PAD_ID)
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.embedding.weight.data[PAD_ID] = 0.0
+
         self.lstm = nn.LSTM(
             config.width,
             config.hidden,

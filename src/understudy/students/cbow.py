@@ -20,10 +20,10 @@ class CBoWConfig:
     """Sizes of `cbow.v1`.
 
     Attributes:
-        vocabulary_size: rows of the embedding table, special words included.
-        width: of an embedding.
-        hidden: width of the hidden layer.
-        max_words: words that are read of a text; ``None`` reads all.
+        vocabulary_size: Rows of the embedding table, special words included.
+        width: Width of an embedding.
+        hidden: Width of the hidden layer.
+        max_words: Words that are read of a text; ``None`` reads all.
     """
 
     vocabulary_size: int = 5000
@@ -50,7 +50,7 @@ class CBoW(nn.Module):
     """Embed, and average over the text's real words; the head has one ReLU layer.
 
     Args:
-        config: sizes.
+        config: Sizes.
     """
 
     def __init__(self, config: CBoWConfig) -> None:

@@ -35,19 +35,19 @@ class CMOWConfig:
     """Sizes of `cmow.v1`.
 
     Attributes:
-        vocabulary_size: rows of the embedding table, special words included.
-        size: d, rows and columns of a word's matrix.
+        vocabulary_size: Rows of the embedding table, special words included.
+        size: D, rows and columns of a word's matrix.
         head: ``linear`` (layer norm, linear map), ``mlp`` (hidden layer with layer norm, linear map),
             ``cnn`` (3 x 3 convolution over the products, largest values, layer norm, linear map), or
             ``bilstm`` (a bidirectional LSTM over the features of every word, layer norm, linear map).
-        hidden: width of the ``mlp`` head's layer.
-        filters: of the ``cnn`` head.
-        states: width of the ``bilstm`` head's state, per direction.
-        dropout: share of the entries of M - I, and of word vectors, dropped in training.
-        max_words: words that are read of a text.
+        hidden: Width of the ``mlp`` head's layer.
+        filters: Number of filters of the ``cnn`` head.
+        states: Width of the ``bilstm`` head's state, per direction.
+        dropout: Share of the entries of M - I, and of word vectors, dropped in training.
+        max_words: Words that are read of a text.
 
     Raises:
-        RecipeError: an unknown head, or a size below 1.
+        RecipeError: An unknown head, or a size below 1.
     """
 
     directions: ClassVar[int] = 1
@@ -131,7 +131,7 @@ class CMOW(nn.Module):
     towards it.
 
     Args:
-        config: sizes.
+        config: Sizes.
     """
 
     def __init__(self, config: CMOWConfig) -> None:
@@ -153,7 +153,7 @@ class CMOW(nn.Module):
         """Where the words' vectors are.
 
         Raises:
-            RecipeError: the words have matrices alone.
+            RecipeError: The words have matrices alone.
         """
         if not self.config.vector:
             raise RecipeError(

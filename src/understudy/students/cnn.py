@@ -24,12 +24,12 @@ class CNNConfig:
     """Sizes of `cnn.v1`.
 
     Attributes:
-        vocabulary_size: rows of the embedding table, special words included.
-        width: of an embedding, and of every block.
-        blocks: convolutions one after the other.
-        kernel: words that a convolution sees.
-        dropout: share of embedding, block and feature entries dropped in training.
-        max_words: words that are read of a text.
+        vocabulary_size: Rows of the embedding table, special words included.
+        width: Width of an embedding and of every block.
+        blocks: Convolutions one after the other.
+        kernel: Words that a convolution sees.
+        dropout: Share of embedding, block and feature entries dropped in training.
+        max_words: Words that are read of a text.
     """
 
     vocabulary_size: int = 30_522
@@ -69,9 +69,9 @@ class Block(nn.Module):
     """``x + relu(pointwise(depthwise(norm(x))))``, on states ``(b, t, width)``.
 
     Args:
-        width: of the states.
-        kernel: words that the depthwise convolution sees, half of them on each side.
-        dropout: share of entries of what is added, dropped in training.
+        width: Width of the states.
+        kernel: Words that the depthwise convolution sees, half of them on each side.
+        dropout: Share of entries of what is added, dropped in training.
     """
 
     def __init__(self, width: int, kernel: int, dropout: float) -> None:
@@ -115,7 +115,7 @@ class CNN(nn.Module):
     """Embed, add sinusoidal positions, convolve, and average over real positions; the head is linear.
 
     Args:
-        config: sizes.
+        config: Sizes.
     """
 
     def __init__(self, config: CNNConfig) -> None:

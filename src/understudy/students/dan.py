@@ -24,7 +24,7 @@ MULTIPLIER = 1_103_515_245
 No step leaves the numbers from 0 to 2^63."""
 
 NO_GRAM = 0
-"""Bucket of what is no n-gram, because the text ends before: its row is zero and never trained."""
+"""Bucket for places where the text ends before an n-gram does: its row is zero and never trained."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class DANConfig:
     """Sizes of `dan.v1`; ``buckets × width`` is the dial from small to large.
 
     Attributes:
-        vocabulary_size: rows of the words' table, special words included.
-        buckets: rows of the table that all n-grams of two and more words share.
-        width: of an embedding.
-        longest: words in the longest n-grams.
-        hidden: width of the hidden layer.
-        gram_weight: of an n-gram in the mean, next to a word's 1. Most n-grams are rare, and AdamW moves rare
-            rows as far as frequent ones: at full weight they outshout the words.
-        max_words: words that are read of a text; ``None`` reads all.
+        vocabulary_size: Rows of the words' table, special words included.
+        buckets: Rows of the table that all n-grams of two and more words share.
+        width: Width of an embedding.
+        longest: Words in the longest n-grams.
+        hidden: Width of the hidden layer.
+        gram_weight: Weight of an n-gram in the mean, where a word has 1. Most n-grams are rare, and AdamW
+            moves rare rows as far as frequent ones: at full weight they outshout the words.
+        max_words: Words that are read of a text; ``None`` reads all.
 
     Raises:
-        RecipeError: no n-gram is longer than a word, or there is no bucket for one.
+        RecipeError: No n-gram is longer than a word, or there is no bucket for one.
     """
 
     vocabulary_size: int = 5000
@@ -80,7 +80,7 @@ class DAN(nn.Module):
     """Embed words and hashed n-grams, and take the weighted mean of all of them; the head has one ReLU layer.
 
     Args:
-        config: sizes.
+        config: Sizes.
     """
 
     def __init__(self, config: DANConfig) -> None:
@@ -130,7 +130,7 @@ class DAN(nn.Module):
         return torch.stack(found, dim=1)
 
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:
-        """The same as nodes; the rows of padding and of what is no n-gram are zero in the tables."""
+        """The same as nodes; the rows of padding and of `NO_GRAM` are zero in the tables."""
         table = graph.weight("grams", self.grams.weight * self.config.gram_weight)
         total = self._sum(graph, graph.weight("embedding", self.embedding.weight), ids)
         (column,) = graph.add("Unsqueeze", [lengths, graph.weight("axis.last", np.array([-1]))])
@@ -164,6 +164,7 @@ class DAN(nn.Module):
             (bucket,) = graph.add("Add", [rest, one])
             (is_there,) = graph.add("GreaterOrEqual", [left, graph.weight(f"length.{n}", np.array(n))])
             found.append(graph.add("Where", [is_there, bucket, zero])[0])
+
         return found
 
     def _sum(self, graph: Graph, table: str, rows: str) -> str:

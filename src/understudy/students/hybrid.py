@@ -15,8 +15,8 @@ class HybridConfig(CMOWConfig):
     """Sizes of `hybrid.v1`: those of `cmow.v1`, and a word's vector.
 
     Attributes:
-        size: d, rows and columns of a word's matrix.
-        width: of a word's vector.
+        size: D, rows and columns of a word's matrix.
+        width: Width of a word's vector.
     """
 
     size: int = 20

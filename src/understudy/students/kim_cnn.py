@@ -26,11 +26,11 @@ class KimCNNConfig:
     """Sizes of `kim-cnn.v1`.
 
     Attributes:
-        vocabulary_size: rows of the embedding table, special words included.
-        width: of an embedding.
-        filters: of each of the widths in `KERNELS`.
-        dropout: share of features dropped in training.
-        max_words: words that are read of a text.
+        vocabulary_size: Rows of the embedding table, special words included.
+        width: Width of an embedding.
+        filters: Number of filters for each width in `KERNELS`.
+        dropout: Share of features dropped in training.
+        max_words: Words that are read of a text.
     """
 
     vocabulary_size: int = 5000
@@ -63,7 +63,7 @@ class KimCNN(nn.Module):
     than a filter have answers too, and every word is seen at every place of every filter.
 
     Args:
-        config: sizes.
+        config: Sizes.
     """
 
     def __init__(self, config: KimCNNConfig) -> None:

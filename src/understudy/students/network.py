@@ -20,7 +20,7 @@ FEATURES = {"text": 1, "diffcat": 3, "tokens": 1}
 
 
 class Encoder(Protocol):
-    """What an architecture says of itself: features of texts, in torch and as a graph."""
+    """What an architecture provides: features of texts, in torch and as a graph."""
 
     config: Any
 
@@ -51,8 +51,8 @@ class Network(nn.Module):
     """An encoder and a head, put together in a form.
 
     Args:
-        encoder: an `Encoder`.
-        head: features ``(..., FEATURES[form] · width)`` → logits ``(..., c)``; `heads` has such.
+        encoder: An `Encoder`.
+        head: Features ``(..., FEATURES[form] · width)`` → logits ``(..., c)``; `heads` has such.
         form: How it reads texts, one of `understudy.tokenization.encoding.INPUTS`.
     """
 

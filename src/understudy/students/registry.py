@@ -30,12 +30,12 @@ class TrainingDefaults:
     """What a student is trained with unless a recipe says otherwise.
 
     Attributes:
-        epochs: passes over the transfer set, at most.
-        batch_size: texts a step, at most; small sets have smaller steps (`training.fit.usual_batch`).
-        learning_rate: peak rate of AdamW.
-        patience: epochs without a better dev score before stopping.
-        is_bucketed: whether batches hold texts of similar lengths (for students that pad).
-        pair: how two texts are read: ``diffcat`` or ``joint``.
+        epochs: Passes over the transfer set, at most.
+        batch_size: Texts a step, at most; small sets have smaller steps (`training.fit.usual_batch`).
+        learning_rate: Peak rate of AdamW.
+        patience: Epochs without a better dev score before stopping.
+        is_bucketed: Whether batches hold texts of similar lengths (for students that pad).
+        pair: How two texts are read: ``diffcat`` or ``joint``.
     """
 
     epochs: int
@@ -51,14 +51,14 @@ class StudentSpec:
     """A registered student.
 
     Attributes:
-        name: versioned name.
-        encoder: class of the encoder, called as ``encoder(config)``.
-        config: frozen dataclass with the sizes, among them ``vocabulary_size`` and ``max_words``.
+        name: Versioned name.
+        encoder: Class of the encoder, called as ``encoder(config)``.
+        config: Frozen dataclass with the sizes, among them ``vocabulary_size`` and ``max_words``.
         head: (config, width, labels) → head that reads ``width`` features.
         formula: (config, labels, features) → number of parameters; ``features`` is 1, or 3 for pairs apart.
-        training: defaults.
-        source: the paper.
-        presets: sizes by name, each next to the config's own for the rest.
+        training: Defaults.
+        source: The paper.
+        presets: Sizes by name, each next to the config's own for the rest.
     """
 
     name: str
@@ -116,7 +116,7 @@ def register(
     A preset leaves the size of the vocabulary alone: that follows from the texts.
 
     Raises:
-        RecipeError: the name is taken, or a preset names a size that it cannot set.
+        RecipeError: The name is taken, or a preset names a size that it cannot set.
     """
 
     def add(encoder: M) -> M:
@@ -135,9 +135,9 @@ class Parsed(NamedTuple):
     """A student as a recipe names it.
 
     Attributes:
-        student: its registered name.
-        sizes: those of a preset, and single ones.
-        options: fields of `understudy.core.configs.TrainingConfig` for this student alone.
+        student: Its registered name.
+        sizes: Those of a preset, and single ones.
+        options: Fields of `understudy.core.configs.TrainingConfig` for this student alone.
     """
 
     student: str
@@ -152,11 +152,12 @@ def parse(name: str) -> Parsed:
     a larger vocabulary, ``hybrid.v1:head=mlp,pair=joint`` another head and way to read pairs.
 
     Raises:
-        RecipeError: there is no such student, preset or size; the message suggests the nearest.
+        RecipeError: There is no such student, preset or size; the message suggests the nearest.
     """
     student, mark, rest = name.partition(PRESET_MARK)
     if student not in STUDENTS:
         raise RecipeError(f"Unknown student {student!r}. {nearest(student, STUDENTS)}")
+
     sizes: dict[str, Any] = {}
     options: dict[str, Any] = {}
     known = set(STUDENTS[student].sizes) - {"vocabulary_size"}
@@ -194,7 +195,7 @@ def spec(name: str) -> StudentSpec:
     """The registered student of that name; a preset behind it must exist, and changes nothing.
 
     Raises:
-        RecipeError: there is none; the message suggests the nearest.
+        RecipeError: There is none; the message suggests the nearest.
     """
     return STUDENTS[parse(name)[0]]
 
@@ -233,9 +234,9 @@ def listing(
     named by what `parse` reads, each with its sizes and its number of parameters.
 
     Args:
-        labels: number of logits.
-        vocabulary_size: rows of the embedding table; ``None`` takes each student's own.
-        head: for the students that have a choice of heads; the others keep theirs.
+        labels: Number of logits.
+        vocabulary_size: Rows of the embedding table; ``None`` takes each student's own.
+        head: For the students that have a choice of heads; the others keep theirs.
         form: ``text``, or ``diffcat`` for pairs whose texts are encoded apart.
     """
     rows = []
@@ -261,6 +262,7 @@ def listing(
                 "source": found.source,
             }
         )
+
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -199,7 +200,8 @@ def _rows(table: Table, config: TableConfig, task: Task) -> FloatArray:
                 "teacher.table.label_column."
             )
         values = {label: table.columns[label] for label in task.labels}
-        return logits_of_values(values, task, config.values, table.where)
+        numbers = cast("Mapping[str, Sequence[float | str]]", values)  # what is not one is told there
+        return logits_of_values(numbers, task, config.values, table.where)
 
     require_column(table.columns, config.label_column, table.where)
     columns = [

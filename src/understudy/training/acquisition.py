@@ -32,14 +32,14 @@ def select(
     a student ``uncertainty`` is random.
 
     Args:
-        items: candidates, distinct.
-        predictor: the current student.
-        how: one of `WAYS`.
-        count: of items, at most.
-        seed: of the draw.
+        items: Candidates, distinct.
+        predictor: The current student.
+        how: One of `WAYS`.
+        count: Number of items, at most.
+        seed: Seed of the draw.
 
     Raises:
-        RecipeError: an unknown way, or entropy of a regression on values.
+        RecipeError: An unknown way, or entropy of a regression on values.
     """
     check_choice("way to select", how, WAYS)
     count = min(count, len(items))
@@ -61,7 +61,7 @@ def entropy(predictor: Predictor, items: Sequence[Item]) -> FloatArray:
     Multilabel: the sum over labels, each for itself. Tagging: the mean over words.
 
     Raises:
-        RecipeError: a regression on values states no probabilities.
+        RecipeError: A regression on values states no probabilities.
     """
     task = predictor.task
     if task.bounds is not None:

@@ -236,7 +236,7 @@ def usual_batch(most: int, texts: int) -> int:
     """Texts a step where nobody says: so many that an epoch has `STEPS` steps, within bounds.
 
     Chosen on dev of four sets: with 256 texts a step, students of a few thousand texts learn them by heart
-    before they compare anything (STS-B: 0.24 at best, against 0.50 with 32). It is no law: dev accuracy of
+    before they compare anything (STS-B: 0.24 at best, against 0.50 with 32). It is not a law: dev accuracy of
     ``cbow.v1`` with gold labels, so against 256 texts a step, three seeds: 0.525 / 0.474 on 1,000 texts
     of Emotion, 0.770 / 0.748 on 4,000, 0.557 / 0.532 on the bundled set, but 0.753 / 0.773 on 2,000 of SST-2.
     A smaller learning rate for smaller steps (by the root, or in proportion) loses more than it gains.
@@ -248,7 +248,7 @@ def _is_native(reason: str, trainer: str, texts: int) -> bool:
     """Whether the native trainer does it, which cannot for the ``reason``, if there is one.
 
     Raises:
-        RecipeError: it was asked for by name, and cannot.
+        RecipeError: It was asked for by name, and cannot.
     """
     if trainer == "native" and reason:
         raise RecipeError(f"The native trainer cannot train this: {reason}. Choose 'torch' or 'auto'.")

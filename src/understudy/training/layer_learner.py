@@ -22,13 +22,13 @@ class LayerLearner(nn.Module):
     The teacher reads every batch anew: its layers take far more room than its logits, so none are kept.
 
     Args:
-        student: a transformer that reads one text (or two in one).
-        teacher: a transformer with ``states``, whose vocabulary is the student's.
-        config: of the training.
-        seed: of the maps.
+        student: A transformer that reads one text (or two in one).
+        teacher: A transformer with ``states``, whose vocabulary is the student's.
+        config: How the student is trained.
+        seed: Seed of the maps' first weights.
 
     Raises:
-        RecipeError: this student or this teacher has no layers to compare, or they read other tokens.
+        RecipeError: This student or this teacher has no layers to compare, or they read other tokens.
     """
 
     def __init__(self, student: Network, teacher: Any, config: TrainingConfig, seed: int) -> None:

@@ -39,14 +39,14 @@ class StreamedSet:
     """A transfer set on disk; `understudy.training.fit.fit` takes it like one in memory.
 
     Attributes:
-        task: what its items are.
-        labelled: labelled items, and the gold labels of their rows; they come first.
-        further: items without gold labels.
+        task: What its items are.
+        labelled: Labelled items, and the gold labels of their rows; they come first.
+        further: Items without gold labels.
         gold: ``(rows,)`` or ``(rows, c)``, mapped.
         soft: ``(rows, c)`` float32, mapped.
-        folder: where targets and ids are kept.
-        fingerprint: says which items these are.
-        progress: audience of the tokenising.
+        folder: Where targets and ids are kept.
+        fingerprint: Says which items these are.
+        progress: Where the progress of tokenising is shown.
     """
 
     task: Task
@@ -104,22 +104,22 @@ def with_streamed_targets(
     A killed run goes on behind its last block when it is called again; what is done is not done again.
 
     Args:
-        task: says what the lack of a gold label looks like.
-        texts: labelled items; they fit in memory.
-        labels: their gold labels.
-        further: items without labels.
-        store: soft targets of all of them.
-        folder: for targets and ids; about 8 + 4c bytes a text, and 4 a token.
-        progress: audience.
+        task: Says what the lack of a gold label looks like.
+        texts: Labelled items; they fit in memory.
+        labels: Their gold labels.
+        further: Items without labels.
+        store: Soft targets of all of them.
+        folder: For targets and ids; about 8 + 4c bytes a text, and 4 a token.
+        progress: Where progress is shown.
 
     Raises:
-        StoreError: an item was never labelled.
-        DataError: there is no text, or another number of gold labels than rows.
+        StoreError: An item was never labelled.
+        DataError: There is no text, or another number of gold labels than rows.
     """
     check_gold(task, texts, labels)
     if not len(texts) and not further.rows:
         raise DataError("The transfer set is empty: there is no text to learn from.")
-    audience = progress or Silent()
+    progress = progress or Silent()
     given = [list(texts), np.asarray(labels).tolist(), further.fingerprint, task.to_dict(), BLOCK]
     fingerprint = digest(given)
     identity = digest([fingerprint, store.teacher])
@@ -127,7 +127,7 @@ def with_streamed_targets(
     def make(block: Block) -> dict[str, Array]:
         return {"gold": block[1], "soft": store.look_up(block[0])}
 
-    with audience.bar("looking up soft targets", len(texts) + further.rows, "texts") as advance:
+    with progress.bar("looking up soft targets", len(texts) + further.rows, "texts") as advance:
         found = write_columns(
             folder / f"targets-{identity[:12]}",
             identity,
@@ -136,7 +136,7 @@ def with_streamed_targets(
             lambda block: advance(len(block[0])),
         )
     return StreamedSet(
-        task, (texts, labels), further, found["gold"], found["soft"], folder, fingerprint, audience
+        task, (texts, labels), further, found["gold"], found["soft"], folder, fingerprint, progress
     )
 
 

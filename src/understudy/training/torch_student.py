@@ -30,7 +30,7 @@ class Inputs:
     """Items as tensors, tokenised once; any units of them make a batch without a Python loop.
 
     Args:
-        encoded: the items' ids.
+        encoded: The items' ids.
     """
 
     def __init__(self, encoded: ItemIds) -> None:
@@ -59,10 +59,10 @@ class TorchStudent:
     """A Predictor made of a module and its vocabulary.
 
     Attributes:
-        name: versioned name in the registry.
-        module: the network, in evaluation mode.
-        vocabulary: text → ids.
-        task: label names in the order of the logits.
+        name: Versioned name in the registry.
+        module: The network, in evaluation mode.
+        vocabulary: Text → ids.
+        task: Label names in the order of the logits.
     """
 
     name: str
@@ -101,9 +101,9 @@ class Trained:
     """A student and how it came about.
 
     Attributes:
-        student: ready to answer.
-        curve: an epoch a line.
-        seconds: that it took, tokenising included.
+        student: Ready to answer.
+        curve: An epoch a line.
+        seconds: That it took, tokenising included.
         facts: JSON-ready: ``steps`` of training, ``convergence_steps`` until dev was within half a point of
             its best, and ``start``, what the word table began with (``None``: random).
     """

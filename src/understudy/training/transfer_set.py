@@ -48,7 +48,7 @@ class TransferSet:
 
     Attributes:
         texts: ``n`` items.
-        gold: gold labels of their rows, as `understudy.core.task.Gold` says; those without one say so.
+        gold: Gold labels of their rows, as `understudy.core.task.Gold` says; those without one say so.
         soft: ``(rows, c)`` float32 logits of the teacher; ``None`` for a student that has no teacher.
     """
 
@@ -94,16 +94,16 @@ def with_soft_targets(
     """Labelled and further texts, each with the logits that the store has of it.
 
     Args:
-        task: says what the lack of a gold label looks like.
-        texts: labelled texts; one that stands there twice stays twice, with both its labels.
-        labels: their gold labels.
-        further: texts without labels, such as unlabelled or augmented ones.
-        store: soft targets of all of them.
-        is_partial: the teacher could not be had for every text: those without soft targets are left out.
+        task: Says what the lack of a gold label looks like.
+        texts: Labelled texts; one that stands there twice stays twice, with both its labels.
+        labels: Their gold labels.
+        further: Texts without labels, such as unlabelled or augmented ones.
+        store: Soft targets of all of them.
+        is_partial: The teacher could not be had for every text: those without soft targets are left out.
 
     Raises:
-        StoreError: a text has no soft targets, and the set is not to be partial.
-        DataError: no text has any.
+        StoreError: A text has no soft targets, and the set is not to be partial.
+        DataError: No text has any.
     """
     check_gold(task, texts, labels)
     every = (*texts, *further)
@@ -120,7 +120,7 @@ def check_gold(task: Task, texts: Sequence[Item], labels: Gold) -> None:
     """Whether there is a gold label for each row.
 
     Raises:
-        DataError: there are more or fewer.
+        DataError: There are more or fewer.
     """
     rows = int(task.rows(texts).sum())
     if len(labels) != rows:

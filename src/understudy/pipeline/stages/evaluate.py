@@ -42,10 +42,10 @@ COSTS = (
 JUDGED = (
     "metric", "score", "ci95", "metrics", "macro_f1", "macro_f1_ci95", "agreement", "confusion",
 )  # fmt: skip
-"""What a row says of a predictor's answers, by the names of `Quality`."""
+"""Facts on a predictor's answers in a row, by the names of `Quality`."""
 
 TRAINED = ("curve", "start", "steps", "convergence_steps")
-"""What a row says of a training, by the names of ``student.json``."""
+"""Facts on a training in a row, by the names of ``student.json``."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,7 @@ def _judge(dataset: Dataset, given: TestAnswers, teacher: TestAnswers, seed: int
 def _row(entry: ReportEntry, answers: TestAnswers, quality: Quality, cost: Mapping[str, object]) -> ReportRow:
     """A predictor's row, but for what relates it to others."""
     judged, thresholds = quality.to_dict(), answers.task.thresholds
+
     return ReportRow.from_dict(
         {
             "name": entry.name,
@@ -214,7 +215,7 @@ def _calibration(quality: Quality) -> CalibrationRecord | None:
 
 
 def _training(entry: ReportEntry) -> dict[str, object]:
-    """What the folder of a student, or of a teacher that was fine-tuned here, says of its training."""
+    """Facts on the training of a student, or of a teacher that was fine-tuned here, from its folder."""
     if entry.trained is None or not entry.trained.is_dir():
         return {}
     files = [entry.trained / name for name in ("student.json", "finetuning.json")]
@@ -237,6 +238,7 @@ def _related(rows: Sequence[ReportRow], *, is_retention_known: bool) -> list[Rep
     teacher, *others = (
         replace(row, pareto=is_front) for row, is_front in zip(rows, pareto(rows), strict=True)
     )
+
     return [
         teacher,
         *(

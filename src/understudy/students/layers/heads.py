@@ -16,9 +16,9 @@ class LinearHead(nn.Module):
     """Dropout, then one linear map: ``(..., width) -> (..., labels)``.
 
     Args:
-        width: of the features.
-        labels: number of logits, c.
-        dropout: share of features dropped in training.
+        width: Number of features.
+        labels: Number of logits, c.
+        dropout: Share of features dropped in training.
     """
 
     def __init__(self, width: int, labels: int, dropout: float = 0.0) -> None:
@@ -40,9 +40,9 @@ class HiddenHead(nn.Module):
     """One ReLU layer, then a linear map: ``(..., width) -> (..., labels)``.
 
     Args:
-        width: of the features.
-        hidden: width of the layer.
-        labels: number of logits, c.
+        width: Number of features.
+        hidden: Width of the layer.
+        labels: Number of logits, c.
     """
 
     def __init__(self, width: int, hidden: int, labels: int) -> None:
@@ -65,8 +65,8 @@ class NormHead(nn.Module):
     """Layer norm, then one linear map: ``(..., width) -> (..., labels)``.
 
     Args:
-        width: of the features.
-        labels: number of logits, c.
+        width: Number of features.
+        labels: Number of logits, c.
     """
 
     def __init__(self, width: int, labels: int) -> None:
@@ -88,9 +88,9 @@ class NormHiddenHead(nn.Module):
     """One layer with layer norm and ReLU, then a linear map: ``(..., width) -> (..., labels)``.
 
     Args:
-        width: of the features.
-        hidden: width of the layer.
-        labels: number of logits, c.
+        width: Number of features.
+        hidden: Width of the layer.
+        labels: Number of logits, c.
     """
 
     def __init__(self, width: int, hidden: int, labels: int) -> None:
@@ -116,11 +116,11 @@ class MatrixConvolutionHead(nn.Module):
 
     Args:
         texts: 1, or 3 for two texts encoded apart; the features hold that many times what follows.
-        labels: number of logits, c.
-        matrices: of a text; channels of the image.
-        size: d, rows and columns of a matrix.
-        vector: width of the vector behind the matrices; 0 for none.
-        filters: of the convolution.
+        labels: Number of logits, c.
+        matrices: Number of matrices of a text, the channels of the image.
+        size: D, rows and columns of a matrix.
+        vector: Width of the vector behind the matrices; 0 for none.
+        filters: Number of filters of the convolution.
     """
 
     def __init__(

@@ -15,9 +15,9 @@ def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
     """``(b, 2h)``: the forward state after the last real position, the backward after the first.
 
     Args:
-        lstm: bidirectional, batch first.
+        lstm: Bidirectional, batch first.
         states: ``(b, t, d)``; what stands behind a text's end is not read.
-        batch: whose lengths say where a text ends.
+        batch: Whose lengths say where a text ends.
     """
     _, (last, _) = lstm(_packed(states, batch))
     return torch.cat([last[-2], last[-1]], dim=-1)
@@ -74,6 +74,7 @@ def _layers(graph: Graph, lstm: nn.LSTM, states: str, lengths: str) -> tuple[str
         )
         (aligned,) = graph.add("Transpose", [every], perm=[0, 2, 1, 3])
         (steps,) = graph.add("Reshape", [aligned, merge])
+
     return steps, last
 
 

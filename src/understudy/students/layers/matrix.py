@@ -27,13 +27,13 @@ def product(matrices: Tensor, *, rows: int | None = None, algorithm: str | None 
 
     Args:
         matrices: ``(b, t, d, d)``, t at least 1.
-        rows: how many leading rows of the products are wanted, d by default. The result is
+        rows: How many leading rows of the products are wanted, d by default. The result is
             ``(b, rows, d)``; few rows of a large batch are a chain of thin products.
-        algorithm: one of `PRODUCTS`; by default the tree, which was at worst a fifth slower than the loop
+        algorithm: One of `PRODUCTS`; by default the tree, which was at worst a fifth slower than the loop
             (many short texts, no gradients), and up to four times as fast (few texts); for few rows the loop.
 
     Raises:
-        RecipeError: an unknown algorithm.
+        RecipeError: An unknown algorithm.
     """
     texts, _, width, _ = matrices.shape
     rows = width if rows is None else rows
@@ -48,10 +48,10 @@ def prefix_products(matrices: Tensor, *, algorithm: str | None = None) -> Tensor
 
     Args:
         matrices: ``(b, t, d, d)``, t at least 1.
-        algorithm: one of `PREFIXES`; by default the one that was fastest for such a batch.
+        algorithm: One of `PREFIXES`; by default the one that was fastest for such a batch.
 
     Raises:
-        RecipeError: an unknown algorithm.
+        RecipeError: An unknown algorithm.
     """
     texts, places = matrices.shape[:2]
     if algorithm is None:
@@ -64,10 +64,10 @@ def product_graph(graph: Graph, matrices: str, size: int, *, is_reversed: bool =
     """`product` as nodes: the name of ``(b, t, d, d)`` in, the name of ``(b, d, d)`` out.
 
     Args:
-        graph: where to.
-        matrices: name of the matrices.
-        size: d.
-        is_reversed: whether the last matrix is the first factor.
+        graph: Where to.
+        matrices: Name of the matrices.
+        size: D.
+        is_reversed: Whether the last matrix is the first factor.
     """
     (last,) = _scan(graph, matrices, size, is_reversed=is_reversed, outputs=1)
     return last

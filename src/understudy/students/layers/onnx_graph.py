@@ -85,10 +85,10 @@ class Graph:
         """Add scaled dot-product attention that looks at real positions only.
 
         Args:
-            mapped: names of queries, keys and values, each ``(b, t, width)``.
-            real: mask of `real`.
-            heads: into which the width is divided.
-            width: of the states.
+            mapped: Names of queries, keys and values, each ``(b, t, width)``.
+            real: Mask of `real`.
+            heads: Into which the width is divided.
+            width: Width of the states.
 
         Returns:
             The name of ``(b, t, width)``, the heads side by side.
@@ -126,9 +126,9 @@ class Graph:
         """Name the output ``logits``, check the whole, and return it.
 
         Args:
-            logits: name of the last node's output.
-            labels: number of logits, c.
-            inputs: names of the ids ``(b, t)`` and lengths ``(b,)``, both int64, of each text.
+            logits: Name of the last node's output.
+            labels: Number of logits, c.
+            inputs: Names of the ids ``(b, t)`` and lengths ``(b,)``, both int64, of each text.
             rank: 2 for logits ``(b, labels)``, 3 for ``(b, t, labels)``.
         """
         import onnx

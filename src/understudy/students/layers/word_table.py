@@ -22,7 +22,7 @@ class WordTable:
 
     Attributes:
         weight: ``(v, entries)``, one row a word.
-        first: entry of a row at which the word's vector begins; what stands before is no vector.
+        first: Entry of a row at which the word's vector begins; what stands before is something else.
     """
 
     weight: Tensor
@@ -40,7 +40,7 @@ class WordTable:
             table: ``(v, d)``.
 
         Raises:
-            RecipeError: the shape is another one.
+            RecipeError: The shape is another one.
         """
         if table.shape != tuple(self.vectors.shape):
             raise RecipeError(f"Vectors {table.shape} do not fit a word table {tuple(self.vectors.shape)}.")
@@ -51,7 +51,7 @@ class WordTable:
         """Let training leave the vectors as they are: no gradient, so no step and no weight decay.
 
         Raises:
-            RecipeError: the parameter holds more than vectors, which must be trained.
+            RecipeError: The parameter holds more than vectors, which must be trained.
         """
         if self.first:
             raise RecipeError(

@@ -57,11 +57,11 @@ class TextFeatures:
     """Tf-idf of one text's terms.
 
     Args:
-        terms: words and pairs of words, the latter joined by a space; ``v`` of them, distinct.
+        terms: Words and pairs of words, the latter joined by a space; ``v`` of them, distinct.
         idf: ``(v,)`` inverse document frequencies.
 
     Raises:
-        ArtifactError: the two do not belong together.
+        ArtifactError: The two do not belong together.
     """
 
     def __init__(self, terms: Sequence[str], idf: npt.ArrayLike) -> None:
@@ -76,7 +76,7 @@ class TextFeatures:
         """Take every term of the texts; with more than `MANY_TEXTS`, every term of two texts.
 
         Raises:
-            DataError: the texts hold no words.
+            DataError: The texts hold no words.
         """
         from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -120,6 +120,7 @@ class TextFeatures:
             found.extend(counts)
             values.extend(counts.values())
             ends.append(len(found))
+
         columns = np.array(found, dtype=np.int32)
         weights = (1 + np.log(np.array(values, dtype=np.float32))) * self.idf[columns]
         rows = np.repeat(np.arange(len(texts)), np.diff(ends))
@@ -131,13 +132,13 @@ class PairFeatures:
     """Terms of the first text, terms of the second, terms of both, and what the two share (`overlap`).
 
     Args:
-        terms: as in `TextFeatures`, of both texts alike.
+        terms: As in `TextFeatures`, of both texts alike.
         idf: ``(v,)``.
         mean: ``(7,)`` means of `overlap` over the training pairs.
         spread: ``(7,)`` standard deviations.
 
     Raises:
-        ArtifactError: shapes that do not belong together.
+        ArtifactError: Shapes that do not belong together.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class PairFeatures:
         """Take the terms of all texts, and standardise what the pairs share.
 
         Raises:
-            DataError: the texts hold no words.
+            DataError: The texts hold no words.
         """
         side = TextFeatures.fit([text for pair in items for text in pair])
         first, second = ([split(pair[k]) for pair in items] for k in (0, 1))
@@ -191,10 +192,10 @@ def overlap(first: Sequence[Sequence[str]], second: Sequence[Sequence[str]], u: 
     lengths' ratio, and its absolute value.
 
     Args:
-        first: words of the first texts.
-        second: words of the second texts.
-        u: sparse ``(pairs, v)`` tf-idf of the first texts.
-        v: sparse ``(pairs, v)`` tf-idf of the second texts.
+        first: Words of the first texts.
+        second: Words of the second texts.
+        u: Sparse ``(pairs, v)`` tf-idf of the first texts.
+        v: Sparse ``(pairs, v)`` tf-idf of the second texts.
     """
     shared = np.zeros((len(first), len(OVERLAP)), dtype=np.float32)
     for row, (a, b) in enumerate(zip(first, second, strict=True)):
@@ -209,6 +210,7 @@ def overlap(first: Sequence[Sequence[str]], second: Sequence[Sequence[str]], u: 
             longer,
             abs(longer),
         )
+
     shared[:, 0] = u.multiply(v).sum(axis=1)
     return shared
 
@@ -236,7 +238,7 @@ class WordFeatures:
         terms: ``v`` distinct traits.
 
     Raises:
-        ArtifactError: a trait stands there twice.
+        ArtifactError: A trait stands there twice.
     """
 
     def __init__(self, terms: Sequence[str]) -> None:
@@ -248,7 +250,7 @@ class WordFeatures:
         """Take every trait of the words; with more than `MANY_WORDS` words, every trait of two of them.
 
         Raises:
-            DataError: there are no words.
+            DataError: There are no words.
         """
         counts: Counter[str] = Counter()
         words = Counter(word for item in items for word in (EDGE, *item))

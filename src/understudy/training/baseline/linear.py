@@ -51,7 +51,7 @@ class Linear(NamedTuple):
     Attributes:
         weight: ``(width, labels)``.
         bias: ``(labels,)``.
-        strength: the inverse regularisation strength ``C`` it was fitted with.
+        strength: The inverse regularisation strength ``C`` it was fitted with.
     """
 
     weight: npt.NDArray[Any]
@@ -67,7 +67,7 @@ def fit_each(task: Task, features: Any, gold: Gold, *, seed: int) -> Iterator[Li
     2014), stopped after `PASSES`.
 
     Args:
-        task: says how gold becomes targets.
+        task: Says how gold becomes targets.
         features: Sparse ``(rows, width)``.
         gold: Gold labels of all rows, none missing.
         seed: Seed of the solver.

@@ -42,14 +42,14 @@ class LinearBaseline:
     """A linear layer on sparse features; a Predictor.
 
     Args:
-        task: names the columns of the logits.
-        features: turn items into rows.
+        task: Names the columns of the logits.
+        features: Turn items into rows.
         weight: ``(width, labels)``, where ``width`` is the features'.
         bias: ``(labels,)``.
-        strength: the inverse regularisation strength ``C`` it was fitted with.
+        strength: The inverse regularisation strength ``C`` it was fitted with.
 
     Raises:
-        ArtifactError: the shapes do not belong together.
+        ArtifactError: The shapes do not belong together.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ def load_baseline(folder: Path) -> LinearBaseline:
     """Read back what `LinearBaseline.save` wrote, of any kind of task, after checking every file.
 
     Raises:
-        ArtifactError: the folder is incomplete, altered, or holds something else.
+        ArtifactError: The folder is incomplete, altered, or holds something else.
     """
     found = verify(folder).get("format")
     if found != FORMAT:
@@ -113,7 +113,7 @@ def folder_bytes(folder: Path) -> int:
     """Size in bytes of what `LinearBaseline.save` wrote, its manifest left out.
 
     Raises:
-        ArtifactError: the folder has no manifest.
+        ArtifactError: The folder has no manifest.
     """
     manifest = read_manifest(folder)
     if manifest is None:
@@ -136,15 +136,15 @@ def fit_baseline(
     baseline's task are tuned on dev too.
 
     Args:
-        task: kind, label names and metric.
-        train_items: items of the task, in tagging sentences.
-        train_gold: their gold labels, see `understudy.core.task.Gold`.
-        dev_items: items to choose by.
-        dev_gold: their gold labels.
-        seed: handed to the solver.
+        task: Kind, label names and metric.
+        train_items: Items of the task, in tagging sentences.
+        train_gold: Their gold labels, see `understudy.core.task.Gold`.
+        dev_items: Items to choose by.
+        dev_gold: Their gold labels.
+        seed: Handed to the solver.
 
     Raises:
-        DataError: no items with gold labels, one label only, no words, or gold labels that do not fit.
+        DataError: No items with gold labels, one label only, no words, or gold labels that do not fit.
     """
     train, train_y = _labelled("train", task, train_items, train_gold)
     dev, dev_y = _labelled("dev", task, dev_items, dev_gold)
@@ -173,6 +173,7 @@ def _labelled(name: str, task: Task, items: Sequence[Any], gold: npt.ArrayLike) 
             f"The {name} split needs items, and gold labels of shape {nothing.shape}, but has {len(items)} "
             f"items and gold labels of shape {labels.shape}."
         )
+
     if task.is_exclusive and labels.max(initial=0) >= len(task.labels):
         raise DataError(
             f"The {name} split has label column {labels.max()}, but the task has columns 0 to "

@@ -92,6 +92,7 @@ def pieces(tokenizer: Any, vocabulary: Vocabulary) -> list[list[int]]:
             found[row] = [known[own]]
         else:
             asked[row] = word.removeprefix(PREFIX) if word.startswith(PREFIX) else space + word.lstrip(MARKS)
+
     for row, ids in zip(asked, _tokenised(tokenizer, list(asked.values())), strict=True):
         is_known = any(number != tokenizer.unk_token_id for number in ids)
         found[row] = ids[:LONGEST] if is_known else []

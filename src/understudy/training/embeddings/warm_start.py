@@ -31,10 +31,10 @@ class WarmStart:
         source: ``teacher``, ``teacher-static``, or the name of a file.
         table: ``(v, d)`` float32; the padding's row is zero.
         is_found: ``(v,)``: whether a row is from the source; the others are the student's own random ones.
-        words_covered: share of the vocabulary with a vector, padding left out.
-        tokens_covered: share of the tokens of the transfer set with a vector.
-        width: of the source's vectors.
-        variance_kept: share of their variance that is left after fitting them to the student's width.
+        words_covered: Share of the vocabulary with a vector, padding left out.
+        tokens_covered: Share of the tokens of the transfer set with a vector.
+        width: Width of the source's vectors.
+        variance_kept: Share of their variance that is left after fitting them to the student's width.
     """
 
     source: str
@@ -71,15 +71,15 @@ def warm_start(
 
     Args:
         source: ``teacher``, ``teacher-static``, or the path of a file of vectors.
-        module: the student, with random weights.
-        vocabulary: the student's.
+        module: The student, with random weights.
+        vocabulary: The student's.
         ids: ``(sum of lengths,)``, the transfer set's texts end to end.
-        teacher: a fine-tuned or bare transformer with ``module`` and ``tokenizer``.
+        teacher: A fine-tuned or bare transformer with ``module`` and ``tokenizer``.
 
     Raises:
-        RecipeError: the student's words have no vectors.
-        DataError: the file cannot be read, or knows none of the words; or all vectors are zero or alike.
-        TeacherError: there is no teacher, or none that has vectors of words.
+        RecipeError: The student's words have no vectors.
+        DataError: The file cannot be read, or knows none of the words; or all vectors are zero or alike.
+        TeacherError: There is no teacher, or none that has vectors of words.
     """
     own = module.encoder.word_table().vectors.numpy()
     vectors = _without_padding(_vectors(str(source), vocabulary, teacher))
@@ -90,6 +90,7 @@ def warm_start(
         fitted *= sif_weights(counts)[:, None]
     table = np.where(vectors.is_found[:, None], _scaled(fitted, vectors.is_found, own), own)
     table[PAD_ID] = 0.0
+
     return WarmStart(
         source=str(source) if str(source) in STARTS else Path(source).name,
         table=table.astype(np.float32),
@@ -105,12 +106,12 @@ def apply(module: Network, start: WarmStart, *, is_frozen: bool = False) -> None
     """Put a start into a student, in place.
 
     Args:
-        module: the student.
-        start: of its width and vocabulary.
-        is_frozen: whether training leaves the whole table as it is, rows without a vector included.
+        module: The student.
+        start: Vectors of the module's width and vocabulary.
+        is_frozen: Whether training leaves the whole table as it is, rows without a vector included.
 
     Raises:
-        RecipeError: the student's words have no vectors, others, or some that cannot be frozen.
+        RecipeError: The student's words have no vectors, others, or some that cannot be frozen.
     """
     table = module.encoder.word_table()
     if is_frozen:
@@ -122,12 +123,12 @@ def fit_width(vectors: Vectors, width: int, *, is_centred: bool = False) -> tupl
     """Rows ``(v, w)`` as ``(v, width)``, and the share of their variance that is left.
 
     Args:
-        vectors: the rows that are found; the others stay zero.
-        width: d. Wider rows are projected on their d principal components, narrower ones get zeros behind.
-        is_centred: whether rows that are not wider take their principal components, too.
+        vectors: The rows that are found; the others stay zero.
+        width: D. Wider rows are projected on their d principal components, narrower ones get zeros behind.
+        is_centred: Whether rows that are not wider take their principal components, too.
 
     Raises:
-        DataError: there are no components, since all rows are alike.
+        DataError: There are no components, since all rows are alike.
     """
     from sklearn.decomposition import PCA
 

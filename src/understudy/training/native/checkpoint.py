@@ -45,7 +45,7 @@ def read_checkpoint(folder: Path, identity: str) -> tuple[EpochLog[Weights], Sta
     """The checkpoint of this training, if there is one.
 
     Raises:
-        ArtifactError: it was altered.
+        ArtifactError: It was altered.
     """
     manifest = read_manifest(folder)
     if manifest is None or manifest.get("identity") != identity:

@@ -17,7 +17,7 @@ from understudy.core.progress import Progress, Silent
 from understudy.core.task import Task
 from understudy.optim.epochs import Epoch, EpochLog, Score
 from understudy.optim.losses import balanced_weights
-from understudy.runtime.fast_format import Weights
+from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH, Weights
 from understudy.students import Network, Ragged
 from understudy.students.dan import DAN
 from understudy.training.native import trainer as native
@@ -40,9 +40,6 @@ PLACES = {
     "output_bias": "head.output.bias",
 }
 """Where a student's state has what `Weights` names."""
-
-MOST_WIDTH, MOST_LABELS = 1024, 4096
-"""Widest embedding or hidden layer, and most labels, that the C extension holds."""
 
 FEWEST_TEXTS = 5_000
 """Below so many texts the torch loop is done in a second, and better: a step for each text is a noisy one.
@@ -71,6 +68,7 @@ def why_not(name: str, task: Task, module: Network, loss: LossConfig, config: Tr
         ),
         "the C extension was not built": not native.is_available(),
     }
+
     return next((reason for reason, is_so in reasons.items() if is_so), "")
 
 

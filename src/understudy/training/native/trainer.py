@@ -35,8 +35,8 @@ class State:
     """Where a training stands after an epoch, as another process goes on from it.
 
     Attributes:
-        epoch: that was done last, from 1.
-        layers: the weights as the extension holds them.
+        epoch: That was done last, from 1.
+        layers: The weights as the extension holds them.
         squares: Adagrad's sums of squares, of the same shapes.
     """
 
@@ -50,9 +50,9 @@ class TextIds:
     """Texts as ids.
 
     Attributes:
-        ids: of all texts end to end, ``(sum of lengths,)`` int32.
-        ends: where each text ends in ``ids``, ``(n,)`` int64.
-        words: how many of a text's ids, from its first on, are words, the rest being n-grams ``(n,)``;
+        ids: Ids of all texts end to end, ``(sum of lengths,)`` int32.
+        ends: Where each text ends in ``ids``, ``(n,)`` int64.
+        words: How many of a text's ids, from its first on, are words, the rest being n-grams ``(n,)``;
             ``None`` where all are.
     """
 
@@ -68,7 +68,7 @@ class TextIds:
 
         Args:
             buckets: ``(sum of lengths, orders)`` of the n-grams that begin at each word; 0 is none.
-            vocabulary_size: words in the vocabulary.
+            vocabulary_size: Words in the vocabulary.
         """
         lengths = np.diff(self.ends, prepend=0)
         text_of = np.repeat(np.arange(len(self)), lengths)
@@ -86,10 +86,10 @@ class Targets:
 
     Attributes:
         loss: ``mse``, ``kl``, ``hard`` or ``gold``.
-        soft: the teacher's logits ``(n, c)``; needed by every loss but ``gold``.
-        gold: columns of the gold labels ``(n,)``, -1 where a text has none; ``None`` for soft targets alone.
-        alpha: share of the gold loss on texts that have a label, beside a soft loss.
-        temperature: of ``kl``.
+        soft: The teacher's logits ``(n, c)``; needed by every loss but ``gold``.
+        gold: Columns of the gold labels ``(n,)``, -1 where a text has none; ``None`` for soft targets alone.
+        alpha: Share of the gold loss on texts that have a label, beside a soft loss.
+        temperature: Temperature of ``kl``.
         class_weights: ``(c,)``, a factor per label of the gold loss.
     """
 
@@ -164,20 +164,20 @@ def train(
     The learning rate falls linearly to a tenth of itself, epoch by epoch.
 
     Args:
-        first: weights to begin with; they are not changed.
-        texts: as `encode` gives them, for weights of n-grams `TextIds.with_grams`.
-        targets: of the same texts.
-        epochs: passes, at most.
+        first: Weights to begin with; they are not changed.
+        texts: As `encode` gives them, for weights of n-grams `TextIds.with_grams`.
+        targets: Targets of the same texts.
+        epochs: Passes, at most.
         learning_rate: Adagrad's; 0.05 to 0.1 is usual.
-        seed: of the shuffling.
-        after_epoch: called after each epoch; training stops where it says ``False``.
-        state: to go on from, in the place of ``first``; its arrays are changed.
-        keep: given the state after each epoch, unless that ended it; it must copy what it wants to have.
-        level: of the processor that may be used at most: 0 any, 1 AVX2, 2 AVX-512.
+        seed: Seed of the shuffling.
+        after_epoch: Called after each epoch; training stops where it says ``False``.
+        state: To go on from, in the place of ``first``; its arrays are changed.
+        keep: Given the state after each epoch, unless that ended it; it must copy what it wants to have.
+        level: Highest instruction set that may be used: 0 any processor's, 1 AVX2, 2 AVX-512.
 
     Raises:
-        RecipeError: sizes do not fit, or an id or label is out of range.
-        MissingExtraError: the C extension was not built.
+        RecipeError: Sizes do not fit, or an id or label is out of range.
+        MissingExtraError: The C extension was not built.
     """
     if (first.grams is None) != (texts.words is None):
         raise RecipeError("Texts with n-grams need weights of n-grams, and such weights need such texts.")
@@ -189,6 +189,7 @@ def train(
     generator = np.random.default_rng(seed)
     sizes = (len(layers[0]), first.embedding.shape[1], *first.output.T.shape)
     temperature = targets.temperature if targets.loss == "kl" else 1.0
+
     numbers = (targets.loss == "mse", temperature, targets.alpha, first.gram_weight)
     for epoch in range(1, epochs + 1):
         rate = learning_rate * (1 - 0.9 * (epoch - 1) / max(1, epochs - 1))
