@@ -1,5 +1,7 @@
 import gzip
 import json
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -133,3 +135,15 @@ def test_what_cannot_be_streamed_is_refused(name, content, message, tmp_path):
     columns = ["text"] if "text,text" in content else ["txt"]
     with pytest.raises(DataError, match=message):
         list(stream_items(tmp_path / name, columns))
+
+
+def test_streaming_needs_no_package_beyond_the_base_install():
+    heavy = {"torch", "transformers", "pandas", "pydantic", "pyarrow", "datasets", "yaml", "rich"}
+    found = subprocess.run(
+        [sys.executable, "-c", f"import sys, understudy.data.cells; print({heavy!r} & set(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert found.stdout == "set()\n"
