@@ -47,6 +47,13 @@ READ_KEYS = 2**20
 """Keys that are in memory at once while an index is made again."""
 
 
+CURE = (
+    f"Restore it, or delete {MANIFEST} in the store's folder and label again: the texts are then shown to "
+    "the teacher again, but answers that were paid for are kept and not bought twice."
+)
+"""What to do about a damaged store."""
+
+
 class ShardPart(NamedTuple):
     """Keys ``(n, 2)`` in rising order, their items' rows ``(n,)``, and the logits ``(rows, c)``."""
 
@@ -169,7 +176,7 @@ def open_shard(folder: Path, stamps: Stamps) -> tuple[Shard, Stamps]:
         path = folder / name
         problem = _problem(path, facts, stamps.get(name))
         if problem and name != INDEX:
-            raise StoreError(f"{path} {problem}. Restore it, or remove the store.")
+            raise StoreError(f"{path} {problem}. {CURE}")
         if problem:
             _index_again(folder)
         now[name] = path.stat().st_mtime_ns
@@ -185,9 +192,7 @@ def _files(folder: Path) -> dict[str, dict[str, Any]]:
             name: files[name] for name in (KEYS, LOGITS, STARTS, INDEX) if name in files or name != STARTS
         }
     except (ArtifactError, LookupError, TypeError) as error:
-        raise StoreError(
-            f"{path} is missing or damaged, but the store names it. Restore it, or remove the store."
-        ) from error
+        raise StoreError(f"{path} is missing or damaged, but the store names it. {CURE}") from error
 
 
 def _problem(path: Path, facts: Mapping[str, Any], stamp: int | None) -> str:

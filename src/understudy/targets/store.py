@@ -24,7 +24,7 @@ from understudy.core.items import key, runs
 from understudy.core.manifest import MANIFEST, read_json, write_json
 from understudy.core.task import FloatArray, IntArray, Item
 from understudy.errors import ArtifactError, StoreError
-from understudy.targets.shards import Keys, Shard, Stamps, merge_shards, open_shard, write_shard
+from understudy.targets.shards import CURE, Keys, Shard, Stamps, merge_shards, open_shard, write_shard
 
 
 def text_keys(texts: Sequence[Item]) -> Keys:
@@ -70,7 +70,11 @@ class LogitStore:
         self._shards: list[Shard] = []
         self._is_tidy = False
         if (folder / MANIFEST).is_file():
-            self._open(read_json(folder / MANIFEST))
+            try:
+                facts = read_json(folder / MANIFEST)
+            except ArtifactError as error:
+                raise StoreError(f"{error} {CURE}") from error
+            self._open(facts)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / MANIFEST, self._facts)
@@ -108,7 +112,7 @@ class LogitStore:
         if len(absent):
             raise StoreError(
                 f"{self.folder} has no soft targets for {len(absent):,} of {len(texts):,} texts, the first: "
-                f"{texts[absent[0]][:80]!r}. Run `understudy label` first."
+                f"{texts[absent[0]][:80]!r}. Run `understudy label` on this run: it labels what is missing."
             )
         return self._logits(owners, places)
 
@@ -162,7 +166,7 @@ class LogitStore:
     def _open(self, found: Any) -> None:
         if not isinstance(found, dict) or "shards" not in found:
             raise StoreError(
-                f"{self.folder / MANIFEST} is damaged: it lists no shards. Restore it, or remove the store."
+                f"{self.folder / MANIFEST} is damaged: it does not list the store's shards. {CURE}"
             )
         if found.get("format") != FORMAT:
             raise StoreError(
