@@ -143,7 +143,7 @@ def _ask_again(run: Run, steps: Sequence[Step]) -> None:
 
     if left_out and left_out.difference(*(answers.aside for _, answers in _bought(run, steps))):
         run.stages.progress.say("augment: a text that was set aside is asked for again")
-        (run.pool_folder / MANIFEST).unlink()
+        discard(run.pool_folder)
 
 
 def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, object]:
