@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from understudy.augment import read_steps
@@ -84,7 +86,7 @@ def test_all_problems_are_named_at_once():
         ("students=[]", "at least 1"),
         ("nonsense", "key=value"),
         ("data.source.x=1", "cannot be set"),
-        ("seed=[", "no YAML"),
+        ("seed=[", "not YAML"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(assignment, said):
@@ -215,3 +217,45 @@ def test_a_saved_recipe_has_whole_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = with_whole_paths(make_recipe(flags={"data.source": "data.csv"}))
     assert recipe.data.source == str(tmp_path / "data.csv")
+
+
+def test_every_key_that_names_a_file_is_found_beside_the_recipe(tmp_path, monkeypatch):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    for folder in (home, elsewhere):
+        folder.mkdir()
+    (home / "tokenizer.json").write_text("{}")
+    (home / "chat").mkdir()  # of the name of the model on the server
+    (home / "recipe.yaml").write_text(
+        "data: {unlabelled: [tokenizer.json]}\n"
+        "teacher:\n"
+        "  endpoint: {base_url: http://host, model: chat, labels: {a: x, b: y}, tokenizer: tokenizer.json}\n"
+        "augment: [{paraphrase: {base_url: http://host/v1, model: chat, tokenizer: tokenizer.json}}]\n"
+    )
+    monkeypatch.chdir(elsewhere)
+    recipe = make_recipe(home / "recipe.yaml")
+    assert recipe.teacher.endpoint.tokenizer == str(home / "tokenizer.json")
+    assert recipe.teacher.endpoint.model == "chat"
+    step = recipe.augment[0]["paraphrase"]
+    assert (step["tokenizer"], step["model"]) == (str(home / "tokenizer.json"), "chat")
+
+
+def test_members_of_an_ensemble_are_found_beside_the_recipe(write_model, tmp_path, monkeypatch):
+    home, elsewhere = tmp_path / "a+b", tmp_path / "elsewhere"
+    for name in ("one", "two"):
+        shutil.copytree(write_model("bert", seed=len(name)), home / name)
+    elsewhere.mkdir()
+    (home / "recipe.yaml").write_text("data: {source: sst2}\nteacher: {model: one + two}\n")
+    monkeypatch.chdir(elsewhere)
+    assert make_recipe(home / "recipe.yaml").teacher.model == (str(home / "one"), str(home / "two"))
+
+    monkeypatch.chdir(home)
+    recipe = make_recipe(home / "recipe.yaml")
+    assert recipe.teacher.model == "one + two"
+    assert with_whole_paths(recipe).teacher.model == (str(home / "one"), str(home / "two"))
+
+
+def test_a_recipe_in_the_current_folder_keeps_its_paths(tmp_path, monkeypatch):
+    (tmp_path / "words.txt").write_text("x")
+    (tmp_path / "recipe.yaml").write_text("data: {source: sst2}\ntraining: {embeddings: words.txt}\n")
+    monkeypatch.chdir(tmp_path)
+    assert make_recipe(tmp_path / "recipe.yaml").training.embeddings == "words.txt"

@@ -1,6 +1,7 @@
 """A run writes into its own folder alone: nothing that somebody else put anywhere is touched."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -161,3 +162,57 @@ def test_a_link_is_not_followed(tmp_path):
     with pytest.raises(ArtifactError, match="a link or a file"), publish(link, {}):
         pass
     assert (target / "mine").read_text() == "1"
+
+
+def test_files_of_one_name_do_not_share_a_default_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.csv").write_text(ROWS)
+    assert distill("a/train.csv", until="data").folder.as_posix() == "runs/train"
+    with pytest.raises(RecipeError, match=r"runs/train holds .*a/train\.csv, but .*b/train\.csv now"):
+        distill("b/train.csv", until="data")
+    assert distill("a/train.csv", until="data").folder.as_posix() == "runs/train"
+
+
+def good(texts):
+    return [[0.0, 1.0] for _ in texts]
+
+
+def test_texts_without_labels_do_not_share_a_default_folder_either(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "pool.txt").write_text("\n".join(f"film {n}" for n in range(40)))
+    options = {"teacher": good, "teacher__labels": ["bad", "good"], "until": "data"}
+    distill(unlabelled="a/pool.txt", **options)
+    with pytest.raises(RecipeError, match=r"runs/pool holds a run on .*a/pool\.txt, but .*b/pool\.txt now"):
+        distill(unlabelled="b/pool.txt", **options)
+    distill(unlabelled="a/*.txt", out="other", **options)
+    distill(unlabelled="a/*.txt", out="other", **options)
+
+
+def test_names_that_are_not_utf8_are_refused(data, tmp_path):
+    strange = os.fsdecode(os.fsencode(tmp_path) + b"/r\xff")
+    with pytest.raises(RecipeError, match=r"The folder of the run is '.*', whose name is not UTF-8"):
+        distill(data, out=strange, until="data")
+    other = os.fsdecode(os.fsencode(tmp_path) + b"/d\xff.csv")
+    shutil.copy(data, other)
+    with pytest.raises(RecipeError, match=r"The data is '.*', whose name is not UTF-8"):
+        distill(other, out=tmp_path / "run", until="data")
+    assert not os.path.lexists(strange)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_exported_student_that_is_a_link_is_not_replaced(data, tmp_path):
+    options = {"teacher": good, "out": tmp_path / "run", "until": "export", "training__epochs": 1}
+    (folder,) = distill(data, **options).models.values()
+    elsewhere = tmp_path / "elsewhere"
+    shutil.move(folder, elsewhere)
+    (elsewhere / "config.json").unlink()
+    folder.symlink_to(elsewhere, target_is_directory=True)
+    before = sums(elsewhere)
+    with pytest.raises(ArtifactError, match="is not a folder, but a link or a file"):
+        distill(data, **options)
+    assert sums(elsewhere) == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]

@@ -58,7 +58,7 @@ def buy(  # noqa: PLR0917
     done = buy_in_rounds(resolved, folder, how=select.value, batch=batch, rounds=rounds, progress=Terminal())
     for point in done.points:
         typer.echo(f"{point.labels:>8,} labels  {point.score:.4f}  {point.how}")
-    typer.echo(f"Scores on {done.on}.")
+    typer.echo(f"Scores on {done.measured_on}.")
     typer.echo(f"{done.why} {done.remaining:,} texts are not labelled.")
     typer.echo(f"Curve: {done.folder / 'rounds' / 'curve.png'}")
     typer.echo(f"Next:  understudy distill {done.folder}   (labels the rest as far as the budget goes)")

@@ -1,4 +1,4 @@
-"""What a recipe cannot ask of this data, this teacher and these students: told before any work is done."""
+"""Check a recipe against its data, its teacher and its students, before any work is done."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.stages.augment import check_steps
 
 MOST_PARAMETERS = 1_000_000_000
-"""Parameters of a student, at most: four bytes each, and three times that while it is trained."""
+"""Most parameters of a student: each takes four bytes, and three times that in training."""
 
 VECTORS_OF_TEACHER = ("teacher", "teacher-static")
 """Values of ``training.embeddings`` that are not a file."""
 
 
 def check_run(recipe: Recipe, task: Task, folder: Path) -> None:
-    """Refuse what cannot be honoured, with every problem in one error.
+    """Refuse a recipe that cannot be carried out, with every problem in one error.
 
     Args:
-        recipe: The recipe, which is valid in itself.
-        task: The task that the data turned out to be.
+        recipe: The recipe; its own keys and values are valid.
+        task: The task that the data makes.
         folder: Folder of the run.
 
     Raises:
-        RecipeError: All that is wrong. A single problem keeps its own words.
+        RecipeError: All problems. The message of a single one is not changed.
     """
     problems = [str(problem) for problem in _problems(recipe, task, folder)]
     if len(problems) == 1:
@@ -40,7 +40,7 @@ def check_run(recipe: Recipe, task: Task, folder: Path) -> None:
 
 
 def _problems(recipe: Recipe, task: Task, folder: Path) -> Iterator[UnderstudyError]:
-    """Every problem; a check that cannot be made since another one failed is left out."""
+    """Make every check, and yield the problem of each that fails."""
     checks: list[Callable[[], None]] = [
         lambda: check_loss(task, recipe.loss),
         lambda: check_steps(recipe, task),
@@ -53,6 +53,7 @@ def _problems(recipe: Recipe, task: Task, folder: Path) -> Iterator[UnderstudyEr
             lambda name=name: _check_layers(name, recipe),  # type: ignore[misc]
             lambda name=name: _check_start(name, recipe),  # type: ignore[misc]
         ]
+
     for check in checks:
         try:
             check()
@@ -61,7 +62,7 @@ def _problems(recipe: Recipe, task: Task, folder: Path) -> Iterator[UnderstudyEr
 
 
 def _check_kind(recipe: Recipe, task: Task) -> None:
-    """Options that a kind of task has no use for."""
+    """Refuse options that this kind of task cannot use."""
     if recipe.data.stream is True and task.kind == "tagging":
         raise RecipeError("data.stream: sentences of words are tagged in memory. Leave it out.")
     weights = recipe.training.class_weights or recipe.teacher.finetune.class_weights
@@ -70,7 +71,7 @@ def _check_kind(recipe: Recipe, task: Task) -> None:
 
 
 def _check_student(name: str, recipe: Recipe, task: Task) -> None:
-    """The kind of task, and the sizes behind the name."""
+    """Refuse a student that cannot learn this kind of task, or whose sizes are not possible."""
     from understudy.students.registry import parse, spec
 
     student, parsed = spec(name), parse(name)
@@ -92,7 +93,7 @@ def _check_student(name: str, recipe: Recipe, task: Task) -> None:
 
 
 def _check_layers(name: str, recipe: Recipe) -> None:
-    """A loss on layers needs a student that has the layers of a transformer."""
+    """Refuse a loss on layers for a student that does not have the layers of a transformer."""
     from understudy.students.registry import spec
 
     if recipe.loss.layers > 0.0 and not hasattr(spec(name).encoder, "inside"):
@@ -102,7 +103,7 @@ def _check_layers(name: str, recipe: Recipe) -> None:
 
 
 def _check_size(what: str, value: object, usual: object) -> None:
-    """A size has the type of the student's own, and is greater than 0."""
+    """Refuse a size that is not a whole number of at least 1, where the student's default is one."""
     if isinstance(usual, bool) or not isinstance(usual, int):
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -110,7 +111,7 @@ def _check_size(what: str, value: object, usual: object) -> None:
 
 
 def _check_start(name: str, recipe: Recipe) -> None:
-    """Word vectors that a student starts from must be there."""
+    """Refuse a file of word vectors that does not exist."""
     from understudy.students.registry import parse
 
     options: TrainingConfig = replace(recipe.training, **parse(name).options)
@@ -123,7 +124,7 @@ def _check_start(name: str, recipe: Recipe) -> None:
 
 
 def _check_teacher(recipe: Recipe, task: Task, folder: Path) -> None:
-    """A model that is fine-tuned already must answer this task; its weights are not read for that."""
+    """Refuse a fine-tuned model that does not answer this task; its weights are not read for that."""
     for member in members_of(recipe, folder):
         if not member.is_finetuned or member.source.is_student:
             continue

@@ -1,4 +1,4 @@
-"""The stages of a run, chained: data → teacher → soft targets → students → export → evaluation → report."""
+"""A whole run: data → teacher → soft targets → students → export → evaluation → report."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from understudy.core.manifest import (
-    read_json,
-    write_bytes,
-)
+from understudy.core.manifest import read_json, write_bytes
 from understudy.core.progress import Progress, Silent
-from understudy.data import load_dataset, save_dataset
+from understudy.data import Dataset, load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
-from understudy.pipeline import pseudo_labels as unlabelled
 from understudy.pipeline import streaming
 from understudy.pipeline.checks import check_run
+from understudy.pipeline.pseudo_labels import draw, labelled_by_teacher
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.recipe_file import check, make_recipe, to_yaml, with_whole_paths
 from understudy.pipeline.result import Result
@@ -34,7 +31,7 @@ from understudy.teachers.fingerprints import reference_of
 from understudy.teachers.function import Function
 
 STAGES = ("data", "finetune", "augment", "label", "train", "export", "evaluate", "report")
-"""In order; a run can end after any of them."""
+"""The stages in order; a run can end after any of them."""
 
 
 def distill(
@@ -52,24 +49,25 @@ def distill(
     """Distil a teacher into students and report how good they are.
 
     Args:
-        source: Data: a file, a folder or a named set; see `understudy.data.load_dataset`.
-        students: Name of a student, or several.
+        source: The data: a file, a folder or a named set; see `understudy.data.load_dataset`.
+        students: Name of a student, or several names.
         teacher: Folder, hub id or short name of a model; or a function from texts to logits.
-        unlabelled: Files or globs of further texts.
-        out: Folder of the run; by default ``runs/NAME``. What is there and still valid is used again. A
-            folder that holds anything but a run is refused.
-        recipe: All of it instead of the arguments above: a recipe, the path of its file, or a mapping.
+        unlabelled: Files or globs of texts without labels.
+        out: Folder of the run; by default ``runs/NAME``. Results in it that are still valid are used again.
+            A folder that holds anything but a run is refused.
+        recipe: Everything in the place of the arguments above: a recipe, the path of its file, or a mapping.
         until: Last stage to do, one of `STAGES`.
         progress: Where progress is shown, such as ``understudy.Terminal()``; by default nowhere.
-        settings: Further recipe keys, with ``__`` for the dot: ``training__epochs=5``.
+        settings: Further keys of the recipe, with ``__`` for the dot: ``training__epochs=5``.
 
     Raises:
-        RecipeError: Arguments that do not fit, all named at once.
+        RecipeError: All problems of the arguments at once.
         UnderstudyError: Data or teacher cannot be used; the message says what to do.
     """
     if until not in STAGES:
         raise RecipeError(f"Unknown stage {until!r}. {nearest(until, STAGES)}")
     _check_arguments(source, teacher, out)
+
     flags = {
         "data.source": _plain(source),
         "data.unlabelled": _listed(unlabelled),
@@ -86,6 +84,7 @@ def distill(
             if step is not finetune or until != "augment" or asks_teacher(run.recipe):
                 step(run)
         shutil.rmtree(run.folder / ".checkpoints", ignore_errors=True)
+
     written = read_json(run.folder / "report.json") if until == "report" else None
     return Result(run.folder, written, made.students)
 
@@ -98,11 +97,13 @@ def _check_arguments(source: object, teacher: object, out: object) -> None:
     """
     if out is not None and not str(out):
         raise RecipeError("out is empty. Name a folder, or leave it out: then it is runs/NAME.")
+
     if source is not None and not isinstance(source, str | Path):
         raise RecipeError(
             f"The data is the path of a file or folder, or the name of a set, not a {type(source).__name__}. "
             "Write it to a file first, such as with frame.to_csv('reviews.csv', index=False)."
         )
+
     if teacher is not None and not isinstance(teacher, str | Path | list | tuple) and not callable(teacher):
         raise RecipeError(
             f"The teacher is a folder, a hub id, a short name or a function from texts to logits, not a "
@@ -116,7 +117,7 @@ def _check_arguments(source: object, teacher: object, out: object) -> None:
 
 
 def _made(recipe: Recipe | str | Path | Mapping[str, object] | None, flags: Mapping[str, object]) -> Recipe:
-    """The recipe that was given in any of its forms, or the one that single settings make."""
+    """The recipe itself, read from a file or a mapping, or put together from single settings."""
     if recipe is None:
         return make_recipe(flags=flags)
     if any(value is not None for value in flags.values()):
@@ -127,7 +128,7 @@ def _made(recipe: Recipe | str | Path | Mapping[str, object] | None, flags: Mapp
 
 
 def _teacher_flag(teacher: str | Path | Function | None) -> dict[str, str | None]:
-    """The recipe key that a teacher stands under."""
+    """The key of the recipe for this kind of teacher, with its value."""
     if callable(teacher):
         return {"teacher.callable": reference_of(teacher)}
     return {"teacher.model": _plain(teacher)}
@@ -154,29 +155,44 @@ def started(
     *,
     may_stream: bool = True,
 ) -> Iterator[Run]:
-    """A run whose data is read and whose resolved recipe is written down; its folder is this process's alone.
+    """Read the data, lock the run's folder and write the resolved recipe into it, until the block ends.
+
+    Args:
+        recipe: The recipe.
+        out: Folder of the run; ``None`` for ``runs/NAME``.
+        progress: Where progress is shown.
+        function: The teacher, where it is handed over in Python.
+        may_stream: Whether unlabelled texts may stay on disk.
 
     Raises:
-        RecipeError: another process is at work there.
+        RecipeError: The recipe does not fit the data, or the folder is not one to write into.
     """
     if recipe.data.source is None:
-        dataset = unlabelled.draw(recipe, function)
+        dataset = draw(recipe, function)
     else:
         above = streaming.threshold(recipe, progress) if may_stream else None
         options = {**recipe.data.options, "stream_above": above}
         dataset = load_dataset(recipe.data.source, **options, seed=recipe.seed)
     folder = out or Path("runs") / dataset.name
     check_run(recipe, dataset.task, folder)
-    with claimed(folder, recipe.data.source):
+
+    saved = with_whole_paths(recipe)
+    with claimed(folder, saved.data.source or saved.data.unlabelled[0]):
         if recipe.data.source is None:
-            dataset = unlabelled.labelled_by_teacher(dataset, recipe, folder, progress, function)
-        for note in dataset.notes:
-            progress.say(note)
-        for reason, count in dataset.dropped.items():
-            if count:
-                progress.say(f"Dropped {count:,}: {reason}.")
-        write_bytes(folder / "recipe.yaml", to_yaml(with_whole_paths(recipe)).encode())
+            dataset = labelled_by_teacher(dataset, recipe, folder, progress, function)
+        _say_notes(dataset, progress)
+        write_bytes(folder / "recipe.yaml", to_yaml(saved).encode())
+
         stages = StageCache(folder, progress)
         key = {"fingerprint": dataset.fingerprint, "notes": list(dataset.notes), "name": dataset.name}
         stages.run("data", folder / "data", key, lambda about: save_dataset(dataset, folder / "data", about))
         yield Run(folder, recipe, stages, dataset, function)
+
+
+def _say_notes(dataset: Dataset, progress: Progress) -> None:
+    """Show how the data was read, and what was dropped."""
+    for note in dataset.notes:
+        progress.say(note)
+    for reason, count in dataset.dropped.items():
+        if count:
+            progress.say(f"Dropped {count:,}: {reason}.")

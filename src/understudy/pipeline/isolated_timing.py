@@ -1,9 +1,9 @@
 """Time one predictor in a process of its own: ``python -m understudy.pipeline.isolated_timing``.
 
-A process of its own starts with the threads it is told, shares no cache with what is timed beside it, and has
-a peak of memory that is the predictor's. It reads its order as one line of JSON from standard input, and
-writes its result as the last line of standard output. No file is written, so none is left behind; and as soon
-as standard input is closed, which happens when the caller ends in any way, the process ends too.
+The process starts with the number of threads that is asked for, shares no cache with other predictors, and
+its peak memory is the predictor's. It reads one line of JSON from standard input, and writes its result as
+the last line of standard output. It writes no file, so that none is left behind. As soon as standard
+input is closed, which happens when the caller ends in any way, the process ends too.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from understudy.errors import UnderstudyError
 from understudy.pipeline.predictors import PredictorSpec, open_predictor
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Environment variables that set the threads of numerical libraries when they are loaded."""
 
 RESULT = "understudy.timing "
-"""Stands before the result, so that no library's own output is taken for it."""
+"""Prefix of the result's line: a library may print lines of its own."""
 
 
 def measure_apart(
@@ -35,44 +36,55 @@ def measure_apart(
 ) -> dict[str, object]:
     """Open and time a predictor in a new process.
 
+    Args:
+        spec: The predictor.
+        task: The task that it answers.
+        texts: Texts to time it with.
+        threads: Number of threads that it may use.
+
     Returns:
         `understudy.evaluation.clock.Cost` as a dict, with ``parameters`` and ``size_bytes``.
 
     Raises:
-        UnderstudyError: The process failed; its last words are in the message.
+        UnderstudyError: The process failed; its last lines of output are in the message.
     """
     order = {"spec": asdict(spec), "task": task.to_dict(), "texts": list(texts), "threads": threads}
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
     environment["TOKENIZERS_PARALLELISM"] = "false"
     command = [sys.executable, "-W", "ignore", "-m", "understudy.pipeline.isolated_timing"]
 
-    with tempfile.TemporaryFile() as errors:  # nameless: it is gone however this process ends
+    with tempfile.TemporaryFile() as errors:  # it has no name, so that it is gone however this process ends
         process = subprocess.Popen(  # noqa: S603
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
         )
         try:
-            output = _talk(process, json.dumps(order).encode() + b"\n")
+            output = _exchange(process, json.dumps(order).encode() + b"\n")
         finally:
             process.kill()
             process.wait()
 
-        found = [line for line in output.decode("utf-8", "replace").splitlines() if line.startswith(RESULT)]
-        if not found:
+        lines = output.decode("utf-8", "replace").splitlines()
+        results = [line for line in lines if line.startswith(RESULT)]
+        if not results:
             errors.seek(0)
             last = "\n".join(errors.read().decode("utf-8", "replace").strip().splitlines()[-5:])
             raise UnderstudyError(f"Timing {spec.location} failed in its own process:\n{last}")
-    result: dict[str, object] = json.loads(found[-1].removeprefix(RESULT))
+
+    result: dict[str, object] = json.loads(results[-1].removeprefix(RESULT))
     return result
 
 
-def _talk(process: subprocess.Popen[bytes], order: bytes) -> bytes:
-    """Send the order, leave standard input open, and read until the process has said everything."""
+def _exchange(process: subprocess.Popen[bytes], order: bytes) -> bytes:
+    """Send the order, and read all output; standard input stays open meanwhile, or the process would end."""
     if process.stdin is None or process.stdout is None:
         raise UnderstudyError("The timing process has no standard input or output.")
-    with contextlib.suppress(BrokenPipeError):  # it ended before it read all; what it said tells why
+
+    with contextlib.suppress(BrokenPipeError):  # it ended before it read the order; its errors say why
         process.stdin.write(order)
         process.stdin.flush()
+
     output = process.stdout.read()
+
     with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
     process.stdout.close()
@@ -103,12 +115,15 @@ def main() -> None:
     result = carry_out(order)
     sys.stdout.write(f"\n{RESULT}{json.dumps(result)}\n")
     sys.stdout.flush()
-    os._exit(0)  # the thread still waits for standard input, and libraries' own clean-up is of no use here
+    # A usual exit would wait for libraries to clean up, while the other thread still reads standard input.
+    os._exit(0)
 
 
 def _end_with_caller() -> None:
     """End this process as soon as standard input is closed."""
-    sys.stdin.buffer.read()
+    # A read through Python's buffer would hold its lock, and an error elsewhere could not end the process.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os._exit(1)
 
 

@@ -20,9 +20,9 @@ class LabelRecord:
         key: Changes when other texts are to be labelled, or by another teacher.
         texts: Distinct texts that were wanted.
         fingerprint: What the logit store is opened with.
-        found: Those that have soft targets.
+        found: Number of these texts that have soft targets.
         set_aside: Texts for which the teacher has no usable answer.
-        remaining: Texts that were neither answered nor set aside, for the budget was spent.
+        remaining: Texts that were neither answered nor set aside, because the budget was spent.
         notes: Sentences for the report.
     """
 
@@ -39,29 +39,35 @@ class LabelRecord:
         """Read the record in the folder of the logit stores.
 
         Raises:
-            ArtifactError: There is none, or it does not hold what a record holds.
+            ArtifactError: There is no record, or it does not hold what a record holds.
         """
         path = folder / FILE
         facts = read_json(path)
         if isinstance(facts, dict):
-            facts = {
-                "found": facts.get("texts"),
-                **facts,
-            }  # of a local teacher, older ones name the texts alone
+            # Older records of a local teacher have no "found": such a teacher answered every text.
+            facts = {"found": facts.get("texts"), **facts}
             known = {field.name: facts[field.name] for field in fields(cls) if field.name in facts}
+
             numbers = [facts.get(name, 0) for name in ("texts", "found", "set_aside", "remaining")]
             names = [facts.get(name) for name in ("key", "fingerprint")]
-            if all(isinstance(n, int) for n in numbers) and all(isinstance(name, str) for name in names):
-                return cls(**{**known, "notes": tuple(map(str, facts.get("notes", ())))})
+            notes = facts.get("notes", ())
+            if (
+                all(isinstance(number, int) for number in numbers)
+                and all(isinstance(name, str) for name in names)
+                and isinstance(notes, list | tuple)
+            ):
+                return cls(**{**known, "notes": tuple(map(str, notes))})
+
         raise ArtifactError(
-            f"{path} is damaged: it does not say what was labelled. Delete it; the store keeps the answers."
+            f"{path} is damaged: it does not say what was labelled. Delete it, and label again: "
+            "the store keeps the answers."
         )
 
     @classmethod
     def find(cls, folder: Path) -> LabelRecord | None:
-        """The record, or ``None`` where there is none or it is damaged: the stage is then done anew.
+        """The record, or ``None`` where it is missing or damaged: the stage is then done again.
 
-        That costs a look at the store: a text that has soft targets is not shown to the teacher again.
+        That is cheap: a text that has soft targets in the store is not shown to the teacher again.
         """
         try:
             return cls.load(folder)

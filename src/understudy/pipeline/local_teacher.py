@@ -1,4 +1,4 @@
-"""Models on this machine that teach a run: where each comes from, and what it is opened with."""
+"""Models on this machine that teach a run: where each comes from, and how it is opened."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from understudy.teachers.source import Source, content_key, resolve_all
 
 @dataclass(frozen=True)
 class Member:
-    """One model that teaches a run; most runs have one, an ensemble has several.
+    """A model that teaches a run; most runs have one, an ensemble has several.
 
     Attributes:
-        name: Name of the run's folder that it is fine-tuned into, and of its stage.
+        name: Name of the folder in the run where it is saved after fine-tuning.
         source: Where its weights come from.
         folder: Folder of the run.
-        recipe: Says how it answers.
+        recipe: The recipe, with its precision and its labels.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Member:
 
     @cached_property
     def is_finetuned(self) -> bool:
-        """Whether it brings a head of its own, or is a student already."""
+        """Whether it has a head of its own, or is a student that was distilled before."""
         if self.source.is_student:
             return True
         from understudy.teachers import loading
@@ -75,7 +75,7 @@ class Member:
 
 
 def members_of(recipe: Recipe, folder: Path) -> tuple[Member, ...]:
-    """The models that a recipe names under ``teacher.model``, in order; none where it names no model."""
+    """The models that a recipe names under ``teacher.model``, in order; none for another kind of teacher."""
     if recipe.teacher.model is None:
         return ()
     trusts = recipe.teacher.trust_remote_code

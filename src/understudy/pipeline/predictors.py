@@ -1,4 +1,4 @@
-"""Open any predictor by what is written down of it: a teacher, several, an exported student, a baseline."""
+"""Open a predictor from its description: a teacher, an ensemble, an exported student or a baseline."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class PredictorSpec:
 
     Attributes:
         kind: ``teacher``, ``ensemble``, ``student`` (an exported one), ``baseline``, ``callable`` (a
-            function) or ``store`` (what a teacher once answered).
-        location: folder, or a teacher's hub id, or ``module:function``.
-        precision: of a teacher.
-        teacher_labels: names of a teacher's columns, where it does not say them itself.
-        members: of an ensemble.
-        mean: of an ensemble: of its members' ``logits`` or ``probabilities``.
+            function) or ``store`` (the stored answers of a teacher).
+        location: Folder, hub id of a teacher, or ``module:function``.
+        precision: Precision of a teacher.
+        teacher_labels: Names of a teacher's columns, where it does not name them itself.
+        members: Members of an ensemble.
+        mean: Whether an ensemble takes the mean of its members' ``logits`` or ``probabilities``.
         trust_remote_code: Whether Python code that comes with a teacher may run.
     """
 
@@ -37,13 +37,20 @@ class PredictorSpec:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PredictorSpec:
-        """Rebuild an order from `dataclasses.asdict`."""
+        """Rebuild a spec from the result of `dataclasses.asdict`."""
         return cls(**{**data, "members": tuple(cls.from_dict(member) for member in data["members"])})
 
 
 @dataclass(frozen=True)
 class OpenPredictor:
-    """A predictor with its size (``None``: unknown), and a fingerprint of all that decides its answers."""
+    """A predictor with its size and its fingerprint.
+
+    Attributes:
+        predictor: The predictor.
+        parameters: Number of parameters; ``None`` if it is not known.
+        size_bytes: Size in bytes; ``None`` if it is not known.
+        fingerprint: Changes when its answers may change.
+    """
 
     predictor: Predictor
     parameters: int | None
@@ -52,10 +59,15 @@ class OpenPredictor:
 
 
 def open_predictor(order: PredictorSpec, task: Task, threads: int = 1) -> OpenPredictor:
-    """Open a predictor. Only what its kind needs is imported.
+    """Open a predictor; only the modules that its kind needs are imported.
+
+    Args:
+        order: The predictor.
+        task: The task that it must answer.
+        threads: Number of threads of an exported student.
 
     Raises:
-        UnderstudyError: it cannot be opened, or does not answer this task.
+        UnderstudyError: The predictor cannot be opened, or does not answer this task.
     """
     kinds: Mapping[str, Callable[[PredictorSpec, Task, int], OpenPredictor]] = {
         "student": _open_student,
@@ -74,6 +86,8 @@ def _open_student(order: PredictorSpec, task: Task, threads: int) -> OpenPredict
 
     layout = Layout(Path(order.location))
     model = load(layout.folder, threads=threads)
+
+    # The size is that of the files that the student is loaded from.
     portable = (layout.config, layout.tokenizer, layout.onnx)
     needed = portable if model.fast is None else (layout.config, layout.fast)
     size = sum(path.stat().st_size for path in needed)
@@ -124,7 +138,8 @@ def _open_callable(order: PredictorSpec, task: Task, _: int) -> OpenPredictor:
 def _open_store(order: PredictorSpec, task: Task, _: int) -> OpenPredictor:
     from understudy.targets.stored_predictor import StoredPredictor
 
-    if task.kind == "multilabel" and task.thresholds is None:  # it said yes or no: nothing is to be tuned
+    # Stored answers are decisions already, so that no threshold needs tuning.
+    if task.kind == "multilabel" and task.thresholds is None:
         task = replace(task, thresholds=(THRESHOLD,) * len(task.labels))
     stored = StoredPredictor.open(Path(order.location), task)
     return OpenPredictor(stored, None, None, stored.fingerprint)

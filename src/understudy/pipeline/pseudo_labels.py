@@ -1,4 +1,4 @@
-"""Data for a run without gold labels: the teacher's own answers stand in their place, and reports say so."""
+"""Data for a run without gold labels: the teacher's answers take their place, and the report states it."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ NOTE = (
     "There are no gold labels: dev and test were labelled by the teacher, so every score is agreement with "
     "the teacher, and says nothing of how often the teacher is right."
 )
-"""Among the notes of such a run."""
+"""A note on the data of every such run."""
 
 SOURCE = "texts without labels"
+"""Source of the data, for the report."""
 
 
 def labelled_by_teacher(
     data: Dataset, recipe: Recipe, folder: Path, progress: Progress, function: Function | None = None
 ) -> Dataset:
-    """What `draw` gave, with dev and test labelled by the teacher.
+    """Label dev and test with the teacher.
 
     Args:
-        data: What `draw` gave.
-        recipe: Names the teacher.
-        folder: Folder of the run, where what is bought is kept.
+        data: The data from `draw`.
+        recipe: The recipe, which names the teacher.
+        folder: Folder of the run, where the answers are kept.
         progress: Where progress is shown.
-        function: The teacher, where it was handed over in Python.
+        function: The teacher, where it is handed over in Python.
 
     Raises:
         TeacherError: The budget is spent before dev and test are labelled, or the teacher answers too few.
@@ -56,20 +57,29 @@ def labelled_by_teacher(
 
 
 def draw(recipe: Recipe, function: Function | None = None) -> Dataset:
-    """Texts of ``data.unlabelled``, dev and test drawn from them at random; nobody is asked yet.
+    """Read the texts of ``data.unlabelled``, and draw dev and test from them at random.
+
+    The teacher is not asked yet, so that dev and test have no labels.
+
+    Args:
+        recipe: The recipe, with the files, the shares of dev and test, and the seed.
+        function: The teacher, where it is handed over in Python.
 
     Raises:
-        DataError: the texts cannot be read, or are too few to be split.
+        DataError: The texts cannot be read, or are too few to be split.
     """
     task = task_of(recipe, function)
     pool = read_pool(recipe.data.unlabelled, recipe.data.text_column, kind=task.kind, texts=task.texts)
     dev, test, rest, notes = _drawn(pool.texts, recipe)
+
+    # A text that stands in test in another case or spacing leaves dev; one of dev or test leaves the rest.
     normaliser = normaliser_for(task.texts)
     known = set(map(normaliser, test))
     apart = [item for item in dev if normaliser(item) not in known]
     kept, dropped = drop_known(rest, (), (*dev, *test), normaliser)
     if len(apart) < len(dev):
         dropped = {**dropped, "dev texts also in test": len(dev) - len(apart)}
+
     return Dataset(
         name=Path(recipe.data.unlabelled[0]).name.split(".")[0].strip("*") or "texts",
         task=task,
@@ -84,7 +94,7 @@ def draw(recipe: Recipe, function: Function | None = None) -> Dataset:
 
 
 def task_of(recipe: Recipe, function: Function | None = None) -> Task:
-    """The task that the teacher's label names make."""
+    """The task of a run without labelled data: its labels are the teacher's."""
     kind = recipe.data.kind or "classification"
     return Task(label_names(recipe, function), kind, recipe.data.metric or "")
 
@@ -92,25 +102,26 @@ def task_of(recipe: Recipe, function: Function | None = None) -> Task:
 def _drawn(
     texts: Sequence[Item], recipe: Recipe
 ) -> tuple[list[Item], list[Item], list[Item], tuple[str, ...]]:
-    """Dev, test and as much of the rest as is wanted, each in its order; and what was left out."""
+    """Dev, test and a sample of the rest, each in the order of the texts; and notes on what was left out."""
     shares = (recipe.data.dev_fraction, recipe.data.test_fraction)
     sizes = [max(1, round(share * len(texts))) for share in shares]
     if sum(sizes) >= len(texts):
         raise DataError(
-            f"There are {len(texts):,} texts, too few for {sizes[0]:,} of dev, {sizes[1]:,} of test and any "
-            "to learn from. Bring more with data.unlabelled."
+            f"There are {len(texts):,} texts, too few for {sizes[0]:,} in dev, {sizes[1]:,} in test and any "
+            "to learn from. Add more with data.unlabelled."
         )
+
     order = np.random.default_rng(recipe.seed).permutation(len(texts))
     cuts = np.split(order, np.cumsum(sizes))
 
-    def picked(rows: IntArray) -> list[Item]:
+    def texts_at(rows: IntArray) -> list[Item]:
         return [texts[row] for row in np.sort(rows)]
 
     dev, test, rest = cuts
     chosen = rest[: recipe.data.sample]
-    said = f"Kept {len(chosen):,} of {len(rest):,} texts to learn from: drawn at random, seed {recipe.seed}"
-    notes = () if len(chosen) == len(rest) else (f"{said} (data.sample).",)
-    return picked(dev), picked(test), picked(chosen), notes
+    note = f"Kept {len(chosen):,} of {len(rest):,} texts to learn from: drawn at random, seed {recipe.seed}"
+    notes = () if len(chosen) == len(rest) else (f"{note} (data.sample).",)
+    return texts_at(dev), texts_at(test), texts_at(chosen), notes
 
 
 def _labelled(labeller: Labeller, task: Task, items: Sequence[Item], folder: Path) -> Split:
@@ -119,8 +130,9 @@ def _labelled(labeller: Labeller, task: Task, items: Sequence[Item], folder: Pat
     if done.remaining:
         raise TeacherError(
             f"{done.remaining:,} texts of dev or test are not labelled yet, and without them nothing can "
-            f"be judged. {done.why} What was bought is kept: raise the budget and run again."
+            f"be evaluated. {done.why} Answers that were bought are kept: raise the budget and run again."
         )
+
     store = LogitStore(folder, teacher=done.fingerprint, labels=task.labels)
     missing = set(store.missing(items))
     kept = [item for item in items if item not in missing]

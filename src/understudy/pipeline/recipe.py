@@ -1,4 +1,4 @@
-"""The one configuration of a run. A file, flags and ``--set`` say the same, and are checked as a whole."""
+"""The one configuration of a run: a file, flags and ``--set`` fill it, and it is checked as a whole."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from understudy.teachers.configs import EndpointConfig, TableConfig
 from understudy.teachers.source import DEFAULT, resolve_all
 
 OUTSIDE = ("endpoint", "callable", "table")
-"""Keys of teachers that are no local model."""
+"""Keys of teachers that are not local models."""
 
 LABELLED = ("label_column", "labels", "label_separator", "delimiter", "header", "bins", "rest")
-"""Options of `DataRecipe` that only labelled data can honour."""
+"""Options of `DataRecipe` that apply to labelled data alone."""
 
 ASKS = "paraphrase"
 """The step that asks a chat server."""
@@ -34,8 +34,8 @@ class _Part(BaseModel):
 class DataRecipe(_Part):
     """Where the texts come from; the fields are the parameters of `understudy.data.load_dataset`.
 
-    ``stream`` says whether unlabelled and made texts stay on disk: ``true``, ``false``, or ``auto``: where
-    they are many, and the recipe allows it (`Recipe.why_not_streamed`).
+    ``stream`` decides whether unlabelled and made texts stay on disk: ``true``, ``false``, or ``auto``. With
+    ``auto`` they do where they are many and the recipe allows it (`Recipe.why_not_streamed`).
     """
 
     source: str | None = None
@@ -57,12 +57,13 @@ class DataRecipe(_Part):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The parameters of `understudy.data.load_dataset` but the source."""
+        """The parameters of `understudy.data.load_dataset`, except for the source."""
         return self.model_dump(exclude={"source", "stream"})
 
     @field_validator("labels", mode="before")
     @classmethod
-    def _has_text_keys(cls, labels: Any) -> Any:
+    def _has_text_keys(cls, labels: object) -> object:
+        """YAML reads the key 0 as a number; the labels in a file are texts."""
         return {str(raw): name for raw, name in labels.items()} if isinstance(labels, dict) else labels
 
     @field_validator("metric")
@@ -84,15 +85,15 @@ class TeacherRecipe(_Part):
     """The big model.
 
     Attributes:
-        model: folder, hub id or short name; several in a list, or with ``+`` between, are an ensemble.
-        endpoint: a chat endpoint, in the place of a model.
+        model: Folder, hub id or short name; several in a list, or with ``+`` between, are an ensemble.
+        endpoint: A chat endpoint, in the place of a model.
         callable: ``module:function`` from texts to logits, in the place of a model.
-        table: a file with answers by text, in the place of a model.
-        mean: what an ensemble answers with: the mean of its members' ``logits`` or ``probabilities``.
-        labels: names of the columns of a fine-tuned model, or a function, that does not say them itself.
-        precision: in which it labels: ``float32`` or ``bfloat16``.
+        table: A file with an answer to each text, in the place of a model.
+        mean: Whether an ensemble answers with the mean of its members' ``logits`` or ``probabilities``.
+        labels: Names of the columns of a fine-tuned model or function that does not name them itself.
+        precision: Precision in which it labels: ``float32`` or ``bfloat16``.
         trust_remote_code: Whether Python code that comes with a model may run; it can do whatever you can.
-        finetune: how a bare encoder is fine-tuned first.
+        finetune: How a bare encoder is fine-tuned first.
     """
 
     model: str | tuple[str, ...] | None = DEFAULT
@@ -107,7 +108,8 @@ class TeacherRecipe(_Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _is_one_teacher(cls, tree: Any) -> Any:
+    def _is_one_teacher(cls, tree: object) -> object:
+        """Refuse two teachers; another kind of teacher takes the place of the default model."""
         if not isinstance(tree, dict):
             return tree
         if isinstance(tree.get("table"), str):
@@ -137,19 +139,19 @@ class Recipe(_Part):
     """Everything that decides what a run computes.
 
     Attributes:
-        data: texts and labels.
-        teacher: the big model.
-        students: versioned names; the report ranks them. A preset, sizes and options of training may stand
-            behind a name: ``bilstm.v1:tang``, ``cbow.v1:width=32,pair=joint``.
-        augment: steps that make and filter texts, in order: names, or a name with its options.
-        loss: what the students minimise.
-        training: how they are trained.
+        data: Texts and labels.
+        teacher: The big model.
+        students: Versioned names; the report ranks them. A preset, sizes and options of training may follow
+            a name: ``bilstm.v1:tang``, ``cbow.v1:width=32,pair=joint``.
+        augment: Steps that make and filter texts, in order: names, or a name with its options.
+        loss: What the students minimise.
+        training: How the students are trained.
         baseline: Whether a linear model is trained on the labelled texts, for comparison.
-        quantize: whether int8 graphs may serve: ``none``; ``auto``, where one is both faster on this machine
-            and as good on dev; ``int8``, in any case.
-        table: how ``model.fast`` keeps the rows of words: ``float32``, ``float16``, ``int8``; ``auto``, the
-            smallest of these that is as good on dev.
-        seed: of every random choice.
+        quantize: Whether a student answers with an int8 graph: ``none``, never; ``auto``, where it is both
+            faster on this machine and as good on dev; ``int8``, always.
+        table: Type of the numbers in the word table of ``model.fast``: ``float32``, ``float16``, ``int8``, or
+            ``auto`` for the smallest of these that is as good on dev.
+        seed: Seed of every random choice.
     """
 
     data: DataRecipe = Field(default_factory=lambda: DataRecipe.model_validate({}))
@@ -165,13 +167,14 @@ class Recipe(_Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _lends_its_endpoint(cls, tree: Any) -> Any:
-        """A step that asks a server, but names none, asks the one that teaches."""
-        teacher = tree.get("teacher") if isinstance(tree, dict) else None
+    def _lends_its_endpoint(cls, tree: object) -> object:
+        """Let a step that asks a server, but names none, ask the one that teaches."""
+        if not isinstance(tree, dict):
+            return tree
+        teacher, steps = tree.get("teacher"), tree.get("augment")
         lent = teacher.get("endpoint") if isinstance(teacher, dict) else None
         if isinstance(lent, EndpointConfig):
             lent = asdict(lent)
-        steps = tree.get("augment") if isinstance(tree, dict) else None
         if not isinstance(lent, dict) or not isinstance(steps, list | tuple):
             return tree
         return {**tree, "augment": tuple(_lent(step, lent) for step in steps)}
@@ -182,12 +185,14 @@ class Recipe(_Part):
         from understudy.students.registry import parse  # imports torch
 
         for name in students:
-            TrainingConfig(**parse(name).options)
+            TrainingConfig(**parse(name).options)  # the class checks its own values
         return tuple(dict.fromkeys(students))
 
     @field_validator("augment")
     @classmethod
-    def _are_steps(cls, augment: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _are_steps(
+        cls, augment: tuple[str | dict[str, dict[str, Any] | None], ...]
+    ) -> tuple[str | dict[str, dict[str, Any] | None], ...]:
         from understudy.augment import read_steps
 
         read_steps(augment)
@@ -195,6 +200,7 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _have_tables(self) -> Recipe:
+        """Refuse a type of the word table for students that have none."""
         if self.table in ("float32", "auto"):
             return self
         from understudy.students.registry import parse
@@ -206,11 +212,12 @@ class Recipe(_Part):
                 f"{', '.join(others)}. Use auto: it leaves them as they are."
             )
         if self.quantize == "int8":
-            raise RecipeError("quantize: int8 leaves out model.fast, so that table has no meaning. Drop one.")
+            raise RecipeError("quantize: int8 leaves out model.fast, so that table has no effect. Drop one.")
         return self
 
     @model_validator(mode="after")
     def _can_be_honoured(self) -> Recipe:
+        """Refuse combinations of options that do not work together."""
         if not self.loss.needs_teacher:
             raise RecipeError(
                 "The loss 'gold' learns nothing from the teacher. Every run trains on gold labels too, "
@@ -219,6 +226,8 @@ class Recipe(_Part):
         if self.loss.layers > 0.0 and not isinstance(self.teacher.model, str):
             raise RecipeError("loss.layers needs a single transformer as the teacher, not an ensemble.")
         self._check_outside()
+        self._check_data()
+
         if self.data.stream is True and self.why_not_streamed:
             raise RecipeError(f"data.stream: this pool cannot stream, for {self.why_not_streamed}.")
         if self.training.class_weights and self.loss.alpha == 0.0:
@@ -230,14 +239,15 @@ class Recipe(_Part):
 
     @property
     def why_not_streamed(self) -> str:
-        """Why the pool must be in memory, or nothing where it may stay on disk."""
+        """Why the pool must be in memory; empty where it may stay on disk."""
         from understudy.augment import read_steps
         from understudy.augment.registry import OF_ALL, RULES
 
         steps = read_steps(self.augment)
         others = [step.name for step in steps if step.spec.kind != RULES]
+
         reasons = {
-            "a step starts from some of the texts alone (of)": any(step.of != OF_ALL for step in steps),
+            "a step starts from some of the texts only (of)": any(step.of != OF_ALL for step in steps),
             "the rest of a sample is kept in memory (data.rest)": self.data.rest == "unlabelled",
             f"the step {' and '.join(others)} needs all texts at once": bool(others),
             "the answers of an endpoint are bought with all texts at hand": self.teacher.endpoint is not None,
@@ -247,39 +257,47 @@ class Recipe(_Part):
         return next((reason for reason, is_so in reasons.items() if is_so), "")
 
     def _check_outside(self) -> None:
-        """What only a transformer of ours can give; what a run without labelled data needs."""
-        is_outside = self.teacher.model is None
-        if is_outside and self.training.vocabulary == "teacher":
+        """Refuse options that only a local model can honour, where the teacher is not one."""
+        if self.teacher.model is not None:
+            return
+        if self.training.vocabulary == "teacher":
             raise RecipeError(
                 "training.vocabulary: this teacher has none to give. Choose words or wordpiece."
             )
-        if is_outside and self.training.embeddings in ("teacher", "teacher-static"):
+        if self.training.embeddings in ("teacher", "teacher-static"):
             raise RecipeError("training.embeddings: this teacher has no word vectors to give.")
-        if is_outside and self.teacher.finetune.class_weights:
+        if self.teacher.finetune.class_weights:
             raise RecipeError("teacher.finetune: this teacher is not fine-tuned.")
+
+    def _check_data(self) -> None:
+        """Refuse a run without labelled data that needs some."""
         if self.data.source is not None:
             return
-        if not is_outside:
+        if self.teacher.model is not None:
             raise RecipeError(
                 "data: is missing. Give data.source. Only an endpoint, a function or a table can teach "
                 "without labelled data, from data.unlabelled."
             )
         if not self.data.unlabelled:
             raise RecipeError("data: there are no texts. Give data.source, or data.unlabelled, or both.")
-        vain = [
-            name for name in LABELLED if getattr(self.data, name) != DataRecipe.model_fields[name].default
-        ]
-        if vain:
-            raise RecipeError(f"data.{vain[0]} is about labelled data, but there is no data.source. Drop it.")
+
+        defaults = DataRecipe.model_fields
+        unused = [name for name in LABELLED if getattr(self.data, name) != defaults[name].default]
+        if unused:
+            raise RecipeError(
+                f"data.{unused[0]} is about labelled data, but there is no data.source. Drop it."
+            )
         if self.loss.alpha > 0.0:
             raise RecipeError("loss.alpha weighs gold labels, but a run without labelled data has none.")
 
 
-def _lent(step: Any, endpoint: Mapping[str, Any]) -> Any:
-    """The step with the endpoint's server, price, budget and labels, if it asks one and names none."""
+def _lent(step: object, endpoint: Mapping[str, object]) -> object:
+    """The step with the endpoint's server, prices, budget and labels, if it asks a server and names none."""
     (name, options), *others = step.items() if isinstance(step, dict) and step else [(step, None)]
     options = {} if options is None else options
     if name != ASKS or others or not isinstance(options, dict) or {"base_url", "model"} & options.keys():
         return step
-    usual = {field.name for field in fields(ServerConfig)} - {"max_tokens"} | {"labels"}
-    return {name: {key: value for key, value in endpoint.items() if key in usual} | options}
+
+    # The length of an answer is not lent: a list of variants is longer than a label.
+    lent = {field.name for field in fields(ServerConfig)} - {"max_tokens"} | {"labels"}
+    return {name: {key: value for key, value in endpoint.items() if key in lent} | options}

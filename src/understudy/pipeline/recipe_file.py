@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from understudy.data.catalogue import CATALOGUE
 from understudy.errors import RecipeError
-from understudy.pipeline.recipe import Recipe
+from understudy.pipeline.recipe import ASKS, Recipe
 from understudy.pipeline.recipe_problems import problems_of, with_lists
 
-PATHS = (
+PATH_KEYS = (
     ("data", "source"),
     ("data", "unlabelled"),
-    ("teacher", "model"),
     ("teacher", "table"),
     ("teacher", "table", "path"),
+    ("teacher", "endpoint", "tokenizer"),
     ("training", "embeddings"),
 )
 """Keys of a recipe whose values may be paths."""
 
-STEP_PATHS = {"back", "model", "sources", "synonyms", "tags", "there", "vectors"}
-"""Options of steps of augment whose values may be paths."""
+STEP_PATHS = {"back", "model", "sources", "synonyms", "tags", "there", "tokenizer", "vectors"}
+"""Options of the steps of augment whose values may be paths."""
 
 GLOB = frozenset("*?[")
-"""Characters that make a pattern of a path."""
+"""Characters that turn a path into a pattern."""
 
 
 def make_recipe(
     file: Path | None = None, flags: Mapping[str, object] | None = None, assignments: Sequence[str] = ()
 ) -> Recipe:
-    """Put a recipe together: the file, over it the flags, over those the assignments.
+    """Put a recipe together: flags override the file, and assignments override both.
 
     Args:
-        file: YAML.
-        flags: dotted key → value, such as ``{"data.source": "sst2"}``; ``None`` values say nothing.
+        file: A file in YAML. Relative paths in it are found beside it.
+        flags: Dotted key → value, such as ``{"data.source": "sst2"}``; ``None`` sets nothing.
         assignments: ``key=value`` as ``--set`` takes them; the value is YAML.
 
     Raises:
-        RecipeError: everything that is wrong, at once.
+        RecipeError: All problems of the recipe at once.
     """
     tree = _beside(_read(file), file.resolve().parent) if file else {}
     for key, value in (flags or {}).items():
         if value is not None:
             _put(tree, key, value)
+
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key:
@@ -54,11 +54,20 @@ def make_recipe(
                 f"--set takes key=value, but got {assignment!r}. Example: --set training.epochs=5"
             )
         _put(tree, key.strip(), _parse(value, f"--set {assignment}"))
+
     return check(tree, str(file) if file else None)
 
 
 def check(tree: Mapping[str, object], where: str | None = None) -> Recipe:
-    """Validate a nested mapping, and name every problem in one error."""
+    """Validate a nested mapping.
+
+    Args:
+        tree: The recipe.
+        where: Name of the file that it comes from, for the message.
+
+    Raises:
+        RecipeError: All problems of the recipe at once.
+    """
     listed = with_lists(tree)
     problems = problems_of(listed)
     if not problems:
@@ -69,12 +78,15 @@ def check(tree: Mapping[str, object], where: str | None = None) -> Recipe:
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """The resolved recipe, every default written out, as a file that `make_recipe` reads."""
+    """The resolved recipe with every default, as the text of a file that `make_recipe` reads."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def with_whole_paths(recipe: Recipe) -> Recipe:
-    """The recipe with whole paths of data, unlabelled files and teacher: it can be run from any folder."""
+    """The recipe with absolute paths of data, unlabelled files and models: it can be run from any folder.
+
+    The other paths stay as they are, because stages that are done already are known by them.
+    """
     source = recipe.data.source
     data = recipe.data.model_copy(
         update={
@@ -82,55 +94,83 @@ def with_whole_paths(recipe: Recipe) -> Recipe:
             "unlabelled": tuple(_whole(pattern, Path.cwd()) for pattern in recipe.data.unlabelled),
         }
     )
-    model = recipe.teacher.model
-    names = model if isinstance(model, tuple) else (model,)
-    whole = tuple(name and _whole(name, Path.cwd()) for name in names)
-    teacher = recipe.teacher.model_copy(update={"model": whole if isinstance(model, tuple) else whole[0]})
+
+    model: object = recipe.teacher.model
+    if isinstance(model, str):
+        model = _whole_models(model, Path.cwd())
+    elif isinstance(model, tuple):
+        model = tuple(_whole(name, Path.cwd()) for name in model)
+    teacher = recipe.teacher.model_copy(update={"model": model})
     return recipe.model_copy(update={"data": data, "teacher": teacher})
 
 
 def _beside(tree: dict[str, object], folder: Path) -> dict[str, object]:
-    """A recipe's tree in which relative paths are found beside the recipe, whatever the current folder is.
+    """Make relative paths of a recipe absolute: they start from the recipe's folder, not the current one.
 
-    A path that does not lead anywhere from there is left as it is: it may be a name, or a path that the
-    current folder knows.
+    A path that leads nowhere from there is left as it is: it may be a name, or start from the current folder.
     """
-    for keys in PATHS:
-        part: Any = tree
+    # In the current folder nothing needs to change, and stages that a path identifies stay valid.
+    if folder == Path.cwd():
+        return tree
+
+    for keys in PATH_KEYS:
+        part: object = tree
         for key in keys[:-1]:
             part = part.get(key) if isinstance(part, dict) else None
-        held = part.get(keys[-1]) if isinstance(part, dict) else None
-        if isinstance(held, str):
-            part[keys[-1]] = _whole(held, folder)
-        elif isinstance(held, list):
-            part[keys[-1]] = [_whole(each, folder) if isinstance(each, str) else each for each in held]
-    tree_steps = tree.get("augment")
-    for step in tree_steps if isinstance(tree_steps, list) else ():
-        for options in step.values() if isinstance(step, dict) else ():
-            _options_beside(options, folder)
+        if isinstance(part, dict):
+            _make_absolute(part, keys[-1], folder)
+
+    teacher = tree.get("teacher")
+    if isinstance(teacher, dict) and isinstance(teacher.get("model"), str):
+        teacher["model"] = _whole_models(teacher["model"], folder)
+
+    steps = tree.get("augment")
+    for step in steps if isinstance(steps, list) else ():
+        for name, options in step.items() if isinstance(step, dict) else ():
+            # The model of a step that asks a server is a name on that server.
+            _options_beside(options, STEP_PATHS - {"model"} if name == ASKS else STEP_PATHS, folder)
     return tree
 
 
-def _options_beside(options: object, folder: Path) -> None:
-    """The same for the options of a step of augment."""
+def _options_beside(options: object, names: Set[str], folder: Path) -> None:
+    """Make paths in the options of a step of augment absolute; a step may hold another, one level below."""
     if not isinstance(options, dict):
         return
-    for name in STEP_PATHS & options.keys():
-        held = options[name]
-        if isinstance(held, str):
-            options[name] = _whole(held, folder)
-        elif isinstance(held, list):
-            options[name] = [_whole(each, folder) if isinstance(each, str) else each for each in held]
+    for part in (options, *options.values()):
+        if isinstance(part, dict):
+            for name in names & part.keys():
+                _make_absolute(part, name, folder)
+
+
+def _make_absolute(part: dict[str, object], key: str, folder: Path) -> None:
+    """Make the path or the paths under one key absolute."""
+    value = part.get(key)
+    if isinstance(value, str):
+        part[key] = _whole(value, folder)
+    elif isinstance(value, list):
+        part[key] = [_whole(each, folder) if isinstance(each, str) else each for each in value]
+
+
+def _whole_models(names: str, folder: Path) -> str | tuple[str, ...]:
+    """The absolute path of a model, or of each of several with ``+`` between them; names stay names."""
+    whole = _whole(names, folder)
+    if whole != names:
+        return whole  # the name of a folder is never split
+
+    # A path may have a + of its own, so that absolute paths are not joined again.
+    members = [name.strip() for name in names.split("+")]
+    absolute = tuple(_whole(name, folder) for name in members)
+    return names if list(absolute) == members else absolute
 
 
 def _whole(name: str, folder: Path) -> str:
-    """The whole path of a file, folder or glob that leads somewhere from ``folder``; else the name itself."""
+    """The absolute path of a file, folder or glob that exists in ``folder``; otherwise the name itself."""
     path = Path(name)
     if path.is_absolute() or not name.strip() or name.startswith("~") or name in CATALOGUE:
         return name
     try:
         is_there = (folder / path).exists() or (GLOB & set(name) and any(folder.glob(name)))
-    except (OSError, ValueError):  # a name that no file can have, such as a very long sentence
+    except (OSError, ValueError):  # no file can have this name: it is too long, for instance
         return name
     return str(folder / path) if is_there else name
 
@@ -144,18 +184,21 @@ def _read(file: Path) -> dict[str, object]:
         raise RecipeError(f"The recipe {file} is not UTF-8: {error}.") from error
     tree = _parse(text, str(file))
     if not isinstance(tree, dict):
-        raise RecipeError(f"The recipe {file} is no mapping of keys to values.")
+        raise RecipeError(f"The recipe {file} is not a mapping of keys to values.")
     return tree
 
 
-def _parse(text: str, where: str) -> Any:
+def _parse(text: str, where: str) -> object:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise RecipeError(f"{where}: this is no YAML: {error}") from error
+        raise RecipeError(f"{where}: this is not YAML: {error}") from error
+    except (RecursionError, ValueError) as error:
+        raise RecipeError(f"{where}: this YAML is nested too deeply, or has a value out of range.") from error
 
 
-def _put(tree: dict[str, object], key: str, value: Any) -> None:
+def _put(tree: dict[str, object], key: str, value: object) -> None:
+    """Set a dotted key."""
     *parents, last = key.split(".")
     for parent in parents:
         below = tree.setdefault(parent, {})

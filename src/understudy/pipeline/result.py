@@ -1,4 +1,4 @@
-"""What a run left behind."""
+"""The result of a run, for Python."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from understudy.runtime.layout import slug
 
 @dataclass(frozen=True)
 class Result:
-    """What a run left behind.
+    """The result of a run.
 
     Attributes:
         folder: Folder of the run.
-        report: Contents of ``report.json``; ``None`` where the run ended before it.
-        students: Names of the students that the recipe asks for. Others that an earlier recipe left in the
-            folder are not this run's.
+        report: Contents of ``report.json``; ``None`` where the run ended before its report.
+        students: Names of the students that the recipe asks for. Students that an earlier recipe left in the
+            folder are not listed.
     """
 
     folder: Path
@@ -30,19 +30,22 @@ class Result:
 
     @property
     def models(self) -> dict[str, Path]:
-        """Student → folder to hand to `understudy.load`."""
+        """Name of a student → its folder, for `understudy.load`."""
         folders = {name: self.folder / "models" / slug(name) for name in self.students}
         return {name: folder for name, folder in folders.items() if read_manifest(folder) is not None}
 
     @property
     def best(self) -> Path:
-        """The folder of the student that was best on dev, which the report's verdict is about.
+        """The folder of the student that was best on dev; the report's verdict is about this one.
 
         Raises:
-            RecipeError: the run ended before its report, so nothing was compared.
+            RecipeError: The run ended before its report, so that nothing was compared.
         """
         if self.report is None:
-            raise RecipeError("This run ended before its report: no student is known to be the best.")
+            raise RecipeError(
+                "This run ended before its report, so that no student is known to be the best. Run it to the "
+                "end: until='report'."
+            )
         row = best([ReportRow.from_dict(row) for row in self.report["rows"]], "student")
         if row is None:
             raise RecipeError("The report has no student.")
@@ -53,7 +56,7 @@ class Result:
         """The report to open in a browser.
 
         Raises:
-            RecipeError: the run ended before its report.
+            RecipeError: The run ended before its report.
         """
         if self.report is None:
             raise RecipeError("This run ended before its report. Run it to the end: until='report'.")

@@ -1,4 +1,4 @@
-"""A run in progress: its recipe, its folders, and the keys that say when something must be done again."""
+"""A run in progress: its recipe, its folders, and the keys that decide when a stage must be done again."""
 
 from __future__ import annotations
 
@@ -23,17 +23,22 @@ from understudy.targets.store import LogitStore
 from understudy.teachers.function import Function
 
 POOL = "pool.jsonl"
-"""The pool's file in its folder, a line an item."""
+"""File of the pool in its folder, one item a line."""
 
 POOL_FOLDER = "augment"
-"""Folder of a run that has the pool."""
+"""Folder of the pool in a run."""
 
 
 @dataclass
 class Run:
-    """A run in progress: its folder, its recipe, and what its stages have found so far.
+    """A run in progress.
 
-    ``function`` is a teacher that was handed over in Python.
+    Attributes:
+        folder: Folder of the run.
+        recipe: The recipe.
+        stages: Its stages, and which of them were done.
+        dataset: The data; stages add notes to it, and drop texts that the teacher did not answer.
+        function: The teacher, where it is handed over in Python.
     """
 
     folder: Path
@@ -48,7 +53,7 @@ class Run:
         return find_teacher(self.recipe, self.dataset.task, self.folder, self.function)
 
     def open_teacher(self) -> Labeller:
-        """The teacher, opened: it fills the logit store."""
+        """Open the teacher, to fill the logit store."""
         return self.teacher.open(self.dataset.task, self.stages.progress, self.recipe.seed)
 
     @property
@@ -58,15 +63,19 @@ class Run:
 
     @property
     def record(self) -> LabelRecord:
-        """What the stage `label` left behind.
+        """The record of the stage `label`.
 
         Raises:
-            ArtifactError: it was not done, or its record is damaged.
+            ArtifactError: The stage was not done, or its record is damaged.
         """
         return LabelRecord.load(self.store_folder.parent)
 
     def store(self, record: LabelRecord | None = None) -> LogitStore:
-        """The logit store that the stage `label` filled."""
+        """Open the logit store that the stage `label` filled.
+
+        Args:
+            record: The record of the stage, where it is at hand; otherwise it is read.
+        """
         fingerprint = (record or self.record).fingerprint
         return LogitStore(self.store_folder, teacher=fingerprint, labels=self.dataset.task.labels)
 
@@ -84,7 +93,7 @@ class Run:
 
     @property
     def pool_folder(self) -> Path:
-        """Where the pool is kept."""
+        """Folder of the pool."""
         return self.folder / POOL_FOLDER
 
     @property
@@ -96,8 +105,8 @@ class Run:
     def pool(self) -> Corpus:
         """The texts without gold labels that students learn from, once the stage `augment` is done.
 
-        The pool, or without steps the unlabelled texts as given. It is checked and read once a run, or, where
-        it is streamed, read anew at each pass.
+        Without steps these are the unlabelled texts themselves. The pool is checked and read once in a run;
+        where it is streamed, it is read from disk at each pass.
         """
         if self.is_streamed:
             return PoolTexts(self.pool_folder)
@@ -109,26 +118,26 @@ class Run:
 
     @property
     def store_folder(self) -> Path:
-        """The logit store of this teacher."""
+        """Folder of this teacher's logit store."""
         return self.folder / "logits" / self.teacher.key[:16]
 
     def model_folder(self, name: str, *, is_gold: bool) -> Path:
-        """Where a student is exported to."""
+        """Folder that a student is exported to."""
         return self.folder / ("undistilled" if is_gold else "models") / slug(name)
 
     def train_folder(self, name: str, *, is_gold: bool) -> Path:
-        """Where a trained student is kept."""
+        """Folder of a trained student."""
         return self.folder / "train" / (slug(name) + (".gold" if is_gold else ""))
 
     @property
     def baseline_folder(self) -> Path:
-        """Where the linear baseline is kept."""
+        """Folder of the linear baseline."""
         return self.folder / "train" / "baseline"
 
     def smaller(self, name: str, *, is_gold: bool) -> dict[str, str]:
-        """What an export may save bits on: ``quantize`` and ``table``.
+        """How an export may store numbers in fewer bits: ``quantize`` and ``table``.
 
-        The undistilled twin of a student, timed beside it, follows what was decided for the student.
+        The undistilled twin of a student is timed beside it, and so follows the decision for the student.
         """
         wanted: dict[str, str] = {"quantize": self.recipe.quantize, "table": self.recipe.table}
         if not is_gold or "auto" not in wanted.values():
@@ -137,17 +146,17 @@ class Run:
         return {"quantize": "int8" if decided["is_int8"] else "none", "table": decided["table"]["form"]}
 
     def measured_on(self, smaller: dict[str, str]) -> dict[str, object]:
-        """What decisions by measurement hang on: until one of these changes, they stand."""
+        """Everything that decisions by measurement depend on; they are valid until one of these changes."""
         if smaller == {"quantize": "none", "table": "float32"}:
             return {}
-        where = {"cpu": cpu_name(), "onnxruntime": version("onnxruntime")}
-        return {**smaller, "dev": self.labelled_key, **where}
+        machine = {"cpu": cpu_name(), "onnxruntime": version("onnxruntime")}
+        return {**smaller, "dev": self.labelled_key, **machine}
 
     def checkpoint(self, name: str, key: str) -> Path:
-        """Folder in which a long training keeps its state; gone once the stage is done."""
+        """Folder in which a training keeps its state; it is removed once the stage is done."""
         return self.folder / ".checkpoints" / f"{name}-{key[:16]}"
 
 
 def stage_name(verb: str, name: str, *, is_gold: bool) -> str:
-    """What a student's stage is called."""
+    """Name of a stage of one student."""
     return f"{verb} {name}" + (" on labels only" if is_gold else "")

@@ -19,22 +19,24 @@ LOCK = ".lock"
 """File of a run's folder that a process at work there holds."""
 
 MOST_NAMED = 5
-"""Files that the message about somebody's folder names, at most."""
+"""Most files that the message about a folder that is not ours names."""
 
 
 @contextlib.contextmanager
 def claimed(folder: Path, source: str | None) -> Iterator[None]:
-    """Make a folder this run's, and keep other processes out of it; a process that ends lets go of it.
+    """Make a folder this run's, and lock other processes out of it; the lock ends with the process.
 
     Args:
         folder: Folder of the run.
-        source: The run's data, as the recipe names it; ``None`` for texts without labels.
+        source: The run's data, as the recipe names it; where no data has labels, its first unlabelled file.
 
     Raises:
         RecipeError: The folder holds something other than a run, or a run on other data, or another process
             is at work in it. Nothing was written then.
     """
+    _check_name(folder, source)
     _check(folder, source)
+
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK, blocking=False)
     try:
@@ -44,6 +46,7 @@ def claimed(folder: Path, source: str | None) -> Iterator[None]:
             f"Another process is at work in {folder}. Wait until it is done, or name another folder with "
             "--out: two would pay and write everything twice."
         ) from error
+
     try:
         write_json(folder / MARKER, {"format": 1, "source": _absolute(source)})
         yield
@@ -62,12 +65,24 @@ def is_run(folder: Path) -> bool:
     return {"fingerprint", "inputs"} <= manifest.keys() and (folder / "recipe.yaml").is_file()
 
 
+def _check_name(folder: Path, source: str | None) -> None:
+    """Refuse names that are not UTF-8: the libraries that save weights and graphs cannot write there."""
+    for what, name in (("The folder of the run", str(folder)), ("The data", source or "")):
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise RecipeError(
+                f"{what} is {name!r}, whose name is not UTF-8. Rename it, or use a copy of another name."
+            ) from error
+
+
 def _check(folder: Path, source: str | None) -> None:
-    """Refuse a folder that is not this run's to write into."""
+    """Refuse a folder that this run may not write into."""
     if not folder.exists() and not folder.is_symlink():
         return
     if not folder.is_dir():
         raise RecipeError(f"{folder} is not a folder. Name another one with --out.")
+
     held = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
     if not held:
         return
@@ -77,6 +92,7 @@ def _check(folder: Path, source: str | None) -> None:
             f"The folder {folder.resolve()} does not belong to a run: it holds {named}. A run writes into a "
             "new folder, an empty one, or one that a run made before. Name one with --out."
         )
+
     before = _source_before(folder)
     if before is not None and source is not None and before != _absolute(source):
         raise RecipeError(
@@ -86,7 +102,7 @@ def _check(folder: Path, source: str | None) -> None:
 
 
 def _source_before(folder: Path) -> str | None:
-    """The data of the run that stands in a folder, where its marker says so."""
+    """The data of the run that made a folder, where its marker names it."""
     marker = folder / MARKER
     try:
         facts = read_json(marker) if marker.is_file() else {}
@@ -97,7 +113,7 @@ def _source_before(folder: Path) -> str | None:
 
 
 def _absolute(source: str | None) -> str | None:
-    """A data set's name as it is, a file or folder by its whole path."""
+    """The name of a data set as it is, a file or folder by its absolute path."""
     if source is None:
         return None
     path = Path(os.path.expanduser(source))  # noqa: PTH111 -- leaves an unknown ~user as it is

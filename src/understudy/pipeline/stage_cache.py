@@ -18,13 +18,13 @@ RECORD = "stages.json"
 
 
 def wanted_digest(name: str, inputs: Mapping[str, object]) -> str:
-    """What the manifest of a stage's folder must hold, so that the stage is not done again."""
+    """Digest of a stage's inputs; where the manifest of its folder holds it, the stage is not done again."""
     return digest({**inputs, "stage": name, "version": __version__})
 
 
 @dataclass
 class StageCache:
-    """The stages of the run in ``folder``: what was done, what was skipped, and the seconds each took.
+    """The stages of a run: which were done, which were skipped, and how many seconds each took.
 
     Attributes:
         folder: Folder of the run.
@@ -40,13 +40,13 @@ class StageCache:
     def run(
         self, name: str, folder: Path, inputs: Mapping[str, object], work: Callable[[dict[str, str]], None]
     ) -> str:
-        """Do a stage unless its folder is there, whole, and made from the same inputs.
+        """Do a stage, unless its folder is complete and made from the same inputs.
 
         Args:
             name: Name of the stage.
             folder: Folder that the stage writes with `understudy.core.manifest.publish`.
-            inputs: JSON-ready; everything that decides the result.
-            work: Called with what the folder's manifest must hold.
+            inputs: Everything that decides the result, JSON-ready.
+            work: Does the stage; it is called with the facts that the folder's manifest must hold.
 
         Returns:
             Digest of the inputs, for stages that build on this one.
@@ -69,13 +69,13 @@ class StageCache:
         write_json(self.folder / RECORD, {**self._recorded(), name: seconds})
 
     def skip(self, name: str, why: str = "unchanged") -> None:
-        """Record that a stage had nothing to do, and say so."""
+        """Record that a stage had nothing to do, and show why."""
         seconds = self._recorded().get(name, 0.0)
         self.progress.say(f"{name}: {why}, skipped")
         self.done[name] = StageRecord(name=name, seconds=round(seconds, 3), skipped=True)
 
     def is_current(self, name: str, folder: Path, wanted: str) -> bool:
-        """Whether a folder is there, whole, and made from inputs with this digest."""
+        """Whether a folder is complete and made from inputs with this digest."""
         try:
             manifest = read_manifest(folder)
             if manifest is None or manifest.get("inputs") != wanted:
@@ -87,7 +87,7 @@ class StageCache:
         return True
 
     def _recorded(self) -> dict[str, float]:
-        """Seconds by stage. A damaged record loses these numbers alone, so the run goes on without it."""
+        """Seconds by stage. A damaged record loses only these numbers, so the run goes on without it."""
         path = self.folder / RECORD
         try:
             recorded = read_json(path) if path.is_file() else {}

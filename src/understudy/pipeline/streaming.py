@@ -1,7 +1,7 @@
-"""Runs whose pool is larger than memory: when they stream, and the stages that differ for it.
+"""Decide whether a run streams: its pool then stays on disk and may be larger than memory.
 
-Given texts stay in their files, made ones go to Parquet shards, soft targets and ids to flat files that are
-mapped. Everything else of a run is the same, and so are its results, to the bit for the same order of texts.
+Given texts stay in their files, made texts go to Parquet shards, soft targets and token ids to flat files
+that are memory-mapped. Everything else is the same, and for the same order of texts so are the results.
 """
 
 from __future__ import annotations
@@ -14,20 +14,26 @@ from understudy.data.unlabelled import expand
 from understudy.pipeline.recipe import Recipe
 
 STREAM_ABOVE = 1_000_000
-"""Texts, given and made, above which a pool stays on disk where the recipe does not say."""
+"""Number of given and made texts above which a pool stays on disk, unless the recipe decides."""
 
 
 def threshold(recipe: Recipe, progress: Progress) -> float | None:
-    """Rows of labelled and unlabelled files above which a run streams; ``None``: it never does.
+    """Rows of labelled and unlabelled files above which a run streams; ``None`` if it never does.
 
-    A large pool that the recipe keeps in memory is told to the audience, with the reason.
+    If the recipe keeps a large pool in memory, the reason is shown.
+
+    Args:
+        recipe: The recipe.
+        progress: Where progress is shown.
     """
     if recipe.data.stream is False:
         return None
+
     above = STREAM_ABOVE / growth(recipe)
     reason = recipe.why_not_streamed
     if not reason:
         return -1.0 if recipe.data.stream is True else above
+
     rows = sum(map(count_rows, expand(recipe.data.unlabelled)))
     if rows > above:
         progress.say(f"About {rows:,} unlabelled texts are read into memory, not streamed: {reason}.")
@@ -35,6 +41,6 @@ def threshold(recipe: Recipe, progress: Progress) -> float | None:
 
 
 def growth(recipe: Recipe) -> int:
-    """Texts that rules make of one, and that one, at most."""
+    """How many times as many texts there are at most, once rules have made theirs."""
     steps = read_steps(recipe.augment)
     return 1 + sum(int(step.config.passes) for step in steps if step.spec.kind == RULES)

@@ -1,7 +1,7 @@
 """The teacher of a run, whatever it is: a protocol, and the list of what can be one.
 
-A kind of teacher is one class that is a `RunTeacher`, and one function that makes it of a recipe, registered
-with `teacher_kind`. No stage asks which kind it has: a new kind is one file and nothing else.
+A kind of teacher is one class that is a `RunTeacher`, and one function that makes it from a recipe,
+registered with `teacher_kind`. No stage asks which kind it has: a new kind is one file and nothing else.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from understudy.teachers.function import Function
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a logit store holds of the texts that were wanted, once a teacher was asked for them.
+    """How many of the texts that were wanted have soft targets, after a teacher was asked.
 
     Attributes:
-        texts: Distinct texts that were wanted.
-        found: Those that have soft targets in the store now.
-        new: Those that were answered just now.
+        texts: Number of distinct texts that were wanted.
+        found: Number of these that have soft targets in the store now.
+        new: Number of these that were answered just now.
         fingerprint: What the store is opened with: it changes when the teacher's answers may change.
-        set_aside: Texts for which the teacher has no usable answer.
-        remaining: Texts that were neither answered nor set aside.
+        set_aside: Number of texts for which the teacher has no usable answer.
+        remaining: Number of texts that were neither answered nor set aside.
         why: Why some remain; empty where none does.
         notes: Sentences for the report.
-        sentences: What the user is told of this call.
+        sentences: Sentences about this call, for the user.
     """
 
     texts: int
@@ -57,10 +57,10 @@ class Labeller(Protocol):
         ...
 
     def label(self, first: Sequence[Item], pool: Corpus, folder: Path) -> Labelled:
-        """Put soft targets of every distinct item into the store in ``folder`` that are not there yet.
+        """Put soft targets of every distinct item that has none yet into the store in ``folder``.
 
         Args:
-            first: Items in memory; where answers are paid for, they are wanted before the pool.
+            first: Items in memory; where answers are paid for, these are bought before the pool's.
             pool: Further items.
             folder: Folder of the logit store.
         """
@@ -68,7 +68,7 @@ class Labeller(Protocol):
 
 
 class RunTeacher(Protocol):
-    """What a run needs to know of its teacher; nothing is opened until it is needed."""
+    """What a run needs to know about its teacher; the teacher is opened only when it is needed."""
 
     @property
     def name(self) -> str:
@@ -82,60 +82,64 @@ class RunTeacher(Protocol):
 
     @property
     def spec(self) -> PredictorSpec | None:
-        """How another process opens it to be timed; ``None`` where that cannot be."""
+        """How another process opens it to time it; ``None`` where no other process can."""
         ...
 
     @property
     def members(self) -> Sequence[Member]:
-        """The local models that it consists of, which may be fine-tuned first; empty for other teachers."""
+        """The local models that it consists of, which may need fine-tuning; empty for other teachers."""
         ...
 
     @property
     def is_kept(self) -> bool:
-        """Whether its answers to the test split are kept in the store too, and judged from there.
+        """Whether its answers to the test split are stored too, and evaluated from there.
 
-        So is a teacher that costs money, or that this process alone can ask. Some texts may stay without an
-        answer; students do not learn from these.
+        That is so for a teacher that costs money, or that only this process can ask. Some texts may stay
+        without an answer; students do not learn from these.
         """
         ...
 
     @property
     def is_paid(self) -> bool:
-        """Whether an answer costs money, so that none is asked for that does not become a soft target."""
+        """Whether answers cost money, so that it is asked only about texts that students learn from."""
         ...
 
     def soft_key(self, found: int) -> object:
-        """Changes when the soft targets change; ``found`` texts have some, and more may be bought later."""
+        """Changes when the soft targets change.
+
+        Args:
+            found: Number of texts that have soft targets; more may be bought later.
+        """
         ...
 
     def open(self, task: Task, progress: Progress, seed: int) -> Labeller:
         """Open it.
 
         Args:
-            task: The task whose labels it answers, in this order.
+            task: The task; it answers with the labels of the task, in their order.
             progress: Where progress is shown.
-            seed: Seed of the jitter of waiting times, where a server is asked.
+            seed: Seed of the jitter added to waiting times, where a server is asked.
         """
         ...
 
     def set_aside(self, folder: Path) -> Mapping[Item, str]:
-        """Items without a usable answer, each with the reason, as the store in ``folder`` knows them."""
+        """Items without a usable answer, each with the reason, from the store in ``folder``."""
         ...
 
     def cost(self, folder: Path) -> float:
-        """Money spent on the answers in the store in ``folder``; 0 where they cost nothing."""
+        """Money spent on the answers in the store in ``folder``; 0 where they are free."""
         ...
 
 
 TeacherKind = Callable[[Recipe, Task, Path, Function | None], RunTeacher | None]
-"""Recipe, task, folder of the run, a function handed over in Python → the teacher, if it is of this kind."""
+"""Recipe, task, folder of the run, function handed over in Python → the teacher, if it is of this kind."""
 
 KINDS: list[TeacherKind] = []
 """Every kind of teacher, in the order in which they are tried."""
 
 
 def teacher_kind(make: TeacherKind) -> TeacherKind:
-    """Register a kind of teacher: a decorator of the function that makes it of a recipe."""
+    """Register a kind of teacher: a decorator for the function that makes it from a recipe."""
     KINDS.append(make)
     return make
 
@@ -144,14 +148,14 @@ def find_teacher(recipe: Recipe, task: Task, folder: Path, function: Function | 
     """The teacher that a recipe names.
 
     Args:
-        recipe: Says which teacher it is.
+        recipe: The recipe, which names the teacher.
         task: The task that it answers.
-        folder: Folder of the run, which fine-tuned models stand in.
+        folder: Folder of the run, where fine-tuned models are saved.
         function: A function handed over in Python, in the place of the one that the recipe names.
 
     Raises:
-        TeacherError: It cannot be opened, or does not fit the task.
-        RecipeError: No kind of teacher takes what the recipe says.
+        TeacherError: The teacher cannot be opened, or does not fit the task.
+        RecipeError: The recipe does not name a teacher of a known kind.
     """
     import understudy.pipeline.teacher_kinds  # noqa: F401 -- registers the kinds that we bring
 
@@ -165,10 +169,10 @@ def find_teacher(recipe: Recipe, task: Task, folder: Path, function: Function | 
 
 
 def label_names(recipe: Recipe, function: Function | None = None) -> tuple[str, ...]:
-    """The label names that the teacher's own part of the recipe gives, for runs without labelled data.
+    """The label names in the teacher's part of the recipe, for runs without labelled data.
 
     Raises:
-        RecipeError: It gives none.
+        RecipeError: There are none.
     """
     if recipe.teacher.endpoint is not None:
         return tuple(recipe.teacher.endpoint.labels)

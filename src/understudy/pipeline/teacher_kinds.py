@@ -26,18 +26,18 @@ from understudy.teachers.function import Function, FunctionTeacher, find_functio
 from understudy.teachers.prompt import Prompt
 
 CHEAP_TEXTS = 2**13
-"""Texts that a function or table is shown at once in a streamed run: each call of it costs, not each text."""
+"""Texts that a function or table answers at once in a streamed run: few calls are faster than many."""
 
 
 @dataclass(frozen=True)
 class PredictorLabeller:
-    """A teacher that answers at once, and for nothing: a model, a function or a table.
+    """A teacher that answers immediately and is free: a model, a function or a table.
 
     Attributes:
         predictor: The opened teacher.
         fingerprint: Changes when its answers may change.
         progress: Where progress is shown.
-        shard_texts: Texts that it is shown at once where the pool is on disk.
+        shard_texts: Number of texts that it answers at once where the pool is on disk.
     """
 
     predictor: Predictor
@@ -46,7 +46,7 @@ class PredictorLabeller:
     shard_texts: int = labelling.SHARD_TEXTS
 
     def label(self, first: Sequence[Item], pool: Corpus, folder: Path) -> Labelled:
-        """Show it every distinct item that the store does not have: see `Labeller.label`."""
+        """Show it every distinct item that is not in the store: see `Labeller.label`."""
         store = LogitStore(folder, teacher=self.fingerprint, labels=self.predictor.task.labels)
         done = self._label(first, pool, store)
         texts = done.labelled + done.reused
@@ -54,6 +54,7 @@ class PredictorLabeller:
         return Labelled(texts, texts, done.labelled, self.fingerprint, sentences=(sentence,))
 
     def _label(self, first: Sequence[Item], pool: Corpus, store: LogitStore) -> labelling.Labelling:
+        """Label all at once, or a pool on disk part by part."""
         if not pool.is_on_disk:
             return labelling.label(self.predictor, [*first, *pool], store, progress=self.progress)
         distinct = list(dict.fromkeys(first))
@@ -73,7 +74,7 @@ class LocalTeacher:
 
     Attributes:
         members: The models, at least one.
-        recipe: Says how several answer as one.
+        recipe: The recipe, which decides how several answer as one.
     """
 
     members: tuple[Member, ...]
@@ -83,7 +84,7 @@ class LocalTeacher:
 
     @property
     def name(self) -> str:
-        """Names of the models."""
+        """The names of the models."""
         return " + ".join(member.source.name for member in self.members)
 
     @cached_property
@@ -102,7 +103,7 @@ class LocalTeacher:
         return PredictorSpec("ensemble", self.name, members=specs, mean=self.recipe.teacher.mean)
 
     def soft_key(self, found: int) -> object:  # noqa: ARG002
-        """Its answers alone decide: it answers every text."""
+        """Its key alone: it answers every text."""
         return self.key
 
     def open(self, task: Task, progress: Progress, seed: int) -> PredictorLabeller:  # noqa: ARG002
@@ -111,24 +112,24 @@ class LocalTeacher:
         return PredictorLabeller(opened.predictor, opened.fingerprint, progress)
 
     def set_aside(self, folder: Path) -> Mapping[Item, str]:  # noqa: ARG002
-        """No item: it answers all."""
+        """An empty mapping: it answers every text."""
         return {}
 
     def cost(self, folder: Path) -> float:  # noqa: ARG002
-        """Nothing."""
+        """Zero: its answers are free."""
         return 0.0
 
 
 @dataclass(frozen=True)
 class InstantTeacher:
-    """A Python function or a table of answers: there is nothing to load, and nothing to pay.
+    """A Python function or a table of answers: it needs no loading, and is free.
 
     Attributes:
         name: What the report calls it.
         key: Changes when its answers may change.
-        teacher: The function or table as a Predictor with a fingerprint.
-        spec: How another process opens it; ``None`` for a function that was handed over, and for a table,
-            whose look-ups say nothing of the time that its answers took.
+        teacher: The function or table, as a Predictor with a fingerprint.
+        spec: How another process opens it. It is ``None`` for a function that was handed over, and for a
+            table, because the time of a look-up is not the time that its answers took.
     """
 
     name: str
@@ -140,19 +141,19 @@ class InstantTeacher:
     members: tuple[Member, ...] = ()
 
     def soft_key(self, found: int) -> object:
-        """Its answers, and to how many texts."""
+        """Its key, and the number of texts that it answered."""
         return [self.key, found]
 
     def open(self, task: Task, progress: Progress, seed: int) -> PredictorLabeller:  # noqa: ARG002
-        """It is open."""
+        """Return its labeller; there is nothing to open."""
         return PredictorLabeller(self.teacher, self.teacher.fingerprint, progress, CHEAP_TEXTS)
 
     def set_aside(self, folder: Path) -> Mapping[Item, str]:  # noqa: ARG002
-        """No item: it answers all."""
+        """An empty mapping: it answers every text."""
         return {}
 
     def cost(self, folder: Path) -> float:  # noqa: ARG002
-        """Nothing."""
+        """Zero: its answers are free."""
         return 0.0
 
 
@@ -162,7 +163,7 @@ class EndpointLabeller:
 
     Attributes:
         config: The endpoint.
-        task: The task whose labels it chooses from.
+        task: The task, whose labels it chooses from.
         progress: Where progress is shown.
         seed: Seed of the jitter added to waiting times.
     """
@@ -178,7 +179,7 @@ class EndpointLabeller:
         return Prompt(self.config, self.task).fingerprint
 
     def label(self, first: Sequence[Item], pool: Corpus, folder: Path) -> Labelled:
-        """Buy answers for the items that the store does not have: see `Labeller.label`."""
+        """Buy answers for the items that are not in the store: see `Labeller.label`."""
         bought = buy(self.config, self.task, [*first, *pool], folder, self.progress, seed=self.seed)
         notes = bought.notes(self.config)
         return Labelled(
@@ -216,19 +217,19 @@ class EndpointTeacher:
         return self.config.model
 
     def soft_key(self, found: int) -> object:
-        """Its answers, and to how many texts: more of them may be bought later."""
+        """Its key, and the number of texts that it answered: more may be bought later."""
         return [self.key, found]
 
     def open(self, task: Task, progress: Progress, seed: int) -> EndpointLabeller:
-        """No connection is opened before a text needs one."""
+        """Return its labeller, which connects when it is first asked."""
         return EndpointLabeller(self.config, task, progress, seed)
 
     def set_aside(self, folder: Path) -> Mapping[Item, str]:
-        """What the file of texts that were set aside says."""
+        """The texts in the store's file of texts that were set aside, each with the reason."""
         return read_aside(folder / ASIDE)
 
     def cost(self, folder: Path) -> float:
-        """What the ledger says."""
+        """The sum of the bills in the store's ledger."""
         return Ledger(folder / LEDGER).bill.cost
 
 

@@ -177,7 +177,9 @@ def open_shard(folder: Path, stamps: Stamps) -> tuple[Shard, Stamps]:
         path = folder / name
         problem = _problem(path, facts, stamps.get(name))
         if problem and name != INDEX:
-            raise StoreError(f"{path} {problem}. Restore it, or remove the store.")
+            raise StoreError(
+                f"{path} {problem}. Restore it, or remove the store: its texts are then labelled again."
+            )
         if problem:
             _index_again(folder)
         now[name] = path.stat().st_mtime_ns

@@ -115,7 +115,7 @@ class LogitStore:
         if len(absent):
             raise StoreError(
                 f"{self.folder} has no soft targets for {len(absent):,} of {len(texts):,} texts, the first: "
-                f"{texts[absent[0]][:80]!r}. Run `understudy label` first."
+                f"{texts[absent[0]][:80]!r}. Run `understudy label` on this run: it labels what is missing."
             )
         return self._logits(owners, places)
 

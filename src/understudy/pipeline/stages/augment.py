@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from understudy.augment.paraphrase_ledger import ParaphraseLedger
 
 LEFT_OUT = "set_aside"
-"""Key of the pool's manifest: the texts for which a server that was asked had no usable answer."""
+"""Key of the pool's manifest for the texts to which a server gave no usable answer."""
 
 
 def asks_teacher(recipe: Recipe) -> bool:
@@ -43,9 +43,9 @@ def asks_teacher(recipe: Recipe) -> bool:
 
 
 def augment(run: Run) -> None:
-    """Make and filter the texts that the recipe asks for; without steps, leave the unlabelled ones alone."""
+    """Make and filter texts as the recipe's steps describe; without steps there is nothing to do."""
     if run.is_streamed:
-        grow(run)
+        augment_streamed(run)
         return
     if not run.recipe.augment:
         return
@@ -54,6 +54,7 @@ def augment(run: Run) -> None:
     steps, data = read_steps(run.recipe.augment), run.dataset
     _ask_again(run, steps)
     run.stages.run("augment", run.pool_folder, _inputs(run, steps), lambda about: _build(run, steps, about))
+
     notes = [
         f"Variants bought from {step.config.model}: {answers.bill.sentence(step.config)}."
         for step, answers in _bought(run, steps)
@@ -62,7 +63,7 @@ def augment(run: Run) -> None:
 
 
 def made_pool(run: Run) -> Iterable[Item] | None:
-    """The texts without gold labels, as the recipe wants them; ``None``: steps must make them first."""
+    """The texts without gold labels that the recipe asks for; ``None`` where steps must make them first."""
     if run.recipe.augment:
         from understudy.augment import read_steps
 
@@ -73,11 +74,11 @@ def made_pool(run: Run) -> Iterable[Item] | None:
 
 
 def check_steps(recipe: Recipe, task: Task) -> None:
-    """Refuse what steps cannot do for this task, before any work is done.
+    """Refuse steps that do not work for this task, before any work is done.
 
     Raises:
-        RecipeError: sentences to be tagged, a filter by the one label of texts that have not one, or a
-            description of a label that the task does not have.
+        RecipeError: The task tags words, a filter needs texts of exactly one label, or a step describes a
+            label that the task does not have.
     """
     if not recipe.augment:
         return
@@ -85,6 +86,7 @@ def check_steps(recipe: Recipe, task: Task) -> None:
 
     if task.kind == "tagging":
         raise RecipeError("Sentences to be tagged cannot be augmented: their words change, tags do not.")
+
     for step in read_steps(recipe.augment):
         if step.spec.needs_teacher and not (task.is_exclusive or task.is_binned):
             raise RecipeError(
@@ -98,31 +100,34 @@ def check_steps(recipe: Recipe, task: Task) -> None:
 
 
 def tools_of(run: Run) -> StepContext:
-    """What a run lends to the steps: its teacher, the labels of train, a folder for what is bought."""
+    """What steps may use: the run's teacher, the labels of train, and a folder for bought answers."""
     from understudy.augment import StepContext
 
     return StepContext(predict=answers_of_teacher(run), labels=label_names(run.dataset), kept=run.folder)
 
 
 def label_names(dataset: Dataset) -> dict[Item, tuple[str, ...]]:
-    """Labelled texts → the names of their gold labels; values have none, nor have texts without any label."""
+    """Labelled texts → the names of their gold labels; a regression on values has none."""
     task, gold = dataset.task, dataset.train.labels
     if task.kind in ("regression", "tagging"):
         return {}
+
     columns: list[list[int]] = [[] for _ in range(len(gold))]
     if task.is_exclusive:
         columns = [[column] if column >= 0 else [] for column in gold.tolist()]
     else:
         for row, column in np.argwhere(gold == 1).tolist():
             columns[row].append(column)
-    found: dict[Item, tuple[str, ...]] = {}
-    for item, held in zip(dataset.train.texts, columns, strict=True):
-        found.setdefault(item, tuple(task.labels[column] for column in held))
-    return found
+
+    # Of a text that stands in train twice the first labels count.
+    names: dict[Item, tuple[str, ...]] = {}
+    for item, chosen in zip(dataset.train.texts, columns, strict=True):
+        names.setdefault(item, tuple(task.labels[column] for column in chosen))
+    return names
 
 
 def _bought(run: Run, steps: Sequence[Step]) -> list[tuple[Step, ParaphraseLedger]]:
-    """Steps that ask a server, and its answers so far; steps that ask the same one are one."""
+    """Steps that ask a server, each with the answers so far; of steps that ask the same server, the last."""
     from understudy.augment.paraphrase import Paraphraser
 
     asking = {(step.config.base_url, step.config.model): step for step in steps if step.spec.needs_labels}
@@ -130,14 +135,15 @@ def _bought(run: Run, steps: Sequence[Step]) -> list[tuple[Step, ParaphraseLedge
 
 
 def _ask_again(run: Run, steps: Sequence[Step]) -> None:
-    """Forget a pool that left texts out, if one of them is no longer set aside: somebody deleted its line."""
+    """Drop the pool if a text that it left out is not set aside any more: somebody deleted its line."""
     try:
         left_out = set((read_manifest(run.pool_folder) or {}).get(LEFT_OUT, ()))
     except ArtifactError:
-        return  # the stage says so, and makes it again
+        return  # the stage reports the damage, and makes the pool again
+
     if left_out and left_out.difference(*(answers.aside for _, answers in _bought(run, steps))):
         run.stages.progress.say("augment: a text that was set aside is asked for again")
-        (run.pool_folder / MANIFEST).unlink()
+        discard(run.pool_folder)
 
 
 def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, object]:
@@ -145,6 +151,8 @@ def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, object]:
     from understudy.augment.fingerprint import digests
 
     data, files = run.dataset, digests(steps)
+
+    # Without files the key is left out, so that pools from before it was added stay valid.
     return {
         **({"files": files} if files else {}),
         "steps": [[step.name, asdict(step.config), step.of] for step in steps],
@@ -173,8 +181,9 @@ def _build(run: Run, steps: Sequence[Step], about: dict[str, str]) -> None:
         tools=tools_of(run),
         progress=run.stages.progress,
     )
+
     asks = data.task.is_exclusive and any(step.spec.needs_teacher for step in steps)
-    found = inspect_pool(
+    inspection = inspect_pool(
         pool,
         data.train.texts,
         labels=data.task.labels,
@@ -182,18 +191,19 @@ def _build(run: Run, steps: Sequence[Step], about: dict[str, str]) -> None:
         logits=answers_of_teacher(run)(pool.items) if asks else None,
     )
     run.stages.progress.say(f"augment: {len(pool):,} texts beside {len(data.train):,} labelled ones")
+
     left_out = sorted(frozenset[str]().union(*(answers.aside for _, answers in _bought(run, steps))))
     with publish(run.pool_folder, {**about, LEFT_OUT: left_out} if left_out else about) as aside:
         with (aside / POOL).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": item}) + "\n" for item in pool.items)
-        save_inspection(found, aside)
+        save_inspection(inspection, aside)
 
 
 def inspect(folder: Path) -> Inspection:
-    """What a run's pool looks like.
+    """Read the inspection of a run's pool.
 
     Raises:
-        DataError: the run has no pool.
+        DataError: The run does not have a pool.
     """
     from understudy.augment.charts import NUMBERS
     from understudy.augment.inspection import Inspection
@@ -206,23 +216,24 @@ def inspect(folder: Path) -> Inspection:
     return Inspection.from_dict(read_json(numbers))
 
 
-def grow(run: Run) -> None:
-    """The stage ``augment``: given texts and what rules make of them, each once, as Parquet shards."""
+def augment_streamed(run: Run) -> None:
+    """The stage ``augment`` on disk: given texts and those that rules make, each once, as Parquet shards."""
     steps, data = read_steps(run.recipe.augment), run.dataset
     files = data.unlabelled
-    judges, named = [*data.dev.texts, *data.test.texts], digests(steps)
+    held_out, named = [*data.dev.texts, *data.test.texts], digests(steps)
     inputs = {
         **({"files": named} if named else {}),
         "steps": [[step.name, asdict(step.config)] for step in steps],
         "texts": [list(data.train.texts), files.fingerprint],
-        "held out": judges,
+        "held out": held_out,
         "seed": run.recipe.seed,
     }
 
     def work(about: dict[str, str]) -> None:
         if any((run.pool_folder / name).is_file() for name in (MANIFEST, POOL)):
-            # It is of other inputs, of a run in memory, or damaged.
+            # The pool belongs to other inputs or to a run in memory, or is damaged.
             discard(run.pool_folder, marks=(POOL,))
+
         stream_pool(
             files,
             steps,
@@ -230,24 +241,25 @@ def grow(run: Run) -> None:
             source=about["inputs"],
             labelled=data.train.texts,
             seed=run.recipe.seed,
-            held_out=normalise_held_out(judges),
+            held_out=normalise_held_out(held_out),
             progress=run.stages.progress,
             total=len(data.train) + files.rows,
             about=about,
         )
 
     run.stages.run("augment", run.pool_folder, inputs, work)
-    _tell(run)
+    _describe(run)
 
 
-def _tell(run: Run) -> None:
-    """Say what became of the given texts, in the run's data as a run in memory does, and on a page."""
+def _describe(run: Run) -> None:
+    """Count the given texts that were read and dropped, for the report, and write the pool's page."""
     pool, data = PoolTexts(run.pool_folder), run.dataset
     if not (run.pool_folder / NUMBERS).is_file():
         gold = data.train.labels if data.task.is_exclusive else None
-        found = inspect_streamed(pool, data.train.texts, labels=data.task.labels, gold=gold)
-        save_inspection(found, run.pool_folder)
+        inspection = inspect_streamed(pool, data.train.texts, labels=data.task.labels, gold=gold)
+        save_inspection(inspection, run.pool_folder)
     run.stages.progress.say(f"augment: {len(pool):,} texts on disk beside {len(data.train):,} labelled ones")
+
     names = ", ".join(data.unlabelled.names)
     given = pool.counts[0]
     note = f"Read {given.made:,} unlabelled texts from {names}, block by block."

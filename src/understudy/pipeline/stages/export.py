@@ -7,18 +7,20 @@ from understudy.pipeline.run import Run, stage_name
 
 
 def export(run: Run) -> None:
-    """Write every student as a folder that answers without torch, its graph compared with torch."""
+    """Write every student as a folder that answers without torch; its graph is compared with torch."""
     for name in run.recipe.students:
         for is_gold in run.gold_variants:
             _export(run, name, is_gold=is_gold)
 
 
 def _export(run: Run, name: str, *, is_gold: bool) -> None:
+    """Export one student, unless the same weights are exported already."""
     trained_folder = run.train_folder(name, is_gold=is_gold)
     files = (read_manifest(trained_folder) or {}).get("files", {})
     weights = {
         file: files[file]["sha256"] for file in ("model.safetensors", "tokenizer.json") if file in files
     }
+
     folder = run.model_folder(name, is_gold=is_gold)
     smaller = run.smaller(name, is_gold=is_gold)
 

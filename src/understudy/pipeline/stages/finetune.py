@@ -1,4 +1,4 @@
-"""The stage `finetune`: make a teacher of every bare encoder."""
+"""The stage `finetune`: fine-tune every bare encoder into a teacher."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from understudy.pipeline.run import Run
 
 
 def finetune(run: Run) -> None:
-    """Make a teacher of every bare encoder; a fine-tuned one is used as it is."""
+    """Fine-tune every bare encoder into a teacher; a model that is fine-tuned already is used as it is."""
     for number, member in enumerate(run.teacher.members, start=1):
         stage = "finetune" if len(run.teacher.members) == 1 else f"finetune {number}"
         if member.is_finetuned:
@@ -22,6 +22,7 @@ def finetune(run: Run) -> None:
 
 
 def _finetune(run: Run, member: Member, stage: str) -> None:
+    """Fine-tune one model, unless it was fine-tuned on the same data."""
     config, data = run.recipe.teacher.finetune, run.dataset
     inputs = {
         "source": member.source_key,

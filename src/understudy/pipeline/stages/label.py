@@ -1,7 +1,7 @@
 """The stage `label`: soft targets for every text of the transfer set.
 
-What the teacher is makes no difference here. Some teachers answer the test split too, into the same store
-(`RunTeacher.is_kept`), and the report judges what is kept.
+Which kind of teacher it is makes no difference here. Some teachers answer the test split too, into the same
+store (`RunTeacher.is_kept`), and the report evaluates these stored answers.
 """
 
 from __future__ import annotations
@@ -40,26 +40,38 @@ def label(run: Run) -> None:
 
 
 def _is_done(run: Run, record: LabelRecord, first: Sequence[Item]) -> bool:
-    """Whether nothing is left to be asked."""
+    """Whether no text is left to be shown to the teacher."""
     if record.remaining or not run.store_folder.is_dir():
         return False
+
+    # Whoever deletes the store's manifest empties it, whatever the record says.
+    stored = len(run.store(record))
+    if stored < record.found:
+        run.stages.progress.say(
+            f"label: the store holds {stored:,} of {record.found:,} labelled texts; the others are labelled "
+            "again"
+        )
+        return False
+
+    # Whoever deletes the line of a text that was set aside wants it to be asked again.
     if not record.set_aside:
         return True
-    # Whoever deletes the line of a text that was set aside wants it to be asked again.
     aside = run.teacher.set_aside(run.store_folder)
     return sum(item in aside for item in dict.fromkeys([*first, *run.pool])) == record.set_aside
 
 
 def _label(run: Run, first: Sequence[Item], key: str) -> LabelRecord:
-    """Ask the teacher about these texts and the pool."""
+    """Show the teacher these texts and the pool."""
     say = run.stages.progress.say
     say("label …")
     started = time.perf_counter()
+
     labeller = run.open_teacher()
     done = labeller.label(first, run.pool, run.store_folder)
     for sentence in done.sentences:
         say(f"label: {sentence}")
     run.stages.note("label", time.perf_counter() - started)
+
     return LabelRecord(
         key, done.texts, done.fingerprint, done.found, done.set_aside, done.remaining, done.notes
     )
@@ -77,12 +89,12 @@ def _without_unanswered(data: Dataset, store: LogitStore, record: LabelRecord) -
 
 
 def answers_of_teacher(run: Run) -> Callable[[Sequence[Item]], FloatArray]:
-    """Texts → the teacher's logits; each text is shown once, and is in the logit store afterwards."""
+    """A function from texts to the teacher's logits; the teacher sees a text once, and the store keeps it."""
 
     def predict(items: Sequence[Item]) -> FloatArray:
         if run.teacher.is_paid:
             raise RecipeError(
-                "A step of augment asks the teacher of every text, but this teacher is an endpoint: texts "
+                "A step of augment asks the teacher about every text, but this teacher is an endpoint: texts "
                 "would be paid for and thrown away. Drop the step, or filter without the teacher."
             )
         labeller = run.open_teacher()

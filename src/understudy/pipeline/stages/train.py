@@ -1,4 +1,4 @@
-"""The stage `train`: students, their twins on gold labels, and the linear baseline."""
+"""The stage `train`: students, their twins trained on gold labels, and the linear baseline."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from understudy.core.configs import LossConfig, TrainingConfig
 from understudy.core.manifest import file_digest
-from understudy.core.task import Item
+from understudy.core.task import Item, Predictor
 from understudy.pipeline.predictors import open_predictor
 from understudy.pipeline.run import Run, stage_name
 from understudy.runtime.layout import Layout
 from understudy.tokenization.wordpiece import Vocabulary, load_vocabulary, teacher_vocabulary
 from understudy.training.transfer_set import Transfer
+
+VOCABULARY_TEXTS = 1_000_000
+"""Most texts of a streamed pool whose words make a vocabulary, taken at even distances."""
+
+TRANSFER = "transfer"
+"""Folder of targets and token ids among the checkpoints; it is removed with them."""
 
 
 def train(run: Run) -> None:
@@ -45,12 +50,13 @@ def _train_baseline(run: Run) -> None:
     run.stages.run("train baseline", run.baseline_folder, baseline_inputs(run), work)
 
 
-def baseline_inputs(run: Run) -> dict[str, Any]:
+def baseline_inputs(run: Run) -> dict[str, object]:
     """What decides the linear baseline."""
     return {"data": run.labelled_key, "seed": run.recipe.seed}
 
 
 def _train(run: Run, name: str, loss: LossConfig) -> None:
+    """Train one student, unless it was trained on the same inputs."""
     data, is_gold = run.dataset, not loss.needs_teacher
     folder = run.train_folder(name, is_gold=is_gold)
     inputs = {
@@ -90,7 +96,7 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
 
 
 def _borrowed(run: Run, name: str) -> dict[str, str]:
-    """What a student takes from a teacher or a file before it learns: gold labels do not tell of it."""
+    """The digest of the teacher or file whose vocabulary or vectors a student starts from, if any."""
     options = _options(run, name)
     if "teacher" in (options.vocabulary, options.embeddings) or options.embeddings == "teacher-static":
         return {"borrowed": run.teacher.key}
@@ -99,13 +105,14 @@ def _borrowed(run: Run, name: str) -> dict[str, str]:
 
 
 def _options(run: Run, name: str) -> TrainingConfig:
+    """Options of training, with those behind the student's name."""
     from understudy.students.registry import parse
 
     return replace(run.recipe.training, **parse(name).options)
 
 
-def _needed_teacher(run: Run, name: str, loss: LossConfig) -> Any:
-    """The first teacher itself, where a student starts from its word vectors or learns its layers."""
+def _needed_teacher(run: Run, name: str, loss: LossConfig) -> Predictor | None:
+    """The first teacher, opened, where a student starts from its word vectors or learns from its layers."""
     wants_vectors = _options(run, name).embeddings in ("teacher", "teacher-static")
     if not wants_vectors and loss.layers == 0.0:
         return None
@@ -113,6 +120,7 @@ def _needed_teacher(run: Run, name: str, loss: LossConfig) -> Any:
 
 
 def _teacher_vocabulary(run: Run, name: str) -> Vocabulary | None:
+    """The vocabulary of the first teacher, where the student reads tokens as it does."""
     if _options(run, name).vocabulary != "teacher":
         return None
     first = run.teacher.members[0]
@@ -127,22 +135,15 @@ def _teacher_vocabulary(run: Run, name: str) -> Vocabulary | None:
     return teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
 
 
-VOCABULARY_TEXTS = 1_000_000
-"""Texts of a streamed pool whose words make a vocabulary, taken at even distances."""
-
-
-TRANSFER = "transfer"
-"""Folder of targets and ids among the checkpoints; it goes with them when the run is done."""
-
-
 def transfer_set(run: Run, *, is_gold: bool) -> Transfer:
-    """What students learn from: the labelled texts, and with soft targets also the pool."""
+    """The set that students learn from: the labelled texts, and with soft targets also the pool."""
     from understudy.training.streamed_set import with_streamed_targets
     from understudy.training.transfer_set import labelled_only, with_soft_targets
 
     data, pool = run.dataset, run.pool
     if is_gold:
         return labelled_only(data.task, data.train.texts, data.train.labels)
+
     store, texts = run.store(), (data.train.texts, data.train.labels)
     if pool.is_on_disk:
         folder = run.folder / ".checkpoints" / TRANSFER
@@ -154,5 +155,5 @@ def transfer_set(run: Run, *, is_gold: bool) -> Transfer:
 
 def vocabulary_items(run: Run) -> Iterator[Item]:
     """The items whose words make a student's vocabulary: all, or of a streamed pool at most a million."""
-    apart = -(-run.pool.rows // VOCABULARY_TEXTS) if run.is_streamed else 1
-    return itertools.chain(run.dataset.train.texts, itertools.islice(run.pool, 0, None, max(1, apart)))
+    step = -(-run.pool.rows // VOCABULARY_TEXTS) if run.is_streamed else 1
+    return itertools.chain(run.dataset.train.texts, itertools.islice(run.pool, 0, None, max(1, step)))
