@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fast_cases import LABELS, LEVELS, STRINGS, TEXTS, refuse, weights
 from hypothesis import given, settings
+from native_cases import first_weights
 
 from understudy.runtime.fast_format import BERT, PIECES, WORDS, Weights, pack, round_rows, rule_of
 from understudy.tokenization.words import SPECIALS, WordVocabulary
@@ -188,7 +189,7 @@ def test_the_trainer_stays_inside_its_arrays(sizes, level):
     lengths = [1, 2, 300, 7]
     texts = native.TextIds(rng.integers(0, 9, sum(lengths)).astype(np.int32), np.cumsum(lengths))
     soft, gold = rng.normal(size=(4, sizes[2])).astype(np.float32), np.array([0, -1, sizes[2] - 1, 0])
-    first = native.first_weights(9, *sizes, rng)
+    first = first_weights(9, *sizes, rng)
     for loss in native.LOSSES:
         targets = native.Targets(loss, soft, gold, alpha=0.5, class_weights=np.ones(sizes[2], np.float32))
         last = native.train(first, texts, targets, epochs=2, learning_rate=0.1, seed=0, level=level)

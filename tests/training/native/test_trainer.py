@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from native_cases import encode, first_weights
 from torch.nn import functional
 
 from understudy.core.configs import LossConfig
@@ -17,7 +18,7 @@ from understudy.students import Ragged, build
 from understudy.tokenization.words import SPECIALS, WordVocabulary, build_vocabulary
 from understudy.training.native import fit as bag
 from understudy.training.native import trainer as native
-from understudy.training.native.trainer import Targets, TextIds, encode, first_weights, train
+from understudy.training.native.trainer import Targets, TextIds, train
 
 pytest.importorskip("understudy._fast", reason="the C extension was not built")
 

@@ -15,9 +15,8 @@ import numpy as np
 from understudy.core.task import FloatArray, IntArray
 from understudy.errors import MissingExtraError, RecipeError
 from understudy.runtime.fast import extension
-from understudy.runtime.fast_format import LANES, Weights, pack, rule_of
+from understudy.runtime.fast_format import LANES, Weights
 from understudy.tokenization.batching import shuffled
-from understudy.tokenization.wordpiece import Vocabulary
 
 FIRST_SQUARE = 1e-8
 """What each accumulated square begins with: a weight's first step is as long as the learning rate."""
@@ -117,35 +116,6 @@ def is_available() -> bool:
     return True
 
 
-def encode(vocabulary: Vocabulary, texts: Sequence[str]) -> TextIds:
-    """Texts as ids by the C splitter where it can follow the vocabulary's rule, else by the vocabulary."""
-    rule = rule_of(vocabulary)
-    if rule is None:
-        ids, lengths = vocabulary.encode_batch(texts)
-    else:
-        nothing = np.zeros((1, 1), np.float32)
-        rows = np.zeros((len(vocabulary), 1), np.float32)
-        file = pack(rule, Weights(rows, nothing, nothing[0], nothing, nothing[0]))
-        splitter = extension().Student(file, ("",), vocabulary.encode)
-        ids, lengths = (np.frombuffer(part, np.int64) for part in splitter.encode_batch(texts))
-    return TextIds(ids.astype(np.int32), np.cumsum(lengths))
-
-
-def first_weights(
-    vocabulary_size: int, width: int, hidden: int, labels: int, generator: np.random.Generator
-) -> Weights:
-    """Random weights of the sizes of `cbow.v1`, drawn as torch draws them; the padding's row is zero."""
-    embedding = generator.normal(0.0, 0.1, (vocabulary_size, width))
-    embedding[0] = 0.0
-
-    def linear(outs: int, ins: int) -> tuple[FloatArray, FloatArray]:
-        limit = 1 / np.sqrt(ins)
-        drawn = generator.uniform(-limit, limit, (outs, ins + 1)).astype(np.float32)
-        return drawn[:, :ins].copy(), drawn[:, ins].copy()
-
-    return Weights(embedding.astype(np.float32), *linear(hidden, width), *linear(labels, hidden))
-
-
 def train(
     first: Weights,
     texts: TextIds,
@@ -165,7 +135,7 @@ def train(
 
     Args:
         first: Weights to begin with; they are not changed.
-        texts: As `encode` gives them, for weights of n-grams `TextIds.with_grams`.
+        texts: Ids of the texts; for weights of n-grams, those of `TextIds.with_grams`.
         targets: Targets of the same texts.
         epochs: Passes, at most.
         learning_rate: Adagrad's; 0.05 to 0.1 is usual.
