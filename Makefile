@@ -41,7 +41,7 @@ types: $(VENV)/.installed-dev
 
 unit: $(VENV)/.installed-dev
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false \
-	$(BIN)/pytest -n 2 --dist loadscope --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90
 
 # The C extension with the address and undefined-behaviour sanitizers: a build of its own, and the tests that need
 # neither torch nor a graph. Python takes its memory from malloc, so that reading behind a string is noticed.
