@@ -127,14 +127,16 @@ def test_a_shard_that_was_altered_is_named(tmp_path, sentences):
 
 
 def test_a_kill_while_an_older_pool_is_removed_does_no_harm(tmp_path, sentences, monkeypatch):
-    def dying(folder, **_):
-        if Path(folder).exists():
-            (Path(folder) / "manifest.json").unlink()
+    unlink = Path.unlink
+
+    def dying(self, **more):
+        unlink(self, **more)
+        if self.name == "manifest.json":
             raise KilledError
 
     stream_pool(sentences, STEPS, tmp_path / "p", source="s")
     with monkeypatch.context() as patched:
-        patched.setattr("shutil.rmtree", dying)
+        patched.setattr(Path, "unlink", dying)
         with pytest.raises(KilledError):
             stream_pool(sentences, STEPS, tmp_path / "p", source="t")
     stream_pool(sentences, STEPS, tmp_path / "p", source="t")

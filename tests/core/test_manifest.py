@@ -153,9 +153,9 @@ def test_facts_that_are_not_json_leave_the_old_folder(folder):
 
 @pytest.mark.parametrize("name", ["made", "run [1]", "a*b"])
 def test_what_a_killed_run_left_is_cleaned(tmp_path, name):
-    for ending in ("new", "old"):
-        (tmp_path / f".{name}.{ending}").mkdir()
-        (tmp_path / f".{name}.{ending}" / "stale").write_text("half")
+    put(tmp_path / f".{name}.understudy-old", one="older")
+    (tmp_path / f".{name}.understudy-new").mkdir()
+    (tmp_path / f".{name}.understudy-new" / "stale").write_text("half")
     put(tmp_path / name, one="first")
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert contents(tmp_path / name) == {"one": "first"}
@@ -215,7 +215,7 @@ def test_a_kill_between_the_two_renames_leaves_no_half_folder(folder):
         """
         rename = Path.replace
         def replace(self, target):
-            kill() if self.name == ".made.new" else rename(self, target)
+            kill() if self.name == ".made.understudy-new" else rename(self, target)
         Path.replace = replace
         with publish(Path(sys.argv[1]), {}) as aside:
             (aside / "one").write_text("new")
@@ -229,7 +229,7 @@ def test_a_kill_between_the_two_renames_leaves_no_half_folder(folder):
 
 
 def test_a_discarded_folder_is_gone_and_so_is_what_a_killed_run_left(folder):
-    put(folder.with_name(".made.old"), one="older")
+    put(folder.with_name(".made.understudy-old"), one="older")
     discard(folder)
     assert list(folder.parent.iterdir()) == []
     discard(folder)
@@ -288,3 +288,65 @@ def test_verify_can_leave_the_content_of_files_that_are_not_read(folder):
     (folder / "one").write_text("longer than it was")
     with pytest.raises(ArtifactError, match="one has 18 bytes"):
         verify(folder, read=("two",))
+
+
+def test_a_kill_between_the_two_renames_loses_nothing_of_others(folder):
+    put(folder, one="first")
+    (folder / "notes.txt").write_text("mine")
+    folder.replace(folder.with_name(".made.understudy-old"))  # as a kill leaves it
+    put(folder, two="second")
+    assert contents(folder) == {"two": "second", "notes.txt": "mine"}
+    assert [path.name for path in folder.parent.iterdir()] == ["made"]
+
+
+def test_whatever_stands_beside_our_files_moves_along(folder, tmp_path):
+    put(folder, one="first")
+    (folder / "half.tmp").write_text("mine")
+    (folder / "empty").mkdir()
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / "deep" / "er" / "x").write_text("mine")
+    (folder / "broken").symlink_to(tmp_path / "nowhere")
+    (folder / "two").write_text("mine too")
+    put(folder, two="second")
+    assert {path.name for path in folder.iterdir()} == {
+        "manifest.json", "two", "two.kept", "half.tmp", "empty", "deep", "broken"
+    }  # fmt: skip
+    assert (folder / "deep" / "er" / "x").read_text() == "mine"
+    assert (folder / "two").read_text() == "second"
+    assert (folder / "two.kept").read_text() == "mine too"
+
+
+@pytest.mark.parametrize("text", ['["a.csv"]', "{}", '{"files": ["user.txt"]}', '{"name": "app"}', "null"])
+def test_a_manifest_of_something_else_is_not_ours(folder, text):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").write_text(text)
+    (folder / "user.txt").write_text("mine")
+    for act in (lambda: put(folder, one="first"), lambda: discard(folder)):
+        with pytest.raises(ArtifactError, match="was not written by Understudy"):
+            act()
+    assert (folder / "user.txt").read_text() == "mine"
+
+
+def test_a_folder_with_a_garbled_manifest_is_set_aside(folder):
+    put(folder, one="first")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "manifest.json").write_text('{"files": {"one"')
+    put(folder, one="second")
+    assert contents(folder) == {"one": "second"}
+    damaged = folder.with_name("made.damaged")
+    assert (damaged / "notes.txt").read_text() == "mine"
+
+
+def test_a_discarded_folder_keeps_what_others_put_there(folder):
+    put(folder, one="first")
+    (folder / "notes.txt").write_text("mine")
+    discard(folder)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_folders_of_other_tools_with_like_names_stay(folder):
+    for word in ("old", "new"):
+        folder.with_name(f".made.{word}").mkdir(parents=True)
+    put(folder, one="first")
+    put(folder, one="second")
+    assert {path.name for path in folder.parent.iterdir()} == {"made", ".made.old", ".made.new"}

@@ -44,7 +44,7 @@ def test_another_identity_starts_over_unless_the_folder_is_foreign(tmp_path):
     with pytest.raises(ArtifactError, match="foreign"):
         resume(tmp_path / "f", "j", START, refuse)
     assert (tmp_path / "f" / "block").read_text() == "x"
-    resume(tmp_path / "f", "j", START, anything)
+    resume(tmp_path / "f", "j", START, anything, ("block",))
     assert [path.name for path in (tmp_path / "f").iterdir()] == [STATE]
 
 

@@ -125,11 +125,11 @@ def test_the_same_student_gives_the_same_bytes(tmp_path, name):
     assert one["model.onnx"] != contents(tmp_path / "a")["model.onnx"]
 
 
-def test_an_older_folder_is_replaced_as_a_whole(folder):
+def test_an_older_folder_is_replaced_and_files_of_others_stay(folder):
     (folder / "left-over").write_text("x", encoding="utf-8")
     write(folder, student("bilstm.v1"))
     assert read_json(folder / "config.json")["student"]["name"] == "bilstm.v1"
-    assert {path.name for path in folder.iterdir()} == FILES | {MANIFEST}
+    assert {path.name for path in folder.iterdir()} == FILES | {MANIFEST, "left-over"}
     assert [path.name for path in folder.parent.iterdir()] == ["student"]
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from understudy.core.manifest import publish
-from understudy.errors import ArtifactError, RecipeError
+from understudy.errors import ArtifactError, DataError, RecipeError
 from understudy.pipeline.distillation import distill
 from understudy.pipeline.run_folder import claimed
 
@@ -198,7 +198,7 @@ def test_names_that_are_not_utf8_are_refused(data, tmp_path):
         distill(data, out=strange, until="data")
     other = os.fsdecode(os.fsencode(tmp_path) + b"/d\xff.csv")
     shutil.copy(data, other)
-    with pytest.raises(RecipeError, match=r"The data is '.*', whose name is not UTF-8"):
+    with pytest.raises(DataError, match="is not valid UTF-8. Rename the file"):
         distill(other, out=tmp_path / "run", until="data")
     assert not os.path.lexists(strange)
     assert not (tmp_path / "run").exists()

@@ -123,11 +123,11 @@ def damage(path, how):
         path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
 
 
-def test_saving_replaces_the_folder_as_a_whole(tmp_path):
+def test_saving_replaces_the_folder_and_leaves_files_of_others(tmp_path):
     save_trained(Trained(student("cbow.v1"), (), 0.0), tmp_path / "s", {})
     (tmp_path / "s" / "left-over").write_text("x")
     save_trained(Trained(student("bilstm.v1"), (), 0.0), tmp_path / "s", {})
     assert load_trained(tmp_path / "s").student.name == "bilstm.v1"
     assert set(verify(tmp_path / "s")["files"]) == {WEIGHTS, TOKENIZER, FACTS}
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
-    assert not (tmp_path / "s" / "left-over").exists()
+    assert (tmp_path / "s" / "left-over").read_text() == "x"

@@ -32,6 +32,9 @@ Made = Callable[[Sequence[Item], int], Iterator[list[Item]]]
 Part = tuple[int, tuple[list[Item], Keys]]
 """Number of a step, or `GIVEN`, with the new texts that it made and their keys."""
 
+OURS = ("shard-*.parquet", "shard-*.part", "inspection.json", "inspection.html")
+"""Glob patterns of what a streamed pool's folder holds of ours, beside its state and its manifest."""
+
 SAMPLE = 100_000
 """Given texts from which rules learn words' classes and frequencies."""
 
@@ -99,7 +102,7 @@ def stream_pool(
     if read_finished(folder, identity) is not None:
         return _streamed(folder, verify(folder), started)
 
-    state = resume(folder, identity, _start(steps), _refuse_foreign)
+    state = resume(folder, identity, _start(steps), _refuse_foreign, OURS)
     seen, barred = _read_keys(folder, state["shards"]), KeySet()
     barred.add(hash_keys(held_out))
     distinct = not_held_out(list(dict.fromkeys(labelled)), barred)

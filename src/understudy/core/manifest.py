@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from understudy.core.safe_json import JsonError, parse_json
@@ -71,7 +72,8 @@ def publish(folder: Path, about: Mapping[str, object]) -> Iterator[Path]:
     """Yield an empty folder to write into; on success add the manifest and put it in the place of ``folder``.
 
     What was there before is replaced as a whole, but only if we wrote it: a folder that holds files and no
-    manifest belongs to somebody else. Files beside ours, which our manifest does not name, are kept.
+    manifest of ours belongs to somebody else. What stands beside our files, and our manifest does not name,
+    moves along. A folder whose manifest was cut or garbled is set aside as ``NAME.damaged``.
 
     Args:
         folder: Where the result belongs.
@@ -80,11 +82,10 @@ def publish(folder: Path, about: Mapping[str, object]) -> Iterator[Path]:
     Raises:
         ArtifactError: What stands there was not written by Understudy. It is left as it is.
     """
+    aside, old = _neighbours(folder)
+    _recover(folder)
     check_ours(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
-    for stale in (aside, old):  # left by a killed run
-        shutil.rmtree(stale, ignore_errors=True)
     aside.mkdir()
     try:
         yield aside
@@ -97,10 +98,13 @@ def publish(folder: Path, about: Mapping[str, object]) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
+
+    if _is_garbled(folder):
+        folder.replace(_free_name(folder, "damaged"))
     if folder.exists():
-        _keep_others(folder, aside)
         folder.replace(old)
         aside.replace(folder)
+        _move_others(old, folder)
         shutil.rmtree(old)
     else:
         aside.replace(folder)
@@ -118,64 +122,126 @@ def check_ours(folder: Path, marks: Collection[str] = ()) -> None:
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise ArtifactError(f"{folder} is not a folder, but a link or a file. Move it away, and run again.")
-    if not folder.is_dir() or any((folder / name).is_file() for name in marks) or _has_our_manifest(folder):
+    if not folder.is_dir() or not any(folder.iterdir()):
         return
-    if any(folder.iterdir()):
+    if any((folder / name).is_file() for name in marks) or _is_garbled(folder):
+        return
+    try:
+        is_ours = read_manifest(folder) is not None
+    except ArtifactError:
+        is_ours = False
+    if not is_ours:
         raise ArtifactError(
             f"{folder} was not written by Understudy: it holds files, but no {MANIFEST} of ours. Move it "
             "away, or name another folder; nothing in it was touched."
         )
 
 
-def _has_our_manifest(folder: Path) -> bool:
-    """Whether there is a manifest that lists files, or one so damaged that nothing can be read of it."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        return False
-    try:
-        facts = read_json(path)
-    except ArtifactError:
-        return True
-    return not isinstance(facts, dict) or "files" in facts or not facts
-
-
-def _keep_others(folder: Path, aside: Path) -> None:
-    """Copy files that the manifest does not name into the folder that takes its place."""
-    try:
-        listed = {MANIFEST, *(read_manifest(folder) or {"files": {}})["files"]}
-    except ArtifactError:
-        return  # a damaged manifest of ours: nobody can tell its files from others
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if not path.is_file() or name in listed or path.suffix == ".tmp":
-            continue
-        kept = aside / name
-        kept = kept.with_name(f"{kept.name}.kept") if kept.exists() else kept
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, kept, follow_symlinks=False)
-
-
-def discard(folder: Path, marks: Collection[str] = ()) -> None:
-    """Remove a folder of ours, if there is one: renamed first, so that a kill leaves no part in its place.
+def discard(folder: Path, patterns: Collection[str] = (), marks: Collection[str] = ()) -> None:
+    """Remove our files from a folder, and the folder unless it holds others.
 
     Args:
-        folder: Folder to be removed.
-        marks: As in `check_ours`.
+        folder: Folder that is no longer wanted; there may be none.
+        patterns: Glob patterns of our files that the manifest does not name.
+        marks: Names of files that show that the folder is ours, and stay.
 
     Raises:
-        ArtifactError: What stands there was not written by Understudy.
+        ArtifactError: It is a link or a file, or nothing in it shows that we wrote it.
     """
-    check_ours(folder, marks)
-    remove(folder)
+    _recover(folder)
+    known = [path for pattern in patterns for path in folder.glob(pattern)]
+    check_ours(folder, [*marks, *(path.name for path in known)])
+    if not folder.is_dir():
+        return
+
+    # The manifest goes first: without it, what a kill leaves is never read.
+    listed = _listed(folder)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for path in [*(folder / name for name in listed), *known]:
+        if path.is_file():
+            path.unlink()
+    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        begins = f"{path.relative_to(folder).as_posix()}/"
+        if not path.is_symlink() and any(name.startswith(begins) for name in listed):
+            _remove_if_empty(path)
+    _remove_if_empty(folder)
 
 
-def remove(folder: Path) -> None:
-    """`discard` without its check: for a caller that knows whose folder it is."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)  # left by a killed run
-    if folder.exists():
-        folder.replace(old)
-        shutil.rmtree(old)
+def invalidate(folder: Path) -> None:
+    """Have a stage done again: its manifest no longer says from what inputs the folder was made."""
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        write_json(folder / MANIFEST, {**manifest, "inputs": None})
+
+
+def _neighbours(folder: Path) -> tuple[Path, Path]:
+    """Where a new folder is written, and where the old one stands while they change places."""
+    new, old = (folder.with_name(f".{folder.name}.understudy-{word}") for word in ("new", "old"))
+    return new, old
+
+
+def _recover(folder: Path) -> None:
+    """Finish what a kill interrupted: put the old folder back, or move along what others put into it."""
+    new, old = _neighbours(folder)
+    if old.is_dir():
+        if folder.exists():
+            _move_others(old, folder)
+            shutil.rmtree(old)
+        else:
+            old.replace(folder)
+    shutil.rmtree(new, ignore_errors=True)
+
+
+def _move_others(source: Path, target: Path) -> None:
+    """Move what a folder's manifest does not name into the folder that takes its place."""
+    listed = {MANIFEST, *_listed(source)}
+    ours = {parent.as_posix() for name in listed for parent in PurePosixPath(name).parents}
+
+    def move(folder: Path) -> None:
+        for path in sorted(folder.iterdir()):
+            name = path.relative_to(source).as_posix()
+            if name in listed and path.is_file():
+                continue
+            if name in ours and path.is_dir() and not path.is_symlink():
+                move(path)
+                continue
+            place = target / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(_free_name(place, "kept") if place.exists() or place.is_symlink() else place)
+
+    move(source)
+
+
+def _listed(folder: Path) -> list[str]:
+    """Names of the files that a folder's manifest lists; none where it has no manifest of ours."""
+    try:
+        return list((read_manifest(folder) or {"files": {}})["files"])
+    except ArtifactError:
+        return []
+
+
+def _is_garbled(folder: Path) -> bool:
+    """Whether a folder's manifest is not JSON: it was cut or damaged, since nobody writes such a file."""
+    path = folder / MANIFEST
+    if folder.is_symlink() or not path.is_file():
+        return False
+    try:
+        read_json(path)
+    except ArtifactError:
+        return True
+    return False
+
+
+def _free_name(path: Path, word: str) -> Path:
+    """A name beside a path that nothing has yet: ``NAME.word``, then ``NAME.word-2``, and so on."""
+    names = itertools.chain([f"{path.name}.{word}"], (f"{path.name}.{word}-{n}" for n in itertools.count(2)))
+    places = (path.with_name(name) for name in names)
+    return next(place for place in places if not place.exists() and not place.is_symlink())
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # others' files are in it
+        folder.rmdir()
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -224,6 +290,6 @@ def verify(folder: Path, read: Collection[str] | None = None) -> dict[str, Any]:
             )
         if (read is None or name in read) and file_digest(path) != facts["sha256"]:
             raise ArtifactError(
-                f"{path} was altered: its SHA-256 is another. Restore it, or write the folder again."
+                f"{path} was altered: its SHA-256 does not match. Restore it, or write the folder again."
             )
     return manifest

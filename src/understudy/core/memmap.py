@@ -144,7 +144,7 @@ def _write_columns(
     make: Callable[[T], Mapping[str, Array]],
     advance: Callable[[T], None],
 ) -> None:
-    state = resume(folder, identity, {"blocks": 0, "columns": {}}, _refuse_foreign)
+    state = resume(folder, identity, {"blocks": 0, "columns": {}}, _refuse_foreign, ("*.npy",))
 
     with contextlib.ExitStack() as stack:
         writers = {

@@ -6,11 +6,11 @@ it is, the folder is whole. Both hold an identity, which says what the blocks ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from understudy.core.manifest import MANIFEST, read_json, read_manifest, remove, write_json
+from understudy.core.manifest import MANIFEST, discard, read_json, read_manifest, write_json
 from understudy.errors import ArtifactError
 
 STATE = "state.json"
@@ -26,8 +26,14 @@ def read_finished(folder: Path, identity: str) -> State | None:
     return manifest if manifest is not None and manifest.get("identity") == identity else None
 
 
-def resume(folder: Path, identity: str, start: State, refuse_foreign: Callable[[Path], None]) -> State:
-    """How far an earlier run came; a folder of another identity is removed and started again.
+def resume(
+    folder: Path,
+    identity: str,
+    start: State,
+    refuse_foreign: Callable[[Path], None],
+    patterns: Collection[str] = (),
+) -> State:
+    """How far an earlier run came; what a folder of another identity holds of ours is removed first.
 
     Args:
         folder: Where the blocks go.
@@ -35,10 +41,13 @@ def resume(folder: Path, identity: str, start: State, refuse_foreign: Callable[[
         start: The state of a folder without any block, apart from its identity.
         refuse_foreign: Raises an `ArtifactError` for a folder that the caller did not write; such a folder is
             never removed.
+        patterns: Glob patterns of the files that the caller writes; others that stand there stay.
 
     Raises:
-        ArtifactError: The state is damaged, or the folder holds something else.
+        ArtifactError: The state is damaged, or the folder holds something else, or is a link.
     """
+    if folder.is_symlink():
+        raise ArtifactError(f"{folder} is a link. Move it away, or name another folder.")
     if folder.exists() and not folder.is_dir():
         raise ArtifactError(f"{folder} is a file, but a folder is to be written there. Give another place.")
 
@@ -56,8 +65,10 @@ def resume(folder: Path, identity: str, start: State, refuse_foreign: Callable[[
 
     if folder.exists():
         refuse_foreign(folder)
-    remove(folder)
-    folder.mkdir(parents=True)
+        # A kill from here on leaves a folder whose state says that it is ours.
+        save_state(folder, {"identity": "", **start})
+        discard(folder, patterns, marks=(STATE,))
+    folder.mkdir(parents=True, exist_ok=True)
     state = {"identity": identity, **start}
     save_state(folder, state)
     return state

@@ -15,7 +15,9 @@ from understudy.augment.charts import NUMBERS, save_inspection
 from understudy.augment.dedup import DUPLICATE, HELD_OUT
 from understudy.augment.fingerprint import digests
 from understudy.augment.inspection import inspect_streamed
-from understudy.core.manifest import MANIFEST, discard, publish, read_json, read_manifest
+from understudy.augment.streamed_pool import OURS
+from understudy.core.manifest import MANIFEST, discard, invalidate, publish, read_json, read_manifest
+from understudy.core.resumable import STATE, save_state
 from understudy.core.task import Item, Task
 from understudy.data import Dataset
 from understudy.errors import ArtifactError, DataError, RecipeError, nearest
@@ -143,7 +145,7 @@ def _ask_again(run: Run, steps: Sequence[Step]) -> None:
 
     if left_out and left_out.difference(*(answers.aside for _, answers in _bought(run, steps))):
         run.stages.progress.say("augment: a text that was set aside is asked for again")
-        discard(run.pool_folder)
+        invalidate(run.pool_folder)
 
 
 def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, object]:
@@ -193,6 +195,8 @@ def _build(run: Run, steps: Sequence[Step], about: dict[str, str]) -> None:
     run.stages.progress.say(f"augment: {len(pool):,} texts beside {len(data.train):,} labelled ones")
 
     left_out = sorted(frozenset[str]().union(*(answers.aside for _, answers in _bought(run, steps))))
+    if (run.pool_folder / STATE).is_file():  # a streamed pool that was not finished
+        discard(run.pool_folder, (*OURS, STATE))
     with publish(run.pool_folder, {**about, LEFT_OUT: left_out} if left_out else about) as aside:
         with (aside / POOL).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": item}) + "\n" for item in pool.items)
@@ -231,8 +235,11 @@ def augment_streamed(run: Run) -> None:
 
     def work(about: dict[str, str]) -> None:
         if any((run.pool_folder / name).is_file() for name in (MANIFEST, POOL)):
-            # The pool belongs to other inputs or to a run in memory, or is damaged.
-            discard(run.pool_folder, marks=(POOL,))
+            # The pool belongs to other inputs or to a run in memory, or is damaged. What others put into its
+            # folder stays, and the state says that the folder is ours.
+            discard(run.pool_folder, (*OURS, POOL))
+            if run.pool_folder.is_dir():
+                save_state(run.pool_folder, {"identity": "", "shards": []})
 
         stream_pool(
             files,
