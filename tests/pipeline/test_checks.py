@@ -3,7 +3,7 @@
 import pytest
 
 from understudy.core.task import Task
-from understudy.errors import RecipeError
+from understudy.errors import RecipeError, TeacherError, UnderstudyError
 from understudy.pipeline.checks import check_run
 from understudy.pipeline.distillation import distill
 from understudy.pipeline.recipe_file import make_recipe
@@ -18,7 +18,7 @@ def judge(texts):
 def problems(*assignments, task=TASK, **flags):
     flags = {"data.source": "sst2", **{key.replace("__", "."): value for key, value in flags.items()}}
     recipe = make_recipe(None, flags, assignments)
-    with pytest.raises(RecipeError) as error:
+    with pytest.raises(UnderstudyError) as error:
         check_run(recipe, task, None)
     return str(error.value)
 
@@ -69,3 +69,15 @@ def test_nothing_is_asked_or_written_before(toy, tmp_path):
     with pytest.raises(RecipeError, match="width is 'abc'"):
         distill(tmp_path / "data.csv", teacher=judge, students="cbow.v1:width=abc", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_one_problem_keeps_its_class(write_model):
+    recipe = make_recipe(
+        None, {"data.source": "sst2", "teacher.model": str(write_model("bert", labels=("no", "yes")))}
+    )
+    with pytest.raises(TeacherError, match=r"\['no', 'yes'\]"):
+        check_run(recipe, TASK, None)
+
+
+def test_a_model_of_the_hub_is_not_asked_for(offline):
+    check_run(make_recipe(None, {"data.source": "sst2", "teacher.model": "owner/name"}), TASK, None)

@@ -13,7 +13,7 @@ import pytest
 import understudy
 from understudy.core.manifest import file_digest, verify
 from understudy.core.progress import Silent
-from understudy.errors import DataError, RecipeError, StoreError
+from understudy.errors import DataError, RecipeError, StoreError, TeacherError
 from understudy.pipeline.distillation import distill
 
 SETTINGS = {
@@ -179,7 +179,7 @@ def test_a_finetuned_teacher_is_used_as_it_is(source, bert, tmp_path):
 
 def test_a_teacher_with_other_labels_is_refused_with_both_lists(source, write_model, tmp_path):
     other = write_model("bert", labels=("ham", "spam"))
-    with pytest.raises(RecipeError, match=r"ham.*spam.*bad.*good"):
+    with pytest.raises(TeacherError, match=r"ham.*spam.*bad.*good"):
         distill(str(source), teacher=str(other), out=tmp_path / "run", until="label")
 
 

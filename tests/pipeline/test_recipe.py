@@ -1,3 +1,4 @@
+import glob
 import shutil
 
 import pytest
@@ -259,3 +260,30 @@ def test_a_recipe_in_the_current_folder_keeps_its_paths(tmp_path, monkeypatch):
     (tmp_path / "recipe.yaml").write_text("data: {source: sst2}\ntraining: {embeddings: words.txt}\n")
     monkeypatch.chdir(tmp_path)
     assert make_recipe(tmp_path / "recipe.yaml").training.embeddings == "words.txt"
+
+
+def test_paths_in_every_form_are_found_beside_the_recipe(tmp_path, monkeypatch):
+    home = tmp_path / "h[1]"
+    for name in ("m1", "m2"):
+        (home / name).mkdir(parents=True)
+        (home / name / "config.json").write_text("{}")
+    (home / "v.txt").write_text("x")
+    (home / "recipe.yaml").write_text(
+        "data: {source: sst2, unlabelled: '*.txt'}\nteacher: {model: [m1, m2]}\n"
+        "augment: {eda: {vectors: v.txt, operations: [swap]}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    recipe = make_recipe(home / "recipe.yaml")
+    assert recipe.teacher.model == (str(home / "m1"), str(home / "m2"))
+    assert recipe.augment[0]["eda"]["vectors"] == str(home / "v.txt")
+    assert glob.glob(recipe.data.unlabelled[0]) == [str(home / "v.txt")]  # noqa: PTH207
+
+
+def test_a_recipe_of_a_run_does_not_take_its_stages_for_data(tmp_path, monkeypatch):
+    run = tmp_path / "runs" / "x"
+    for name in ("data", "teacher"):
+        (run / name).mkdir(parents=True)
+    (run / ".understudy").write_text("{}")
+    (run / "recipe.yaml").write_text("data: {source: data}\n")
+    monkeypatch.chdir(tmp_path)
+    assert make_recipe(run / "recipe.yaml").data.source == "data"

@@ -122,7 +122,7 @@ def test_a_folder_holds_a_run_on_one_set_of_data(data, tmp_path):
     out = tmp_path / "run"
     distill(data, out=out, until="data")
     other = tmp_path / "other.csv"
-    other.write_text(ROWS)
+    other.write_text(ROWS.replace("film 1,", "another film,"))
     with pytest.raises(RecipeError, match=r"holds a run on .*reviews\.csv, but the data is .*other\.csv now"):
         distill(str(other), out=out, until="data")
     (tmp_path / "reviews.csv").write_text(ROWS.replace("film 3,", "film three,"))
@@ -168,7 +168,7 @@ def test_files_of_one_name_do_not_share_a_default_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "train.csv").write_text(ROWS)
+        (tmp_path / folder / "train.csv").write_text(ROWS.replace("film 1,", f"film of {folder},"))
     assert distill("a/train.csv", until="data").folder.as_posix() == "runs/train"
     with pytest.raises(RecipeError, match=r"runs/train holds .*a/train\.csv, but .*b/train\.csv now"):
         distill("b/train.csv", until="data")
@@ -198,7 +198,7 @@ def test_names_that_are_not_utf8_are_refused(data, tmp_path):
         distill(data, out=strange, until="data")
     other = os.fsdecode(os.fsencode(tmp_path) + b"/d\xff.csv")
     shutil.copy(data, other)
-    with pytest.raises(DataError, match="is not valid UTF-8. Rename the file"):
+    with pytest.raises(DataError, match=r"is not valid UTF-8\. Rename the file"):
         distill(other, out=tmp_path / "run", until="data")
     assert not os.path.lexists(strange)
     assert not (tmp_path / "run").exists()
@@ -216,3 +216,21 @@ def test_an_exported_student_that_is_a_link_is_not_replaced(data, tmp_path):
         distill(data, **options)
     assert sums(elsewhere) == before
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_project_that_moved_keeps_its_run(data, tmp_path):
+    out = tmp_path / "run"
+    distill(data, out=out, until="data")
+    moved = tmp_path / "elsewhere" / "reviews.csv"
+    moved.parent.mkdir()
+    shutil.move(data, moved)
+    assert distill(moved, out=out, until="data").folder == out
+
+
+def test_paid_labels_of_a_killed_run_are_not_a_dead_end(data, tmp_path):
+    ledger = tmp_path / "run" / "logits" / "key" / "ledger.jsonl"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text("{}\n")
+    (tmp_path / "run" / ".lock").touch()
+    assert distill(data, out=tmp_path / "run", until="data").folder == tmp_path / "run"
+    assert ledger.is_file()

@@ -29,14 +29,16 @@ def check_run(recipe: Recipe, task: Task, folder: Path) -> None:
         folder: Folder of the run.
 
     Raises:
-        RecipeError: All problems. The message of a single one is not changed.
+        RecipeError: All problems of the recipe.
+        UnderstudyError: A single problem, as it is; or several that are not all the recipe's.
     """
-    problems = [str(problem) for problem in _problems(recipe, task, folder)]
+    problems = list(_problems(recipe, task, folder))
     if len(problems) == 1:
-        raise RecipeError(problems[0])
+        raise problems[0]
     if problems:
-        listed = "\n".join(f"  {problem}" for problem in dict.fromkeys(problems))
-        raise RecipeError(f"The recipe has {len(problems)} problems with this data:\n{listed}")
+        kind = RecipeError if all(isinstance(each, RecipeError) for each in problems) else UnderstudyError
+        listed = "\n".join(f"  {problem}" for problem in dict.fromkeys(map(str, problems)))
+        raise kind(f"The recipe has {len(problems)} problems with this data:\n{listed}")
 
 
 def _problems(recipe: Recipe, task: Task, folder: Path) -> Iterator[UnderstudyError]:
@@ -124,9 +126,12 @@ def _check_start(name: str, recipe: Recipe) -> None:
 
 
 def _check_teacher(recipe: Recipe, task: Task, folder: Path) -> None:
-    """Refuse a fine-tuned model that does not answer this task; its weights are not read for that."""
+    """Refuse a fine-tuned model on this machine that does not answer the task; its weights are not read.
+
+    A model of the hub is asked for only by the stages that need it: this check needs no connection.
+    """
     for member in members_of(recipe, folder):
-        if not member.is_finetuned or member.source.is_student:
+        if member.source.folder is None or member.source.is_student or not member.is_finetuned:
             continue
         from understudy.teachers.transformer import check_answers
 

@@ -177,7 +177,7 @@ def started(
     check_run(recipe, dataset.task, folder)
 
     saved = with_whole_paths(recipe)
-    with claimed(folder, saved.data.source or saved.data.unlabelled[0]):
+    with claimed(folder, saved.data.source or saved.data.unlabelled[0], dataset.fingerprint):
         if recipe.data.source is None:
             dataset = labelled_by_teacher(dataset, recipe, folder, progress, function)
         _say_notes(dataset, progress)

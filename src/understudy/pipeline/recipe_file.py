@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+import glob
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from understudy.data.catalogue import CATALOGUE
 from understudy.errors import RecipeError
-from understudy.pipeline.recipe import ASKS, Recipe
+from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.recipe_problems import problems_of, with_lists
+from understudy.pipeline.run_folder import is_run
 
 PATH_KEYS = (
     ("data", "source"),
@@ -21,9 +24,6 @@ PATH_KEYS = (
     ("training", "embeddings"),
 )
 """Keys of a recipe whose values may be paths."""
-
-STEP_PATHS = {"back", "model", "sources", "synonyms", "tags", "there", "tokenizer", "vectors"}
-"""Options of the steps of augment whose values may be paths."""
 
 GLOB = frozenset("*?[")
 """Characters that turn a path into a pattern."""
@@ -42,7 +42,7 @@ def make_recipe(
     Raises:
         RecipeError: All problems of the recipe at once.
     """
-    tree = _beside(_read(file), file.resolve().parent) if file else {}
+    tree = _beside(with_lists(_read(file)), file.resolve().parent) if file else {}
     for key, value in (flags or {}).items():
         if value is not None:
             _put(tree, key, value)
@@ -109,8 +109,9 @@ def _beside(tree: dict[str, object], folder: Path) -> dict[str, object]:
 
     A path that leads nowhere from there is left as it is: it may be a name, or start from the current folder.
     """
-    # In the current folder nothing needs to change, and stages that a path identifies stay valid.
-    if folder == Path.cwd():
+    # In the current folder nothing needs to change, and stages that a path identifies stay valid. The recipe
+    # of a run holds paths that start from where the run was started.
+    if folder == Path.cwd() or is_run(folder):
         return tree
 
     for keys in PATH_KEYS:
@@ -123,23 +124,29 @@ def _beside(tree: dict[str, object], folder: Path) -> dict[str, object]:
     teacher = tree.get("teacher")
     if isinstance(teacher, dict) and isinstance(teacher.get("model"), str):
         teacher["model"] = _whole_models(teacher["model"], folder)
+    elif isinstance(teacher, dict):
+        _make_absolute(teacher, "model", folder)
 
     steps = tree.get("augment")
     for step in steps if isinstance(steps, list) else ():
         for name, options in step.items() if isinstance(step, dict) else ():
-            # The model of a step that asks a server is a name on that server.
-            _options_beside(options, STEP_PATHS - {"model"} if name == ASKS else STEP_PATHS, folder)
+            _options_beside(name, options, folder)
     return tree
 
 
-def _options_beside(options: object, names: Set[str], folder: Path) -> None:
-    """Make paths in the options of a step of augment absolute; a step may hold another, one level below."""
-    if not isinstance(options, dict):
+def _options_beside(step: str, options: object, folder: Path) -> None:
+    """Make paths in the options of a step of augment absolute; an option may be a step of its own."""
+    from understudy.augment.fingerprint import path_options
+    from understudy.augment.registry import known_steps
+
+    if not isinstance(options, dict) or step not in known_steps():
         return
-    for part in (options, *options.values()):
-        if isinstance(part, dict):
-            for name in names & part.keys():
-                _make_absolute(part, name, folder)
+    for name in path_options(known_steps()[step].config) | {
+        "tokenizer"
+    }:  # the folder of a server's tokeniser
+        _make_absolute(options, name, folder)
+    for name, inner in options.items():
+        _options_beside(name, inner, folder)
 
 
 def _make_absolute(part: dict[str, object], key: str, folder: Path) -> None:
@@ -172,7 +179,10 @@ def _whole(name: str, folder: Path) -> str:
         is_there = (folder / path).exists() or (GLOB & set(name) and any(folder.glob(name)))
     except (OSError, ValueError):  # no file can have this name: it is too long, for instance
         return name
-    return str(folder / path) if is_there else name
+    if not is_there:
+        return name
+    is_pattern = bool(GLOB & set(name)) and not (folder / path).exists()
+    return os.path.join(glob.escape(str(folder)), name) if is_pattern else str(folder / path)  # noqa: PTH118
 
 
 def _read(file: Path) -> dict[str, object]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -23,19 +24,20 @@ MOST_NAMED = 5
 
 
 @contextlib.contextmanager
-def claimed(folder: Path, source: str | None) -> Iterator[None]:
+def claimed(folder: Path, source: str | None, fingerprint: str | None = None) -> Iterator[None]:
     """Make a folder this run's, and lock other processes out of it; the lock ends with the process.
 
     Args:
         folder: Folder of the run.
         source: The run's data, as the recipe names it; where no data has labels, its first unlabelled file.
+        fingerprint: Fingerprint of the data; the same data may have moved to another path.
 
     Raises:
         RecipeError: The folder holds something other than a run, or a run on other data, or another process
             is at work in it. Nothing was written then.
     """
     _check_name(folder, source)
-    _check(folder, source)
+    _check(folder, source, fingerprint)
 
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK, blocking=False)
@@ -58,11 +60,20 @@ def is_run(folder: Path) -> bool:
     """Whether a run made this folder: it carries our marker, or is older and has the stage of its data."""
     if (folder / MARKER).is_file():
         return True
+    if {"fingerprint", "inputs"} <= _manifest_of_data(folder).keys() and (folder / "recipe.yaml").is_file():
+        return True
+
+    # A run without labelled data pays for labels before it writes anything else.
+    others = {path.name for path in folder.iterdir()} - {LOCK, "logits"}
+    return not others and any(folder.glob("logits/*/ledger.jsonl"))
+
+
+def _manifest_of_data(folder: Path) -> dict[str, Any]:
+    """The manifest of the stage of a run's data; empty where there is none that can be read."""
     try:
-        manifest = read_manifest(folder / "data") or {}
+        return read_manifest(folder / "data") or {}
     except ArtifactError:
-        return False
-    return {"fingerprint", "inputs"} <= manifest.keys() and (folder / "recipe.yaml").is_file()
+        return {}
 
 
 def _check_name(folder: Path, source: str | None) -> None:
@@ -76,7 +87,7 @@ def _check_name(folder: Path, source: str | None) -> None:
             ) from error
 
 
-def _check(folder: Path, source: str | None) -> None:
+def _check(folder: Path, source: str | None, fingerprint: str | None) -> None:
     """Refuse a folder that this run may not write into."""
     if not folder.exists() and not folder.is_symlink():
         return
@@ -94,7 +105,8 @@ def _check(folder: Path, source: str | None) -> None:
         )
 
     before = _source_before(folder)
-    if before is not None and source is not None and before != _absolute(source):
+    is_moved = fingerprint is not None and fingerprint == _manifest_of_data(folder).get("fingerprint")
+    if before is not None and source is not None and before != _absolute(source) and not is_moved:
         raise RecipeError(
             f"{folder} holds a run on {before}, but the data is {_absolute(source)} now. Name another folder "
             "with --out, or delete that one."
