@@ -129,7 +129,7 @@ def test_pairs_are_read_in_one_or_apart(pairs_run, source, bare, tmp_path):
     students = ["cbow.v1:width=8", "cbow.v1:width=8,pair=joint", "bert-tiny.v1:width=32,feed_forward=32"]
     result = run(source, "pair", bare, out, until="export", students=students)
     models = {name: understudy.load(folder) for name, folder in result.models.items()}
-    assert [models[name].form for name in students] == ["diffcat", "text", "text"]
+    assert [models[name].input_mode for name in students] == ["diffcat", "text", "text"]
     for model in models.values():
         one, two = model.predict_proba([("a good film", "a bad film"), ("a bad film", "a good film")])
         assert not np.allclose(one, two) or model.form == "text"
@@ -211,7 +211,7 @@ def test_a_transformer_learns_its_teachers_layers(source, bare, pairs_run, tmp_p
     curve = [epoch["train_loss"] for epoch in facts["curve"]]
     assert curve[-1] < curve[0]
     for wrong, said in (
-        ({"students": "cbow.v1"}, "this student is none"),
+        ({"students": "cbow.v1"}, "cbow.v1 is not one"),
         ({"students": sizes, "training__vocabulary": "words"}, "must have the teacher's vocabulary"),
     ):
         with pytest.raises(RecipeError, match=said):
