@@ -48,8 +48,8 @@ TURNS = 5
 """Times that each product is taken; the fastest counts, so that other work on the machine decides nothing."""
 
 CLEARLY = 1.25
-"""How many times as fast bfloat16 must be where the clock decides. With instructions it is about twice as fast,
-without them several times slower: a machine stands clear of this number, so that other work turns nothing."""
+"""How many times as fast bfloat16 must be where the clock decides. With instructions it is about twice as
+fast, without them several times slower: a machine stands clear of this number, whatever else runs on it."""
 
 INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 """What x86 and ARM processors call their instructions for bfloat16."""
@@ -87,7 +87,10 @@ class Bfloat16Speed:
         if self.float32_ms is not None and self.bfloat16_ms is not None:
             reasons.append(f"a product took {self.bfloat16_ms:.1f} ms, in float32 {self.float32_ms:.1f} ms")
         why = "; ".join(reasons) or "nothing is known of its speed"
-        return f"bfloat16 is not clearly faster on this machine: {why}. float32 is used instead."
+        clearly = (
+            "clearly " if self.has_instructions is None else ""
+        )  # by the clock it may be a little faster
+        return f"bfloat16 is not {clearly}faster on this machine: {why}. float32 is used instead."
 
 
 @cache
