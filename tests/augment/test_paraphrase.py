@@ -14,9 +14,10 @@ from chat_server import KEY
 from understudy.augment import StepContext, build_pool, normalise_held_out, step
 from understudy.augment.dedup import DUPLICATE, HELD_OUT
 from understudy.augment.paraphrase import ParaphraseConfig, Paraphraser, messages, response_format
-from understudy.augment.paraphrase_ledger import ASIDE, LEDGER, ParaphraseLedger
+from understudy.augment.paraphrase_ledger import ParaphraseLedger
 from understudy.core.progress import Silent
 from understudy.errors import MissingExtraError, RecipeError, TeacherError
+from understudy.teachers.chat.ledger import ASIDE, LEDGER
 
 TEXTS = [f"a {word} film {n}" for n in range(10) for word in ("good", "bad")]
 LABELS = {"good": "the film is worth it"}

@@ -16,8 +16,9 @@ from understudy.core.task import Task
 from understudy.errors import StoreError, TeacherError
 from understudy.pipeline.dry_run import estimate
 from understudy.targets.buying import buy
-from understudy.targets.ledger import ASIDE, LEDGER, Ledger
+from understudy.targets.ledger import Ledger, read_aside
 from understudy.targets.store import LogitStore
+from understudy.teachers.chat.ledger import ASIDE, LEDGER
 
 TASK = Task(("bad", "good"))
 TEXTS = [f"a {word} film {n}" for n in range(20) for word in ("good", "bad", "great", "dull")]
@@ -106,6 +107,19 @@ def test_rows_that_did_not_reach_the_store_come_from_the_ledger(chat, tmp_path):
         file.write("nonsense\n")
     with pytest.raises(StoreError, match=r"ledger.jsonl, line 11 is damaged"):
         buy(server.config(), TASK, TEXTS[:10], tmp_path, Silent())
+
+
+@pytest.mark.parametrize(
+    "line", ['{"reason": "x"}', '{"text": "x"}', "3", '["x"]', '{"text": 3, "reason": "x"}',
+             '{"text": [[1]], "reason": "x"}', '{"text": "x", "reason": null}'],
+)  # fmt: skip
+def test_an_odd_line_of_what_was_set_aside_is_refused_by_number(line, tmp_path):
+    (tmp_path / ASIDE).write_text('{"text": ["a", "b"], "reason": "empty"}\n')
+    assert read_aside(tmp_path / ASIDE) == {("a", "b"): "empty"}
+    with (tmp_path / ASIDE).open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(StoreError, match=r"set_aside\.jsonl, line 2 is not a text that was set aside"):
+        read_aside(tmp_path / ASIDE)
 
 
 KILLED = """

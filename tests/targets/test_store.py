@@ -250,10 +250,17 @@ def test_small_shards_are_merged(folder):
     for each in (store, open_store(folder)):
         np.testing.assert_array_equal(each.look_up(texts[::-1]), values[::-1])
         assert each.missing([*texts, "other"]) == ["other"]
-    store.compact()
-    assert len(json.loads((folder / "manifest.json").read_text())["shards"]) == 1
-    assert len(list(folder.glob("*shard-*"))) == 1
-    np.testing.assert_array_equal(open_store(folder).look_up(texts), values)
+
+
+def test_only_our_own_folders_are_tidied_away(folder):
+    open_store(folder).append(["a"], rows([0, 1]))
+    left = ["shard-000007", ".shard-000008.new", ".shard-000000.old"]
+    others = ["shard-000000.bak", "shard-1", "my-shard-000001", "shard-000000 copy", ".shard-000000.bak"]
+    for name in (*left, *others):
+        (folder / name).mkdir()
+    open_store(folder).append(["b"], rows([1, 0]))
+    expected = {"shard-000000", "shard-000001", *others}
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == expected
 
 
 def test_a_kill_while_merging_loses_nothing(folder, monkeypatch):

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from understudy.core.task import Task
+from understudy.teachers import bfloat16
 from understudy.teachers.bfloat16 import (
     Bfloat16Speed,
     bfloat16_speed,
@@ -100,12 +101,34 @@ def test_the_probe_is_of_the_tasks_form_and_always_the_same(task, form):
 # --------------------------------------------------------------------------------------- whether it pays here
 
 
-def test_both_precisions_are_timed_on_this_machine():
+@pytest.fixture
+def processor(monkeypatch):
+    """Sets what is known of the processor; nothing of it is remembered afterwards."""
+
+    def set_known(known):
+        monkeypatch.setattr(bfloat16, "has_instructions", lambda: known)
+        bfloat16_speed.cache_clear()
+
+    yield set_known
+    bfloat16_speed.cache_clear()
+
+
+def test_both_precisions_are_timed_where_nothing_is_known_of_the_processor(processor):
+    processor(None)
     speed = bfloat16_speed()
     assert 0 < speed.float32_ms < 10_000
     assert 0 < speed.bfloat16_ms < 10_000
-    assert bfloat16_speed() is speed  # once a process
+    assert bfloat16_speed() is speed  # once per process
     assert used_precision("bfloat16") == ("bfloat16" if speed.is_faster else "float32")
+
+
+@pytest.mark.parametrize(("known", "used"), [(True, "bfloat16"), (False, "float32")])
+def test_no_clock_decides_where_the_processor_says_what_it_has(known, used, processor, monkeypatch):
+    """Near ties of two timings once made one run fine-tune in bfloat16 and the next in float32."""
+    monkeypatch.setattr(bfloat16, "_timed", lambda: pytest.fail("it was timed"))
+    processor(known)
+    assert used_precision("bfloat16") == used
+    assert ("no instructions for it. float32 is used" in fallback_note("bfloat16")) is not known
 
 
 @pytest.mark.usefixtures("slow_bfloat16")
@@ -122,10 +145,13 @@ def test_where_it_is_faster_it_is_used():
     assert fallback_note("bfloat16") == ""
 
 
-def test_the_clock_decides_and_flags_explain():
-    assert Bfloat16Speed(2.0, 1.0, has_instructions=False).is_faster
-    assert not Bfloat16Speed(1.0, 2.0, has_instructions=True).is_faster
-    assert "no instructions" not in Bfloat16Speed(1.0, 2.0, has_instructions=None).sentence
+def test_flags_decide_and_else_the_clock_by_a_clear_margin():
+    assert not Bfloat16Speed(has_instructions=False, float32_ms=2.0, bfloat16_ms=1.0).is_faster
+    assert Bfloat16Speed(has_instructions=True, float32_ms=1.0, bfloat16_ms=2.0).is_faster
+    assert Bfloat16Speed(float32_ms=2.0, bfloat16_ms=1.0).is_faster
+    assert not Bfloat16Speed(float32_ms=1.01, bfloat16_ms=1.0).is_faster
+    assert not Bfloat16Speed().is_faster
+    assert "no instructions" not in Bfloat16Speed(float32_ms=1.0, bfloat16_ms=2.0).sentence
 
 
 @pytest.mark.parametrize(

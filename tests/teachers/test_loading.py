@@ -79,7 +79,7 @@ def test_models_of_augmentation_run_no_code(with_code, monkeypatch):
 
     answers_yes(monkeypatch)
     folder, mark = with_code
-    with pytest.raises(RecipeError, match="cannot be loaded"):
+    with pytest.raises(RecipeError, match="brings Python code of its own, which is never run"):
         load("mlm", "MaskedLM", str(folder))
     assert not mark.exists()
 

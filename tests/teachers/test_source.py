@@ -186,8 +186,8 @@ def test_a_hub_id_is_no_student(offline):
 # --------------------------------------------------------------------------- which files decide the answers
 
 
-def key(folder):
-    return content_key(Source("x", str(folder)))
+def key(folder, **more):
+    return content_key(Source("x", str(folder), **more))
 
 
 def test_the_key_of_weights_and_settings_is_what_it_always_was(folder):
@@ -199,9 +199,9 @@ def test_the_key_of_weights_and_settings_is_what_it_always_was(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["vocab.txt", "merges.txt", "spiece.model", "modeling_own.py", "sub/labels.txt", "model.h5"]
+    "name", ["vocab.txt", "merges.txt", "spiece.model", "own.vocab", "own.bpe", "sub/vocab.txt"]
 )
-def test_any_further_file_counts(folder, name):
+def test_further_files_of_a_tokenizer_count(folder, name):
     """A changed vocabulary once left "all texts are labelled, 0 to do"."""
     before = key(folder)
     (folder / name).parent.mkdir(exist_ok=True)
@@ -211,15 +211,28 @@ def test_any_further_file_counts(folder, name):
     assert len({before, one, key(folder)}) == 3
 
 
+def test_code_counts_where_it_may_run(folder):
+    before, trusted = key(folder), key(folder, trust_remote_code=True)
+    (folder / "modeling_own.py").write_text("x = 1", encoding="utf-8")
+    assert key(folder) == before == trusted
+    assert key(folder, trust_remote_code=True) != trusted
+
+
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "README", "LICENSE.txt", "LICENCE", "notes.md", ".gitattributes", ".cache/x", "plot.png"],
-)
-def test_documentation_and_hidden_files_do_not_count(folder, name):
-    before = key(folder)
+    [
+        "README.md", "README", "LICENSE.txt", ".gitattributes", ".cache/vocab.txt", "plot.png",
+        "optimizer.pt", "checkpoint-5/rng_state.pth", "events.out.tfevents.1", "runs/events.out.tfevents.1",
+        "train.log", "__pycache__/modeling_own.cpython-311.pyc",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("trusts", [False, True])
+def test_what_no_answer_depends_on_does_not_count(folder, name, trusts):
+    """A log that grew once had a teacher fine-tuned, and all texts labelled, again."""
+    before = key(folder, trust_remote_code=trusts)
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("anything", encoding="utf-8")
-    assert key(folder) == before
+    assert key(folder, trust_remote_code=trusts) == before
 
 
 def test_an_older_vocabulary_beside_a_whole_tokenizer_is_not_read_and_does_not_count(folder):

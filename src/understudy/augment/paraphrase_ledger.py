@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from understudy.core.items import from_json
-from understudy.core.jsonl import append_line, read_lines
+from understudy.core.jsonl import append_line
 from understudy.core.task import Item
 from understudy.teachers.chat.budget import Usage
-from understudy.teachers.chat.ledger import ASIDE, LEDGER, PaidLog
+from understudy.teachers.chat.ledger import ASIDE, LEDGER, PaidLog, aside_reasons
 
 
 class ParaphraseLedger:
@@ -27,7 +27,7 @@ class ParaphraseLedger:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._variants: dict[str, tuple[Item, ...]] = {}
-        self._aside = {line["key"] for line in read_lines(folder / ASIDE)}
+        self._aside = set(aside_reasons(folder / ASIDE, "key", str))
         self._log = PaidLog(folder / LEDGER, self._book)
 
     @property

@@ -17,9 +17,10 @@ from understudy.pipeline.recipe_file import make_recipe
 from understudy.pipeline.run import Run
 from understudy.pipeline.stage_cache import StageCache
 from understudy.pipeline.stages.augment import made_pool, tools_of
-from understudy.targets.ledger import ASIDE, LEDGER, Ledger, read_aside
+from understudy.targets.ledger import Ledger, read_aside
 from understudy.teachers.chat.budget import Usage
 from understudy.teachers.chat.config import ServerConfig
+from understudy.teachers.chat.ledger import ASIDE, LEDGER
 from understudy.teachers.configs import EndpointConfig
 from understudy.teachers.prompt import Prompt
 

@@ -18,9 +18,10 @@ from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.teacher import Labelled, teacher_kind
 from understudy.targets import labelling
 from understudy.targets.buying import buy
-from understudy.targets.ledger import ASIDE, LEDGER, Ledger, read_aside
+from understudy.targets.ledger import Ledger, read_aside
 from understudy.targets.store import LogitStore
 from understudy.teachers.answer_table import TableTeacher, read_table_teacher
+from understudy.teachers.chat.ledger import ASIDE, LEDGER
 from understudy.teachers.configs import EndpointConfig
 from understudy.teachers.function import Function, FunctionTeacher, find_function
 from understudy.teachers.prompt import Prompt

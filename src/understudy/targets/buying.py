@@ -17,7 +17,7 @@ from understudy.teachers.endpoint import Endpoint, opened
 from understudy.teachers.prompt import Prompt
 
 SHARD = 64
-"""Answers a shard of the store; until a shard is full they stand in the ledger alone."""
+"""Answers per shard of the store; until a shard is full they stand in the ledger alone."""
 
 
 @dataclass(frozen=True)

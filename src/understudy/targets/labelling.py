@@ -12,7 +12,7 @@ from understudy.errors import StoreError
 from understudy.targets.store import LogitStore, chunks
 
 SHARD_TEXTS = 1024
-"""Texts a shard; a killed run loses the work on one shard at most."""
+"""Texts per shard; a killed run loses the work on one shard at most."""
 
 BLOCK_TEXTS = 2**16
 """Texts in memory at once while a stream is labelled."""
@@ -49,8 +49,8 @@ def label(
     Args:
         teacher: Answers; the sentences that its attribute ``notes`` may have are shown.
         texts: What to ask about.
-        store: This teacher's.
-        shard_texts: Texts a shard.
+        store: The teacher's logit store.
+        shard_texts: Texts per shard.
         progress: Where progress is shown.
 
     Raises:
@@ -89,9 +89,9 @@ def label_stream(
     Args:
         teacher: Is shown ``shard_texts`` texts at once; a cheap one is fastest with a whole block.
         texts: Read once, in order.
-        store: This teacher's.
+        store: The teacher's logit store.
         block_texts: Texts that are in memory at once.
-        shard_texts: Texts a shard.
+        shard_texts: Texts per shard.
         progress: Where progress is shown.
         total: Number of texts, for the bar, where it is known.
 

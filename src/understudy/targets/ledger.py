@@ -15,14 +15,12 @@ from typing import Any
 import numpy as np
 
 from understudy.core.items import from_json
-from understudy.core.jsonl import append_line, read_lines
+from understudy.core.jsonl import append_line
 from understudy.core.task import FloatArray, Item
 from understudy.targets.store import text_keys
 from understudy.teachers.chat.budget import Usage
-from understudy.teachers.chat.ledger import ASIDE, LEDGER, PaidLog
+from understudy.teachers.chat.ledger import PaidLog, aside_reasons
 from understudy.teachers.endpoint import Record, Vote
-
-__all__ = ["ASIDE", "LEDGER", "Ledger", "names_of", "read_aside", "write_aside"]
 
 
 def names_of(items: Sequence[Item]) -> list[str]:
@@ -88,8 +86,20 @@ class Ledger:
 
 
 def read_aside(path: Path) -> dict[Item, str]:
-    """The texts that were set aside, each with the reason."""
-    return {from_json(line["text"]): line["reason"] for line in read_lines(path)}
+    """The texts that were set aside, each with the reason.
+
+    Raises:
+        StoreError: A line is damaged, or names no text; the message names the file and the line.
+    """
+    return aside_reasons(path, "text", _item)
+
+
+def _item(value: object) -> Item:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+        return from_json(value)
+    raise TypeError(f"{value!r} is not a text, a pair of texts or a list of words")
 
 
 def write_aside(path: Path, item: Item, reason: str) -> None:

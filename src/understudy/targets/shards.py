@@ -38,7 +38,7 @@ Stamps = dict[str, int]
 KEYS, LOGITS, STARTS, INDEX = "keys.npy", "logits.npy", "starts.npy", "index.npy"
 
 BUCKET = 8
-"""Keys a bucket at most, on average."""
+"""Keys per bucket at most, on average."""
 
 MERGE_BYTES = 2**25
 """Keys and logits that are in memory at once while shards are merged."""
@@ -67,7 +67,7 @@ class Shard:
     """A shard that is open; its arrays are mapped.
 
     Attributes:
-        folder: Where it is.
+        folder: Folder of the shard.
         keys: ``(n, 2)``.
         logits: ``(rows, c)``.
         starts: ``(n + 1,)``, or ``None`` where every item has one row.
@@ -132,7 +132,7 @@ def write_shard(folder: Path, keys: Keys, counts: IntArray, logits: FloatArray) 
     """Write a shard, whole or not at all.
 
     Args:
-        folder: Where it shall be.
+        folder: Folder that the shard is written to.
         keys: ``(n, 2)`` in any order.
         counts: ``(n,)`` rows of each item.
         logits: ``(rows, c)``, in the order of the keys.

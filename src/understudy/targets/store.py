@@ -44,10 +44,13 @@ CHUNK = 2**17
 """Texts whose keys are in memory at once."""
 
 FORMAT = 2
-"""Of the folder; another one is refused."""
+"""Version of the folder's layout; a store in another version is refused."""
 
 FAN = 8
 """Shards of one size that are merged into one."""
+
+OURS = re.compile(r"shard-\d{6,}|\.shard-\d{6,}\.(new|old)").fullmatch
+"""Names of shards, and of what a killed run leaves of them. A folder of another name belongs to the user."""
 
 CHECKED = "checked.json"
 """When each file was found to be whole. A touched file is read and compared with its SHA-256 again."""
@@ -59,7 +62,7 @@ class LogitStore:
     One process at a time may append to it.
 
     Args:
-        folder: Where the store is, or shall be.
+        folder: Folder of the store; a new store is made where there is none.
         teacher: Fingerprint of the teacher's weights, settings and label names.
         labels: Label names in the order of the logits' columns.
 
@@ -144,10 +147,6 @@ class LogitStore:
         keys = text_keys(texts)
         self._add(lambda folder: write_shard(folder, keys, counts, values))
         self._merge(crowded([len(shard) for shard in self._shards]))
-
-    def compact(self) -> None:
-        """Merge all shards into one, for the fastest look-ups; every byte is written again."""
-        self._merge(range(len(self._shards)))
 
     def note(self, **facts: object) -> None:
         """Write JSON-ready facts about the teacher's answers into the manifest; `facts` returns them."""
@@ -241,8 +240,8 @@ class LogitStore:
         """Remove what a killed run left, before the first shard of this one."""
         if not self._is_tidy:
             named = {facts["folder"] for facts in self._facts["shards"]}
-            for path in self.folder.glob("*shard-*"):
-                if path.name not in named:
+            for path in self.folder.iterdir():
+                if OURS(path.name) and path.name not in named:
                     shutil.rmtree(path, ignore_errors=True)
             self._is_tidy = True
 

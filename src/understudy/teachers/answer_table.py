@@ -25,7 +25,7 @@ TINY = 1e-6
 """A probability of 0 or 1 is taken to be this far from it, so that its logit is finite."""
 
 ROUNDED, WORST = 0.005, 0.1
-"""By how much the probabilities of a row may miss a sum of one: for each label (two decimals do); in all."""
+"""How far the sum of a row's probabilities may be from one: per label (two decimals do), and in all."""
 
 
 class TableTeacher:
@@ -143,7 +143,7 @@ def read_table_teacher(config: TableConfig, task: Task) -> TableTeacher:
     """
     if task.kind not in ("classification", "pair", "multilabel"):
         raise TeacherError(
-            f"A table cannot teach a {task.kind} task: it has one row a text, one column a label."
+            f"A table cannot teach a {task.kind} task: it has one row per text and one column per label."
         )
     path = Path(config.path)
     if not path.is_file():

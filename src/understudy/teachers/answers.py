@@ -168,7 +168,7 @@ def hard_row(columns: Sequence[int], task: Task, smoothing: float) -> FloatArray
 
 
 def votes_row(votes: Sequence[Sequence[int]], task: Task, smoothing: float) -> FloatArray:
-    """Centred log-probabilities from answers by name, ``(labels,)``: shares of votes, a pseudo-count a label.
+    """Centred log-probabilities from answers by name, ``(labels,)``: votes with one pseudo-count per label.
 
     ``(n_label + smoothing) / (k + labels · smoothing)``. Multilabel: log-odds of each label for itself,
     ``(n_label + smoothing) / (k - n_label + smoothing)``.

@@ -7,7 +7,8 @@ can turn, and those few are answered again in float32. How near is near depends 
 random pieces, answered both ways when it is first asked, say how far its logits move.
 
 Not every processor has instructions for bfloat16. Without them products take several times as long as in
-float32, so both are timed once a process, and bfloat16 is left out where it would not be faster.
+float32, so float32 is used there. The processor decides, not a clock, so that a run on the same machine gives
+the same weights again. Only where nothing can be learnt of the processor are both timed, once per process.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ TIMED = (256, 384, 1536)
 TURNS = 5
 """Times that each product is taken; the fastest counts, so that other work on the machine decides nothing."""
 
+CLEARLY = 1.25
+"""How many times as fast bfloat16 must be where the clock decides. With instructions it is about twice as
+fast, without them several times slower: a machine stands clear of this number, whatever else runs on it."""
+
 INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 """What x86 and ARM processors call their instructions for bfloat16."""
 
@@ -57,31 +62,46 @@ class Bfloat16Speed:
     """What this machine makes of bfloat16.
 
     Attributes:
-        float32_ms: Milliseconds of a product in float32.
-        bfloat16_ms: Milliseconds of the same product in bfloat16.
         has_instructions: Whether the processor names instructions for it; ``None`` where it cannot be asked.
+        float32_ms: Milliseconds of a product in float32, where it was timed.
+        bfloat16_ms: Milliseconds of the same product in bfloat16.
     """
 
-    float32_ms: float
-    bfloat16_ms: float
     has_instructions: bool | None = None
+    float32_ms: float | None = None
+    bfloat16_ms: float | None = None
 
     @property
     def is_faster(self) -> bool:
-        """Whether bfloat16 saves time here."""
-        return self.bfloat16_ms < self.float32_ms
+        """Whether bfloat16 saves time here: the processor decides, or else the clock."""
+        if self.has_instructions is not None:
+            return self.has_instructions
+        if self.float32_ms is None or self.bfloat16_ms is None:
+            return False
+        return CLEARLY * self.bfloat16_ms < self.float32_ms
 
     @property
     def sentence(self) -> str:
         """Why float32 is used in its place."""
-        times = f"a product took {self.bfloat16_ms:.1f} ms, in float32 {self.float32_ms:.1f} ms"
-        why = " (this processor has no instructions for it)" if self.has_instructions is False else ""
-        return f"bfloat16 is not faster on this machine{why}: {times}. float32 is used instead."
+        reasons = ["this processor has no instructions for it"] if self.has_instructions is False else []
+        if self.float32_ms is not None and self.bfloat16_ms is not None:
+            reasons.append(f"a product took {self.bfloat16_ms:.1f} ms, in float32 {self.float32_ms:.1f} ms")
+        why = "; ".join(reasons) or "nothing is known of its speed"
+        clearly = (
+            "clearly " if self.has_instructions is None else ""
+        )  # by the clock it may be a little faster
+        return f"bfloat16 is not {clearly}faster on this machine: {why}. float32 is used instead."
 
 
 @cache
 def bfloat16_speed() -> Bfloat16Speed:
-    """Time one product both ways, and ask the processor; once a process, a few hundredths of a second."""
+    """Ask the processor, and time a product both ways where it does not answer; once per process."""
+    known = has_instructions()
+    return Bfloat16Speed(known) if known is not None else Bfloat16Speed(None, *_timed())
+
+
+def _timed() -> tuple[float, float]:
+    """Milliseconds of one product in float32 and in bfloat16; takes a few hundredths of a second."""
     rows, inner, columns = TIMED
     generator = torch.Generator().manual_seed(0)
     left = torch.randn(rows, inner, generator=generator)
@@ -96,7 +116,7 @@ def bfloat16_speed() -> Bfloat16Speed:
                 F.linear(one, other)
                 fastest[kind] = min(fastest[kind], 1000 * (time.perf_counter() - started))
 
-    return Bfloat16Speed(fastest[torch.float32], fastest[torch.bfloat16], has_instructions())
+    return fastest[torch.float32], fastest[torch.bfloat16]
 
 
 def has_instructions(cpu_info: Path = CPU_INFO) -> bool | None:

@@ -32,11 +32,11 @@ class EndpointConfig(ServerConfig):
         instructions: The task in your words, put before the labels.
         targets: ``soft`` reads the distribution over labels from the log-probabilities of the first token;
             ``hard`` asks for one answer as JSON; ``votes`` asks ``samples`` times; ``auto`` is soft where
-            the server gives log-probabilities (and the kind of task has one label a text), else hard.
-        samples: With votes: how often each text is asked about.
-        temperature: With votes: temperature of the sampling; the other forms ask with 0.
-        smoothing: With hard targets: probability that the labels that were not chosen share. With votes:
-            pseudo-count for each label.
+            the server gives log-probabilities (and the kind of task has one label per text), else hard.
+        samples: How often each text is asked about, where targets are votes.
+        temperature: Temperature of the sampling, where targets are votes; the other forms ask with 0.
+        smoothing: Probability that the labels that were not chosen share, where targets are hard; where they
+            are votes, the pseudo-count of each label.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT

@@ -34,9 +34,10 @@ class Ensemble:
 
     Args:
         members: Two or more, for one task; those whose columns are in another order are arranged by name.
-        mean: Of ``logits``, or of ``probabilities``, whose logarithms are then the logits: ``log p`` less its
-            mean over the labels (a student that copies logits need not learn the offset), or in multilabel
-            ``log p - log(1 - p)``. Regression on values takes the mean of values with either.
+        mean: What the mean is taken of: ``logits``, or ``probabilities``, whose logarithms are then the
+            logits: ``log p`` less its mean over the labels (a student that copies logits need not learn the
+            offset), or in multilabel ``log p - log(1 - p)``. Regression on values takes the mean of values
+            with either.
         name: What the user calls it; by default the members' names with ``+`` between.
 
     Raises:

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 LONGEST = 512
-"""Tokens that are read of a text, unless the model reads fewer."""
+"""How many tokens of a text are read, unless the model reads fewer."""
 
 
 @dataclass(frozen=True)
 class TransformerInputs:
-    """Sequences of token ids, s of them: one an item, or in tagging one a window of a sentence.
+    """Sequences of token ids, s of them: one per item, or in tagging one per window of a sentence.
 
     Attributes:
-        inputs: By name, one list of ids for each sequence.
+        inputs: Lists of ids under the name of each input, one list per sequence.
         lengths: ``(s,)`` tokens of each sequence.
         pad: Id that fills a batch.
-        places: Tagging alone: ``(rows,)`` the position of each word's first piece in its sequence.
+        places: In tagging, ``(rows,)`` the position of each word's first piece in its sequence.
         counts: ``(s,)`` rows that each sequence answers; rows and sequences are in one order.
     """
 
@@ -90,7 +90,7 @@ def encode_words(
     answers for it, so a word with more pieces than the model reads keeps as many as fit.
 
     Args:
-        tokenizer: The model's.
+        tokenizer: The model's tokenizer.
         sentences: The words of each sentence.
         longest: Greatest number of tokens in a window, special ones included.
     """

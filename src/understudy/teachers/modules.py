@@ -42,7 +42,7 @@ class Headed(nn.Module):
     """An encoder with the head that its own library gives it: on the first token, or (tagging) on every one.
 
     Args:
-        model: As `AutoModelForSequenceClassification` or `AutoModelForTokenClassification` returns it.
+        model: The model that `AutoModelForSequenceClassification` or `AutoModelForTokenClassification` gives.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -68,7 +68,7 @@ def body_of(module: object) -> PreTrainedModel:
             return part.base_model
     raise TeacherError(
         f"This teacher ({type(module).__name__}) is not a transformer, so it has no encoder and no word "
-        "vectors to give. Choose a transformer, or do without."
+        "vectors to give. Choose a transformer, or leave the option out."
     )
 
 

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from understudy.core.manifest import digest, file_digest
@@ -26,13 +27,12 @@ WEIGHTS_AND_SETTINGS = (".safetensors", ".bin", ".json", ".onnx")
 TOKENIZER_FILE = "tokenizer.json"
 """The whole tokenizer in one file. Where it is present, the library reads no older vocabulary file."""
 
-OLDER_VOCABULARY = re.compile(r"(vocab|merges)\.txt|.*\.model").fullmatch
+TOKENIZER_FILES = (
+    TOKENIZER_FILE, "vocab.txt", "vocab.json", "merges.txt", "*.model", "*.vocab", "tekken.json", "*.bpe"
+)  # fmt: skip
+"""Patterns of the files that hold a tokenizer's vocabulary; a folder needs one of them."""
 
-DOCUMENTATION = re.compile(
-    r"(readme|licen[cs]e|notice|copying|changelog|citation)\b.*|.*\.(md|rst|pdf|png|jpe?g|svg|gif)",
-    re.IGNORECASE,
-).fullmatch
-"""Names of files that no model reads."""
+OLDER_VOCABULARY = re.compile(r"(vocab|merges)\.txt|.*\.model").fullmatch
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,11 @@ class Source:
 def content_key(source: Source) -> str:
     """SHA-256 over the files of a local teacher that can change its answers.
 
-    Weights and settings count by content alone. A folder may have further files, such as ``vocab.txt``: they
-    count by name and content, and a folder without them has the same key as before they counted. Left out are
-    hidden files, documentation, older vocabulary files beside a ``tokenizer.json``, and in the folder of an
-    exported student what its manifest lists already.
+    Weights and settings count by content alone. Further files count by name and content: those of a
+    tokenizer, such as ``vocab.txt``, and Python code where it may run. A folder without them has the same key
+    as before they counted. Nothing else counts, since training leaves files that change while the model stays
+    as it is (logs, states of the optimizer, compiled code). Left out, too, are hidden files, older vocabulary
+    files beside a ``tokenizer.json``, and in the folder of an exported student what its manifest lists.
 
     Raises:
         TeacherError: The teacher is not a local folder.
@@ -82,19 +83,23 @@ def content_key(source: Source) -> str:
 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     usual = [path for path in files if path.suffix in WEIGHTS_AND_SETTINGS]
-    further = [] if source.is_student else [path for path in files if _is_further(path, folder)]
+    further = [] if source.is_student else [path for path in files if _is_further(path, source, folder)]
 
     named = [[path.relative_to(folder).as_posix(), file_digest(path)] for path in further]
     return digest([*map(file_digest, usual), *named])
 
 
-def _is_further(path: Path, folder: Path) -> bool:
+def _is_further(path: Path, source: Source, folder: Path) -> bool:
     """Whether a file counts in `content_key` though its ending is not one of the usual ones."""
-    if path.suffix in WEIGHTS_AND_SETTINGS or DOCUMENTATION(path.name):
+    if path.suffix in WEIGHTS_AND_SETTINGS:
         return False
     if any(part.startswith(".") for part in path.relative_to(folder).parts):
         return False
-    return not (OLDER_VOCABULARY(path.name) and (path.parent / TOKENIZER_FILE).is_file())
+    if path.suffix == ".py":
+        return source.trust_remote_code
+    if OLDER_VOCABULARY(path.name) and (path.parent / TOKENIZER_FILE).is_file():
+        return False
+    return any(fnmatchcase(path.name, pattern) for pattern in TOKENIZER_FILES)
 
 
 def resolve(name: str, *, trust_remote_code: bool = False) -> Source:

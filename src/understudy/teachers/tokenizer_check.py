@@ -11,15 +11,10 @@ import numpy as np
 from understudy.core.items import shown
 from understudy.core.task import IntArray, Item
 from understudy.errors import TeacherError
-from understudy.teachers.source import Source
+from understudy.teachers.source import TOKENIZER_FILES, Source
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-FILES = (
-    "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "*.model", "*.vocab", "tekken.json", "*.bpe"
-)  # fmt: skip
-"""Patterns of the files that hold a tokenizer's vocabulary; a folder needs one of them."""
 
 SMALLEST_SHARE = 0.5
 """Entries of a tokenizer for each row of the model's embeddings. Rows are padded to a round number, by a few
@@ -43,7 +38,7 @@ def check_tokenizer(source: Source, tokenizer: PreTrainedTokenizerBase, rows: in
 
     Args:
         source: The teacher.
-        tokenizer: As the library loaded it.
+        tokenizer: The tokenizer that the library loaded.
         rows: Rows of the model's embeddings, where its config names them.
 
     Raises:
@@ -54,7 +49,9 @@ def check_tokenizer(source: Source, tokenizer: PreTrainedTokenizerBase, rows: in
         source.folder,
         "Copy the tokenizer's files (tokenizer.json, or vocab.txt and the like) there.",
     )
-    if folder is not None and not any(path.is_file() for name in FILES for path in folder.glob(name)):
+    if folder is not None and not any(
+        path.is_file() for name in TOKENIZER_FILES for path in folder.glob(name)
+    ):
         raise TeacherError(f"The folder {folder} of the teacher {source.name!r} has no tokenizer. {cure}")
 
     if getattr(tokenizer, "backend_tokenizer", None) is None:
@@ -104,9 +101,9 @@ def check_ids(
 
     Args:
         name: What the user calls the teacher.
-        tokenizer: The teacher's.
-        ids: One list of token ids a sequence.
-        rows: Rows of the model's embeddings; ``None``: unknown.
+        tokenizer: The teacher's tokenizer.
+        ids: One list of token ids per sequence.
+        rows: Rows of the model's embeddings; ``None`` where they are unknown.
 
     Raises:
         TeacherError: The message shows the first such token.
@@ -132,8 +129,8 @@ def check_is_known(
 
     Args:
         name: What the user calls the teacher.
-        tokenizer: The teacher's.
-        ids: One list of token ids a sequence, special tokens included.
+        tokenizer: The teacher's tokenizer.
+        ids: One list of token ids per sequence, special tokens included.
         items: The texts, for the message.
 
     Raises:

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TOKEN_BUDGET = 640
-"""Tokens a batch when answering; such batches stay in a core's cache, larger ones were slower."""
+"""Tokens per batch when answering; such batches stay in a core's cache, larger ones were slower."""
 
 
 def columns_for(

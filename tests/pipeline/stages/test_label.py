@@ -11,8 +11,8 @@ from understudy.core.progress import Silent
 from understudy.errors import DataError, StoreError, TeacherError
 from understudy.pipeline.distillation import distill
 from understudy.pipeline.recipe_file import make_recipe
-from understudy.targets.ledger import ASIDE
 from understudy.targets.store import LogitStore
+from understudy.teachers.chat.ledger import ASIDE
 
 pytestmark = pytest.mark.usefixtures("key")
 

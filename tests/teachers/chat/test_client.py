@@ -124,10 +124,26 @@ def test_one_moderated_text_is_set_aside_and_the_run_goes_on(which, status, chat
     assert f"refuses this text: HTTP {status}" in refused.fault
     assert are_right(found)
     assert (len(found), spent.requests) == (3, 3)
-    with opened(
-        server.config(), TASK, spent=spent
-    ) as endpoint:  # the server answered others in an earlier run
-        assert next(endpoint.outcomes([TEXTS[which]])).is_final
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_text_that_is_at_fault_is_set_aside_in_a_run_of_its_own(status, chat):
+    server = chat(mood_of=lambda text, _: (status, {}) if text == TEXTS[0] else "well")
+    _, _, spent = ask(server)  # the server answered others in an earlier run
+    with opened(server.config(), TASK, spent=spent) as endpoint:
+        assert next(endpoint.outcomes([TEXTS[0]])).is_final
+
+
+@pytest.mark.parametrize("status", [403, 451])
+@pytest.mark.parametrize("left", [1, 3])
+def test_a_key_that_is_blocked_between_two_runs_sets_nothing_aside(status, left, chat):
+    """The few texts that were left were once set aside for good, without an error."""
+    server = chat(mood_of=lambda text, _: (status, {}) if text in TEXTS[:left] else "well")
+    _, _, spent = ask(server, TEXTS[left:])
+    with opened(server.config(), TASK, spent=spent) as endpoint:
+        outcomes = endpoint.outcomes(TEXTS[:left])
+        with pytest.raises(TeacherError, match=rf"no text of this run.*HTTP {status}.*key in TEST_KEY"):
+            pytest.fail(f"yielded {next(outcomes)}")
 
 
 @pytest.mark.parametrize("status", [401, *REFUSALS])
@@ -204,7 +220,7 @@ def test_no_key_in_any_traceback_fault_or_answer(chat):
 def test_a_key_at_the_edge_of_a_long_complaint_is_hidden_whole(chat, monkeypatch):
     for length in range(230, 300, 6):
         server = chat(mood_of=lambda *_: (500, {}))
-        monkeypatch.setattr("tests.teachers.chat_server.KEY", "." * length + KEY)
+        monkeypatch.setattr("chat_server.KEY", "." * length + KEY)
         found, _, _ = ask(server, TEXTS[:1], attempts=1)
         assert KEY[:6] not in found[TEXTS[0]].fault
 

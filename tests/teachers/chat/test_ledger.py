@@ -8,7 +8,7 @@ import pytest
 
 from understudy.errors import StoreError
 from understudy.teachers.chat.budget import Usage
-from understudy.teachers.chat.ledger import PaidLog
+from understudy.teachers.chat.ledger import PaidLog, aside_reasons
 
 PAID = Usage(1, 100, 10, 0.5)
 
@@ -64,3 +64,11 @@ def test_a_line_that_cannot_be_a_request_is_named(tmp_path, odd):
     path.write_text(json.dumps(line()) + "\n" + odd + "\n", encoding="utf-8")
     with pytest.raises(StoreError, match=r"ledger\.jsonl, line 2 is not a paid request"):
         PaidLog(path, lambda _: None)
+
+
+def test_an_odd_line_of_what_was_set_aside_is_named(tmp_path):
+    path = tmp_path / "set_aside.jsonl"
+    assert aside_reasons(path, "key", str) == {}
+    path.write_text('{"key": "a", "reason": "empty"}\n{"text": "b", "reason": "empty"}\n', encoding="utf-8")
+    with pytest.raises(StoreError, match=r"set_aside\.jsonl, line 2 is not a text.*'key'.*asked about again"):
+        aside_reasons(path, "key", str)

@@ -100,7 +100,7 @@ class Budget:
                 self._changed.wait()
 
     def settle(self, reserved: Reservation, paid: Usage | None) -> None:
-        """Release what was set aside, and count what was paid; ``None``: the server refused to answer."""
+        """Release what was set aside, and count what was paid, which is ``None`` where the server refused."""
         with self._changed:
             if paid is not None and not paid.estimated:
                 ratio = paid.prompt_tokens / max(1, reserved.prompt_tokens)

@@ -40,6 +40,11 @@ OPTIONAL: Mapping[str, str] = {
 _UNKNOWN = (400, 404, 415, 422, 501)  # servers answer so to a field that they do not know
 _FATAL = (401, 402, 404, 405)  # the key, the money, the model or the address is at fault, never one text
 _WAIT = (408, 409, 429)
+_OF_TEXT = (
+    400,
+    413,
+    422,
+)  # complaints about what was sent; 403 and others may be about the key or the region
 
 
 class UnansweredError(TeacherError):
@@ -51,7 +56,16 @@ class StoppedError(TeacherError):
 
 
 class RefusedError(UnansweredError):
-    """The server refused this request, perhaps for its text; one that refuses all is at fault itself."""
+    """The server refused this request, perhaps for its text; one that refuses all is at fault itself.
+
+    Args:
+        fault: A message for the user.
+        may_concern_all: Whether the status may be about the key, the project or the region instead.
+    """
+
+    def __init__(self, fault: str, *, may_concern_all: bool = False) -> None:
+        super().__init__(fault)
+        self.may_concern_all = may_concern_all
 
 
 class _RedirectError(TeacherError):
@@ -123,6 +137,11 @@ class ChatClient:
 
     @property
     def has_answered(self) -> bool:
+        """Whether the server answered a request of this client."""
+        return self._has_answered
+
+    @property
+    def ever_answered(self) -> bool:
         """Whether the server ever answered a request of this teacher, earlier runs included."""
         return self._has_answered or self.budget.spent.requests > self.budget.spent.estimated
 
@@ -227,7 +246,8 @@ class ChatClient:
         if status in _FATAL:
             self.refuse_all(failure.fault)
         if (status < 500 and status not in _WAIT) or status in _UNKNOWN:
-            raise RefusedError(f"The server refuses this text: {failure.fault}")
+            fault = f"The server refuses this text: {failure.fault}"
+            raise RefusedError(fault, may_concern_all=status not in _OF_TEXT)
         return False
 
     def refuse_all(self, fault: str) -> NoReturn:

@@ -48,7 +48,7 @@ class ServerConfig:
         patience: Longest ``Retry-After`` to wait for, in seconds; after a longer one, asking stops.
         repairs: How often a malformed answer is asked for again before the text is set aside.
         max_tokens: Greatest number of tokens in an answer.
-        price_in: Price of a million tokens of prompt; ``None``: unknown.
+        price_in: Price of a million tokens of prompt; ``None`` where it is unknown.
         price_out: Price of a million tokens of answer.
         currency: Name of the currency, shown beside amounts.
         budget: Most money to spend in this run, however often it is continued.

@@ -52,6 +52,7 @@ class Asked(Generic[T, A]):
         fault: Why there is none.
         is_final: Whether it is not worth asking again: the answers were malformed, or the item is refused.
         is_refused: Whether the server refused the item.
+        may_concern_all: Whether it may have refused the key, the project or the region instead.
     """
 
     item: T
@@ -59,6 +60,7 @@ class Asked(Generic[T, A]):
     fault: str = ""
     is_final: bool = False
     is_refused: bool = False
+    may_concern_all: bool = False
 
 
 class Dispatcher:
@@ -97,7 +99,8 @@ class Dispatcher:
 
         Ends early where the budget is spent; ``stopped_by`` says so. When the loop is left early, requests in
         flight are still recorded, and none is sent after them. An item that the server refuses is final once
-        the server has answered another one, so that a wrong key sets nothing aside.
+        the server has answered another one, so that a wrong key sets nothing aside. The other one may be of
+        an earlier run only where the status is about the item: a key can be blocked between two runs.
 
         Args:
             items: Hashable items.
@@ -119,14 +122,18 @@ class Dispatcher:
                 refused.clear()
             yield asked
 
-        if refused and not does_answer:
-            self.client.refuse_all(refused[-1].fault)
+        if refused and not (does_answer or self._is_about_items(refused)):
+            self.client.refuse_all(f"It answered no text of this run. {refused[-1].fault}")
         yield from (replace(each, is_final=True) for each in refused)
+
+    def _is_about_items(self, refused: Sequence[Asked[T, A]]) -> bool:
+        """Whether refusals in a run without an answer are certainly about the items themselves."""
+        return self.client.ever_answered and not any(each.may_concern_all for each in refused)
 
     def _check_refusals(self, refused: Sequence[Asked[T, A]]) -> None:
         """End where the server refuses one item after the other, with no answer in between."""
         first = DEAD * self.config.concurrency
-        most = max(REFUSED, first) if self.client.has_answered else first
+        most = max(REFUSED, first) if self.client.ever_answered else first
         if len(refused) >= most:
             self.client.refuse_all(f"It refused {len(refused)} texts in a row. {refused[-1].fault}")
 
@@ -203,5 +210,7 @@ def _asked(item: T, ask: Callable[[T], A]) -> Asked[T, A]:
         return Asked(item, ask(item))
     except MalformedError as error:
         return Asked(item, fault=str(error), is_final=True)
+    except RefusedError as error:
+        return Asked(item, fault=str(error), is_refused=True, may_concern_all=error.may_concern_all)
     except (StoppedError, UnansweredError) as error:
-        return Asked(item, fault=str(error), is_refused=isinstance(error, RefusedError))
+        return Asked(item, fault=str(error))
