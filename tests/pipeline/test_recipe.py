@@ -287,3 +287,8 @@ def test_a_recipe_of_a_run_does_not_take_its_stages_for_data(tmp_path, monkeypat
     (run / "recipe.yaml").write_text("data: {source: data}\n")
     monkeypatch.chdir(tmp_path)
     assert make_recipe(run / "recipe.yaml").data.source == "data"
+
+
+def test_an_assignment_without_a_value_is_refused():
+    with pytest.raises(RecipeError, match=r"--set training\.epochs= gives no value"):
+        made("training.epochs=")

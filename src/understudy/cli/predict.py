@@ -102,8 +102,15 @@ def _predict(options: Namespace) -> None:
     _check_columns(options)
 
     from understudy.runtime import load
+    from understudy.runtime.threads import most_threads
 
-    model = load(Path(options.folder), threads=options.threads)
+    threads = options.threads
+    if threads > most_threads():
+        sys.stderr.write(
+            f"This machine has {most_threads()} cores: {threads:,} threads would not be faster.\n"
+        )
+        threads = most_threads()
+    model = load(Path(options.folder), threads=threads)
     if options.column and len(options.column) != model.task.texts:
         need = "2 texts: give --column twice" if model.task.texts == 2 else "1 text: give --column once"
         raise RecipeError(f"This model reads {need}.")

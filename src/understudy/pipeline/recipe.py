@@ -224,7 +224,10 @@ class Recipe(_Part):
                 "for comparison; choose one of 'mse', 'kl', 'bce', 'hard'."
             )
         if self.loss.layers > 0.0 and not isinstance(self.teacher.model, str):
-            raise RecipeError("loss.layers needs a single transformer as the teacher, not an ensemble.")
+            raise RecipeError(
+                "loss.layers needs a single transformer as the teacher: it compares with its layers. Drop it, or "
+                "name one model with teacher.model."
+            )
         self._check_outside()
         self._check_data()
 

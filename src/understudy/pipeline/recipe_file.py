@@ -53,6 +53,8 @@ def make_recipe(
             raise RecipeError(
                 f"--set takes key=value, but got {assignment!r}. Example: --set training.epochs=5"
             )
+        if not value.strip():
+            raise RecipeError(f"--set {assignment} gives no value. For none at all, write {key}=null.")
         _put(tree, key.strip(), _parse(value, f"--set {assignment}"))
 
     return check(tree, str(file) if file else None)
