@@ -225,8 +225,8 @@ class Recipe(_Part):
             )
         if self.loss.layers > 0.0 and not isinstance(self.teacher.model, str):
             raise RecipeError(
-                "loss.layers needs a single transformer as the teacher: it compares with its layers. Drop it, or "
-                "name one model with teacher.model."
+                "loss.layers needs a single transformer as the teacher, whose layers it compares with. Drop it, "
+                "or name one model with teacher.model."
             )
         self._check_outside()
         self._check_data()
