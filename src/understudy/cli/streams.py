@@ -1,5 +1,8 @@
 """Standard input and output as every command needs them: open, and able to show any text.
 
+A lone surrogate, such as half of an emoji in JSON or a byte of an argument that is not UTF-8, cannot be
+written in UTF-8. Answers have a question mark in its place, on standard output and in a file.
+
 Nothing here needs more than the standard library: the quick answer of `understudy predict` needs it too.
 """
 
@@ -39,8 +42,6 @@ REPLACE = "understudy.replace"
 def prepare() -> None:
     """Open what the caller closed, and never fail over a letter that standard output cannot show."""
     _open_closed()
-    codecs.register_error(REPLACE, _replace)
-
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=REPLACE)
@@ -77,3 +78,6 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
         raise error
     letters = error.object[error.start : error.end]
     return "".join(PLAIN_LETTERS.get(letter, "?") for letter in letters), error.end
+
+
+codecs.register_error(REPLACE, _replace)
