@@ -117,7 +117,7 @@ def assess_entries(
 
 
 def _answers(entry: ReportEntry, dataset: Dataset, folder: Path, stages: StageCache) -> KeptAnswers:
-    """A predictor's answers to the test split; kept, so that a further student makes no predictor answer again.
+    """A predictor's answers to the test split; they are kept, so that no predictor answers twice.
 
     In multilabel, the thresholds of a predictor that has none of its own are tuned on dev.
     """
