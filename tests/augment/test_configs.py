@@ -43,7 +43,7 @@ from understudy.errors import RecipeError
         (lambda: BalanceConfig("mode"), "Unknown size of a label 'mode'"),
         (lambda: NearDuplicatesConfig(threshold=0.0), "threshold is 0.0"),
         (lambda: NearDuplicatesConfig(permutations=7), "permutations is 7"),
-        (lambda: ConfidenceConfig(0.9, 0.1), "band from 0.9 to 0.1"),
+        (lambda: ConfidenceConfig(0.9, 0.1), "low is 0.9 and high is 0.1, but"),
         (lambda: DomainConfig(0), "top is 0"),
         (lambda: DomainConfig(5, by="bert"), "Unknown measure of likeness 'bert'"),
         (lambda: DomainConfig(5, by="vectors"), "go together"),

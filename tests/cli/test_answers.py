@@ -1,5 +1,7 @@
 import csv
+import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -44,6 +46,19 @@ def test_labels(tmp_path):
     record = json.loads(written(TEXT, ["one"], "jsonl", tmp_path))
     assert record == {"text": "one", "label": "yes", "probabilities": {"no": 0.1, "yes": 0.9}}
     assert written(TEXT, ["one"], "csv", tmp_path) == "text,label,no,yes\none,yes,0.100000,0.900000\n"
+
+
+@pytest.mark.parametrize("file_format", ["text", "jsonl", "csv"])
+def test_a_lone_surrogate_is_replaced_alike_in_a_file_and_on_standard_output(
+    tmp_path, monkeypatch, file_format
+):
+    in_file = written(TEXT, ["half \ud83d of it"], file_format, tmp_path)
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="utf-8"))
+    write_answers(TEXT, batches_of(["half \ud83d of it"]), file_format, None)
+    sys.stdout.flush()
+    assert "half ? of it" in in_file
+    assert output.getvalue().decode() == in_file
 
 
 def test_pairs(tmp_path):

@@ -27,8 +27,9 @@ def encoding_error(text, encoding):
         (encoding_error("é", "ascii"), 1, "Error: 'é' cannot be written in ascii.\n"),
         (BrokenPipeError(32, "Broken pipe"), 0, ""),
         (KeyboardInterrupt(), 130, "Stopped.\n"),
-        (errors.Stopped(130), 130, "Stopped. Run the same command again to go on where it stopped.\n"),
-        (errors.Stopped(143), 143, "Stopped. Run the same command again to go on where it stopped.\n"),
+        (errors.Stopped(130, resumes=False), 130, "Stopped.\n"),
+        (errors.Stopped(130, resumes=True), 130, f"Stopped. {errors.RESUMES}\n"),
+        (errors.Stopped(143, resumes=True), 143, f"Stopped. {errors.RESUMES}\n"),
     ],
 )
 def test_what_is_not_a_defect_is_one_message(capsys, error, code, message):
@@ -58,15 +59,16 @@ def test_a_defect_shows_itself():
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_first_signal_stops_and_the_second_kills(number, code):
+@pytest.mark.parametrize("resumes", [True, False])
+def test_the_first_signal_stops_and_the_second_kills(number, code, resumes):
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        errors.stop_on_signals()
+        errors.stop_on_signals(resumes=resumes)
         with pytest.raises(errors.Stopped) as stopped:
             os.kill(os.getpid(), number)
-        assert stopped.value.code == code
+        assert (stopped.value.code, stopped.value.resumes) == (code, resumes)
         assert signal.getsignal(number) == signal.SIG_DFL
     finally:
         for each, handler in before.items():
@@ -77,7 +79,7 @@ def test_a_signal_that_the_caller_ignores_stays_ignored():
     before = signal.getsignal(signal.SIGINT)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        errors.stop_on_signals()
+        errors.stop_on_signals(resumes=True)
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)

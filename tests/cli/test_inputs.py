@@ -22,6 +22,13 @@ def test_a_byte_order_mark_is_not_part_of_the_first_line(tmp_path):
     assert lines_of(tmp_path / "a.txt") == ["first", "second", "\ufeffthird"]
 
 
+@pytest.mark.parametrize(("rest", "lines"), [(b"", []), (b"\n", [""]), (b"\n\n", ["", ""])])
+def test_a_byte_order_mark_alone_is_not_a_text(tmp_path, rest, lines):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + rest)
+    assert lines_of(tmp_path / "a.txt") == lines
+    assert all(block.data for block in read_blocks(tmp_path / "a.txt", TEXT))
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 @pytest.mark.parametrize(
     "content", ["", "\n", "one", "one\n", "one\n\nthree\n", "ç\r\nzwölf ★\r\n\r\nlast", "a\x0bb\n"]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 from understudy import __main__ as entry
 from understudy.cli import predict as verbs
 from understudy.cli.quick import answer
+from understudy.core.manifest import file_digest
 from understudy.core.task import Task
 from understudy.export.folder import export
 from understudy.runtime.fast import status
@@ -133,3 +135,20 @@ def test_a_closed_pipe_is_no_error(folder, more):
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=environment, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@needs_extension
+def test_a_task_without_a_kind_is_a_classification(folder, tmp_path, capsys):
+    """Folders from before tasks had kinds have none in their config."""
+    old = shutil.copytree(folder / "cbow.v1", tmp_path / "old")
+    config = json.loads((old / "config.json").read_text(encoding="utf-8"))
+    del config["task"]["kind"]
+    (old / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    manifest = json.loads((old / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"]["config.json"] = {
+        "sha256": file_digest(old / "config.json"), "bytes": (old / "config.json").stat().st_size
+    }  # fmt: skip
+    (old / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+    assert answer(["predict", str(old), "the film was good"])
+    assert capsys.readouterr().out.endswith("\tthe film was good\n")

@@ -44,6 +44,7 @@ def test_columns_are_found_by_name(held, wanted, expected):
 def test_a_predictor_answers_in_the_order_of_another_task():
     turned = Relabelled(Fixed("bad", "good", "so-so"), Task(("Good", "so-so", "Bad")))
     assert isinstance(turned, Predictor)
+    # exact: no matrix product, columns are only put in another order
     np.testing.assert_array_equal(turned.logits(["x", "y"]), [[1, 2, 0]] * 2)
     assert turned.parameters == 7
     assert (

@@ -38,7 +38,7 @@ def test_nothing_to_drop_is_nothing_dropped():
 
 @pytest.mark.parametrize("judge", ["dev", "test"])
 def test_a_split_that_is_all_leak_is_refused(judge):
-    with pytest.raises(DataError, match=f"Every train text also stands in {judge}"):
+    with pytest.raises(DataError, match=f"Every train text is also in {judge}"):
         drop_leaks({"train": split("a"), judge: split("A")})
 
 

@@ -1,5 +1,6 @@
 import json
 import time
+from math import nan
 
 import pytest
 
@@ -24,6 +25,20 @@ def test_the_first_epoch_is_better_than_none_and_worse_ones_change_nothing():
     assert not log.is_better((0.5, -1.0))
     log.add(1.0, (0.4, -1.0), None)
     assert (log.best, log.best_epoch) == ("one", 1)
+
+
+def test_a_score_that_is_not_a_number_is_beaten_by_any_number():
+    log = EpochLog()
+    for reached in ((nan, nan), (-0.5, -1.0), (nan, 0.0), (-0.5, nan), (-0.5, -0.9)):
+        log.add(1.0, reached, reached)
+    assert (log.best, log.best_epoch) == ((-0.5, -0.9), 5)
+
+
+def test_the_first_epoch_stays_the_best_where_no_score_is_a_number():
+    log = EpochLog()
+    for number in (1, 2, 3):
+        log.add(1.0, (nan, nan), number)
+    assert (log.best, log.best_epoch, log.is_patience_over(2)) == (1, 1, True)
 
 
 def test_patience_counts_epochs_since_the_best():

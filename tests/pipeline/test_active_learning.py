@@ -87,8 +87,12 @@ def test_a_function_can_be_asked_in_rounds_too(labelled, tmp_path):
     done = buy_in_rounds(made, tmp_path / "run", how="random", batch=8, rounds=2, function=score)
     assert [point.labels for point in done.points] == [8, 16]
     assert len(asked) == 16
-    with pytest.raises(RecipeError, match="at least 1 text a round"):
+    with pytest.raises(RecipeError, match=r"^batch is 0, but must be at least 1\.$"):
         buy_in_rounds(made, tmp_path / "run", batch=0)
+    with pytest.raises(RecipeError, match=r"^rounds is -1, but must be at least 1\.$"):
+        buy_in_rounds(made, tmp_path / "run", rounds=-1)
+    with pytest.raises(RecipeError, match="Unknown way to select 'randm'"):
+        buy_in_rounds(made, tmp_path / "run", how="randm")
 
 
 def test_a_curve_without_gold_labels_says_so(chat, tmp_path):

@@ -132,12 +132,17 @@ def test_the_baseline_can_be_turned_off(copy, source, bare):
 
 def test_a_baseline_that_is_too_large_is_left_out_and_said_to_be(copy, source, bare, monkeypatch):
     monkeypatch.setattr("understudy.training.baseline.linear.MOST_NUMBERS", 100)
-    heard = Ears()
     shutil.rmtree(copy / "train" / "baseline")
-    settings = {**SETTINGS, "progress": heard}
-    result = distill(str(source), teacher=str(bare), students="cbow.v1", out=copy, **settings)
-    assert [row["role"] for row in result.report["rows"]] == ["teacher", "student", "undistilled"]
-    assert any(line.startswith("train baseline: A linear baseline of 2 labels") for line in heard.heard)
+    for is_first in (True, False):
+        heard = Ears()
+        settings = {**SETTINGS, "progress": heard}
+        result = distill(str(source), teacher=str(bare), students="cbow.v1", out=copy, **settings)
+        assert [row["role"] for row in result.report["rows"]] == ["teacher", "student", "undistilled"]
+
+        lines = [line for line in heard.heard if line.startswith("train baseline")]
+        assert lines[-2].startswith("train baseline: A linear baseline of 2 labels")
+        assert lines[-1] == "train baseline: too large, skipped"
+        assert lines[:-2] == ["train baseline …"] * is_first  # the second run does not try it again
 
 
 def test_a_second_student_relabels_nothing(copy, source, bare, monkeypatch):

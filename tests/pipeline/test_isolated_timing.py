@@ -1,5 +1,6 @@
 """Timing in a process of its own: its result, its errors, and its end when the caller is killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,8 +17,22 @@ from understudy.pipeline.predictors import PredictorSpec
 TASK = Task(("bad", "good"))
 
 MODULE = """
-import os, time
+import os, subprocess, sys, time
 from pathlib import Path
+
+def start_helper():
+    # It inherits standard output, and outlives the process that is timed.
+    helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+    Path(os.environ["PID_FILE"]).write_text(str(helper.pid))
+
+def helped(texts):
+    if not Path(os.environ["PID_FILE"]).is_file():
+        start_helper()
+    return [[0.0, 1.0] for _ in texts]
+
+def helped_in_vain(texts):
+    start_helper()
+    raise ValueError("the function cannot answer")
 
 def quick(texts):
     print("a line of its own")
@@ -72,6 +87,20 @@ def test_the_result_is_found_among_other_output(module):
 def test_the_errors_of_the_process_are_in_the_message(module):
     with pytest.raises(UnderstudyError, match=r"(?s)timed_module:wrong failed .*the function cannot answer"):
         measure_apart(PredictorSpec("callable", "timed_module:wrong"), TASK, ["a"])
+
+
+@pytest.mark.parametrize("name", ["helped", "helped_in_vain"])
+def test_a_helper_process_that_holds_standard_output_is_not_waited_for(module, monkeypatch, name):
+    monkeypatch.setenv("PID_FILE", str(module / "pid"))
+    fails = name == "helped_in_vain"
+    expected = pytest.raises(UnderstudyError, match="cannot answer") if fails else contextlib.nullcontext()
+    try:
+        with expected:
+            measure_apart(PredictorSpec("callable", f"timed_module:{name}"), TASK, ["a", "b"])
+        helper = int((module / "pid").read_text())
+        assert is_alive(helper)  # or it would not show that nobody waited for it
+    finally:
+        os.kill(int((module / "pid").read_text()), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])

@@ -136,7 +136,7 @@ def test_best_is_chosen_on_dev_and_prefers_the_faster_of_equals(report):
     fast["curve"] = slow["curve"]
     assert best_name(report) == "cbow.v1"
     fast["curve"] = [{"dev_score": 0.9}, {"dev_score": 0.99}, {"dev_score": 0.5}]
-    said = "cbow.v1 is the best of 4 students on dev (99.0 %); test chose nothing."
+    said = "cbow.v1 is the best of 4 students on dev (99.0 %); the test split was not used to choose."
     assert said in give_verdict(document(report)).details
     report["rows"] = [row for row in rows if row["role"] != "student"] + [slow, fast]
     assert "cbow.v1 is the better of two students on dev" in " ".join(give_verdict(document(report)).details)

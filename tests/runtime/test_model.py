@@ -178,10 +178,11 @@ def test_texts_come_in_any_container(model):
     expected = model.predict(texts), model.logits(texts)
     for given in containers[:4]:
         assert model.predict(given) == expected[0]
-        np.testing.assert_array_equal(model.logits(given), expected[1])
+        # The same texts twice: ONNX Runtime may add terms in another order in every call.
+        np.testing.assert_allclose(model.logits(given), expected[1], atol=1e-6)
         assert model.predict_proba(given).shape == (9, 3)
     assert model.predict(containers[4]) == expected[0]
-    np.testing.assert_array_equal(model.logits(containers[5]), expected[1])
+    np.testing.assert_allclose(model.logits(containers[5]), expected[1], atol=1e-6)
     for ask in (model.predict, model.predict_proba, model.logits):
         with pytest.raises(DataError, match=r'a DataFrame was given.*frame\["text"\]\.tolist'):
             ask(frame)
@@ -269,7 +270,8 @@ def test_a_model_survives_a_pickle(model, monkeypatch, tmp_path):
     assert (again.fast is None) == (model.fast is None)
     assert again.threads == model.threads
     assert again.fingerprint == model.fingerprint
-    np.testing.assert_array_equal(again.logits(texts), model.logits(texts))
+    # Weights lie at another address, which decides how a product is cut into parts.
+    np.testing.assert_allclose(again.logits(texts), model.logits(texts), atol=1e-6)
 
 
 def test_a_model_of_a_relative_folder_is_unpickled_elsewhere(folders, monkeypatch, tmp_path):

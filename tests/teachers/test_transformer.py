@@ -336,7 +336,8 @@ def test_the_head_of_the_library_is_wrapped(teacher):
 @pytest.mark.usefixtures("slow_bfloat16")
 def test_a_slower_bfloat16_is_left_out_and_said(bert, teacher, texts):
     low = Teacher.from_pretrained(bert, precision="bfloat16")
-    np.testing.assert_array_equal(low.logits(texts), teacher.logits(texts))
+    # Two float32 models: rounding alone; in bfloat16 they would differ by a thousand times as much.
+    np.testing.assert_allclose(low.logits(texts), teacher.logits(texts), atol=1e-5)
     assert low.fingerprint != teacher.fingerprint  # the store follows what was asked for, on every machine
     assert "bfloat16 is not faster on this machine" in low.notes[0]
     assert teacher.notes == ()

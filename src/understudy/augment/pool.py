@@ -74,7 +74,7 @@ class Pool:
 
     Attributes:
         items: ``n`` texts or pairs; distinct, unless labels were oversampled.
-        origins: ``(n,)`` Number of the step that made each, or `GIVEN`.
+        origins: ``(n,)``. Number of the step that made each, or `GIVEN`.
         reports: The pool's beginning, then one for each step.
     """
 
@@ -172,7 +172,7 @@ class _Builder:
         seen: Keys of the labelled texts and of all that was ever in the pool.
         items: The pool.
         origins: Number of the step that made each.
-        words: ``(n,)`` Words of each.
+        words: ``(n,)``. Number of words of each.
         reports: What happened so far.
     """
 
@@ -253,4 +253,4 @@ class _Builder:
 def _check_one_kind(items: Sequence[Item]) -> None:
     kinds = {isinstance(item, str) for item in items}
     if len(kinds) > 1:
-        raise DataError("Texts and pairs of texts are mixed. Give the one or the other.")
+        raise DataError("Texts and pairs of texts are mixed. Give one or the other.")

@@ -209,7 +209,9 @@ def _read_keys(folder: Path, shards: Sequence[State]) -> KeySet:
         if not path.is_file():
             raise ArtifactError(f"{path} is missing, but {STATE} names it. Remove {folder} and start over.")
         if file_digest(path) != shard["facts"]["sha256"]:
-            raise ArtifactError(f"{path} is damaged: its SHA-256 is another. Remove {folder} and start over.")
+            raise ArtifactError(
+                f"{path} is damaged: its SHA-256 does not match. Remove {folder} and start over."
+            )
         seen.add(pq.read_table(path, columns=["key"]).column(0).to_numpy())
     return seen
 

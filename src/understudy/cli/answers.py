@@ -1,4 +1,4 @@
-"""What `understudy predict` writes: an answer an item, as text, JSON lines or CSV."""
+"""What `understudy predict` writes: one answer for each item, as text, JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from understudy.cli.answer_format import escaped, joined, one_line, text_line
 from understudy.cli.inputs import Batch, Block, TextItem
-from understudy.cli.streams import write_data
+from understudy.cli.streams import REPLACE, write_data
 from understudy.core.task import FloatArray
 from understudy.errors import RecipeError
 
@@ -62,7 +62,7 @@ def write_answers(
         write_data()
         _write(model, source, file_format, sys.stdout)
         return
-    with output.open("w", encoding="utf-8", newline="") as file:
+    with output.open("w", encoding="utf-8", errors=REPLACE, newline="") as file:
         _write(model, source, file_format, file)
 
 

@@ -19,7 +19,7 @@ from understudy.cli.errors import stop_on_signals
 from understudy.cli.extras import need_training
 from understudy.cli.options import Pair, flags, parameters
 from understudy.cli.results import print_pool, print_result, print_students
-from understudy.cli.verbs import BASE, EXIT_CODES, OTHERS, STAGES
+from understudy.cli.verbs import BASE, EXIT_CODES, OTHERS, RESUMING, STAGES
 from understudy.errors import RecipeError
 
 
@@ -57,7 +57,7 @@ app = typer.Typer(
     help="Distil a big text model into a tiny one, see how good it is, and run it without torch.",
     epilog=f"`understudy help VERB` shows what a verb takes. {EXIT_CODES}",
     context_settings=CONTEXT,
-    rich_markup_mode="markdown",  # what stands in brackets is text: the defaults
+    rich_markup_mode="markdown",  # text in brackets is shown as it is: the defaults
     pretty_exceptions_enable=False,
 )
 
@@ -67,7 +67,7 @@ Data = Annotated[
         metavar="DATA",
         help="A folder with train/dev/test files, one file, a set of the catalogue (sst2, rte, stsb, …), "
         "bundled:concierge, hub:owner/name, or the folder of an earlier run (its recipe is used again). "
-        "May stand in a recipe instead.",
+        "Can be set in a recipe instead.",
     ),
 ]
 Out = Annotated[
@@ -77,7 +77,10 @@ Out = Annotated[
 RecipeFile = Annotated[
     Path | None,
     typer.Option(
-        "--recipe", metavar="FILE", help="Recipe in YAML. Options go over it.", rich_help_panel="Run"
+        "--recipe",
+        metavar="FILE",
+        help="Recipe in YAML. Command-line options override it.",
+        rich_help_panel="Run",
     ),
 ]
 Assign = Annotated[
@@ -177,7 +180,7 @@ def _run(
     need_training()
     from understudy.pipeline.recipe_file import make_recipe
 
-    recipe = make_recipe(file, given, assignments)  # before what imports torch: a mistake is told at once
+    recipe = make_recipe(file, given, assignments)  # before what imports torch: mistakes are reported at once
     if is_dry:
         from understudy.pipeline.dry_run import dry_run
 
@@ -228,7 +231,7 @@ def inspect_pool(
         typer.Option("--picture", metavar="FILE", help="Also draw it to this .png, .svg or .pdf file."),
     ] = None,
 ) -> None:
-    """Show what each step made and removed, lengths, label balance, ten texts that stayed, ten that went."""
+    """Show what each step made and removed: lengths, label balance, ten texts kept and ten removed."""
     need_training()
     print_pool(folder)
     if picture is not None:
@@ -276,5 +279,5 @@ def main(arguments: Sequence[str]) -> None:
     shares, spinning on made fine-tuning three to seven times slower; never spinning halves an LSTM's speed.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-    stop_on_signals()
+    stop_on_signals(resumes=next(iter(arguments), "") in RESUMING)
     app(args=list(arguments), prog_name="understudy")

@@ -22,14 +22,22 @@ from understudy.errors import RecipeError, UnderstudyError
 
 FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
-STOPPED = "Stopped. Run the same command again to go on where it stopped."
+RESUMES = "Run the same command again to continue where it stopped."
 
 
 class Stopped(SystemExit):
     """A signal asked the process to stop. Its code is the exit code.
 
     Event loops and the command line's library let a `SystemExit` through, and every ``finally`` runs.
+
+    Args:
+        code: Exit code.
+        resumes: Whether the same command continues where it stopped.
     """
+
+    def __init__(self, code: int, *, resumes: bool) -> None:
+        super().__init__(code)
+        self.resumes = resumes
 
 
 @contextlib.contextmanager
@@ -47,7 +55,8 @@ def exit_on_error() -> Iterator[None]:
     except BrokenPipeError:
         raise _ended(None, 0) from None
     except Stopped as stopped:
-        raise _ended(STOPPED, stopped.code if isinstance(stopped.code, int) else INTERRUPTED) from None
+        message = f"Stopped. {RESUMES}" if stopped.resumes else "Stopped."
+        raise _ended(message, stopped.code if isinstance(stopped.code, int) else INTERRUPTED) from None
     except KeyboardInterrupt:
         raise _ended("Stopped.", INTERRUPTED) from None
     except UnicodeEncodeError as error:
@@ -60,16 +69,19 @@ def exit_on_error() -> Iterator[None]:
         raise _ended(f"Error: {place}{error.strerror}.", FAILURE) from None
 
 
-def stop_on_signals() -> None:
+def stop_on_signals(*, resumes: bool) -> None:
     """Let Ctrl-C and SIGTERM raise `Stopped`, so that children and temporary folders go; a second one kills.
 
     A signal that the caller ignores, as ``nohup`` does, stays ignored.
+
+    Args:
+        resumes: Whether the same command continues where it stopped.
     """
     import signal
 
     def stop(number: int, frame: object) -> None:  # noqa: ARG001
         signal.signal(number, signal.SIG_DFL)
-        raise Stopped(INTERRUPTED if number == signal.SIGINT else TERMINATED)
+        raise Stopped(INTERRUPTED if number == signal.SIGINT else TERMINATED, resumes=resumes)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):

@@ -46,8 +46,7 @@ def without_training(arguments: Sequence[str]) -> None:
         return
     if first in trains:
         raise MissingExtraError(
-            f"This install predicts: it has {' and '.join(BASE)}. For {first!r} and every verb that trains: "
-            f"{INSTALL}"
+            f"Only {' and '.join(BASE)} are installed. For {first!r} and every verb that trains: {INSTALL}"
         )
     if first not in ("-h", "--help"):
         what = "option" if first.startswith("-") else "verb"

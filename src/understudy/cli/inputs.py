@@ -23,7 +23,7 @@ BLOCK_BYTES = 1 << 20
 """Bytes that are read at once, at most. A pipe gives what it has, so that no answer waits for more."""
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
-"""Endings of files whose rows have columns; ``.gz`` may stand behind them."""
+"""Endings of files whose rows have columns; ``.gz`` may follow them."""
 
 LINE_BREAKS = tuple(mark.encode() for mark in "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 """What `str.splitlines` takes for the end of a line, next to the newline."""
@@ -107,7 +107,8 @@ def read_blocks(file: Path | None, task: Task) -> Iterator[Block]:
     try:
         with _opened(file) as stream:
             for data in _whole_lines(stream):
-                yield Block(_checked(data, number, name), task, number)
+                if checked := _checked(data, number, name):  # a file may hold nothing but the mark
+                    yield Block(checked, task, number)
                 number += data.count(b"\n")
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
@@ -115,7 +116,7 @@ def read_blocks(file: Path | None, task: Task) -> Iterator[Block]:
 
 
 def to_items(lines: list[str], task: Task, first: int = 1) -> Sequence[TextItem]:
-    """Lines as the task takes them: two texts stand in one line with a tab between.
+    """Lines as the task takes them: two texts are on one line, separated by a tab.
 
     Args:
         lines: the texts.
@@ -134,8 +135,8 @@ def to_items(lines: list[str], task: Task, first: int = 1) -> Sequence[TextItem]
         if len(cells) != 2:
             fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
             raise DataError(
-                f"Line {number} has {fields}, but this model compares two texts: write both in one line with "
-                "a tab between."
+                f"Line {number} has {fields}, but this model compares two texts: put both on one line, "
+                "separated by a tab."
             )
         pairs.append((cells[0], cells[1]))
     return pairs

@@ -28,7 +28,7 @@ class Option:
     Attributes:
         names: as typed, such as ``--loss`` or ``--header/--no-header``.
         keys: keys of the recipe, with dots between, that get its value.
-        about: sentences for ``--help``; the default stands in brackets at the end.
+        about: sentences for ``--help``; the default is in brackets at the end.
         metavar: what stands for the value in ``--help``; a switch has none.
         kind: type of the value.
         read: turns what was typed into the value of the keys.
@@ -204,14 +204,14 @@ EXPORT = (
     Option(
         "--quantize",
         ("quantize",),
-        "Whether int8 graphs serve: none, int8, or auto, which takes one that is faster here and as good on "
+        "Whether to use int8 graphs: none, int8, or auto, which takes one that is faster here and as good on "
         "dev. [none]",
         "FORM",
     ),
     Option(
         "--table",
         ("table",),
-        "How model.fast keeps the rows of words: float32, float16, int8, or auto, the smallest that is as "
+        "Precision of the word table in model.fast: float32, float16, int8, or auto, the smallest that is as "
         "good on dev. [float32]",
         "FORM",
     ),

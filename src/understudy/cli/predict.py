@@ -27,7 +27,7 @@ FORMATS = ("text", "jsonl", "csv")
 STANDARD_INPUT = "-"
 
 NOTES = """\
-Two texts that belong together stand in one argument or line, with a tab between. Without texts and --file,
+Put two texts that belong together into one argument or line, separated by a tab. Without texts and --file,
 or with - for either, the lines of standard input are answered as they come, in UTF-8.
 
 Text: one line an answer, with label, probability and text. Line breaks of a text become spaces; control

@@ -25,7 +25,7 @@ def answer(arguments: Sequence[str]) -> bool:
         opened = open_folder(Path(arguments[1]))
     except UnderstudyError:
         return False
-    if opened.fast is None or opened.config["task"]["kind"] != "classification":
+    if opened.fast is None or opened.config["task"].get("kind", "classification") != "classification":
         return False
 
     labels = opened.config["task"]["labels"]

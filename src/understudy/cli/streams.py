@@ -1,5 +1,8 @@
 """Standard input and output as every command needs them: open, and able to show any text.
 
+A lone surrogate, such as half of an emoji in JSON or a byte of an argument that is not UTF-8, cannot be
+written in UTF-8. Answers have a question mark in its place, on standard output and in a file.
+
 Nothing here needs more than the standard library: the quick answer of `understudy predict` needs it too.
 """
 
@@ -9,6 +12,8 @@ import codecs
 import io
 import os
 import sys
+
+from understudy.errors import DataError
 
 PLAIN_LETTERS = {
     "★": "*",
@@ -32,6 +37,9 @@ PLAIN_LETTERS = {
 }
 """What stands for a letter of our tables and messages where the terminal does not know it."""
 
+CLOSED: set[int] = set()
+"""Numbers of the standard streams that the caller closed."""
+
 REPLACE = "understudy.replace"
 """Name of the error handler that puts these, or a question mark, in the place of what cannot be written."""
 
@@ -39,15 +47,21 @@ REPLACE = "understudy.replace"
 def prepare() -> None:
     """Open what the caller closed, and never fail over a letter that standard output cannot show."""
     _open_closed()
-    codecs.register_error(REPLACE, _replace)
-
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=REPLACE)
 
 
 def write_data() -> None:
-    """Write UTF-8 to standard output, as it is read: answers are data. A terminal keeps its own encoding."""
+    """Write UTF-8 to standard output, as it is read: answers are data. A terminal keeps its own encoding.
+
+    Raises:
+        DataError: Standard output was closed by the caller, so that answers would be lost.
+    """
+    if 1 in CLOSED:
+        raise DataError(
+            "Standard output is closed, so that answers would be lost. Name a file with --output."
+        )
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8", errors=REPLACE)
 
@@ -61,6 +75,7 @@ def _open_closed() -> None:
         try:
             os.fstat(number)
         except OSError:
+            CLOSED.add(number)
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
 
     if sys.stdin is None:
@@ -77,3 +92,6 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
         raise error
     letters = error.object[error.start : error.end]
     return "".join(PLAIN_LETTERS.get(letter, "?") for letter in letters), error.end
+
+
+codecs.register_error(REPLACE, _replace)

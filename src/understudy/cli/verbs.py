@@ -21,11 +21,14 @@ BASE = {
 """Verbs of the base install."""
 
 OTHERS = {
-    "buy": "Buy labels from an expensive teacher in rounds, those first that the student needs most.",
+    "buy": "Buy labels from an expensive teacher in rounds, starting with those the student needs most.",
     "students": "List every student with its number of parameters.",
     "pool": "Look at the texts that students learn from.",
 }
 """Verbs that need the training extra, as those of `STAGES` do."""
+
+RESUMING = (*STAGES, "buy")
+"""Verbs that continue where they were stopped when the same command is given again."""
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 failed (data, teacher, saved folder, disk); 2 wrong command line or recipe; "

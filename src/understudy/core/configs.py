@@ -19,6 +19,9 @@ WARM = ("kl", "bce")
 POOLINGS = ("auto", "cls", "mean")
 VOCABULARIES = ("words", "wordpiece", "teacher")
 PAIRS = ("joint", "diffcat")
+VECTORS_OF_TEACHER = ("teacher", "teacher-static")
+"""Word tables that start from the teacher: from its input embeddings, and from each word once through it."""
+
 TRAINERS = ("auto", "native", "torch")
 PRECISIONS = ("float32", "bfloat16")
 
@@ -65,11 +68,11 @@ class LossConfig:
             raise RecipeError(f"layers is {self.layers}, but must be at least 0, and finite.")
 
         if self.name == "gold" and self.layers != 0.0:
-            raise RecipeError("The loss 'gold' reads no teacher: layers cannot be honoured. Drop it.")
+            raise RecipeError("The loss 'gold' uses no teacher, so layers has no effect. Drop it.")
         if self.name == "gold" and self.noise != 0.0:
-            raise RecipeError("The loss 'gold' reads no teacher: noise cannot be honoured. Drop it.")
+            raise RecipeError("The loss 'gold' uses no teacher, so noise has no effect. Drop it.")
         if self.name == "gold" and self.alpha != 0.0:
-            raise RecipeError("The loss 'gold' is gold alone: alpha cannot be honoured. Drop it.")
+            raise RecipeError("The loss 'gold' uses only gold labels, so alpha has no effect. Drop it.")
 
     @property
     def needs_teacher(self) -> bool:

@@ -118,7 +118,7 @@ class Task:
         if self.thresholds is not None and (
             self.kind != "multilabel" or len(self.thresholds) != len(self.labels)
         ):
-            raise RecipeError("Thresholds are one a label, and of a multilabel task alone.")
+            raise RecipeError("Only multilabel tasks have thresholds, one per label.")
 
         if (self.bounds is not None) != (self.kind == "regression" and len(self.labels) == 1):
             raise RecipeError("Bounds belong to a regression task with one column, and it needs them.")

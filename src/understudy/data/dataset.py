@@ -48,7 +48,7 @@ class Dataset:
         dev: Labelled texts for early stopping and selection.
         test: Labelled texts for the report; nothing that trains ever sees them.
         unlabelled: Further texts of the domain, distinct, none of them in ``train``; or the files in which
-            they stay: whoever streams those leaves out what is repeated or stands in train, dev or test.
+            they stay: the stage that streams them leaves out repeated ones and those in train, dev or test.
         notes: Sentences on what was guessed, split or mapped, shown to the user and in the report.
         dropped: How many texts were left out, by reason, e.g. ``{"train texts also in test": 2}``.
         source: Where it came from, as the user gave it.

@@ -1,4 +1,4 @@
-"""Keep what trains apart from what evaluates: drop train and unlabelled texts that stand in dev or test."""
+"""Keep training and evaluation apart: drop train and unlabelled texts that are also in dev or test."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def normaliser_for(texts: int) -> Normaliser:
 def drop_leaks(
     splits: Mapping[str, Labelled], normaliser: Normaliser = normalise
 ) -> tuple[dict[str, Labelled], dict[str, int]]:
-    """Drop train texts that stand in dev or test, and dev texts that stand in test.
+    """Drop train texts that are also in dev or test, and dev texts that are also in test.
 
     Args:
         splits: ``train`` and any of ``dev`` and ``test``.
@@ -60,15 +60,13 @@ def drop_leaks(
 
     keys = {name: list(map(normaliser, split.texts)) for name, split in splits.items()}
     seen = {name: set(texts) for name, texts in keys.items()}
-    # test is never touched: what stands in two splits is dropped from the one that is used more freely
+    # test is never touched: a text of two splits is dropped from the one that is used more freely
     for name, other in (("train", "test"), ("train", "dev"), ("dev", "test")):
         if name not in kept or other not in kept:
             continue
         rows = [row for row, key in enumerate(keys[name]) if key not in seen[other]]
         if not rows:
-            raise DataError(
-                f"Every {name} text also stands in {other}. Bring a {name} file with other texts."
-            )
+            raise DataError(f"Every {name} text is also in {other}. Provide a {name} file with other texts.")
         if len(rows) < len(kept[name]):
             dropped[f"{name} texts also in {other}"] = len(kept[name]) - len(rows)
             kept[name] = kept[name].pick(rows)
@@ -82,7 +80,7 @@ def drop_known(
     held_out: Iterable[Item],
     normaliser: Normaliser = normalise,
 ) -> tuple[tuple[Item, ...], dict[str, int]]:
-    """Drop unlabelled texts that stand in dev or test (normalised) or in train (exactly).
+    """Drop unlabelled texts that are also in dev or test (normalised) or in train (exactly).
 
     Args:
         unlabelled: Distinct items.

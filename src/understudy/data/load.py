@@ -46,7 +46,7 @@ def load_dataset(
     name: str | None = None,
     stream_above: float | None = None,
 ) -> Dataset:
-    """Read any source into one shape, with every leak removed and every guess told in its notes.
+    """Read any source into one shape, with every leak removed and every guess reported in its notes.
 
     Args:
         source: A folder with train, dev and test files; one file; ``hub:owner/name[:config]``;
@@ -161,7 +161,7 @@ def _divide(
 
 @dataclass(frozen=True)
 class _Unlabelled:
-    """Unlabelled items in memory, or the files in which they stay; and what is to be told of them."""
+    """Unlabelled items in memory, or the files in which they stay; and the notes about them."""
 
     items: Corpus
     notes: tuple[str, ...] = ()

@@ -208,7 +208,7 @@ def _note(path: Path, new: int, repeats: int, blank: int, remark: str) -> str:
 class ItemFiles:
     """Texts, or pairs of texts, in files of any format that `understudy.data.unlabelled.read_pool` knows.
 
-    Blank items are left out; repeated ones are not: whoever reads them does that.
+    Blank items are left out; repeated ones are not: the reader does that.
 
     Attributes:
         paths: The files, in order.

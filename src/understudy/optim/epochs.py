@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,11 @@ Score = tuple[float, float]
 
 W = TypeVar("W")
 """Weights, in the form that a trainer keeps them in."""
+
+
+def rank(score: float) -> float:
+    """A score as it is compared: what is not a number is worse than every number."""
+    return -math.inf if math.isnan(score) else score
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,13 @@ class EpochLog(Generic[W]):
     saving_seconds: float = 0.0
 
     def is_better(self, reached: Score) -> bool:
-        """Whether an epoch with this score would be the best so far."""
-        return self.best_epoch == 0 or reached > self.best_score
+        """Whether an epoch with this score would be the best so far.
+
+        The first epoch always is. A score that is not a number is beaten by any number.
+        """
+        if self.best_epoch == 0:
+            return True
+        return tuple(map(rank, reached)) > tuple(map(rank, self.best_score))
 
     def add(self, train_loss: float, reached: Score, weights: W | None) -> None:
         """Note an epoch that was done.

@@ -21,7 +21,7 @@ from understudy.core.task import FloatArray, Gold, IntArray, Task
 from understudy.errors import DataError, RecipeError
 from understudy.evaluation.metrics import score
 from understudy.evaluation.thresholds import tuned
-from understudy.optim.epochs import Epoch, EpochLog, Score
+from understudy.optim.epochs import Epoch, EpochLog, Score, rank
 from understudy.optim.losses import gold
 
 
@@ -71,7 +71,7 @@ def optimise(
         module: What is trained.
         batches: Generator → the batches of one epoch, shuffled by that generator.
         loss: Batch → mean loss, a scalar; called with the module in training mode.
-        score: → score on dev; called with the module in evaluation mode, without gradients.
+        score: Gives the score on dev; called with the module in evaluation mode, without gradients.
         config: How to optimise.
         seed: Seed of shuffling and dropout. Each epoch derives its own from it, so that a resumed run
             equals a whole one.
@@ -227,8 +227,9 @@ def convergence_epoch(curve: Sequence[Epoch], tolerance: float = 0.005) -> int:
     """
     if not curve:
         raise DataError("A training curve without an epoch does not say when it converged.")
-    enough = max(epoch.dev_score for epoch in curve) - tolerance
-    return next(epoch.epoch for epoch in curve if epoch.dev_score >= enough)
+    scores = [rank(epoch.dev_score) for epoch in curve]
+    enough = max(scores) - tolerance
+    return next(epoch.epoch for epoch, reached in zip(curve, scores, strict=True) if reached >= enough)
 
 
 def convergence_step(curve: Sequence[Epoch], steps_per_epoch: int, tolerance: float = 0.005) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from understudy.core.checks import check_choice
 from understudy.core.corpus import Items
 from understudy.core.manifest import digest, read_json, write_bytes, write_json
 from understudy.core.progress import Progress, Silent
@@ -22,7 +23,7 @@ from understudy.teachers.function import Function
 from understudy.training.acquisition import WAYS, select
 
 CURVE = "curve.json"
-"""File of the curve, from which a later call goes on."""
+"""File of the curve, from which a later call continues."""
 
 PICTURE = "curve.png"
 """The curve as a picture."""
@@ -91,7 +92,7 @@ def buy_in_rounds(
     """Label a batch, fit the recipe's first student on all labels so far, and let it choose the next batch.
 
     Batches are drawn from train and unlabelled texts; scores are measured on dev. The labels are kept in the
-    run's own logit store, where a later ``distill`` into the same folder finds them. A later call goes on
+    run's own logit store, where a later ``distill`` into the same folder finds them. A later call continues
     where this one ended or was killed.
 
     Args:
@@ -105,11 +106,14 @@ def buy_in_rounds(
         function: The teacher, where it is handed over in Python.
 
     Raises:
-        RecipeError: The way is unknown, or a number is below 1.
+        RecipeError: The way is unknown, or a number is below 1; the message names it.
         TeacherError: The teacher refuses to answer.
     """
-    if how not in WAYS or batch < 1 or rounds < 1:
-        raise RecipeError(f"Select one of {', '.join(WAYS)}, at least 1 text a round, at least 1 round.")
+    check_choice("way to select", how, WAYS)
+    for name, number in (("batch", batch), ("rounds", rounds)):
+        if number < 1:
+            raise RecipeError(f"{name} is {number}, but must be at least 1.")
+
     if recipe.data.stream is True:
         raise RecipeError("data.stream: texts to choose from are in memory. Leave it out.")
 
@@ -184,7 +188,7 @@ def _fit(run: Run, oracle: _Oracle, pool: Sequence[Item], points: list[Point], h
     logits = trained.student.logits(data.dev.texts)
     reached, _ = dev_score(data.task, logits, data.dev.labels, data.task.rows(data.dev.texts))
     labels = len(pool) - len(store.missing(pool))
-    # A loop that goes on fits the same labels again, and the point is there already.
+    # A loop that continues fits the same labels again, and the point exists already.
     if labels not in [point.labels for point in points]:
         points.append(Point(labels, round(reached, 6), how, round(oracle.cost, 6)))
         run.stages.progress.say(f"{labels:,} labels: {data.task.metric} on {measured_on(run)} {reached:.4f}")

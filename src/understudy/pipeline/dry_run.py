@@ -140,7 +140,7 @@ def estimate(
     ledger = None if folder is None else Ledger(folder / LEDGER)
     aside = {} if folder is None else read_aside(folder / ASIDE)
 
-    # A text that stands in two parts is counted in the first.
+    # A text of two parts is counted in the first.
     seen: set[Item] = set()
     counted = []
     for name, items in parts.items():

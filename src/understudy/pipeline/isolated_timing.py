@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -58,24 +59,24 @@ def measure_apart(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
         )
         try:
-            output = _exchange(process, json.dumps(order).encode() + b"\n")
+            result = _exchange(process, json.dumps(order).encode() + b"\n")
         finally:
             process.kill()
             process.wait()
 
-        lines = output.decode("utf-8", "replace").splitlines()
-        results = [line for line in lines if line.startswith(RESULT)]
-        if not results:
+        if result is None:
             errors.seek(0)
             last = "\n".join(errors.read().decode("utf-8", "replace").strip().splitlines()[-5:])
             raise UnderstudyError(f"Timing {spec.location} failed in its own process:\n{last}")
-
-    result: dict[str, object] = json.loads(results[-1].removeprefix(RESULT))
     return result
 
 
-def _exchange(process: subprocess.Popen[bytes], order: bytes) -> bytes:
-    """Send the order, and read all output; standard input stays open meanwhile, or the process would end."""
+def _exchange(process: subprocess.Popen[bytes], order: bytes) -> dict[str, object] | None:
+    """Send the order, and read up to the line with the result; ``None`` where the process failed.
+
+    Standard input stays open meanwhile, or the process would end. Nothing is read after the result: a helper
+    process that a teacher started may hold standard output open for ever.
+    """
     if process.stdin is None or process.stdout is None:
         raise UnderstudyError("The timing process has no standard input or output.")
 
@@ -83,13 +84,16 @@ def _exchange(process: subprocess.Popen[bytes], order: bytes) -> bytes:
         process.stdin.write(order)
         process.stdin.flush()
 
-    output = process.stdout.read()
+    result: dict[str, object] | None = None
+    for line in process.stdout:
+        if line.startswith(RESULT.encode()):
+            result = json.loads(line[len(RESULT) :])
+            break
 
     with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
     process.stdout.close()
-    process.wait()
-    return output
+    return result
 
 
 def carry_out(order: Mapping[str, Any]) -> dict[str, object]:
@@ -109,14 +113,22 @@ def carry_out(order: Mapping[str, Any]) -> dict[str, object]:
 
 
 def main() -> None:
-    """Carry out the one order on standard input."""
+    """Carry out the one order on standard input; without a result, the result is ``null``."""
     order = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_caller, daemon=True).start()
-    result = carry_out(order)
+
+    result = None
+    try:
+        result = carry_out(order)
+    except BaseException:  # noqa: BLE001 - the caller shows it; it must not wait for helper processes
+        traceback.print_exc()
+
+    # The caller reads no further than the result, so the errors must be complete by then.
+    sys.stderr.flush()
     sys.stdout.write(f"\n{RESULT}{json.dumps(result)}\n")
     sys.stdout.flush()
     # A usual exit would wait for libraries to clean up, while the other thread still reads standard input.
-    os._exit(0)
+    os._exit(0 if result is not None else 1)
 
 
 def _end_with_caller() -> None:

@@ -9,7 +9,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from understudy.core.checks import check_choice
-from understudy.core.configs import PRECISIONS, FinetuneConfig, LossConfig, TrainingConfig
+from understudy.core.configs import (
+    PRECISIONS,
+    VECTORS_OF_TEACHER,
+    FinetuneConfig,
+    LossConfig,
+    TrainingConfig,
+)
 from understudy.core.task import KINDS, METRICS
 from understudy.errors import RecipeError, UnderstudyError
 from understudy.runtime.fast_format import SERVED
@@ -225,8 +231,8 @@ class Recipe(_Part):
             )
         if self.loss.layers > 0.0 and not isinstance(self.teacher.model, str):
             raise RecipeError(
-                "loss.layers needs a single transformer as the teacher, whose layers it compares with. Drop it, "
-                "or name one model with teacher.model."
+                "loss.layers needs a single transformer as the teacher, whose layers it compares with. Drop "
+                "it, or name one model with teacher.model."
             )
         self._check_outside()
         self._check_data()
@@ -267,7 +273,7 @@ class Recipe(_Part):
             raise RecipeError(
                 "training.vocabulary: this teacher has none to give. Choose words or wordpiece."
             )
-        if self.training.embeddings in ("teacher", "teacher-static"):
+        if self.training.embeddings in VECTORS_OF_TEACHER:
             raise RecipeError("training.embeddings: this teacher has no word vectors to give.")
         if self.teacher.finetune.class_weights:
             raise RecipeError("teacher.finetune: this teacher is not fine-tuned.")

@@ -98,7 +98,7 @@ def problems_of(tree: Tree) -> list[str]:
     """A sentence for each problem of a recipe; none where it is valid.
 
     Everything but the students is looked at first, which does not import torch. A name that no student has
-    is found from the sources of the students, so that a mistyped one is told at once, too.
+    is found from the sources of the students, so that a mistyped one is reported at once, too.
     """
     others = {key: value for key, value in tree.items() if key != "students"}
     early = [*_unknown_students(tree), *_sentences(others)]
@@ -109,7 +109,7 @@ def problems_of(tree: Tree) -> list[str]:
     if isinstance(students, list | tuple) and students:
         students = [one for one in students if not _is_unknown(one)]
         if all(isinstance(one, str) and ":" not in one for one in students):
-            return early  # nothing stands behind the names that only their classes could check
+            return early  # no name has options that only their classes could check
     return list(dict.fromkeys([*early, *_sentences({**others, "students": students})]))
 
 

@@ -87,7 +87,7 @@ class StageCache:
         return True
 
     def _recorded(self) -> dict[str, float]:
-        """Seconds by stage. A damaged record loses only these numbers, so the run goes on without it."""
+        """Seconds by stage. A damaged record loses only these numbers, so the run continues without it."""
         path = self.folder / RECORD
         try:
             recorded = read_json(path) if path.is_file() else {}

@@ -1,7 +1,8 @@
 """The teacher of a run, whatever it is: a protocol, and the list of what can be one.
 
 A kind of teacher is one class that is a `RunTeacher`, and one function that makes it from a recipe,
-registered with `teacher_kind`. No stage asks which kind it has: a new kind is one file and nothing else.
+registered with `teacher_kind`. No stage asks which kind it has. A new kind is both in one file, which a
+plugin or a test imports; `teacher.callable` chooses it, since the recipe has no key of its own for it.
 """
 
 from __future__ import annotations

@@ -200,15 +200,15 @@ class ReportRow:
     def to_dict(self) -> dict[str, object]:
         """A JSON-ready form; `from_dict` is its inverse.
 
-        A comparison that was not made, and facts on a training that nobody counted, are left out.
+        A comparison that was not made, and facts on a training that were not counted, are left out.
         """
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
-        absent = {name for name in _MAY_BE_ABSENT if told[name] is None}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        absent = {name for name in _MAY_BE_ABSENT if values[name] is None}
         if self.steps is None:
             absent |= set(_TRAINING)
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in told.items()
+            for name, value in values.items()
             if name not in absent
         }
 
@@ -255,10 +255,10 @@ class ReportDocument:
 
     def to_dict(self) -> dict[str, object]:
         """A JSON-ready form; `from_dict` is its inverse."""
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.recipe is None:
-            del told["recipe"]
-        return told | {"task": self.task.to_dict(), "rows": [row.to_dict() for row in self.rows]}
+            del values["recipe"]
+        return values | {"task": self.task.to_dict(), "rows": [row.to_dict() for row in self.rows]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -100,7 +100,7 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     Args:
         figure: Drawn within `style`.
         name: Class of the element and head of its ids.
-        description: What a reader who cannot see it is told.
+        description: Text for readers who cannot see it.
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))

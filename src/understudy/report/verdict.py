@@ -138,7 +138,9 @@ def best(rows: Sequence[ReportRow], role: str) -> ReportRow | None:
 
 def dev_score(row: ReportRow) -> float:
     """The score on dev of the epoch that was kept, of a row with a training curve."""
-    return max(float(epoch["dev_score"]) for epoch in row.curve)
+    # What is not a number is no score: it would win or lose depending on where it stands.
+    scores = (float(epoch["dev_score"]) for epoch in row.curve)
+    return max((score for score in scores if not math.isnan(score)), default=-math.inf)
 
 
 def twin(student: ReportRow, rows: Sequence[ReportRow]) -> ReportRow | None:
@@ -226,7 +228,7 @@ def _on_choice(student: ReportRow, rows: Sequence[ReportRow]) -> str:
         return ""
     best_of = f"the best of {others + 1} students" if others > 1 else "the better of two students"
     name, scored = shorten(student.name, 60), score(student.metric, dev_score(student))
-    return f"{name} is {best_of} on dev ({scored}); test chose nothing."
+    return f"{name} is {best_of} on dev ({scored}); the test split was not used to choose."
 
 
 def _headline(student: ReportRow, teacher: ReportRow | None) -> str:

@@ -1,7 +1,7 @@
 """`config.json` of an exported student: read once, and checked before anything is made of it.
 
-The folder's manifest says that nobody changed the file by accident. A file that was changed by hand, its sums
-made right again, is refused here by its key. Needs no numpy.
+The folder's manifest shows that the file was not changed by accident. A file that was changed on purpose,
+with corrected checksums, is refused here by its key. Needs no numpy.
 """
 
 from __future__ import annotations

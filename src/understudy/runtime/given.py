@@ -12,7 +12,7 @@ from understudy.errors import DataError
 def as_sequence(items: object) -> Sequence[Item]:
     """The items of a list, a tuple, an array, a column of a table, or whatever else yields them in order.
 
-    The items themselves are not looked at: whoever reads them says which of them it cannot read.
+    The items themselves are not looked at: their reader reports which of them it cannot read.
 
     Raises:
         DataError: the argument is a table, a mapping, a set, bytes, or nothing that holds items.

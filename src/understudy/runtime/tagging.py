@@ -16,7 +16,7 @@ class TextSpan:
 
     Attributes:
         kind: Kind of the span, such as ``PER``.
-        text: The span as it stands in the sentence.
+        text: The span as it is in the sentence.
         start: Number of its first character.
         stop: Number of the character after its last.
     """
@@ -32,7 +32,7 @@ class Tagged:
     """A sentence with a tag for each word.
 
     Attributes:
-        words: Words as they stand in the sentence.
+        words: Words as they are in the sentence.
         tags: One label name for each word.
         spans: What tags such as ``B-PER``, ``I-PER`` mark; empty where tags mark no spans.
         text: The sentence; words that were given one by one are joined by spaces.

@@ -115,7 +115,7 @@ class AttnBiLSTM(nn.Module):
         return self.states(batch)[:, 0]
 
     def states(self, batch: Ragged) -> Tensor:
-        """``(b, t, 2h)``: the state of every position; arbitrary behind the end."""
+        """``(b, t, 2h)``: the state of every position; arbitrary after the end."""
         states, absent = self.bilstm.states(batch), ~real(batch)
         for block in self.blocks:
             states = block(states, src_key_padding_mask=absent)

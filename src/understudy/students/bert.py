@@ -156,7 +156,7 @@ class BERT(nn.Module):
         return mean(states, batch) if self.config.pooling == "mean" else states[:, 0]
 
     def states(self, batch: Ragged) -> Tensor:
-        """``(b, t, width)``: the last layer; arbitrary behind the end."""
+        """``(b, t, width)``: the last layer; arbitrary after the end."""
         answer = self.bert(input_ids=batch.padded(), attention_mask=real(batch).long())
         states: Tensor = answer.last_hidden_state
         return states

@@ -105,7 +105,7 @@ class BiLSTM(nn.Module):
         return last_states(self.lstm, self._embed(batch), batch)
 
     def states(self, batch: Ragged) -> Tensor:
-        """``(b, t, 2h)``: both directions' state at every position of the last layer, 0 behind the end."""
+        """``(b, t, 2h)``: both directions' state at every position of the last layer, 0 after the end."""
         return every_state(self.lstm, self._embed(batch), batch)
 
     def tokens(self, batch: Ragged) -> Tensor:

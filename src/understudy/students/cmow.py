@@ -157,8 +157,8 @@ class CMOW(nn.Module):
         """
         if not self.config.vector:
             raise RecipeError(
-                "A word of 'cmow.v1' is a matrix near the identity, to be multiplied: a word vector has no "
-                "place in it. 'hybrid.v1' and 'bihybrid.v1' have vectors beside the matrices."
+                "A word of 'cmow.v1' is a matrix near the identity, to be multiplied: a word vector cannot "
+                "be used. 'hybrid.v1' and 'bihybrid.v1' have vectors beside the matrices."
             )
         return WordTable(self.embedding.weight, first=self.config.row - self.config.vector)
 

@@ -92,7 +92,7 @@ class KimCNN(nn.Module):
         return torch.cat(pooled, dim=1)
 
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:
-        """The same as nodes; padding is zero in the table, so a filter sees zeros behind the end."""
+        """The same as nodes; padding is zero in the table, so a filter sees zeros after the end."""
         (rows,) = graph.add("Gather", [graph.weight("embedding", self.embedding.weight), ids])
         (columns,) = graph.add("Transpose", [rows], perm=[0, 2, 1])
         pooled = []

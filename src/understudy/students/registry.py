@@ -146,7 +146,7 @@ class Parsed(NamedTuple):
 
 
 def parse(name: str) -> Parsed:
-    """What stands behind a name: a preset, sizes and options of training, with commas between.
+    """What follows a name: a preset, sizes and training options, separated by commas.
 
     ``bilstm.v1:tang`` has a preset's sizes, ``cbow.v1:width=32,vocabulary_size=20000`` a size of its own and
     a larger vocabulary, ``hybrid.v1:head=mlp,pair=joint`` another head and way to read pairs.

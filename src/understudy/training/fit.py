@@ -228,12 +228,12 @@ def _batch_loss(lesson: _Lesson, learner: LayerLearner | None) -> Callable[[IntA
 
 
 def _resolved(config: TrainingConfig, name: str) -> TrainingConfig:
-    """The config with the options that stand behind a student's name."""
+    """The config with the options that follow a student's name."""
     return replace(config, **parse(name).options)
 
 
 def usual_batch(most: int, texts: int) -> int:
-    """Texts a step where nobody says: so many that an epoch has `STEPS` steps, within bounds.
+    """Default batch size: chosen so that an epoch has `STEPS` steps, within bounds.
 
     Chosen on dev of four sets: with 256 texts a step, students of a few thousand texts learn them by heart
     before they compare anything (STS-B: 0.24 at best, against 0.50 with 32). It is not a law: dev accuracy of

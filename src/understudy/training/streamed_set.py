@@ -101,7 +101,7 @@ def with_streamed_targets(
 ) -> StreamedSet:
     """`understudy.training.transfer_set.with_soft_targets` for further texts that do not fit in memory.
 
-    A killed run goes on behind its last block when it is called again; what is done is not done again.
+    A killed run continues after its last block when it is called again.
 
     Args:
         task: Says what the lack of a gold label looks like.

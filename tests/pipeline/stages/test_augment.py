@@ -13,7 +13,7 @@ from understudy.cli.app import app
 from understudy.core.task import Task
 from understudy.errors import DataError, RecipeError
 from understudy.pipeline.distillation import distill
-from understudy.pipeline.stages.augment import inspect, label_names
+from understudy.pipeline.stages.augment import gold_names, inspect
 
 SETTINGS = {
     "teacher__finetune": {"epochs": 1, "learning_rate": 1e-3},
@@ -181,7 +181,7 @@ def test_a_text_that_was_set_aside_is_asked_again_once_its_line_is_gone(data, ba
 def test_labels_have_names_where_there_are_any():
     def names(task, gold, texts=("a", "b", "a")):
         split = SimpleNamespace(texts=texts, labels=np.array(gold))
-        return label_names(SimpleNamespace(task=task, train=split))
+        return gold_names(SimpleNamespace(task=task, train=split))
 
     assert names(Task(("x", "y")), [1, -1, 0]) == {"a": ("y",), "b": ()}
     many = Task(("x", "y"), "multilabel")

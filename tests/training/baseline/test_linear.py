@@ -108,7 +108,7 @@ def test_the_solver_fits_into_memory(labels, rows, width, expected):
 
 def test_a_baseline_that_no_solver_could_hold_is_refused_by_its_sizes():
     with pytest.raises(
-        BaselineTooLargeError, match=r"20,000 labels and 50,000 traits .* 4 GB.* baseline: false"
+        BaselineTooLargeError, match=r"20,000 labels and 50,000 features .* 4 GB.* baseline: false"
     ):
         linear._solver(named(20_000), 40_000, 50_000)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from understudy.core.configs import VECTORS_OF_TEACHER
 from understudy.data.readers.vectors import Vectors
 from understudy.errors import DataError, RecipeError, TeacherError
 from understudy.optim.epochs import Epoch
@@ -10,7 +11,7 @@ from understudy.students import RaggedTexts, build
 from understudy.teachers.transformer import Teacher
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 from understudy.training.embeddings.teacher import input_vectors, output_vectors
-from understudy.training.embeddings.warm_start import STARTS, apply, fit_width, warm_start
+from understudy.training.embeddings.warm_start import apply, fit_width, warm_start
 
 VOCABULARY = WordVocabulary((*SPECIALS, "film", "zebra", "good", "bad", "room", "the", "was"))
 TEXTS = ("the film was good", "the the zebra", "bad room")
@@ -108,7 +109,7 @@ def test_a_static_start_weighs_words_by_their_share(student, teacher, width):
     np.testing.assert_allclose(expected.shape, found.shape)
 
 
-@pytest.mark.parametrize("source", STARTS)
+@pytest.mark.parametrize("source", VECTORS_OF_TEACHER)
 @pytest.mark.parametrize("name", ["bilstm.v1", "bihybrid.v1", "bert-tiny.v1", "dan.v1"])
 def test_other_students_start_alike(student, teacher, name, source):
     module = student(name)
@@ -141,7 +142,7 @@ def test_a_frozen_start_survives_training(student, teacher):
 
 
 def test_what_cannot_be_had_is_refused(student, teacher, tmp_path):
-    with pytest.raises(RecipeError, match="a word vector has no place"):
+    with pytest.raises(RecipeError, match="a word vector cannot be used"):
         warm_start("teacher", student("cmow.v1"), VOCABULARY, IDS, teacher)
     with pytest.raises(TeacherError, match=r"'teacher-static'.*there is none here"):
         warm_start("teacher-static", student(), VOCABULARY, IDS)

@@ -7,6 +7,7 @@ from understudy.core.configs import LossConfig, TrainingConfig
 from understudy.core.progress import Silent
 from understudy.core.task import Task
 from understudy.errors import RecipeError
+from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH
 from understudy.students import build
 from understudy.training.fit import fit
 from understudy.training.native import fit as bag
@@ -122,10 +123,10 @@ def test_what_it_cannot_do_is_said(config, loss, said):
 @pytest.mark.parametrize(
     ("labels", "sizes", "reason"),
     [
-        (4097, {}, "4,096 labels at most"),
-        (2, {"width": 1025}, "1,024 wide at most"),
-        (2, {"hidden": 1100}, "1,024 wide at most"),
-        (4096, {"width": 1024, "hidden": 1024}, ""),
+        (MOST_LABELS + 1, {}, f"{MOST_LABELS:,} labels at most"),
+        (2, {"width": MOST_WIDTH + 1}, f"{MOST_WIDTH:,} wide at most"),
+        (2, {"hidden": MOST_WIDTH + 76}, f"{MOST_WIDTH:,} wide at most"),
+        (MOST_LABELS, {"width": MOST_WIDTH, "hidden": MOST_WIDTH}, ""),
     ],
 )
 @pytest.mark.parametrize("name", ["cbow.v1", "dan.v1"])

@@ -26,7 +26,9 @@ class ConfidenceConfig:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.low < self.high <= 1.0:
-            raise RecipeError(f"The band from {self.low} to {self.high} is not one between 0 and 1.")
+            raise RecipeError(
+                f"low is {self.low} and high is {self.high}, but they must satisfy 0 ≤ low < high ≤ 1."
+            )
 
 
 @register("confidence", FILTER, config=ConfidenceConfig, source="", needs_teacher=True)

@@ -36,7 +36,7 @@ class WordArrays:
         words: The distinct words; the numbers below are places in it.
         flat: ``(w,)`` Number of each word, text after text.
         glued: ``(w,)`` Whether there is no space before the word; False for the first of a text.
-        lengths: ``(n,)`` Words of each text.
+        lengths: ``(n,)``. Number of words of each text.
     """
 
     words: tuple[str, ...]

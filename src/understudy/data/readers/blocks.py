@@ -170,7 +170,9 @@ def _open(path: Path) -> Iterator[io.BufferedIOBase]:
     except FileNotFoundError as error:
         raise DataError(f"There is no file {path}.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is not a whole gzip file: {error}. Pack or fetch it again.") from error
+        raise DataError(
+            f"{path} is not a whole gzip file: {error}. Compress or download it again."
+        ) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 

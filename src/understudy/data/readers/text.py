@@ -52,7 +52,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is not a whole gzip file: {error}. Pack or fetch it again.") from error
+        raise DataError(
+            f"{path} is not a whole gzip file: {error}. Compress or download it again."
+        ) from error
 
 
 def split_lines(text: str) -> list[str]:

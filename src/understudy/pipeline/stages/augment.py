@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from understudy.augment import PoolTexts, normalise_held_out, read_steps, stream_pool
+from understudy.augment import (
+    PoolTexts,
+    StepContext,
+    build_pool,
+    normalise_held_out,
+    read_steps,
+    stream_pool,
+)
 from understudy.augment.charts import NUMBERS, save_inspection
 from understudy.augment.dedup import DUPLICATE, HELD_OUT
 from understudy.augment.fingerprint import digests
-from understudy.augment.inspection import inspect_streamed
+from understudy.augment.inspection import Inspection, inspect_pool, inspect_streamed
 from understudy.augment.streamed_pool import OURS
 from understudy.core.manifest import MANIFEST, discard, invalidate, publish, read_json, read_manifest
 from understudy.core.resumable import STATE, save_state
@@ -27,8 +34,7 @@ from understudy.pipeline.stage_cache import wanted_digest
 from understudy.pipeline.stages.label import answers_of_teacher
 
 if TYPE_CHECKING:
-    from understudy.augment import Step, StepContext
-    from understudy.augment.inspection import Inspection
+    from understudy.augment import Step
     from understudy.augment.paraphrase_ledger import ParaphraseLedger
 
 LEFT_OUT = "set_aside"
@@ -37,10 +43,6 @@ LEFT_OUT = "set_aside"
 
 def asks_teacher(recipe: Recipe) -> bool:
     """Whether a step of the recipe asks the teacher."""
-    if not recipe.augment:
-        return False
-    from understudy.augment import read_steps
-
     return any(step.spec.needs_teacher for step in read_steps(recipe.augment))
 
 
@@ -51,7 +53,6 @@ def augment(run: Run) -> None:
         return
     if not run.recipe.augment:
         return
-    from understudy.augment import read_steps
 
     steps, data = read_steps(run.recipe.augment), run.dataset
     _ask_again(run, steps)
@@ -67,8 +68,6 @@ def augment(run: Run) -> None:
 def made_pool(run: Run) -> Iterable[Item] | None:
     """The texts without gold labels that the recipe asks for; ``None`` where steps must make them first."""
     if run.recipe.augment:
-        from understudy.augment import read_steps
-
         wanted = wanted_digest("augment", _inputs(run, read_steps(run.recipe.augment)))
         if not run.stages.is_current("augment", run.pool_folder, wanted):
             return None
@@ -84,7 +83,6 @@ def check_steps(recipe: Recipe, task: Task) -> None:
     """
     if not recipe.augment:
         return
-    from understudy.augment import read_steps
 
     if task.kind == "tagging":
         raise RecipeError("Sentences to be tagged cannot be augmented: their words change, tags do not.")
@@ -103,12 +101,10 @@ def check_steps(recipe: Recipe, task: Task) -> None:
 
 def tools_of(run: Run) -> StepContext:
     """What steps may use: the run's teacher, the labels of train, and a folder for bought answers."""
-    from understudy.augment import StepContext
-
-    return StepContext(predict=answers_of_teacher(run), labels=label_names(run.dataset), kept=run.folder)
+    return StepContext(predict=answers_of_teacher(run), labels=gold_names(run.dataset), kept=run.folder)
 
 
-def label_names(dataset: Dataset) -> dict[Item, tuple[str, ...]]:
+def gold_names(dataset: Dataset) -> dict[Item, tuple[str, ...]]:
     """Labelled texts → the names of their gold labels; a regression on values has none."""
     task, gold = dataset.task, dataset.train.labels
     if task.kind in ("regression", "tagging"):
@@ -150,8 +146,6 @@ def _ask_again(run: Run, steps: Sequence[Step]) -> None:
 
 def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, object]:
     """Everything that decides the pool."""
-    from understudy.augment.fingerprint import digests
-
     data, files = run.dataset, digests(steps)
 
     # Without files the key is left out, so that pools from before it was added stay valid.
@@ -169,10 +163,6 @@ def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, object]:
 
 
 def _build(run: Run, steps: Sequence[Step], about: dict[str, str]) -> None:
-    from understudy.augment import build_pool, normalise_held_out
-    from understudy.augment.charts import save_inspection
-    from understudy.augment.inspection import inspect_pool
-
     data = run.dataset
     pool = build_pool(
         data.train.texts,
@@ -209,9 +199,6 @@ def inspect(folder: Path) -> Inspection:
     Raises:
         DataError: The run does not have a pool.
     """
-    from understudy.augment.charts import NUMBERS
-    from understudy.augment.inspection import Inspection
-
     numbers = folder / "augment" / NUMBERS
     if not numbers.is_file():
         raise DataError(

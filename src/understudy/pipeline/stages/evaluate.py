@@ -9,22 +9,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from understudy.core.manifest import digest, publish, read_json, read_manifest, write_json
-from understudy.core.task import FloatArray, Task
+from understudy.core.manifest import digest, publish, read_json, read_manifest
 from understudy.data import Dataset
 from understudy.errors import TeacherError
-from understudy.evaluation.intervals import paired_bootstrap
 from understudy.evaluation.machine import cpu_name, describe_machine
 from understudy.evaluation.quality import Quality, assess, retention
 from understudy.evaluation.thresholds import tuned
 from understudy.pipeline.isolated_timing import measure_apart
+from understudy.pipeline.kept_answers import (
+    ANSWERS,
+    KeptAnswers,
+    compared,
+    folder_of,
+    read_answers,
+    write_answers,
+)
 from understudy.pipeline.predictors import PredictorSpec, open_predictor
 from understudy.pipeline.run import Run
-from understudy.pipeline.stage_cache import StageCache, wanted_digest
-from understudy.pipeline.stages.train import baseline_inputs
-from understudy.report.record import BinRecord, CalibrationRecord, ComparisonRecord, ReportRow
+from understudy.pipeline.stage_cache import StageCache
+from understudy.pipeline.stages.train import has_baseline
+from understudy.report.record import BinRecord, CalibrationRecord, ReportRow
 from understudy.report.rows import pareto
 from understudy.runtime.layout import Layout
 
@@ -44,13 +48,19 @@ JUDGED = (
 )  # fmt: skip
 """Facts on a predictor's answers in a row, by the names of `Quality`."""
 
+BASELINE = "TF-IDF + LR"
+"""Name of the linear baseline in a report."""
+
+BASELINES = {"regression": "TF-IDF + ridge", "tagging": "word features + LR"}
+"""Names of the baselines of those kinds of task that have another one."""
+
 TRAINED = ("curve", "start", "steps", "convergence_steps")
 """Facts on a training in a row, by the names of ``student.json``."""
 
 
 @dataclass(frozen=True)
 class ReportEntry:
-    """A predictor that stands in the report.
+    """A predictor that has a row in the report.
 
     Attributes:
         name: Name as shown.
@@ -82,13 +92,13 @@ def assess_entries(
     }
 
     def work(about: dict[str, Any]) -> None:
-        answers = [_answers(entry, dataset, folder.parent / "answers", stages) for entry in entries]
+        answers = [_answers(entry, dataset, folder.parent / ANSWERS, stages) for entry in entries]
         judged = [_judge(dataset, each, answers[0], seed) for each in answers]
         costs = _costs(entries, dataset, stages)
 
         rows = [_row(*parts) for parts in zip(entries, answers, judged, costs, strict=True)]
         rows = _related(rows, is_retention_known=len(dataset.train) > 0)
-        rows = _compared(rows, answers, dataset, seed)
+        rows = compared(rows, answers, dataset, seed)
 
         evaluation = {
             "rows": [row.to_dict() for row in rows],
@@ -106,20 +116,12 @@ def assess_entries(
     stages.run("evaluate", folder, inputs, work)
 
 
-@dataclass(frozen=True)
-class TestAnswers:
-    """Logits ``(rows, c)`` of the test split, and the predictor's own task with its thresholds."""
-
-    task: Task
-    logits: FloatArray
-
-
-def _answers(entry: ReportEntry, dataset: Dataset, folder: Path, stages: StageCache) -> TestAnswers:
-    """A predictor's answers to the test split; kept, so that a run with one more student asks nobody twice.
+def _answers(entry: ReportEntry, dataset: Dataset, folder: Path, stages: StageCache) -> KeptAnswers:
+    """A predictor's answers to the test split; they are kept, so that no predictor answers twice.
 
     In multilabel, the thresholds of a predictor that has none of its own are tuned on dev.
     """
-    place = folder / digest([entry.role, entry.name])[:16]
+    place = folder_of(folder, entry.role, entry.name)
     wanted = digest([entry.key, dataset.task.to_dict(), list(dataset.test.texts)])
 
     if not stages.is_current(f"answers of {entry.name}", place, wanted):
@@ -129,15 +131,12 @@ def _answers(entry: ReportEntry, dataset: Dataset, folder: Path, stages: StageCa
             task = tuned(task, predictor.logits(dataset.dev.texts), dataset.dev.labels)
         logits = predictor.logits(dataset.test.texts)
         with publish(place, {"inputs": wanted, "name": entry.name}) as aside:
-            np.save(aside / "logits.npy", logits)
-            write_json(aside / "task.json", task.to_dict())
+            write_answers(aside, KeptAnswers(task, logits))
 
-    kept: FloatArray = np.load(place / "logits.npy", allow_pickle=False)
-    own = Task.from_dict(read_json(place / "task.json"))
-    return TestAnswers(replace(dataset.task, thresholds=own.thresholds), kept)
+    return read_answers(place, dataset.task)
 
 
-def _judge(dataset: Dataset, given: TestAnswers, teacher: TestAnswers, seed: int) -> Quality:
+def _judge(dataset: Dataset, given: KeptAnswers, teacher: KeptAnswers, seed: int) -> Quality:
     is_teacher = given is teacher
     return assess(
         given.task,
@@ -150,7 +149,7 @@ def _judge(dataset: Dataset, given: TestAnswers, teacher: TestAnswers, seed: int
     )
 
 
-def _row(entry: ReportEntry, answers: TestAnswers, quality: Quality, cost: Mapping[str, object]) -> ReportRow:
+def _row(entry: ReportEntry, answers: KeptAnswers, quality: Quality, cost: Mapping[str, object]) -> ReportRow:
     """A predictor's row, but for what relates it to others."""
     judged, thresholds = quality.to_dict(), answers.task.thresholds
 
@@ -174,12 +173,16 @@ def _quantisation(order: PredictorSpec) -> str | None:
     """What was decided about the bits of an exported student, where fewer were asked for."""
     if order.kind != "student":
         return None
-    is_asked, why = _decided(read_json(Layout(Path(order.location)).config))
+    is_asked, why = decided_bits(read_json(Layout(Path(order.location)).config))
     return why if is_asked else None
 
 
-def _decided(config: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether fewer bits were asked for, and what came of it."""
+def decided_bits(config: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether fewer bits were asked for, and what came of it.
+
+    Args:
+        config: The ``config.json`` of an exported student.
+    """
     graph = config.get("quantisation", {"wanted": "none", "why": "", "table": {"why": ""}})
     reasons = (graph["why"], graph["table"]["why"])
     return graph["wanted"] != "none" or bool(reasons[1]), "; ".join(filter(None, reasons))
@@ -258,52 +261,11 @@ def _ratio(teacher: float | None, own: float | None) -> float | None:
     return teacher / own if teacher and own else None
 
 
-def _compared(
-    rows: Sequence[ReportRow], answers: Sequence[TestAnswers], dataset: Dataset, seed: int
-) -> list[ReportRow]:
-    """Rows in which each student says how it differs from the teacher, its undistilled twin, the baseline."""
-    decided = [each.task.decisions(each.logits) for each in answers]
-    lengths = dataset.task.rows(dataset.test.texts)
-
-    def compare(number: int, role: str, student: str | None = None) -> ComparisonRecord | None:
-        """Row ``number`` against the first of a role, and of a student where one is named."""
-        fitting = (i for i, row in enumerate(rows) if row.role == role and student in (None, row.student))
-        other = next(fitting, None)
-        if other is None:
-            return None
-        pair = (decided[number], decided[other])
-        compared = paired_bootstrap(dataset.task, dataset.test.labels, *pair, lengths, seed=seed)
-        return ComparisonRecord(
-            name=rows[other].name,
-            difference=compared.difference,
-            interval=[compared.interval.low, compared.interval.high],
-            share_not_better=compared.share_not_better,
-        )
-
-    def with_comparisons(number: int, row: ReportRow) -> ReportRow:
-        # Without a train split, the teacher's own answers are the labels: it is always right.
-        return replace(
-            row,
-            against_teacher=compare(number, "teacher") if len(dataset.train) else None,
-            against_undistilled=compare(number, "undistilled", row.student),
-            against_baseline=compare(number, "baseline"),
-        )
-
-    return [with_comparisons(i, row) if row.role == "student" else row for i, row in enumerate(rows)]
-
-
 def _retention(score: float, teacher: float) -> float | None:
     try:
         return retention(score, teacher)
     except TeacherError:
         return None  # a teacher that scores 0 or less has nothing to retain
-
-
-BASELINES = {"regression": "TF-IDF + ridge", "tagging": "word features + LR"}
-"""What the classical baseline is called where it is not `BASELINE`."""
-
-
-BASELINE = "TF-IDF + LR"
 
 
 def evaluate(run: Run) -> None:
@@ -314,13 +276,13 @@ def evaluate(run: Run) -> None:
         for name in run.recipe.students
         for is_gold in run.gold_variants
     ]
-    if _has_baseline(run):
+    if has_baseline(run):
         entries.append(_baseline_entry(run))
     assess_entries(entries, run.dataset, run.folder / "evaluation", run.stages, seed=run.recipe.seed)
 
 
 def _teacher_entry(run: Run) -> ReportEntry:
-    """How the teacher stands in the report: by what it answers, or by the answers that are kept.
+    """The teacher's row in the report, from its own answers or from those that were kept.
 
     Raises:
         TeacherError: its kept answers have no text of the test split.
@@ -337,13 +299,6 @@ def _teacher_entry(run: Run) -> ReportEntry:
         )
     kept = PredictorSpec("store", str(run.store_folder))
     return ReportEntry(teacher.name, "teacher", kept, teacher.key, timed=teacher.spec)
-
-
-def _has_baseline(run: Run) -> bool:
-    """Whether there is a linear baseline of these data: it may be turned off, or too large to be fitted."""
-    wanted = wanted_digest("train baseline", baseline_inputs(run))
-    is_wanted = len(run.dataset.train) > 0 and run.recipe.baseline
-    return is_wanted and (read_manifest(run.baseline_folder) or {}).get("inputs") == wanted
 
 
 def _baseline_entry(run: Run) -> ReportEntry:

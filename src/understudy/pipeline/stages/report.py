@@ -11,9 +11,10 @@ from understudy.core.corpus import Corpus
 from understudy.core.manifest import read_json
 from understudy.data import Dataset
 from understudy.export.folder import annotate
+from understudy.pipeline.kept_answers import ANSWERS, with_comparisons
 from understudy.pipeline.run import POOL_FOLDER, Run
 from understudy.pipeline.stage_cache import StageCache
-from understudy.pipeline.stages.evaluate import EVALUATION, _decided
+from understudy.pipeline.stages.evaluate import EVALUATION, decided_bits
 from understudy.report.card import CardFacts, render_card
 from understudy.report.record import DataRecord, ReportDocument, ReportRow
 from understudy.report.schema import SCHEMA
@@ -24,7 +25,7 @@ from understudy.runtime.layout import slug
 def report(run: Run) -> None:
     """Write the report, and put each student's share of it into its folder."""
     recipe = run.recipe.model_dump(mode="json")
-    compose_report(run.folder, recipe, run.dataset, run.pool, run.stages)
+    compose_report(run.folder, recipe, run.dataset, run.pool, run.stages, seed=run.recipe.seed)
 
 
 def compose_report(
@@ -33,9 +34,13 @@ def compose_report(
     dataset: Dataset,
     pool: Corpus,
     stages: StageCache,
+    *,
+    seed: int,
 ) -> ReportDocument:
     """Write ``report.json``, ``report.md`` and ``report.html``, and annotate the exported students."""
     evaluation = read_json(run / "evaluation" / EVALUATION)
+    rows = [ReportRow.from_dict(row) for row in evaluation["rows"]]
+
     document = ReportDocument(
         schema=SCHEMA,
         name=run.resolve().name,
@@ -45,7 +50,7 @@ def compose_report(
         data=_describe_data(dataset, pool, run / POOL_FOLDER),
         machine=evaluation["machine"],
         stages=list(stages.done.values()),
-        rows=[ReportRow.from_dict(row) for row in evaluation["rows"]],
+        rows=list(with_comparisons(rows, run / ANSWERS, dataset, seed)),
         disagreements=evaluation["disagreements"],
         recipe=dict(recipe),
     )
@@ -78,7 +83,7 @@ def _annotate(run: Path, document: ReportDocument, row: ReportRow) -> None:
         machine=document.machine,
         parameters=config["parameters"],
         vocabulary_size=config["vocabulary"]["size"],
-        quantisation=_decided(config)[1],
+        quantisation=decided_bits(config)[1],
         understudy_version=__version__,
     )
 

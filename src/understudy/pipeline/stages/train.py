@@ -9,17 +9,22 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from understudy.core.configs import LossConfig, TrainingConfig
-from understudy.core.manifest import file_digest
+from understudy.core.configs import VECTORS_OF_TEACHER, LossConfig, TrainingConfig
+from understudy.core.manifest import file_digest, publish, read_manifest
 from understudy.core.task import Item, Predictor
+from understudy.errors import ArtifactError
 from understudy.pipeline.predictors import open_predictor
 from understudy.pipeline.run import Run, stage_name
+from understudy.pipeline.stage_cache import wanted_digest
 from understudy.runtime.layout import Layout
 from understudy.tokenization.wordpiece import Vocabulary, load_vocabulary, teacher_vocabulary
 from understudy.training.transfer_set import Transfer
 
 VOCABULARY_TEXTS = 1_000_000
 """Most texts of a streamed pool whose words make a vocabulary, taken at even distances."""
+
+TOO_LARGE = "too_large"
+"""Key of the baseline's manifest: why it was not fitted."""
 
 TRANSFER = "transfer"
 """Folder of targets and token ids among the checkpoints; it is removed with them."""
@@ -35,19 +40,47 @@ def train(run: Run) -> None:
 
 
 def _train_baseline(run: Run) -> None:
-    data = run.dataset
+    """Train the linear baseline; one that is too large is noted in its folder, and not tried again."""
+    from understudy.training.baseline.linear import BaselineTooLargeError
+
+    name, folder, inputs, data = "train baseline", run.baseline_folder, baseline_inputs(run), run.dataset
+    wanted = wanted_digest(name, inputs)
 
     def work(about: dict[str, str]) -> None:
-        from understudy.training.baseline.linear import BaselineTooLargeError
         from understudy.training.baseline.model import fit_baseline
 
         split = (data.train.texts, data.train.labels, data.dev.texts, data.dev.labels)
-        try:
-            fit_baseline(data.task, *split, seed=run.recipe.seed).save(run.baseline_folder, about)
-        except BaselineTooLargeError as error:
-            run.stages.progress.say(f"train baseline: {error}")
+        fit_baseline(data.task, *split, seed=run.recipe.seed).save(folder, about)
 
-    run.stages.run("train baseline", run.baseline_folder, baseline_inputs(run), work)
+    if not (why := _too_large(folder, wanted)):
+        try:
+            run.stages.run(name, folder, inputs, work)
+            return
+        except BaselineTooLargeError as error:
+            why = str(error)
+        with publish(folder, {"inputs": wanted, TOO_LARGE: why}):
+            pass  # only the manifest: there is no baseline to keep
+
+    run.stages.progress.say(f"{name}: {why}")
+    run.stages.skip(name, "too large")
+
+
+def _too_large(folder: Path, wanted: str) -> str:
+    """Why there is no baseline of these inputs, where it was found to be too large; else empty."""
+    try:
+        manifest = read_manifest(folder) or {}
+    except ArtifactError:
+        return ""  # the stage reports the damage, and trains the baseline again
+    return str(manifest.get(TOO_LARGE, "")) if manifest.get("inputs") == wanted else ""
+
+
+def has_baseline(run: Run) -> bool:
+    """Whether there is a linear baseline of these data: it may be turned off, or too large to be fitted."""
+    if not run.recipe.baseline or not len(run.dataset.train):
+        return False
+    manifest = read_manifest(run.baseline_folder) or {}
+    wanted = wanted_digest("train baseline", baseline_inputs(run))
+    return manifest.get("inputs") == wanted and TOO_LARGE not in manifest
 
 
 def baseline_inputs(run: Run) -> dict[str, object]:
@@ -98,7 +131,7 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
 def _borrowed(run: Run, name: str) -> dict[str, str]:
     """The digest of the teacher or file whose vocabulary or vectors a student starts from, if any."""
     options = _options(run, name)
-    if "teacher" in (options.vocabulary, options.embeddings) or options.embeddings == "teacher-static":
+    if options.vocabulary == "teacher" or options.embeddings in VECTORS_OF_TEACHER:
         return {"borrowed": run.teacher.key}
     file = Path(options.embeddings) if options.embeddings else None
     return {"borrowed": file_digest(file)} if file and file.is_file() else {}
@@ -113,7 +146,7 @@ def _options(run: Run, name: str) -> TrainingConfig:
 
 def _needed_teacher(run: Run, name: str, loss: LossConfig) -> Predictor | None:
     """The first teacher, opened, where a student starts from its word vectors or learns from its layers."""
-    wants_vectors = _options(run, name).embeddings in ("teacher", "teacher-static")
+    wants_vectors = _options(run, name).embeddings in VECTORS_OF_TEACHER
     if not wants_vectors and loss.layers == 0.0:
         return None
     return open_predictor(run.teacher.members[0].spec, run.dataset.task).predictor

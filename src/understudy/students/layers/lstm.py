@@ -16,7 +16,7 @@ def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
 
     Args:
         lstm: Bidirectional, batch first.
-        states: ``(b, t, d)``; what stands behind a text's end is not read.
+        states: ``(b, t, d)``; states after a text's end are not read.
         batch: Whose lengths say where a text ends.
     """
     _, (last, _) = lstm(_packed(states, batch))
@@ -24,7 +24,7 @@ def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
 
 
 def every_state(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
-    """``(b, t, 2h)``: both directions' state at every position of the last layer, 0 behind the end."""
+    """``(b, t, 2h)``: both directions' state at every position of the last layer, 0 after the end."""
     padded, _ = pad_packed_sequence(lstm(_packed(states, batch))[0], batch_first=True)
     return padded
 

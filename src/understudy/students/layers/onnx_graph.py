@@ -64,13 +64,13 @@ class Graph:
         return self.add("Range", [zero, tokens, step])[0]
 
     def real(self, ids: str, lengths: str, axis: int = 1) -> str:
-        """Add a mask, float ``(b, t)``, of 1 where a word stands and 0 behind the end; return its name."""
+        """Add a mask, float ``(b, t)``, of 1 where a word stands and 0 after the end; return its name."""
         (column,) = self.add("Unsqueeze", [lengths, self.weight("axis.last", np.array([-1]))])
         (before,) = self.add("Less", [self.positions(ids, axis), column])
         return self.add("Cast", [before], to=1)[0]
 
     def masked(self, states: str, real: str) -> str:
-        """Put zeros behind the end of each text: states ``(b, t, d)`` times the mask of `real`."""
+        """Put zeros after the end of each text: states ``(b, t, d)`` times the mask of `real`."""
         (column,) = self.add("Unsqueeze", [real, self.weight("axis.last", np.array([-1]))])
         return self.add("Mul", [states, column])[0]
 

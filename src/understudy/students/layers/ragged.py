@@ -41,7 +41,7 @@ class Ragged:
 
 
 def tensor_of(array: npt.NDArray[Any]) -> Tensor:
-    """The same numbers as a tensor that nobody writes into: mapped files stay mapped, be they read-only."""
+    """The same numbers as a tensor that is never written to: mapped files stay mapped."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
         return torch.from_numpy(array)
@@ -75,7 +75,7 @@ class RaggedTexts:
 
 
 def real(batch: Ragged) -> Tensor:
-    """``(b, t)`` bool: whether a word stands there; false behind the text's end."""
+    """``(b, t)`` bool: whether there is a word; false after the text's end."""
     return torch.arange(int(batch.lengths.max())) < batch.lengths[:, None]
 
 

@@ -99,8 +99,8 @@ def _solver(task: Task, rows: int, width: int) -> tuple[str, int]:
     if SAGA_NUMBERS * weights + 2 * rows * len(task.labels) <= MOST_NUMBERS:
         return "saga", MANY_LABELS_PASSES
     raise BaselineTooLargeError(
-        f"A linear baseline of {len(task.labels):,} labels and {width:,} traits on {rows:,} texts needs more "
-        f"than {8 * MOST_NUMBERS / 1e9:.0f} GB, so there is none. Write baseline: false to leave it out."
+        f"A linear baseline of {len(task.labels):,} labels and {width:,} features on {rows:,} texts needs "
+        f"more than {8 * MOST_NUMBERS / 1e9:.0f} GB, so there is none. Write baseline: false to leave it out."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from understudy.core.configs import VECTORS_OF_TEACHER
 from understudy.core.task import FloatArray, IntArray
 from understudy.data.readers.vectors import BoolArray, Vectors, read_vectors
 from understudy.errors import DataError, TeacherError
@@ -18,9 +19,7 @@ from understudy.tokenization.words import PAD_ID
 from understudy.training.embeddings.teacher import input_vectors, output_vectors
 from understudy.training.embeddings.vocabulary import whole_words
 
-TEACHER, STATIC = "teacher", "teacher-static"
-STARTS = (TEACHER, STATIC)
-"""Starts with a name of their own; any other is the path of a file."""
+STATIC = VECTORS_OF_TEACHER[1]
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def warm_start(
     table[PAD_ID] = 0.0
 
     return WarmStart(
-        source=str(source) if str(source) in STARTS else Path(source).name,
+        source=str(source) if str(source) in VECTORS_OF_TEACHER else Path(source).name,
         table=table.astype(np.float32),
         is_found=vectors.is_found,
         words_covered=float(vectors.is_found[PAD_ID + 1 :].mean()),
@@ -124,7 +123,8 @@ def fit_width(vectors: Vectors, width: int, *, is_centred: bool = False) -> tupl
 
     Args:
         vectors: The rows that are found; the others stay zero.
-        width: D. Wider rows are projected on their d principal components, narrower ones get zeros behind.
+        width: d, the width of the result. Wider rows are projected on their d principal components, narrower
+            ones are filled up with zeros.
         is_centred: Whether rows that are not wider take their principal components, too.
 
     Raises:
@@ -146,11 +146,10 @@ def fit_width(vectors: Vectors, width: int, *, is_centred: bool = False) -> tupl
 
 
 def _vectors(source: str, vocabulary: Vocabulary, teacher: Any) -> Vectors:
-    if source not in STARTS:
+    if source not in VECTORS_OF_TEACHER:
         if not Path(source).is_file():
-            raise DataError(
-                f"There is no file {source!r} of word vectors. Give one, or {' or '.join(map(repr, STARTS))}."
-            )
+            names = " or ".join(map(repr, VECTORS_OF_TEACHER))
+            raise DataError(f"There is no file {source!r} of word vectors. Give one, or {names}.")
         return read_vectors(Path(source), whole_words(vocabulary))
     if teacher is None:
         raise TeacherError(

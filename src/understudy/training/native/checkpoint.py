@@ -1,4 +1,4 @@
-"""What the native trainer leaves after an epoch, so that a killed training goes on and ends the same."""
+"""What the native trainer leaves after an epoch, so that a killed training continues with the same result."""
 
 from __future__ import annotations
 

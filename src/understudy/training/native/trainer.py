@@ -24,14 +24,14 @@ FIRST_SQUARE = 1e-8
 LOSSES = ("mse", "kl", "hard", "gold")
 
 AfterEpoch = Callable[[int, float, Weights], bool]
-"""Number of the epoch (from 1), mean loss, weights → whether to go on."""
+"""Number of the epoch (from 1), mean loss, weights → whether to continue."""
 
 Arrays = list[FloatArray]
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a training stands after an epoch, as another process goes on from it.
+    """The state of a training after an epoch, from which another process can continue.
 
     Attributes:
         epoch: That was done last, from 1.
@@ -129,7 +129,7 @@ def train(
     keep: Callable[[State], None] | None = None,
     level: int = 2,
 ) -> Weights:
-    """Train weights of `cbow` or `dan`, text by text, in an order that is shuffled anew each epoch.
+    """Train weights of `cbow` or `dan`, text by text, in an order that is shuffled again each epoch.
 
     The learning rate falls linearly to a tenth of itself, epoch by epoch.
 
@@ -141,7 +141,7 @@ def train(
         learning_rate: Adagrad's; 0.05 to 0.1 is usual.
         seed: Seed of the shuffling.
         after_epoch: Called after each epoch; training stops where it says ``False``.
-        state: To go on from, in the place of ``first``; its arrays are changed.
+        state: To continue from, instead of ``first``; its arrays are changed.
         keep: Given the state after each epoch, unless that ended it; it must copy what it wants to have.
         level: Highest instruction set that may be used: 0 any processor's, 1 AVX2, 2 AVX-512.
 
