@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -152,3 +153,14 @@ def test_a_task_without_a_kind_is_a_classification(folder, tmp_path, capsys):
 
     assert answer(["predict", str(old), "the film was good"])
     assert capsys.readouterr().out.endswith("\tthe film was good\n")
+
+
+@pytest.mark.parametrize("more", [["a film"], []])
+def test_answers_are_not_lost_in_a_closed_output(folder, more):
+    command = (sys.executable, "-m", "understudy", "predict", folder, *more)
+    words = " ".join(shlex.quote(str(word)) for word in command)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"echo a film | {words} >&-"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Standard output is closed" in done.stderr
