@@ -157,7 +157,7 @@ def test_a_task_without_a_kind_is_a_classification(folder, tmp_path, capsys):
 
 @pytest.mark.parametrize("more", [["a film"], []])
 def test_answers_are_not_lost_in_a_closed_output(folder, more):
-    command = (sys.executable, "-m", "understudy", "predict", folder, *more)
+    command = (sys.executable, "-m", "understudy", "predict", folder / "cbow.v1", *more)
     words = " ".join(shlex.quote(str(word)) for word in command)
     done = subprocess.run(
         ["/bin/sh", "-c", f"echo a film | {words} >&-"], capture_output=True, text=True, check=False
