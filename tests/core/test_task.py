@@ -130,8 +130,8 @@ def test_no_gold_has_the_form_of_the_kind() -> None:
         ({"labels": ("v",), "kind": "regression", "bounds": (1.0, 1.0)}, "must be less"),
         ({"labels": ("1", "x"), "kind": "regression"}, "named by numbers"),
         ({"labels": ("a", "b"), "texts": 2}, "cannot have 2 texts"),
-        ({"labels": ("a", "b"), "kind": "multilabel", "thresholds": (0.5,)}, "one a label"),
-        ({"labels": ("a", "b"), "thresholds": (0.5, 0.5)}, "multilabel task alone"),
+        ({"labels": ("a", "b"), "kind": "multilabel", "thresholds": (0.5,)}, "one per label"),
+        ({"labels": ("a", "b"), "thresholds": (0.5, 0.5)}, "Only multilabel tasks have thresholds"),
     ],
 )
 def test_fields_that_do_not_fit_are_refused(arguments: dict[str, Any], message: str) -> None:
