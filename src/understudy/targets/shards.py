@@ -216,7 +216,7 @@ def _problem(path: Path, facts: FileFacts, stamp: int | None) -> str:
     if status.st_size != facts["bytes"]:
         return f"was truncated or altered: it has {status.st_size:,} bytes, not {facts['bytes']:,}"
     if status.st_mtime_ns != stamp and file_digest(path) != facts["sha256"]:
-        return "was truncated or altered: its SHA-256 is another"
+        return "was truncated or altered: its SHA-256 does not match"
     return ""
 
 
