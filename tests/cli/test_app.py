@@ -268,3 +268,10 @@ def test_students_are_listed_for_other_sizes_and_pairs():
     rows = {row["name"]: row for row in json.loads(run(*asked))}
     # 100·16 + (3·16 + 1)·32 + 33·3
     assert rows["cbow.v1"]["parameters"] == 1600 + 1568 + 99
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_empty_folder_is_refused(name):
+    done = CliRunner().invoke(cli.app, ["distill", "sst2", "--out", name])
+    assert done.exit_code == 2
+    assert "the name is empty" in done.output

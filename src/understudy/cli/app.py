@@ -70,9 +70,24 @@ Data = Annotated[
         "Can be set in a recipe instead.",
     ),
 ]
+
+
+def _folder(name: str) -> Path:
+    """The folder of a run; an empty name, such as that of a variable that is not set, is a mistake."""
+    if not name.strip():
+        raise typer.BadParameter("the name is empty. Name a folder, or leave the option out.")
+    return Path(name)
+
+
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FOLDER", help="Folder of the run. [runs/NAME]", rich_help_panel="Run"),
+    typer.Option(
+        "--out",
+        parser=_folder,
+        metavar="FOLDER",
+        help="Folder of the run. [runs/NAME]",
+        rich_help_panel="Run",
+    ),
 ]
 RecipeFile = Annotated[
     Path | None,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
-from understudy.core.configs import TrainingConfig, check_loss
+from understudy.core.configs import VECTORS_OF_TEACHER, TrainingConfig, check_loss
 from understudy.core.task import Task
 from understudy.errors import RecipeError, UnderstudyError
 from understudy.pipeline.local_teacher import members_of
@@ -15,9 +15,6 @@ from understudy.pipeline.stages.augment import check_steps
 
 MOST_PARAMETERS = 1_000_000_000
 """Most parameters of a student: each takes four bytes, and three times that in training."""
-
-VECTORS_OF_TEACHER = ("teacher", "teacher-static")
-"""Values of ``training.embeddings`` that are not a file."""
 
 
 def check_run(recipe: Recipe, task: Task, folder: Path) -> None:
