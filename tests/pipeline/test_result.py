@@ -32,7 +32,7 @@ def test_paths_are_taken_as_they_are(folder, tmp_path):
     ("arguments", "said"),
     [
         ({"source": [1, 2]}, r"not a list\. Write it to a file first"),
-        ({"source": "x.csv", "teacher": 5}, r"a function from texts to logits, not a int"),
+        ({"source": "x.csv", "teacher": 5}, r"a function from texts to logits, not an int"),
         ({"source": "x.csv", "out": ""}, r"out is empty"),
     ],
 )

@@ -108,6 +108,13 @@ def test_one_text_gives_a_name_and_a_list_a_list(model):
     assert answers == [TASK.labels[i] for i in model.logits(texts).argmax(axis=1)]
 
 
+def test_the_short_form_is_short(model):
+    shown = repr(model)
+    assert str(model.layout.folder) in shown
+    assert model.task.labels[0] in shown
+    assert len(shown) < len(str(model.layout.folder)) + 150
+
+
 def test_probabilities(model):
     texts = random_texts(20)
     many = model.predict_proba(texts)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from understudy.core.manifest import read_json, write_bytes
 from understudy.core.progress import Progress, Silent
+from understudy.core.wording import with_article
 from understudy.data import Dataset, load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
 from understudy.pipeline import streaming
@@ -100,14 +101,15 @@ def _check_arguments(source: object, teacher: object, out: object) -> None:
 
     if source is not None and not isinstance(source, str | Path):
         raise RecipeError(
-            f"The data is the path of a file or folder, or the name of a set, not a {type(source).__name__}. "
-            "Write it to a file first, such as with frame.to_csv('reviews.csv', index=False)."
+            "The data is the path of a file or folder, or the name of a set, not "
+            f"{with_article(type(source).__name__)}. Write it to a file first, such as with "
+            "frame.to_csv('reviews.csv', index=False)."
         )
 
     if teacher is not None and not isinstance(teacher, str | Path | list | tuple) and not callable(teacher):
         raise RecipeError(
-            f"The teacher is a folder, a hub id, a short name or a function from texts to logits, not a "
-            f"{type(teacher).__name__}."
+            "The teacher is a folder, a hub id, a short name or a function from texts to logits, not "
+            f"{with_article(type(teacher).__name__)}."
         )
     if hasattr(teacher, "save_pretrained"):
         raise RecipeError(

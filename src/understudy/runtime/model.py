@@ -27,6 +27,9 @@ from understudy.tokenization.encoding import check_items
 from understudy.tokenization.wordpiece import Vocabulary
 from understudy.tokenization.words import tokens
 
+MOST_SHOWN = 8
+"""Labels that the short form of a model names, at most."""
+
 
 @dataclass(frozen=True, eq=False)  # two models are equal where they are one, so that a model can be hashed
 class Model:
@@ -52,6 +55,12 @@ class Model:
     layout: Layout
     threads: int = 1
     fast: FastStudent | None = None
+
+    def __repr__(self) -> str:
+        """The folder, the kind of task and its labels: the whole config would fill a screen."""
+        labels = ", ".join(self.task.labels[:MOST_SHOWN])
+        labels += ", …" if len(self.task.labels) > MOST_SHOWN else ""
+        return f"Model({str(self.layout.folder)!r}, {self.task.kind}: {labels})"
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
