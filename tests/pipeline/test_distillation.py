@@ -257,7 +257,7 @@ def test_killed_runs_end_like_an_uninterrupted_one(toy, bare, tmp_path, monkeypa
         return any(killed.glob(".checkpoints/cbow.v1-*/manifest.json"))
 
     def exporting():
-        return any(killed.glob("models/.cbow.v1.new/*"))
+        return any(killed.glob("models/.cbow.v1.understudy-new/*"))
 
     for moment, made in ((shards, "logits"), (epochs, "train"), (exporting, "models")):
         for _ in range(5):  # a busy machine may look away at the moment itself

@@ -174,9 +174,10 @@ def test_code_of_a_teacher_is_trusted_only_where_the_recipe_says_so(bert, tmp_pa
 
 def test_a_changed_vocabulary_file_makes_another_teacher(bert, tmp_path):
     folder = shutil.copytree(bert, tmp_path / "teacher")
+    (folder / "tokenizer.json").unlink()  # beside it, a list of words would not be read
     recipe = Recipe(data={"source": "s"}, teacher={"model": str(folder)})
     keys = []
     for words in ("good\nbad", "bad\ngood"):
-        (folder / "added_vocabulary.txt").write_text(words, encoding="utf-8")
+        (folder / "vocab.txt").write_text(words, encoding="utf-8")
         keys.append(Member("teacher", resolve(str(folder)), tmp_path, recipe).key)
     assert keys[0] != keys[1]

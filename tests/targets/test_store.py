@@ -254,7 +254,7 @@ def test_small_shards_are_merged(folder):
 
 def test_only_our_own_folders_are_tidied_away(folder):
     open_store(folder).append(["a"], rows([0, 1]))
-    left = ["shard-000007", ".shard-000008.new", ".shard-000000.old"]
+    left = ["shard-000007", ".shard-000008.understudy-new", ".shard-000000.old"]
     others = ["shard-000000.bak", "shard-1", "my-shard-000001", "shard-000000 copy", ".shard-000000.bak"]
     for name in (*left, *others):
         (folder / name).mkdir()

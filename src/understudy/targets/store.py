@@ -49,7 +49,7 @@ FORMAT = 2
 FAN = 8
 """Shards of one size that are merged into one."""
 
-OURS = re.compile(r"shard-\d{6,}|\.shard-\d{6,}\.(new|old)").fullmatch
+OURS = re.compile(r"shard-\d{6,}|\.shard-\d{6,}\.(understudy-)?(new|old)").fullmatch
 """Names of shards, and of what a killed run leaves of them. A folder of another name belongs to the user."""
 
 CHECKED = "checked.json"

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 
+import native_cases
 import numpy as np
 import pytest
 import torch
@@ -288,7 +289,7 @@ def test_texts_are_encoded_as_the_vocabulary_does(monkeypatch):
         assert made.ids.tolist() == [3, 4, 1, 1, 4, 3]
         assert made.ends.tolist() == [3, 4, 6]
         assert len(made) == 3
-        monkeypatch.setattr(native, "rule_of", lambda _: None)
+        monkeypatch.setattr(native_cases, "rule_of", lambda _: None)
 
 
 @pytest.mark.parametrize(
