@@ -30,7 +30,8 @@ from chat_server import Chat, completion, serve
 
 from understudy.core.task import Item
 from understudy.data import load_dataset
-from understudy.targets.ledger import ASIDE, LEDGER, Ledger, read_aside
+from understudy.targets.ledger import Ledger
+from understudy.teachers.chat.ledger import ASIDE, LEDGER
 
 KEY = "UNDERSTUDY_BENCHMARK_KEY"
 PRICE_IN, PRICE_OUT = 0.15, 0.60

@@ -95,7 +95,7 @@ def padded(encoded: RaggedTexts, targets: torch.Tensor, batch_size: int) -> Bloc
 
 def by_native(encoded: RaggedTexts, targets: torch.Tensor, name: str, loss: str) -> Block:
     """Three epochs of the native trainer, on one thread; the n-grams of `dan` are hashed in the figure."""
-    texts = native.Encoded(encoded.ids.numpy().astype(np.int32), np.cumsum(encoded.lengths.numpy()))
+    texts = native.TextIds(encoded.ids.numpy().astype(np.int32), np.cumsum(encoded.lengths.numpy()))
     taught = native.Targets(loss, soft=targets.numpy())
     module = build(name, targets.shape[1], seed=0)
     first = bag.weights_of(module)
