@@ -30,7 +30,7 @@ from chat_server import Chat, completion, serve
 
 from understudy.core.task import Item
 from understudy.data import load_dataset
-from understudy.targets.ledger import Ledger
+from understudy.targets.ledger import Ledger, read_aside
 from understudy.teachers.chat.ledger import ASIDE, LEDGER
 
 KEY = "UNDERSTUDY_BENCHMARK_KEY"
