@@ -271,7 +271,8 @@ def test_students_are_listed_for_other_sizes_and_pairs():
 
 
 @pytest.mark.parametrize("name", ["", "  "])
-def test_an_empty_folder_is_refused(name):
-    done = CliRunner().invoke(cli.app, ["distill", "sst2", "--out", name])
+@pytest.mark.parametrize("verb", ["distill", "buy"])
+def test_an_empty_folder_is_refused(verb, name):
+    done = CliRunner().invoke(cli.app, [verb, "sst2", "--out", name])
     assert done.exit_code == 2
     assert "the name is empty" in done.output

@@ -350,3 +350,15 @@ def test_folders_of_other_tools_with_like_names_stay(folder):
     put(folder, one="first")
     put(folder, one="second")
     assert {path.name for path in folder.parent.iterdir()} == {"made", ".made.old", ".made.new"}
+
+
+def test_a_manifest_that_names_a_file_outside_removes_nothing_there(folder):
+    put(folder, one="first")
+    outside = folder.parent / "mine"
+    outside.write_text("mine")
+    facts = json.loads((folder / "manifest.json").read_text())
+    facts["files"]["../mine"] = facts["files"]["one"]
+    (folder / "manifest.json").write_text(json.dumps(facts))
+    discard(folder)
+    assert outside.read_text() == "mine"
+    assert not folder.exists()

@@ -17,7 +17,7 @@ from understudy.cli import predict as base
 from understudy.cli.buy import buy
 from understudy.cli.errors import stop_on_signals
 from understudy.cli.extras import need_training
-from understudy.cli.options import Pair, flags, parameters
+from understudy.cli.options import Pair, flags, parameters, run_folder
 from understudy.cli.results import print_pool, print_result, print_students
 from understudy.cli.verbs import BASE, EXIT_CODES, OTHERS, RESUMING, STAGES
 from understudy.errors import RecipeError
@@ -72,18 +72,11 @@ Data = Annotated[
 ]
 
 
-def _folder(name: str) -> Path:
-    """The folder of a run; an empty name, such as that of a variable that is not set, is a mistake."""
-    if not name.strip():
-        raise typer.BadParameter("the name is empty. Name a folder, or leave the option out.")
-    return Path(name)
-
-
 Out = Annotated[
     Path | None,
     typer.Option(
         "--out",
-        parser=_folder,
+        parser=run_folder,
         metavar="FOLDER",
         help="Folder of the run. [runs/NAME]",
         rich_help_panel="Run",

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from understudy.cli.extras import need_training
+from understudy.cli.options import run_folder
 
 
 class Selection(StrEnum):
@@ -24,7 +25,8 @@ def buy(  # noqa: PLR0917
         Path, typer.Argument(metavar="RECIPE", help="Recipe in YAML, or the folder of an earlier run.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of the run. [runs/NAME]")
+        Path | None,
+        typer.Option("--out", parser=run_folder, metavar="FOLDER", help="Folder of the run. [runs/NAME]"),
     ] = None,
     select: Annotated[
         Selection, typer.Option("--select", help="How the texts of the next round are chosen.")

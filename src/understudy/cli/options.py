@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -277,3 +278,10 @@ def flags(verb: str, values: Mapping[str, Any]) -> dict[str, object]:
                 )
             found.update(dict.fromkeys(option.keys, option.read(value)))
     return found
+
+
+def run_folder(name: str) -> Path:
+    """The folder of a run; an empty name, such as that of a variable that is not set, is a mistake."""
+    if not name.strip():
+        raise typer.BadParameter("the name is empty. Name a folder, or leave the option out.")
+    return Path(name)

@@ -157,7 +157,9 @@ def discard(folder: Path, patterns: Collection[str] = (), marks: Collection[str]
     # The manifest goes first: without it, what a kill leaves is never read.
     listed = _listed(folder)
     (folder / MANIFEST).unlink(missing_ok=True)
-    for path in [*(folder / name for name in listed), *known]:
+    # Names are looked for in the folder, not joined to it: none of them leads out of it.
+    ours = [path for path in folder.rglob("*") if path.relative_to(folder).as_posix() in set(listed)]
+    for path in {*ours, *known}:
         if path.is_file():
             path.unlink()
     for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):

@@ -60,7 +60,7 @@ class _Oracle:
     @property
     def store(self) -> LogitStore:
         """The logit store that it fills."""
-        return LogitStore(self.folder, teacher=self.labeller.fingerprint, labels=self.run.dataset.task.labels)
+        return self.run.store(self.labeller.fingerprint)
 
     @property
     def cost(self) -> float:

@@ -70,13 +70,13 @@ class Run:
         """
         return LabelRecord.load(self.store_folder.parent)
 
-    def store(self, record: LabelRecord | None = None) -> LogitStore:
+    def store(self, fingerprint: str | None = None) -> LogitStore:
         """Open the logit store that the stage `label` filled.
 
         Args:
-            record: The record of the stage, where it is at hand; otherwise it is read.
+            fingerprint: Fingerprint of the teacher; by default the one in the record of the stage.
         """
-        fingerprint = (record or self.record).fingerprint
+        fingerprint = fingerprint or self.record.fingerprint
         return LogitStore(self.store_folder, teacher=fingerprint, labels=self.dataset.task.labels)
 
     @property

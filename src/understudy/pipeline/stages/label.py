@@ -36,7 +36,7 @@ def label(run: Run) -> None:
         run.stages.skip("label", f"all {record.found:,} texts are labelled{aside}, 0 to do")
 
     if run.teacher.is_kept:
-        run.dataset = _without_unanswered(data, run.store(record), record)
+        run.dataset = _without_unanswered(data, run.store(record.fingerprint), record)
 
 
 def _is_done(run: Run, record: LabelRecord, first: Sequence[Item]) -> bool:
@@ -44,8 +44,8 @@ def _is_done(run: Run, record: LabelRecord, first: Sequence[Item]) -> bool:
     if record.remaining or not run.store_folder.is_dir():
         return False
 
-    # Whoever deletes the store's manifest empties it, whatever the record says.
-    stored = len(run.store(record))
+    # A store that was removed and begun anew holds fewer texts than the record says.
+    stored = len(run.store(record.fingerprint))
     if stored < record.found:
         run.stages.progress.say(
             f"label: the store holds {stored:,} of {record.found:,} labelled texts; the others are labelled "
@@ -99,7 +99,6 @@ def answers_of_teacher(run: Run) -> Callable[[Sequence[Item]], FloatArray]:
             )
         labeller = run.open_teacher()
         labeller.label(items, Items(), run.store_folder)
-        store = LogitStore(run.store_folder, teacher=labeller.fingerprint, labels=run.dataset.task.labels)
-        return store.look_up(items)
+        return run.store(labeller.fingerprint).look_up(items)
 
     return predict
