@@ -29,8 +29,13 @@ def make_batch(lengths, vocabulary_size, seed=0):
 
 
 def enlarge(module):
-    """Multiply all drawn weights, the zeros of the padding row among them, and switch dropout off."""
+    """Multiply all drawn weights, the zeros of the padding row among them, and switch dropout off.
+
+    Rows that begin at zero are drawn first.
+    """
     with torch.no_grad():
+        for table in module.row_tables():
+            table[3:] += 0.3 * torch.randn(table[3:].shape, generator=torch.Generator().manual_seed(1))
         for parameter in module.parameters():
             if parameter.min() < parameter.max():  # a layer norm's ones are no small weights
                 parameter.mul_(LARGER)

@@ -18,7 +18,7 @@ WARM = ("kl", "bce")
 
 POOLINGS = ("auto", "cls", "mean")
 VOCABULARIES = ("words", "wordpiece", "teacher")
-PAIRS = ("joint", "diffcat")
+PAIRS = ("joint", "diffcat", "compare")
 VECTORS_OF_TEACHER = ("teacher", "teacher-static")
 """Word tables that start from the teacher: from its input embeddings, and from each word once through it."""
 
@@ -149,14 +149,15 @@ class TrainingConfig:
 
     Attributes:
         vocabulary: ``words`` of the transfer set, ``wordpiece`` trained on it, or the ``teacher``'s.
-        vocabulary_size: Entries at most, special ones included; a teacher's vocabulary keeps its size.
+        vocabulary_size: Words or pieces at most, special ones included; a teacher's keeps its size.
         epochs: Passes over the transfer set, at most.
         batch_size: Texts a step.
         learning_rate: Peak rate of AdamW, decayed linearly.
         patience: Epochs without a better dev score before stopping.
         class_weights: Whether rare gold labels weigh more (only where the loss has a gold part).
         pair: How two texts are read: ``joint``, in one with a separator between, or ``diffcat``, each by
-            itself and compared (Conneau et al. 2017).
+            itself and joined with their difference (Conneau et al. 2017), or ``compare``, which adds their
+            product and what words the two share; ``None`` takes the student's own.
         embeddings: What the word table starts from: ``teacher`` (its input embeddings), ``teacher-static``
             (each word once through it), or a file of vectors; ``None`` is random.
         is_embedding_frozen: Whether the word table keeps what it started from.
@@ -167,7 +168,7 @@ class TrainingConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     vocabulary: str = "words"
-    vocabulary_size: int = 5000
+    vocabulary_size: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
@@ -191,5 +192,5 @@ class TrainingConfig:
             learning_rate=self.learning_rate,
             patience=self.patience,
         )
-        if self.vocabulary_size < 10:
+        if self.vocabulary_size is not None and self.vocabulary_size < 10:
             raise RecipeError(f"vocabulary_size is {self.vocabulary_size}, but must be at least 10.")

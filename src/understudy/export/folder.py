@@ -168,7 +168,7 @@ def annotate(folder: Path, *, report: Mapping[str, object], card: str) -> bool:
         return False
     with publish(folder, about) as aside:
         new = Layout(aside)
-        for path in (old.config, old.tokenizer, old.weights, old.onnx, old.fast):
+        for path in (old.config, old.tokenizer, old.ngrams, old.weights, old.onnx, old.fast):
             if path.exists():
                 (aside / path.name).write_bytes(path.read_bytes())
         new.report.write_text(new_report, encoding="utf-8")

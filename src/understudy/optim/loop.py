@@ -32,6 +32,7 @@ class LoopConfig:
     Attributes:
         epochs: Passes over the data, at most.
         learning_rate: Peak learning rate of AdamW.
+        row_rate: Peak learning rate of Adagrad, for the tables of `optimise`'s ``rows``.
         weight_decay: Weight decay of AdamW, on matrices only.
         decay: ``linear`` to zero over all steps, or ``constant``.
         patience: Epochs without a better dev score before stopping; ``None`` never stops early.
@@ -40,6 +41,7 @@ class LoopConfig:
 
     epochs: int
     learning_rate: float
+    row_rate: float = 0.1
     weight_decay: float = 0.01
     decay: str = "linear"
     patience: int | None = None
@@ -49,7 +51,11 @@ class LoopConfig:
         if self.decay not in ("linear", "constant"):
             raise RecipeError(f"Unknown decay {self.decay!r}. Known: 'constant', 'linear'.")
         check_positive(
-            epochs=self.epochs, learning_rate=self.learning_rate, patience=self.patience, clip=self.clip
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            row_rate=self.row_rate,
+            patience=self.patience,
+            clip=self.clip,
         )
 
 
@@ -61,6 +67,7 @@ def optimise(
     score: Callable[[], Score],
     config: LoopConfig,
     seed: int,
+    rows: Sequence[nn.Parameter] = (),
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     what: str = "training",
@@ -75,6 +82,8 @@ def optimise(
         config: How to optimise.
         seed: Seed of shuffling and dropout. Each epoch derives its own from it, so that a resumed run
             equals a whole one.
+        rows: Tables of which a step changes few rows, with sparse gradients. Adagrad moves them, which leaves
+            all other rows alone; everything else is AdamW's.
         checkpoint: Folder that is written after epochs and read at the start, if given.
         progress: Where progress is shown.
         what: What the progress is called.
@@ -83,7 +92,7 @@ def optimise(
         RecipeError: The loss is no longer finite.
     """
     progress, log = progress or Silent(), EpochLog(_copy(module))
-    run = _Run(module, _optimiser(module, config), batches, loss, score, config, seed, log)
+    run = _Run(module, _optimisers(module, rows, config), batches, loss, score, config, seed, log)
     if checkpoint is not None and _resume(checkpoint, run):
         progress.say(f"  {what}: resumed after epoch {len(log.curve)}")
 
@@ -118,7 +127,7 @@ def dev_score(task: Task, logits: FloatArray, labels: Gold, lengths: IntArray | 
 @dataclass
 class _Run:
     module: nn.Module
-    optimiser: torch.optim.AdamW
+    optimisers: tuple[torch.optim.Optimizer, ...]
     batches: Callable[[np.random.Generator], Sequence[Any]]
     loss: Callable[[Any], Tensor]
     score: Callable[[], Score]
@@ -133,13 +142,26 @@ class _Run:
         return digest([asdict(self.config), self.seed, shapes])
 
 
-def _optimiser(module: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
-    trained = [p for p in module.parameters() if p.requires_grad]
+def _optimisers(
+    module: nn.Module, rows: Sequence[nn.Parameter], config: LoopConfig
+) -> tuple[torch.optim.Optimizer, ...]:
+    """AdamW and, for tables of rows, Adagrad; each group of parameters keeps its rate as ``peak``."""
+    apart = {id(table) for table in rows}
+    trained = [p for p in module.parameters() if p.requires_grad and id(p) not in apart]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    made: list[torch.optim.Optimizer] = []
+    if trained:
+        made.append(torch.optim.AdamW(groups, lr=config.learning_rate, fused=True))
+    if tables := [table for table in rows if table.requires_grad]:
+        made.append(torch.optim.Adagrad(tables, lr=config.row_rate))
+
+    for optimiser in made:
+        for group in optimiser.param_groups:
+            group["peak"] = group["lr"]
+    return tuple(made)
 
 
 def _train_one_epoch(run: _Run) -> None:
@@ -167,14 +189,19 @@ def _train_one_epoch(run: _Run) -> None:
 
 
 def _step(run: _Run, batch: Any, rate: float) -> Tensor:
-    for group in run.optimiser.param_groups:
-        group["lr"] = run.config.learning_rate * rate
+    for optimiser in run.optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = group["peak"] * rate
+        optimiser.zero_grad(set_to_none=True)
+
     value = run.loss(batch)
-    run.optimiser.zero_grad(set_to_none=True)
     value.backward()  # type: ignore[no-untyped-call]
     if run.config.clip is not None:
-        nn.utils.clip_grad_norm_(run.module.parameters(), run.config.clip)
-    run.optimiser.step()
+        dense = [p for p in run.module.parameters() if p.grad is not None and not p.grad.is_sparse]
+        nn.utils.clip_grad_norm_(dense, run.config.clip)
+
+    for optimiser in run.optimisers:
+        optimiser.step()
     return value.detach()
 
 
@@ -185,8 +212,9 @@ def _copy(module: nn.Module) -> dict[str, Tensor]:
 def _save(folder: Path, run: _Run) -> None:
     began = time.perf_counter()
     moments = {
-        f"{number}.{name}": value
-        for number, values in run.optimiser.state_dict()["state"].items()
+        f"{place}.{number}.{name}": value
+        for place, optimiser in enumerate(run.optimisers)
+        for number, values in optimiser.state_dict()["state"].items()
         for name, value in values.items()
     }
     best = run.log.best or {}
@@ -206,11 +234,12 @@ def _resume(folder: Path, run: _Run) -> bool:
 
     facts = read_json(folder / "state.json")
     run.module.load_state_dict(load_file(folder / "now.safetensors"))
-    restored: dict[int, dict[str, Tensor]] = {}
+    restored: list[dict[int, dict[str, Tensor]]] = [{} for _ in run.optimisers]
     for key, value in load_file(folder / "moments.safetensors").items():
-        number, name = key.split(".", 1)
-        restored.setdefault(int(number), {})[name] = value
-    run.optimiser.load_state_dict({**run.optimiser.state_dict(), "state": restored})
+        place, number, name = key.split(".", 2)
+        restored[int(place)].setdefault(int(number), {})[name] = value
+    for optimiser, state in zip(run.optimisers, restored, strict=True):
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
     run.log.restore(facts, load_file(folder / "best.safetensors"))
     return True
 

@@ -82,7 +82,9 @@ def _check_student(name: str, recipe: Recipe, task: Task) -> None:
         _check_size(f"{name}: {size}", value, usual[size])
 
     options = replace(recipe.training, **parsed.options)
-    sizes = {**parsed.sizes, "vocabulary_size": options.vocabulary_size}
+    words = options.vocabulary_size or student.training.vocabulary_size
+    grams = parsed.sizes.get("ngrams", usual.get("ngrams", 0)) if student.has_ngrams else 0
+    sizes = {**parsed.sizes, "vocabulary_size": words + grams}
     parameters = student.parameters(student.config(**sizes), len(task.labels))
     if parameters > MOST_PARAMETERS:
         raise RecipeError(

@@ -20,7 +20,7 @@ from understudy.runtime.fast_header import HEADER_BYTES, reads_like_bert
 from understudy.runtime.layout import Layout
 
 if TYPE_CHECKING:
-    from understudy.tokenization.wordpiece import Vocabulary
+    from understudy.tokenization.ngrams import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,10 @@ def read_vocabulary(layout: Layout) -> Vocabulary:
     Raises:
         ArtifactError: ``tokenizer.json`` is altered or damaged.
     """
-    from understudy.tokenization.wordpiece import load_vocabulary
+    from understudy.tokenization.ngrams import load_vocabulary
 
-    verify(layout.folder, read=(layout.tokenizer.name,))
+    files = (layout.tokenizer, layout.ngrams)
+    verify(layout.folder, read=tuple(path.name for path in files if path.exists()))
     return load_vocabulary(layout.tokenizer)
 
 

@@ -16,7 +16,7 @@ from understudy.runtime.layout import FORMAT, Layout
 Config = dict[str, Any]
 """What ``config.json`` holds: JSON."""
 
-INPUT_MODES = ("text", "diffcat", "tokens")
+INPUT_MODES = ("text", "diffcat", "compare", "tokens")
 """Values of ``student.form``: the keys of `understudy.tokenization.encoding.INPUTS`."""
 
 

@@ -47,7 +47,8 @@ from understudy.runtime.fast_header import (
     VERSION,
     WORDS,
 )
-from understudy.tokenization.wordpiece import PREFIX, SubwordVocabulary, Vocabulary, is_own
+from understudy.tokenization.ngrams import NgramVocabulary, Vocabulary
+from understudy.tokenization.wordpiece import PREFIX, SubwordVocabulary, is_own
 from understudy.tokenization.words import UNK_ID, WordVocabulary
 
 LANES = 16
@@ -135,6 +136,8 @@ class Weights:
 
 def rule_of(vocabulary: Vocabulary) -> Rule | None:
     """The rule of a vocabulary, or ``None`` where only the reference path can follow it."""
+    if isinstance(vocabulary, NgramVocabulary):
+        return None  # n-grams have no place in the file yet
     if isinstance(vocabulary, WordVocabulary):
         rule: Rule | None = Rule(WORDS, vocabulary.words, vocabulary.max_words or 0, UNK_ID)
     else:

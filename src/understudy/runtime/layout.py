@@ -30,6 +30,11 @@ class Layout:
         return self.folder / "tokenizer.json"
 
     @property
+    def ngrams(self) -> Path:
+        """``(n-grams, 2)`` int32: the words and n-grams that each n-gram is made of, where there are such."""
+        return self.folder / "ngrams.npy"
+
+    @property
     def weights(self) -> Path:
         """The torch student's weights."""
         return self.folder / "model.safetensors"

@@ -23,8 +23,8 @@ from understudy.runtime.onnx_predictor import Reference
 from understudy.runtime.onnx_session import open_session
 from understudy.runtime.tagging import tag
 from understudy.runtime.threads import usable_threads
-from understudy.tokenization.encoding import check_items
-from understudy.tokenization.wordpiece import Vocabulary
+from understudy.tokenization.encoding import APART, check_items
+from understudy.tokenization.ngrams import Vocabulary
 from understudy.tokenization.words import tokens
 
 MOST_SHOWN = 8
@@ -258,7 +258,7 @@ def _task(layout: Layout, config: Config) -> Task:
         raise ArtifactError(f"{layout.config} is damaged, or of another version: task: {error}.") from error
 
     mode = config["student"]["form"]
-    fits = (mode == "tokens") == (task.kind == "tagging") and (mode != "diffcat" or task.texts == 2)
+    fits = (mode == "tokens") == (task.kind == "tagging") and (mode not in APART or task.texts == 2)
     if not fits:
         raise ArtifactError(
             f"{layout.config} is damaged, or of another version: student.form is {mode!r}, which does not "

@@ -11,7 +11,7 @@ import numpy as np
 from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.runtime.onnx_session import batches
 from understudy.tokenization.encoding import INPUTS, encode
-from understudy.tokenization.wordpiece import Vocabulary
+from understudy.tokenization.ngrams import Vocabulary
 
 
 @dataclass(frozen=True)

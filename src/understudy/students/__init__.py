@@ -1,6 +1,19 @@
 """Student architectures: modules from frozen configs, a registry of versioned names, their ONNX form."""
 
-from understudy.students import attn_bilstm, bert, bilstm, cbow, cmow, cnn, dan, hybrid, kim_cnn
+from understudy.students import (
+    attn_bilstm,
+    bert,
+    bilstm,
+    cbow,
+    cbow_v2,
+    cmow,
+    cnn,
+    dan,
+    dan_v2,
+    hybrid,
+    kim_cnn,
+    linear,
+)
 from understudy.students.layers.ragged import Ragged, RaggedTexts
 from understudy.students.network import Network
 from understudy.students.registry import STUDENTS, StudentSpec, build, rebuild, spec
@@ -16,11 +29,14 @@ __all__ = [
     "bilstm",
     "build",
     "cbow",
+    "cbow_v2",
     "cmow",
     "cnn",
     "dan",
+    "dan_v2",
     "hybrid",
     "kim_cnn",
+    "linear",
     "rebuild",
     "spec",
 ]

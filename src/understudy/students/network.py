@@ -15,7 +15,7 @@ from understudy.tokenization.encoding import INPUTS
 if TYPE_CHECKING:
     import onnx
 
-FEATURES = {"text": 1, "diffcat": 3, "tokens": 1}
+FEATURES = {"text": 1, "diffcat": 3, "compare": 4, "tokens": 1}
 """How many times the encoder's width a head reads, by form: see `understudy.tokenization.encoding.INPUTS`."""
 
 
@@ -35,6 +35,18 @@ class Encoder(Protocol):
 
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:
         """The same as nodes: names of ``(b, t)`` ids and ``(b,)`` lengths in, name of the features out."""
+        ...
+
+
+class ComparingEncoder(Encoder, Protocol):
+    """An encoder that reads two texts together: the form ``compare``."""
+
+    def compare(self, first: Ragged, second: Ragged) -> Tensor:
+        """Features of pairs."""
+        ...
+
+    def compare_graph(self, graph: Graph, first: tuple[str, str], second: tuple[str, str]) -> str:
+        """The same as nodes: names of ids and lengths of each text in, name of the features out."""
         ...
 
 
@@ -75,9 +87,16 @@ class Network(nn.Module):
         if self.form == "tokens":
             tagged: Tensor = self.head(self.encoder.tokens(*batches))
             return tagged
+        if self.form == "compare":
+            compared: Tensor = self.head(self.encoder.compare(*batches))
+            return compared
         features = [self.encoder(batch) for batch in batches]
         logits: Tensor = self.head(_combine(features))
         return logits
+
+    def row_tables(self) -> list[nn.Parameter]:
+        """Tables of which a step changes few rows, and whose gradients are sparse."""
+        return self.encoder.row_tables() if hasattr(self.encoder, "row_tables") else []
 
     def weigh(self, *batches: Ragged) -> None:
         """Let an encoder that weighs words by frequency see texts of its transfer set; others do nothing."""
@@ -92,13 +111,23 @@ class Network(nn.Module):
         if self.form == "tokens":
             every = self.encoder.token_graph(graph, *names[0])
             return graph.finish(self.head.graph(graph, every), self.head.output.out_features, names, rank=3)
-        features = [self.encoder.graph(graph, ids, lengths) for ids, lengths in names]
+        if self.form == "compare":
+            features = [self.encoder.compare_graph(graph, *names)]
+        else:
+            features = [self.encoder.graph(graph, ids, lengths) for ids, lengths in names]
         if len(features) == 2:
             (difference,) = graph.add("Sub", features)
             (distance,) = graph.add("Abs", [difference])
             features = graph.add("Concat", [*features, distance], axis=-1)
         logits = self.head.graph(graph, features[0])
         return graph.finish(logits, self.head.output.out_features, names)
+
+
+def features_of(encoder: Any, form: str) -> int:
+    """Number of features that a head reads."""
+    if form == "compare":
+        return int(encoder.pair_width)
+    return FEATURES[form] * int(encoder.token_width if form == "tokens" else encoder.width)
 
 
 def _combine(features: Sequence[Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -16,7 +16,7 @@ from torch import nn
 from understudy.core.configs import TrainingConfig
 from understudy.core.task import KINDS
 from understudy.errors import RecipeError, nearest
-from understudy.students.network import FEATURES, Network
+from understudy.students.network import FEATURES, Network, features_of
 
 OPTIONS = frozenset(field.name for field in fields(TrainingConfig))
 """What can be said of a student's training behind its name."""
@@ -35,7 +35,9 @@ class TrainingDefaults:
         learning_rate: Peak rate of AdamW.
         patience: Epochs without a better dev score before stopping.
         is_bucketed: Whether batches hold texts of similar lengths (for students that pad).
-        pair: How two texts are read: ``diffcat`` or ``joint``.
+        row_rate: Learning rate of Adagrad, for tables of which a step changes few rows.
+        pair: How two texts are read, one of `understudy.core.configs.PAIRS`.
+        vocabulary_size: Words or pieces, at most.
     """
 
     epochs: int
@@ -43,7 +45,9 @@ class TrainingDefaults:
     learning_rate: float
     patience: int = 10
     is_bucketed: bool = False
+    row_rate: float = 0.1
     pair: str = "diffcat"
+    vocabulary_size: int = 5000
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class StudentSpec:
         training: Defaults.
         source: The paper.
         presets: Sizes by name, each next to the config's own for the rest.
+        has_ngrams: Whether its vocabulary holds n-grams: ``config.ngrams`` of up to ``config.longest`` words.
     """
 
     name: str
@@ -69,6 +74,7 @@ class StudentSpec:
     training: TrainingDefaults
     source: str
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    has_ngrams: bool = False
 
     @property
     def sizes(self) -> list[str]:
@@ -84,9 +90,10 @@ class StudentSpec:
         reason = self.refusal("tagging") if form == "tokens" else ""
         if reason:
             raise RecipeError(reason)
+        if "direct" in self.sizes:  # it says which columns of a row are logits
+            config = replace(config, direct=labels)
         encoder: Any = self.encoder(config)
-        width = encoder.token_width if form == "tokens" else encoder.width
-        return Network(encoder, self.head(config, FEATURES[form] * width, labels), form)
+        return Network(encoder, self.head(config, features_of(encoder, form), labels), form)
 
     def refusal(self, kind: str) -> str:
         """Why the student cannot answer a kind of task, or nothing where it can."""
@@ -110,6 +117,7 @@ def register(
     training: TrainingDefaults,
     source: str,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
+    has_ngrams: bool = False,
 ) -> Callable[[M], M]:
     """Decorate an encoder class to make it a student.
 
@@ -122,7 +130,9 @@ def register(
     def add(encoder: M) -> M:
         if name in STUDENTS:
             raise RecipeError(f"There is a student {name!r} already. Give the new one another version.")
-        made = StudentSpec(name, encoder, config, head, parameters, training, source, presets or {})
+        made = StudentSpec(
+            name, encoder, config, head, parameters, training, source, presets or {}, has_ngrams
+        )
         for preset, sizes in made.presets.items():
             _check_sizes(f"{name}{PRESET_MARK}{preset}", sizes, set(made.sizes) - {"vocabulary_size"})
         STUDENTS[name] = made

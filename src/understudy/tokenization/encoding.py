@@ -11,26 +11,32 @@ import numpy as np
 from understudy.core.items import rows_of
 from understudy.core.task import IntArray, Item, Task
 from understudy.errors import DataError
+from understudy.tokenization.ngrams import Vocabulary
 from understudy.tokenization.windows import windows
-from understudy.tokenization.wordpiece import Vocabulary
 from understudy.tokenization.words import PAD_ID
 
 INPUTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "text": (("ids", "lengths"),),
     "diffcat": (("ids", "lengths"), ("ids_2", "lengths_2")),
+    "compare": (("ids", "lengths"), ("ids_2", "lengths_2")),
     "tokens": (("ids", "lengths"),),
 }
 """Input mode → names of a graph's inputs for each text that is read.
 
-A student reads one text (or two in one, with a separator), two texts apart, or every token of a text.
+A student reads one text (or two in one, with a separator), two texts apart (``diffcat``), two texts whose
+features and words it compares (``compare``), or every token of a text.
 """
 
 
+APART = ("diffcat", "compare")
+"""Input modes in which two texts are read apart."""
+
+
 def input_mode_of(task: Task, pair: str) -> str:
-    """The input mode for a task; ``pair`` is ``joint`` or ``diffcat``, for tasks with two texts."""
+    """The input mode for a task; ``pair`` is one of ``joint``, ``diffcat``, ``compare``, for two texts."""
     if task.kind == "tagging":
         return "tokens"
-    return "diffcat" if task.texts == 2 and pair == "diffcat" else "text"
+    return pair if task.texts == 2 and pair in APART else "text"
 
 
 class Side(NamedTuple):
@@ -89,7 +95,7 @@ def encode(task: Task, input_mode: str, vocabulary: Vocabulary, items: Sequence[
     if task.texts == 1:
         return ItemIds((Side(*vocabulary.encode_batch(cast("Sequence[str]", items))),), counts)
     first, second = ([item[side] for item in items] for side in (0, 1))
-    if input_mode == "diffcat":
+    if input_mode in APART:
         sides = tuple(Side(*vocabulary.encode_batch(texts)) for texts in (first, second))
         return ItemIds(sides, counts)
     return ItemIds((Side(*vocabulary.encode_pairs(first, second)),), counts)

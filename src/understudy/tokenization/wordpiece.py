@@ -256,11 +256,11 @@ def teacher_vocabulary(document: dict[str, Any], padding: str) -> SubwordVocabul
     return SubwordVocabulary(_swapped(document, old, PAD_ID))
 
 
-Vocabulary = WordVocabulary | SubwordVocabulary
-"""What turns text into ids; both kinds have the same methods."""
+BaseVocabulary = WordVocabulary | SubwordVocabulary
+"""What turns text into ids of words or pieces; both kinds have the same methods."""
 
 
-def load_vocabulary(path: Path) -> Vocabulary:
+def load_base(path: Path) -> BaseVocabulary:
     """Read a ``tokenizer.json``: words and our own pieces for our own code, others for the library.
 
     Raises:

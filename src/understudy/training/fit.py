@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ from understudy.optim.loop import LoopConfig, convergence_step, dev_score, optim
 from understudy.optim.losses import balanced_weights, base_logits, combined, start_at
 from understudy.students import Network, build, spec
 from understudy.students.layers.ragged import tensor_of
-from understudy.students.registry import TrainingDefaults, parse
+from understudy.students.registry import StudentSpec, TrainingDefaults, parse
 from understudy.tokenization.batching import bucketed_batches, shuffled
 from understudy.tokenization.encoding import input_mode_of
-from understudy.tokenization.wordpiece import Vocabulary, train_wordpiece
+from understudy.tokenization.ngrams import NgramVocabulary, Vocabulary, build_ngrams
+from understudy.tokenization.wordpiece import train_wordpiece
 from understudy.tokenization.words import build_vocabulary
 from understudy.training.embeddings.warm_start import apply, warm_start
 from understudy.training.layer_learner import LayerLearner
@@ -91,7 +92,7 @@ def fit(
 
     input_mode = input_mode_of(task, config.pair or found.training.pair)
     words = vocabulary_items or transfer.texts
-    vocabulary = _vocabulary(config, task, input_mode, words, teacher_vocabulary)
+    vocabulary = _vocabulary(name, sizes, config, task, words=words, teacher=teacher_vocabulary)
     module = build(
         name, len(task.labels), seed=seed, form=input_mode, vocabulary_size=len(vocabulary), **sizes
     )
@@ -203,8 +204,14 @@ def _learn(
         batches=lesson.batches,
         loss=_batch_loss(lesson, learner),
         score=lesson.score,
-        config=LoopConfig(epochs, config.learning_rate or defaults.learning_rate, patience=patience),
+        config=LoopConfig(
+            epochs,
+            config.learning_rate or defaults.learning_rate,
+            row_rate=defaults.row_rate,
+            patience=patience,
+        ),
         seed=seed,
+        rows=module.row_tables(),
         checkpoint=checkpoint,
         progress=progress,
         what=what,
@@ -273,7 +280,11 @@ def _start(
         return None
     sides = [side.ids for side in inputs.encoded.sides]
     ids = sides[0] if len(sides) == 1 else np.concatenate(sides)
-    start = warm_start(config.embeddings, student.module, student.vocabulary, ids, teacher)
+    vocabulary = student.vocabulary
+    if isinstance(vocabulary, NgramVocabulary):  # n-grams have no vectors of a teacher's
+        vocabulary = vocabulary.base
+        ids = ids[ids < len(vocabulary)]
+    start = warm_start(config.embeddings, student.module, vocabulary, ids, teacher)
     apply(student.module, start, is_frozen=config.is_embedding_frozen)
     return {**start.facts(), "is_frozen": config.is_embedding_frozen}
 
@@ -292,16 +303,46 @@ def _check(task: Task, transfer: Transfer, loss: LossConfig, config: TrainingCon
 
 
 def _vocabulary(
-    config: TrainingConfig, task: Task, input_mode: str, items: Iterable[Item], teacher: Vocabulary | None
+    name: str,
+    sizes: Mapping[str, Any],
+    config: TrainingConfig,
+    task: Task,
+    *,
+    words: Iterable[Item],
+    teacher: Vocabulary | None,
 ) -> Vocabulary:
+    """The vocabulary that a config asks for, with n-grams where the student has such."""
+    student, items = spec(name), words
+    input_mode = input_mode_of(task, config.pair or student.training.pair)
+    is_joint = task.texts == 2 and input_mode == "text"
+    if not student.has_ngrams:
+        return _base_vocabulary(student, config, items, teacher, has_separator=is_joint)
+
+    every = list(items)
+    base = _base_vocabulary(student, config, every, teacher, has_separator=is_joint)
+    if isinstance(base, NgramVocabulary):  # that of a teacher which is a student
+        return base
+    wanted = student.config(**{**parse(name).sizes, **sizes})
+    return build_ngrams(base.masked(), parts(every), longest=wanted.longest, most=wanted.ngrams)
+
+
+def _base_vocabulary(
+    student: StudentSpec,
+    config: TrainingConfig,
+    items: Iterable[Item],
+    teacher: Vocabulary | None,
+    *,
+    has_separator: bool,
+) -> Vocabulary:
+    """The vocabulary of words or pieces."""
     if config.vocabulary == "teacher":
         if teacher is None:
             raise RecipeError("The vocabulary 'teacher' was asked for, but this teacher has none to give.")
         return teacher
-    is_joint = task.texts == 2 and input_mode == "text"
+    size = config.vocabulary_size or student.training.vocabulary_size
     if config.vocabulary == "wordpiece":
-        return train_wordpiece(parts(items), config.vocabulary_size, has_separator=is_joint)
-    return build_vocabulary(parts(items), config.vocabulary_size, has_separator=is_joint)
+        return train_wordpiece(parts(items), size, has_separator=has_separator)
+    return build_vocabulary(parts(items), size, has_separator=has_separator)
 
 
 class _Targets:

@@ -24,7 +24,7 @@ from understudy.core.task import FloatArray, Gold, Item, Task
 from understudy.errors import DataError
 from understudy.targets.store import LogitStore, chunks
 from understudy.tokenization.encoding import ItemIds, Side, encode
-from understudy.tokenization.wordpiece import Vocabulary
+from understudy.tokenization.ngrams import Vocabulary
 from understudy.training.torch_student import Inputs, TorchStudent
 from understudy.training.transfer_set import check_gold
 

@@ -19,7 +19,7 @@ from understudy.optim.epochs import Epoch
 from understudy.students import Network, Ragged, RaggedTexts, rebuild
 from understudy.students.registry import count_parameters, describe
 from understudy.tokenization.encoding import ItemIds, encode
-from understudy.tokenization.wordpiece import Vocabulary, load_vocabulary
+from understudy.tokenization.ngrams import Vocabulary, load_vocabulary
 
 ANSWER_BATCH = 256
 

@@ -17,7 +17,8 @@ from understudy.pipeline.predictors import open_predictor
 from understudy.pipeline.run import Run, stage_name
 from understudy.pipeline.stage_cache import wanted_digest
 from understudy.runtime.layout import Layout
-from understudy.tokenization.wordpiece import Vocabulary, load_vocabulary, teacher_vocabulary
+from understudy.tokenization.ngrams import Vocabulary, load_vocabulary
+from understudy.tokenization.wordpiece import teacher_vocabulary
 from understudy.training.transfer_set import Transfer
 
 VOCABULARY_TEXTS = 1_000_000

@@ -23,28 +23,34 @@ class WordTable:
     Attributes:
         weight: ``(v, entries)``, one row a word.
         first: Entry of a row at which the word's vector begins; what stands before is something else.
+        width: Entries of a vector; ``None`` takes the rest of the row.
+        is_weighed: Whether the student weighs its words by their frequency, so that vectors need not.
     """
 
     weight: Tensor
     first: int = 0
+    width: int | None = None
+    is_weighed: bool = False
 
     @property
     def vectors(self) -> Tensor:
         """A view ``(v, d)`` of the vectors, without gradients."""
-        return self.weight.detach()[:, self.first :]
+        stop = None if self.width is None else self.first + self.width
+        return self.weight.detach()[:, self.first : stop]
 
     def fill(self, table: FloatArray) -> None:
         """Overwrite the vectors in place, the padding's with zeros.
 
         Args:
-            table: ``(v, d)``.
+            table: ``(v, d)``; where it has fewer rows, those that follow are left as they are.
 
         Raises:
             RecipeError: The shape is another one.
         """
-        if table.shape != tuple(self.vectors.shape):
+        rows, width = self.vectors.shape
+        if len(table) > rows or table.shape[1:] != (width,):
             raise RecipeError(f"Vectors {table.shape} do not fit a word table {tuple(self.vectors.shape)}.")
-        self.vectors.copy_(torch.from_numpy(np.ascontiguousarray(table)))
+        self.vectors[: len(table)].copy_(torch.from_numpy(np.ascontiguousarray(table)))
         self.vectors[PAD_ID] = 0.0
 
     def freeze(self) -> None:
@@ -53,7 +59,7 @@ class WordTable:
         Raises:
             RecipeError: The parameter holds more than vectors, which must be trained.
         """
-        if self.first:
+        if self.first or self.width is not None:
             raise RecipeError(
                 "The word vectors cannot be frozen: they share their table with the words' matrices, which "
                 "must be trained. Train them, too, or choose a student with a table of vectors alone."

@@ -12,7 +12,7 @@ from torch import Tensor
 from understudy.data.readers.vectors import Vectors
 from understudy.teachers.modules import body_of
 from understudy.tokenization.batching import budgeted_batches
-from understudy.tokenization.wordpiece import PREFIX, Vocabulary
+from understudy.tokenization.wordpiece import PREFIX, BaseVocabulary
 from understudy.tokenization.words import MASK, PAD_ID, UNK
 from understudy.training.embeddings.vocabulary import MARKS, entries, marks_words
 
@@ -23,7 +23,7 @@ TOKEN_BUDGET = 640
 """Tokens a batch."""
 
 
-def input_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
+def input_vectors(teacher: Any, vocabulary: BaseVocabulary) -> Vectors:
     """For each entry of a vocabulary, the mean of the teacher's input embeddings of its pieces.
 
     Args:
@@ -43,7 +43,7 @@ def input_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
     return Vectors(rows, np.array([bool(ids) for ids in spelt]))
 
 
-def output_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
+def output_vectors(teacher: Any, vocabulary: BaseVocabulary) -> Vectors:
     """For each entry of a vocabulary, the teacher's last hidden states of it alone, averaged over its pieces.
 
     Each entry is a text of its own with the special tokens that the teacher wants around it; these are read
@@ -72,7 +72,7 @@ def output_vectors(teacher: Any, vocabulary: Vocabulary) -> Vectors:
     return Vectors(rows, np.array([bool(ids) for ids in spelt]))
 
 
-def pieces(tokenizer: Any, vocabulary: Vocabulary) -> list[list[int]]:
+def pieces(tokenizer: Any, vocabulary: BaseVocabulary) -> list[list[int]]:
     """The teacher's ids of each entry of a vocabulary, none for padding and for what it does not know.
 
     An entry that is a piece of the teacher's own is that piece. All others are tokenised as words inside a

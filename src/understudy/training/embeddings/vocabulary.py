@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from understudy.tokenization.wordpiece import PREFIX, Vocabulary
+from understudy.tokenization.wordpiece import PREFIX, BaseVocabulary
 from understudy.tokenization.words import PAD_ID, WordVocabulary
 
 MARKS = "Ġ▁"
 """Stand before pieces that begin a word, in byte-level and SentencePiece vocabularies."""
 
 
-def entries(vocabulary: Vocabulary) -> tuple[str, ...]:
+def entries(vocabulary: BaseVocabulary) -> tuple[str, ...]:
     """A vocabulary's words or pieces in the order of their ids; an id without any is an empty one."""
     if isinstance(vocabulary, WordVocabulary):
         return vocabulary.words
@@ -21,7 +21,7 @@ def entries(vocabulary: Vocabulary) -> tuple[str, ...]:
     return tuple(found)
 
 
-def whole_words(vocabulary: Vocabulary) -> tuple[str, ...]:
+def whole_words(vocabulary: BaseVocabulary) -> tuple[str, ...]:
     """The word that each entry is, and nothing for padding and for pieces that begin no word."""
     found = list(entries(vocabulary))
     if marks_words(found):

@@ -14,7 +14,7 @@ from understudy.data.readers.vectors import BoolArray, Vectors, read_vectors
 from understudy.errors import DataError, TeacherError
 from understudy.students import Network
 from understudy.students.layers.word_table import sif_weights
-from understudy.tokenization.wordpiece import Vocabulary
+from understudy.tokenization.wordpiece import BaseVocabulary
 from understudy.tokenization.words import PAD_ID
 from understudy.training.embeddings.teacher import input_vectors, output_vectors
 from understudy.training.embeddings.vocabulary import whole_words
@@ -56,7 +56,7 @@ class WarmStart:
 
 
 def warm_start(
-    source: str | Path, module: Network, vocabulary: Vocabulary, ids: IntArray, teacher: Any = None
+    source: str | Path, module: Network, vocabulary: BaseVocabulary, ids: IntArray, teacher: Any = None
 ) -> WarmStart:
     """A start for a student that was just built; the student is left as it is.
 
@@ -64,7 +64,8 @@ def warm_start(
     filled up with zeros. ``teacher-static`` is the recipe of model2vec (Tulkens and van Dongen 2024): each
     entry once through the teacher, principal components at any width, then each row times
     ``a / (a + p)``, smooth inverse frequency; but ``p`` is the entry's share of the transfer set, where
-    model2vec, which has no texts, takes Zipf's law for it. At last all rows are scaled by one number, so that
+    model2vec, which has no texts, takes Zipf's law for it. A student that weighs its words by itself takes
+    the components as they are. At last all rows are scaled by one number, so that
     the root mean square of their entries is that of the student's random ones: learning rates and dropout are
     tuned to these.
 
@@ -80,12 +81,13 @@ def warm_start(
         DataError: The file cannot be read, or knows none of the words; or all vectors are zero or alike.
         TeacherError: There is no teacher, or none that has vectors of words.
     """
-    own = module.encoder.word_table().vectors.numpy()
+    word_table = module.encoder.word_table()
+    own = word_table.vectors.numpy()[: len(vocabulary)]
     vectors = _without_padding(_vectors(str(source), vocabulary, teacher))
     counts = _counts(ids, len(vocabulary))
     is_static = str(source) == STATIC
     fitted, kept = fit_width(vectors, own.shape[1], is_centred=is_static)
-    if is_static:
+    if is_static and not word_table.is_weighed:
         fitted *= sif_weights(counts)[:, None]
     table = np.where(vectors.is_found[:, None], _scaled(fitted, vectors.is_found, own), own)
     table[PAD_ID] = 0.0
@@ -145,7 +147,7 @@ def fit_width(vectors: Vectors, width: int, *, is_centred: bool = False) -> tupl
     return fitted, kept
 
 
-def _vectors(source: str, vocabulary: Vocabulary, teacher: Any) -> Vectors:
+def _vectors(source: str, vocabulary: BaseVocabulary, teacher: Any) -> Vectors:
     if source not in VECTORS_OF_TEACHER:
         if not Path(source).is_file():
             names = " or ".join(map(repr, VECTORS_OF_TEACHER))
