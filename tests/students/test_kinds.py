@@ -21,15 +21,20 @@ WORDS = [f"w{number}" for number in range(30)]
 TEXTS = 24
 
 CELLS = {
-    "many labels": (Task(tuple(f"intent_{number}" for number in range(150))), "diffcat"),
+    "many labels": (Task(tuple(f"intent_{number}" for number in range(150))), None),
     "pair, joint": (Task(("no", "yes"), "pair"), "joint"),
-    "pair, diffcat": (Task(("no", "yes"), "pair"), "diffcat"),
-    "multilabel": (Task(("a", "b", "c", "d"), "multilabel"), "diffcat"),
-    "regression": (Task(("score",), "regression", texts=2, bounds=(0.0, 5.0)), "diffcat"),
-    "regression of texts": (Task(("score",), "regression", bounds=(-1.0, 1.0)), "diffcat"),
-    "binned regression": (Task(("0", "0.5", "1", "1.5", "2"), "regression", texts=2), "diffcat"),
-    "tagging": (Task(("O", "B-X", "I-X", "B-Y"), "tagging"), "diffcat"),
+    "pair, apart": (Task(("no", "yes"), "pair"), None),
+    "multilabel": (Task(("a", "b", "c", "d"), "multilabel"), None),
+    "regression": (Task(("score",), "regression", texts=2, bounds=(0.0, 5.0)), None),
+    "regression of texts": (Task(("score",), "regression", bounds=(-1.0, 1.0)), None),
+    "binned regression": (Task(("0", "0.5", "1", "1.5", "2"), "regression", texts=2), None),
+    "tagging": (Task(("O", "B-X", "I-X", "B-Y"), "tagging"), None),
 }
+
+
+def way_of(name, cell):
+    """How a student reads the two texts of a cell: joined, or apart in its own way."""
+    return CELLS[cell][1] or spec(name).apart
 
 
 def items_of(task, generator, count=TEXTS):
@@ -63,7 +68,7 @@ def trained(smaller):
 
     def get(name, cell):
         if (name, cell) not in done:
-            task, pair = CELLS[cell]
+            task, pair = CELLS[cell][0], way_of(name, cell)
             generator = np.random.default_rng(0)
             items = items_of(task, generator)
             gold = gold_of(task, items, generator)
@@ -133,7 +138,7 @@ def test_without_torch_it_answers_the_same(trained, supported, tmp_path):
 def test_the_number_of_parameters_is_the_formulas(trained, supported):
     found, _, _ = trained(*supported)
     name, cell = supported
-    task, pair = CELLS[cell]
+    task, pair = CELLS[cell][0], way_of(name, cell)
     module = found.student.module
     assert module.form == input_mode_of(task, pair)
     formula = spec(name).parameters(module.config, len(task.labels), module.form)
@@ -142,7 +147,7 @@ def test_the_number_of_parameters_is_the_formulas(trained, supported):
 
 def test_it_learns_a_teachers_logits(supported, smaller):
     name, cell = supported
-    task, pair = CELLS[cell]
+    task, pair = CELLS[cell][0], way_of(name, cell)
     generator = np.random.default_rng(1)
     items = items_of(task, generator)
     soft = generator.normal(0, 1, (int(task.rows(items).sum()), len(task.labels))).astype(np.float32)

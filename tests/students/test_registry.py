@@ -51,9 +51,9 @@ def test_the_students_of_the_paper_are_there():
 
 
 @pytest.mark.parametrize(
-    ("name", "guess"), [("cbow", "cbow.v1"), ("bilstm", "bilstm.v1"), ("BiLSTM.v1", "bilstm.v1")]
+    ("name", "guess"), [("cbow", "cbow.v2"), ("bilstm", "bilstm.v1"), ("BiLSTM.v1", "bilstm.v1")]
 )
-def test_an_unknown_name_suggests_the_nearest(name, guess):
+def test_an_unknown_name_suggests_the_nearest_and_of_versions_the_last(name, guess):
     with pytest.raises(RecipeError, match=f"Unknown student {name!r}. Did you mean {guess!r}"):
         spec(name)
     with pytest.raises(RecipeError, match=r"Known: .*'bilstm\.v1', 'cbow\.v1'"):
@@ -155,6 +155,10 @@ TOTALS = {
     "dan.v1:small": (146_146, None, {}),
     # (5,000 + 262,144)·64 + 65·32 + 33·2
     "dan.v1:large": (17_099_362, None, {}),
+    # 20,000·16 + 17·32 + 33·2
+    "cbow.v2:small": (320_610, None, {}),
+    # 50,000·(16 + 2) + 17·32 + 33·2
+    "dan.v2:small": (900_610, None, {}),
     # 5,000·300 + 100·(12·300 + 3) + 301·2 + 600·2
     "kim-cnn.v1:wide": (1_860_902, None, {}),
     # 28,764,674 + 4·(4·512·513 + 2,048·1,025 + 5·512)
@@ -186,7 +190,8 @@ def test_the_listing_says_what_each_student_answers():
     refused = {
         name: kind for name, row in rows.items() for kind, can in row["kinds"].items() if can is not True
     }
-    assert refused == {"cbow.v1": "tagging", "dan.v1": "tagging", "kim-cnn.v1": "tagging"}
+    bags = ("cbow.v1", "cbow.v2", "dan.v1", "dan.v2", "linear.v1", "kim-cnn.v1")
+    assert refused == dict.fromkeys(bags, "tagging")
     assert rows["cbow.v1"]["kinds"]["tagging"].startswith("cbow.v1 has no features of single words")
 
 
@@ -196,3 +201,23 @@ def test_the_listing_counts_presets_with_the_sizes_asked_for():
     assert tang["sizes"] == {"width": 300, "hidden": 150, "layers": 1}
     assert tang["parameters"] == 100 * 300 + 8 * 150 * 452 + 301 * 3
     assert presets["cbow.v1"] == {}
+
+
+def test_the_listing_counts_pairs_in_the_form_asked_for_where_a_student_has_it():
+    for form, other in (("compare", "diffcat"), ("diffcat", "compare")):
+        for row in listing(form=form):
+            found = spec(row["name"])
+            counts = [row["parameters"], *(preset["parameters"] for preset in row["presets"].values())]
+            if found.apart == form:
+                assert row["kinds"]["pair"] is True
+                assert row["parameters"] == found.parameters(found.config(), 2, form)
+            else:
+                assert found.apart == other
+                assert set(counts) == {None}
+                assert row["kinds"]["pair"] == found.pair_refusal(form) != ""
+
+
+@pytest.mark.parametrize("name", ["linear.v1:direct=5", "dan.v2:direct=2"])
+def test_sizes_that_follow_from_the_task_cannot_be_chosen(name):
+    with pytest.raises(RecipeError, match="has no size 'direct'"):
+        parse(name)

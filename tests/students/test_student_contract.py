@@ -11,6 +11,8 @@ from understudy.core.task import Predictor, Task
 from understudy.errors import RecipeError
 from understudy.students import STUDENTS, Ragged, build, rebuild, spec
 from understudy.students.registry import count_parameters, describe
+from understudy.tokenization.encoding import APART
+from understudy.tokenization.ngrams import NgramVocabulary
 from understudy.tokenization.words import PAD_ID, SPECIALS, UNK_ID, WordVocabulary
 from understudy.training.fit import fit
 from understudy.training.torch_student import TorchStudent, load_trained, save_trained
@@ -19,6 +21,9 @@ from understudy.training.transfer_set import TransferSet
 SIZE = 60
 TASK = Task(("bad", "fair", "good"))
 LENGTHS = (5, 1, 31, 2, 17, 1, 64)
+
+UNDRAWN = {"linear.v1"}
+"""Students whose weights all begin at zero: their loss is convex."""
 
 
 def halved(config):
@@ -35,6 +40,14 @@ def halved(config):
 def learner(module, name):
     words = [f"w{number}" for number in range(SIZE - len(SPECIALS))]
     return TorchStudent(name, module, WordVocabulary((*SPECIALS, *words), module.config.max_words), TASK)
+
+
+def entries(vocabulary):
+    """The words of a vocabulary, and its n-grams, if it has such."""
+    if isinstance(vocabulary, NgramVocabulary):
+        assert len(vocabulary) > len(vocabulary.base)
+        return vocabulary.base.words, vocabulary.table.pairs.tolist()
+    return vocabulary.words
 
 
 def random_examples(n=32, seed=0):
@@ -144,10 +157,11 @@ def test_same_seed_same_weights(name):
 
     one, same, other = weights(1), weights(1), weights(2)
     assert all(torch.equal(value, same[key]) for key, value in one.items())
-    drawn = {key: value for key, value in one.items() if value.min() < value.max()}  # no zeros, no ones
+    drawn = {key: value for key, value in one.items() if len(value.unique()) > 2}  # no zeros, no ones
     differ = [not torch.equal(value, other[key]) for key, value in drawn.items()]
-    assert differ
     assert all(differ)
+    assert differ or name in UNDRAWN
+    assert not (differ and name in UNDRAWN)
 
 
 def test_building_leaves_global_randomness_alone(name):
@@ -173,7 +187,7 @@ def test_learns_32_examples(trained_students, name):
     answers = done.student.logits(texts).argmax(axis=1)
     assert (answers == gold).all()
     assert done.seconds > 0
-    assert done.curve[0].dev_score < 0.9
+    assert done.curve[0].dev_score < 1.0
 
 
 def test_learns_a_teachers_logits(name, smaller):
@@ -220,7 +234,8 @@ def test_save_and_load_are_inverse(trained_students, name, tmp_path):
     assert (loaded.curve, loaded.seconds) == (done.curve, done.seconds)
     assert (loaded.student.name, loaded.student.task) == (name, TASK)
     assert loaded.student.module.config == done.student.module.config
-    assert loaded.student.vocabulary.words == done.student.vocabulary.words
+    vocabularies = loaded.student.vocabulary, done.student.vocabulary
+    assert entries(vocabularies[0]) == entries(vocabularies[1])
     assert loaded.student.parameters == done.student.parameters == count_parameters(done.student.module)
     assert not loaded.student.module.training
 
@@ -326,12 +341,12 @@ def test_a_student_without_words_of_their_own_refuses_to_tag(name):
         build(name, 2, seed=0, form="tokens", vocabulary_size=SIZE)
 
 
-# Form "diffcat": two texts, encoded apart.
+# Forms "diffcat" and "compare": two texts, read apart.
 
 
 @pytest.fixture
 def make_pair_student(make):
-    return lambda name: make(name, form="diffcat", vocabulary_size=SIZE)
+    return lambda name: make(name, form=spec(name).apart, vocabulary_size=SIZE)
 
 
 def test_pairs_alone_as_in_any_batch(name, make_pair_student, batch_of, logits_of):
@@ -344,7 +359,9 @@ def test_pairs_alone_as_in_any_batch(name, make_pair_student, batch_of, logits_o
     ):
         pair = [Ragged(ids, torch.tensor([len(ids)])) for ids in (left, right)]
         np.testing.assert_allclose(logits_of(module, *pair)[0], together[row], atol=1e-5, rtol=1e-5)
-    assert np.abs(logits_of(module, two, one) - together).max() > 1e-2
+    turned = np.abs(logits_of(module, two, one) - together).max()
+    assert turned > 1e-2 or name == "linear.v1"  # without an embedding, two texts add up in any order
+    assert np.ptp(together, axis=0).min() > 0.05
 
 
 def test_pairs_are_answered_by_onnx_as_by_torch(name, make_pair_student, batch_of, logits_of, onnx_of):
@@ -364,5 +381,18 @@ def test_pairs_are_answered_by_onnx_as_by_torch(name, make_pair_student, batch_o
 def test_the_formula_counts_pair_students(name):
     config = spec(name).config(vocabulary_size=SIZE)
     with torch.device("meta"):
-        module = spec(name).module(config, 3, "diffcat")
-    assert spec(name).parameters(config, 3, "diffcat") == count_parameters(module)
+        module = spec(name).module(config, 3, spec(name).apart)
+    assert spec(name).parameters(config, 3, spec(name).apart) == count_parameters(module)
+
+
+def test_a_student_reads_pairs_apart_in_one_way_alone(name):
+    (other,) = set(APART) - {spec(name).apart}
+    sentence = f"{name} cannot read two texts as '{other}': it reads them as 'joint'.* '{spec(name).apart}'"
+    with pytest.raises(RecipeError, match=sentence):
+        build(name, 2, seed=0, form=other, vocabulary_size=SIZE)
+    assert spec(name).training.pair in {"joint", spec(name).apart}
+
+    task, pairs = Task(("no", "yes"), "pair"), (("w1", "w2"), ("w3", "w4"))
+    gold, config = np.array([0, 1]), TrainingConfig(pair=other)
+    with pytest.raises(RecipeError, match=sentence):
+        fit(name, task, TransferSet(pairs, gold), (pairs, gold), seed=0, config=config)

@@ -273,7 +273,7 @@ def students(
     need_training()
     from understudy.students.registry import listing
 
-    rows = listing(labels, vocabulary_size, head, "diffcat" if pair is Pair.diffcat else "text")
+    rows = listing(labels, vocabulary_size, head, "text" if pair is Pair.joint else pair.value)
     if as_json:
         Console(highlight=False, soft_wrap=True).print_json(json.dumps(rows))
     else:

@@ -16,10 +16,14 @@ from understudy.errors import RecipeError
 
 
 class Pair(StrEnum):
-    """How a student reads two texts: in one with a separator, or each by itself."""
+    """How a student reads two texts: in one with a separator, or apart.
+
+    `understudy.core.configs.TrainingConfig.pair` says what each does.
+    """
 
     joint = "joint"
     diffcat = "diffcat"
+    compare = "compare"
 
 
 @dataclass(frozen=True)
@@ -175,8 +179,9 @@ TRAINING = (
     Option(
         "--pair",
         ("training.pair",),
-        "How students read two texts. [joint for transformers, else diffcat]",
-        "joint|diffcat",
+        "How students read two texts. [compare for linear.v1, cbow.v2 and dan.v2, joint for transformers, "
+        "else diffcat]",
+        "joint|diffcat|compare",
         Pair | None,
         lambda pair: pair.value,
     ),

@@ -60,6 +60,10 @@ def print_result(result: Result) -> None:
     )
 
 
+def _count(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
 def print_students(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the table of `students.registry.listing`, and why some cannot do some kinds of task."""
     console = console_for_tables()
@@ -68,12 +72,12 @@ def print_students(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         refused = [kind for kind, answer in row["kinds"].items() if answer is not True]
         kinds = f"all but {', '.join(refused)}" if refused else "all"
-        cells = (f"{row['parameters']:,}", f"{row['vocabulary_size']:,}", kinds, row["source"])
+        cells = (_count(row["parameters"]), f"{row['vocabulary_size']:,}", kinds, row["source"])
         table.add_row(row["name"], *cells)
 
         for preset, facts in row["presets"].items():
             sizes = ", ".join(f"{size} {value}" for size, value in facts["sizes"].items())
-            table.add_row(f"  {preset}", f"{facts['parameters']:,}", "", "", sizes or "the sizes above")
+            table.add_row(f"  {preset}", _count(facts["parameters"]), "", "", sizes or "the sizes above")
 
     console.print(table)
     for reason in (answer for row in rows for answer in row["kinds"].values() if answer is not True):

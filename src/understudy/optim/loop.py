@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.sparse import check_sparse_tensor_invariants
 
 from understudy.core.checks import check_positive
 from understudy.core.manifest import digest, publish, read_json, read_manifest, verify
@@ -96,7 +97,11 @@ def optimise(
     if checkpoint is not None and _resume(checkpoint, run):
         progress.say(f"  {what}: resumed after epoch {len(log.curve)}")
 
-    with progress.bar(what, config.epochs, "epochs") as advance, torch.random.fork_rng(devices=[]):
+    with (
+        progress.bar(what, config.epochs, "epochs") as advance,
+        torch.random.fork_rng(devices=[]),
+        check_sparse_tensor_invariants(enable=False),  # as is the default; torch warns where nobody says so
+    ):
         advance(len(log.curve))
         while len(log.curve) < config.epochs and not log.is_patience_over(config.patience):
             _train_one_epoch(run)

@@ -74,14 +74,16 @@ def _check_student(name: str, recipe: Recipe, task: Task) -> None:
     from understudy.students.registry import parse, spec
 
     student, parsed = spec(name), parse(name)
-    if reason := student.refusal(task.kind):
+    options = replace(recipe.training, **parsed.options)
+    pair = options.pair or student.training.pair
+    reason = student.refusal(task.kind) or (student.pair_refusal(pair) if task.texts == 2 else "")
+    if reason:
         raise RecipeError(reason)
 
     usual = {field.name: field.default for field in fields(student.config)}
     for size, value in parsed.sizes.items():
         _check_size(f"{name}: {size}", value, usual[size])
 
-    options = replace(recipe.training, **parsed.options)
     words = options.vocabulary_size or student.training.vocabulary_size
     grams = parsed.sizes.get("ngrams", usual.get("ngrams", 0)) if student.has_ngrams else 0
     sizes = {**parsed.sizes, "vocabulary_size": words + grams}

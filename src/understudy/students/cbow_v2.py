@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from understudy.core.checks import check_positive
 from understudy.students.layers.weighted_bag import OVERLAP, BagHead, WeightedBag
 from understudy.students.linear import check_dropout
 from understudy.students.registry import TrainingDefaults, register
@@ -30,6 +31,7 @@ class CBoW2Config:
     direct = 0
 
     def __post_init__(self) -> None:
+        check_positive(width=self.width, hidden=self.hidden)
         check_dropout(self.dropout)
 
 

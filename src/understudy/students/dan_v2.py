@@ -35,7 +35,7 @@ class DAN2Config:
     max_words: int | None = None
 
     def __post_init__(self) -> None:
-        check_positive(longest=self.longest)
+        check_positive(width=self.width, hidden=self.hidden, longest=self.longest, ngrams=self.ngrams)
         check_dropout(self.dropout)
 
 

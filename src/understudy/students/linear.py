@@ -15,10 +15,10 @@ class LinearConfig:
     """Sizes of `linear.v1`.
 
     Attributes:
-        vocabulary_size: Words and n-grams, special words included.
+        vocabulary_size: Rows of the table: words, special ones included, and n-grams.
         longest: Words in the longest n-grams; 1 for words alone.
         ngrams: N-grams of two and more words, at most.
-        direct: Number of logits; it follows from the task.
+        direct: Number of logits, the width of a row; it follows from the task.
         dropout: Share of a text's words and n-grams that are dropped in training.
         max_words: Words that are read of a text; ``None`` reads all.
     """
@@ -33,7 +33,7 @@ class LinearConfig:
     width = 0
 
     def __post_init__(self) -> None:
-        check_positive(longest=self.longest)
+        check_positive(longest=self.longest, ngrams=self.ngrams)
         check_dropout(self.dropout)
 
 

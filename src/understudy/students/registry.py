@@ -17,9 +17,13 @@ from understudy.core.configs import TrainingConfig
 from understudy.core.task import KINDS
 from understudy.errors import RecipeError, nearest
 from understudy.students.network import FEATURES, Network, features_of
+from understudy.tokenization.encoding import APART
 
 OPTIONS = frozenset(field.name for field in fields(TrainingConfig))
 """What can be said of a student's training behind its name."""
+
+DERIVED = frozenset({"vocabulary_size", "direct"})
+"""Sizes that nobody chooses: they follow from the texts and from the task."""
 
 PRESET_MARK = ":"
 """Stands between a student's name and its preset's."""
@@ -59,7 +63,8 @@ class StudentSpec:
         encoder: Class of the encoder, called as ``encoder(config)``.
         config: Frozen dataclass with the sizes, among them ``vocabulary_size`` and ``max_words``.
         head: (config, width, labels) → head that reads ``width`` features.
-        formula: (config, labels, features) → number of parameters; ``features`` is 1, or 3 for pairs apart.
+        formula: (config, labels, features) → number of parameters; ``features`` is one of
+            `understudy.students.network.FEATURES`.
         training: Defaults.
         source: The paper.
         presets: Sizes by name, each next to the config's own for the rest.
@@ -81,13 +86,22 @@ class StudentSpec:
         """Names of the sizes that the config has."""
         return [each.name for each in fields(self.config)]
 
+    @property
+    def apart(self) -> str:
+        """How it reads two texts that are not joined: ``compare`` if its encoder does, else ``diffcat``."""
+        return "compare" if hasattr(self.encoder, "compare") else "diffcat"
+
     def parameters(self, config: Any, labels: int, form: str = "text") -> int:
         """Number of parameters, by formula."""
         return self.formula(config, labels, FEATURES[form])
 
     def module(self, config: Any, labels: int, form: str = "text") -> Network:
-        """A network with random weights."""
-        reason = self.refusal("tagging") if form == "tokens" else ""
+        """A network with random weights.
+
+        Raises:
+            RecipeError: The student does not read texts in this form.
+        """
+        reason = self.refusal("tagging") if form == "tokens" else self.pair_refusal(form)
         if reason:
             raise RecipeError(reason)
         if "direct" in self.sizes:  # it says which columns of a row are logits
@@ -100,6 +114,15 @@ class StudentSpec:
         if kind == "tagging" and not hasattr(self.encoder, "tokens"):
             return f"{self.name} has no features of single words, so it cannot tag them."
         return ""
+
+    def pair_refusal(self, pair: str) -> str:
+        """Why the student cannot read two texts in a way, or nothing where it can."""
+        if pair not in APART or pair == self.apart:
+            return ""
+        return (
+            f"{self.name} cannot read two texts as {pair!r}: it reads them as 'joint', in one, or as "
+            f"{self.apart!r}, apart."
+        )
 
 
 STUDENTS: dict[str, StudentSpec] = {}
@@ -121,7 +144,7 @@ def register(
 ) -> Callable[[M], M]:
     """Decorate an encoder class to make it a student.
 
-    A preset leaves the size of the vocabulary alone: that follows from the texts.
+    A preset leaves the sizes in `DERIVED` alone.
 
     Raises:
         RecipeError: The name is taken, or a preset names a size that it cannot set.
@@ -134,7 +157,7 @@ def register(
             name, encoder, config, head, parameters, training, source, presets or {}, has_ngrams
         )
         for preset, sizes in made.presets.items():
-            _check_sizes(f"{name}{PRESET_MARK}{preset}", sizes, set(made.sizes) - {"vocabulary_size"})
+            _check_sizes(f"{name}{PRESET_MARK}{preset}", sizes, set(made.sizes) - DERIVED)
         STUDENTS[name] = made
         return encoder
 
@@ -170,7 +193,7 @@ def parse(name: str) -> Parsed:
 
     sizes: dict[str, Any] = {}
     options: dict[str, Any] = {}
-    known = set(STUDENTS[student].sizes) - {"vocabulary_size"}
+    known = set(STUDENTS[student].sizes) - DERIVED
     for word in rest.split(",") if mark else ():
         key, equals, value = word.partition("=")
         if not equals:
@@ -241,13 +264,14 @@ def listing(
     """Every student with what it can do and its number of parameters, JSON-ready.
 
     A row's ``kinds`` says of every kind of task whether the student answers it, or why not; ``presets`` are
-    named by what `parse` reads, each with its sizes and its number of parameters.
+    named by what `parse` reads, each with its sizes and its number of parameters. A student that does not
+    read pairs in the form asked for has no number of parameters, and its ``kinds`` say why.
 
     Args:
         labels: Number of logits.
         vocabulary_size: Rows of the embedding table; ``None`` takes each student's own.
         head: For the students that have a choice of heads; the others keep theirs.
-        form: ``text``, or ``diffcat`` for pairs whose texts are encoded apart.
+        form: ``text``, or for pairs whose texts are read apart ``diffcat`` or ``compare``.
     """
     rows = []
     for name in sorted(STUDENTS):
@@ -255,19 +279,23 @@ def listing(
         asked = {"vocabulary_size": vocabulary_size, "head": head}
         sizes = {key: value for key, value in asked.items() if value is not None and key in found.sizes}
         config = found.config(**sizes)
+        refused = found.pair_refusal(form)
+        kinds = {kind: found.refusal(kind) or True for kind in KINDS}
         presets = {
             f"{name}{PRESET_MARK}{preset}": {
                 "sizes": dict(own),
-                "parameters": found.parameters(found.config(**{**own, **sizes}), labels, form),
+                "parameters": None
+                if refused
+                else found.parameters(found.config(**{**own, **sizes}), labels, form),
             }
             for preset, own in found.presets.items()
         }
         rows.append(
             {
                 "name": name,
-                "parameters": found.parameters(config, labels, form),
+                "parameters": None if refused else found.parameters(config, labels, form),
                 "vocabulary_size": config.vocabulary_size,
-                "kinds": {kind: found.refusal(kind) or True for kind in KINDS},
+                "kinds": {**kinds, "pair": refused} if refused else kinds,
                 "presets": presets,
                 "source": found.source,
             }

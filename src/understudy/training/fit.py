@@ -82,13 +82,14 @@ def fit(
         sizes: Sizes of the student other than its vocabulary's.
 
     Raises:
-        RecipeError: An unknown student or size, or a loss that needs soft targets where there are none.
+        RecipeError: An unknown student or size, a way to read pairs that the student does not have, or a
+            loss that needs soft targets where there are none.
     """
     started = time.perf_counter()
     found = spec(name)
     config = _resolved(config or TrainingConfig(), name)
     loss = loss or LossConfig("gold" if transfer.soft is None else "mse")
-    _check(task, transfer, loss, config)
+    _check(found, task, transfer, loss, config)
 
     input_mode = input_mode_of(task, config.pair or found.training.pair)
     words = vocabulary_items or transfer.texts
@@ -289,8 +290,12 @@ def _start(
     return {**start.facts(), "is_frozen": config.is_embedding_frozen}
 
 
-def _check(task: Task, transfer: Transfer, loss: LossConfig, config: TrainingConfig) -> None:
+def _check(
+    student: StudentSpec, task: Task, transfer: Transfer, loss: LossConfig, config: TrainingConfig
+) -> None:
     check_loss(task, loss)
+    if task.texts == 2 and (reason := student.pair_refusal(config.pair or student.training.pair)):
+        raise RecipeError(reason)
     rows = transfer.rows(task)
     if len(transfer.gold) != rows:
         raise DataError(

@@ -11,7 +11,8 @@ from understudy.students.layers.word_table import sif_weights
 from understudy.tokenization.words import PAD_ID
 
 SIZE = 40
-OF_MATRICES = ("hybrid.v1", "bihybrid.v1")
+SHARING = ("hybrid.v1", "bihybrid.v1", "dan.v2")
+"""Students whose tables hold more than vectors: matrices, or logits."""
 
 
 def module_of(name, smaller):
@@ -35,13 +36,14 @@ def trained_a_step(module, batch):
         score=lambda: (0.0, 0.0),
         config=LoopConfig(epochs=1, learning_rate=0.1, weight_decay=0.5),
         seed=0,
+        rows=module.row_tables(),
     )
 
 
 def test_each_student_takes_vectors_or_says_why_not(name, smaller, batch_of, logits_of):
     table = table_or_reason(name, smaller)
     if isinstance(table, str):
-        assert name == "cmow.v1"
+        assert name in {"cmow.v1", "linear.v1"}
         assert re.fullmatch(r"A word of .*\.", table)
         return
     module = module_of(name, smaller).eval()
@@ -55,7 +57,21 @@ def test_each_student_takes_vectors_or_says_why_not(name, smaller, batch_of, log
     assert np.abs(logits_of(module, batch_of((4, 1), SIZE)) - old).max() > 1e-4
     changed = [key for key, value in module.state_dict().items() if not torch.equal(value, kept[key])]
     assert len(changed) == 1
-    torch.testing.assert_close(table.weight[1:, : table.first], kept[changed[0]][1:, : table.first])
+    ends = table.first + table.vectors.shape[1]
+    for other in (slice(table.first), slice(ends, None)):
+        torch.testing.assert_close(table.weight[1:, other], kept[changed[0]][1:, other])
+
+
+def test_fewer_vectors_than_rows_leave_the_rest_alone():
+    table = build("dan.v2", 3, seed=0, vocabulary_size=SIZE, width=4).encoder.word_table()
+    kept = table.weight.detach().clone()
+    table.fill(np.full((10, 4), 5.0, dtype=np.float32))
+    assert not table.weight[PAD_ID].any()
+    assert (table.weight[1:10, :4] == 5.0).all()
+    assert torch.equal(table.weight[10:], kept[10:])
+    assert torch.equal(table.weight[:, 4:], kept[:, 4:])
+    with pytest.raises(RecipeError, match=r"\(41, 4\) do not fit a word table \(40, 4\)"):
+        table.fill(np.zeros((SIZE + 1, 4), dtype=np.float32))
 
 
 def test_frozen_vectors_survive_training_and_weight_decay(name, smaller, batch_of):
@@ -63,8 +79,8 @@ def test_frozen_vectors_survive_training_and_weight_decay(name, smaller, batch_o
         return
     module = module_of(name, smaller)
     table, batch = module.encoder.word_table(), batch_of((4, 1, 9), SIZE)
-    if name in OF_MATRICES:
-        with pytest.raises(RecipeError, match="share their table with the words' matrices"):
+    if name in SHARING:
+        with pytest.raises(RecipeError, match="share their table with other weights of the words"):
             table.freeze()
         return
     before = table.vectors.clone()

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from understudy.errors import RecipeError
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged
 from understudy.students.layers.word_table import WordTable
@@ -79,8 +80,18 @@ class WeightedBag(nn.Module):
         return 4 * self.config.width + self.config.direct + len(OVERLAP)
 
     def word_table(self) -> WordTable:
-        """Where the words' vectors are."""
-        return WordTable(self.rows, width=self.config.width, is_weighed=True)
+        """Where the words' vectors are.
+
+        Raises:
+            RecipeError: The rows are logits alone.
+        """
+        if not self.config.width:
+            raise RecipeError(
+                "A word of 'linear.v1' has logits of its own and no vector, so a word vector cannot be used. "
+                "'cbow.v2' and 'dan.v2' have vectors."
+            )
+        width = self.config.width if self.config.direct else None
+        return WordTable(self.rows, width=width, is_weighed=True)
 
     def row_tables(self) -> list[nn.Parameter]:
         """Tables of which a step changes few rows."""
@@ -98,7 +109,7 @@ class WeightedBag(nn.Module):
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, width + direct)``."""
         weights, owner = self._weights(batch), self._owners(batch)
-        squares = weights.new_zeros(len(batch.lengths)).index_add_(0, owner, weights.square())
+        squares = _sums(weights.square(), owner, len(batch.lengths))
         shares = weights * squares.clamp(min=TINY).rsqrt()[owner]
         is_training = self.training and torch.is_grad_enabled()
         bag: Tensor = F.embedding_bag(
@@ -122,20 +133,21 @@ class WeightedBag(nn.Module):
     def overlap(self, first: Ragged, second: Ragged) -> Tensor:
         """What two texts share ``(b, 4)``, in the order of `OVERLAP`.
 
-        The cosine of their weights, the share of each one's squared weights that stands in the other, and
-        the difference of their lengths relative to both together.
+        The sum of the squared weights of what stands in both, for each time it does, relative to the two
+        bags' lengths (their cosine, where no word stands twice in a text); the share of each one's squared
+        weights that stands in the other; and the difference of their lengths relative to both together.
         """
-        ids = first.padded(), second.padded()
-        one, two = (self.weights[each] for each in ids)
-        is_same = (ids[0][:, :, None] == ids[1][:, None, :]).to(one.dtype)
-        squares = [each.square().sum(dim=1).clamp(min=TINY) for each in (one, two)]
+        sides, pairs = (first, second), len(first.lengths)
+        owners = [self._owners(side) for side in sides]
+        keys = [owner * len(self.weights) + side.ids for owner, side in zip(owners, sides, strict=True)]
+        squares = [self.weights[side.ids].square() for side in sides]
+        sizes = [_sums(*each, pairs).clamp(min=TINY) for each in zip(squares, owners, strict=True)]
 
-        cosine = (one[:, None, :] @ is_same @ two[:, :, None]).flatten() * (squares[0] * squares[1]).rsqrt()
-        of_first = (one.square() * is_same.amax(dim=2)).sum(dim=1) / squares[0]
-        of_second = (two.square() * is_same.amax(dim=1)).sum(dim=1) / squares[1]
-        sizes = first.lengths.to(one.dtype), second.lengths.to(one.dtype)
-        gap = (sizes[0] - sizes[1]).abs() / (sizes[0] + sizes[1])
-        return torch.stack([cosine, of_first, of_second, gap], dim=1)
+        times = _times(keys[0], keys[1]), _times(keys[1], keys[0])
+        cosine = _sums(squares[0] * times[0], owners[0], pairs) * (sizes[0] * sizes[1]).rsqrt()
+        shares = [_sums(squares[n] * (times[n] > 0), owners[n], pairs) / sizes[n] for n in (0, 1)]
+        one, two = (side.lengths.to(cosine.dtype) for side in sides)
+        return torch.stack([cosine, *shares, (one - two).abs() / (one + two)], dim=1)
 
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:  # noqa: ARG002 - the padding weighs nothing
         """Gather rows that are weighed already, sum, and divide."""
@@ -219,6 +231,18 @@ class WeightedBag(nn.Module):
     def _owners(self, batch: Ragged) -> Tensor:
         """Number of the text that each id belongs to."""
         return torch.repeat_interleave(torch.arange(len(batch.lengths)), batch.lengths)
+
+
+def _sums(values: Tensor, owner: Tensor, texts: int) -> Tensor:
+    """The sum of each text's values ``(texts,)``."""
+    return values.new_zeros(texts).index_add_(0, owner, values)
+
+
+def _times(keys: Tensor, other: Tensor) -> Tensor:
+    """How often each key stands among the others."""
+    every, counts = torch.unique(other, return_counts=True)
+    at = torch.searchsorted(every, keys).clamp(max=len(every) - 1)
+    return torch.where(every[at] == keys, counts[at], 0)
 
 
 class Bias(nn.Module):

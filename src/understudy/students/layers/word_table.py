@@ -61,8 +61,8 @@ class WordTable:
         """
         if self.first or self.width is not None:
             raise RecipeError(
-                "The word vectors cannot be frozen: they share their table with the words' matrices, which "
-                "must be trained. Train them, too, or choose a student with a table of vectors alone."
+                "The word vectors cannot be frozen: they share their table with other weights of the words, "
+                "which must be trained. Train them, too, or choose a student with a table of vectors alone."
             )
         self.weight.requires_grad_(False)
 
