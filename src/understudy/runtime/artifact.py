@@ -74,16 +74,17 @@ def open_folder(folder: Path, threads: int = 1) -> OpenArtifact:
 
 
 def read_vocabulary(layout: Layout) -> Vocabulary:
-    """The vocabulary of the reference path, after checking its file.
+    """The vocabulary of the reference path, after checking its files.
 
     Raises:
-        ArtifactError: ``tokenizer.json`` is altered or damaged.
+        ArtifactError: ``tokenizer.json`` or ``ngrams.npy`` is altered or damaged.
     """
     from understudy.tokenization.ngrams import load_vocabulary
+    from understudy.tokenization.wordpiece import load_base
 
-    files = (layout.tokenizer, layout.ngrams)
-    verify(layout.folder, read=tuple(path.name for path in files if path.exists()))
-    return load_vocabulary(layout.tokenizer)
+    manifest = verify(layout.folder, read=(layout.tokenizer.name, layout.ngrams.name))
+    has_ngrams = layout.ngrams.name in manifest["files"]  # a file that the manifest does not name is not ours
+    return load_vocabulary(layout.tokenizer) if has_ngrams else load_base(layout.tokenizer)
 
 
 def _check_library(config: Config, fast: Path) -> None:

@@ -88,8 +88,9 @@ class Model:
     def fingerprint(self) -> str:
         """Changes when the answers may change."""
         files = (read_manifest(self.layout.folder) or {})["files"]
-        decisive = (self.layout.config, self.layout.tokenizer, self.layout.onnx)
-        return digest([files[path.name]["sha256"] for path in decisive])
+        layout = self.layout
+        decisive = (layout.config, layout.tokenizer, layout.ngrams, layout.onnx)
+        return digest([files[path.name]["sha256"] for path in decisive if path.name in files])
 
     @property
     def parameters(self) -> int:

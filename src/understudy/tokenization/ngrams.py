@@ -51,11 +51,12 @@ class NgramTable:
     pairs: Pairs
 
     def __post_init__(self) -> None:
-        pairs, numbers = self.pairs, self.first + np.arange(len(self.pairs))
+        pairs = self.pairs
         if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype != np.int32:
             raise ArtifactError(
                 f"A table of n-grams has two columns of int32, not {pairs.dtype} {pairs.shape}."
             )
+        numbers = self.first + np.arange(len(pairs))
         is_right = (pairs >= 0).all(axis=1) & (pairs[:, 0] < numbers) & (pairs[:, 1] < self.first)
         if not is_right.all() or len(np.unique(self._keys(pairs[:, 0], pairs[:, 1]))) < len(pairs):
             raise ArtifactError(
@@ -193,9 +194,11 @@ def load_vocabulary(path: Path) -> Vocabulary:
     if not table.is_file():
         return base
     try:
-        return NgramVocabulary(base, np.load(table, allow_pickle=False))
-    except (ValueError, OSError, EOFError) as error:
+        with table.open("rb") as file:
+            pairs = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, OSError) as error:
         raise ArtifactError(f"{table} is not a table of n-grams, or is damaged: {error}.") from error
+    return NgramVocabulary(base, pairs)
 
 
 def build_ngrams(base: BaseVocabulary, texts: Iterable[str], *, longest: int, most: int) -> NgramVocabulary:
@@ -217,7 +220,7 @@ def build_ngrams(base: BaseVocabulary, texts: Iterable[str], *, longest: int, mo
         pairs, tally = _counted(base, kept, table, order)
         if not len(pairs):
             break
-        table, counts = _joined(table, counts, pairs, tally, most)
+        table, counts = _joined(table, counts, pairs, tally, order, most)
     return NgramVocabulary(base.cut(base.max_words), table.pairs)
 
 
@@ -253,18 +256,18 @@ def _counted(
 
 
 def _joined(
-    table: NgramTable, counts: IntArray, pairs: Pairs, tally: IntArray, most: int
+    table: NgramTable, counts: IntArray, pairs: Pairs, tally: IntArray, order: int, most: int
 ) -> tuple[NgramTable, IntArray]:
-    """The most frequent n-grams of a table and of longer ones that continue it, shorter ones first."""
+    """The most frequent n-grams of a table and of those of ``order`` words that continue it."""
     every, found = np.concatenate([table.pairs, pairs]), np.concatenate([counts, tally])
-    is_longer = np.arange(len(every)) >= len(table)
-    ranked = np.lexsort((every[:, 1], every[:, 0], is_longer, -found))[:most]
+    orders = np.concatenate([table.orders, np.full(len(pairs), order)])
+    ranked = np.lexsort((every[:, 1], every[:, 0], orders, -found))[:most]
 
     # Ids follow the order of lengths, then of counts; prefixes are renamed with them.
-    order = ranked[np.argsort(is_longer[ranked], kind="stable")]
+    rows = ranked[np.argsort(orders[ranked], kind="stable")]
     renamed = np.full(table.first + len(every), -1, dtype=np.int64)
     renamed[: table.first] = np.arange(table.first)
-    renamed[table.first + order] = table.first + np.arange(len(order))
-    new = every[order].copy()
+    renamed[table.first + rows] = table.first + np.arange(len(rows))
+    new = every[rows].copy()
     new[:, 0] = renamed[new[:, 0]]
-    return NgramTable(table.first, new), found[order]
+    return NgramTable(table.first, new), found[rows]

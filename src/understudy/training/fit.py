@@ -27,7 +27,7 @@ from understudy.students.registry import StudentSpec, TrainingDefaults, parse
 from understudy.tokenization.batching import bucketed_batches, shuffled
 from understudy.tokenization.encoding import input_mode_of
 from understudy.tokenization.ngrams import NgramVocabulary, Vocabulary, build_ngrams
-from understudy.tokenization.wordpiece import train_wordpiece
+from understudy.tokenization.wordpiece import BaseVocabulary, train_wordpiece
 from understudy.tokenization.words import build_vocabulary
 from understudy.training.embeddings.warm_start import apply, warm_start
 from understudy.training.layer_learner import LayerLearner
@@ -325,8 +325,6 @@ def _vocabulary(
 
     every = list(items)
     base = _base_vocabulary(student, config, every, teacher, has_separator=is_joint)
-    if isinstance(base, NgramVocabulary):  # that of a teacher which is a student
-        return base
     wanted = student.config(**{**parse(name).sizes, **sizes})
     return build_ngrams(base.masked(), parts(every), longest=wanted.longest, most=wanted.ngrams)
 
@@ -338,12 +336,12 @@ def _base_vocabulary(
     teacher: Vocabulary | None,
     *,
     has_separator: bool,
-) -> Vocabulary:
-    """The vocabulary of words or pieces."""
+) -> BaseVocabulary:
+    """The vocabulary of words or pieces; of a teacher that is a student, without its n-grams."""
     if config.vocabulary == "teacher":
         if teacher is None:
             raise RecipeError("The vocabulary 'teacher' was asked for, but this teacher has none to give.")
-        return teacher
+        return teacher.base if isinstance(teacher, NgramVocabulary) else teacher
     size = config.vocabulary_size or student.training.vocabulary_size
     if config.vocabulary == "wordpiece":
         return train_wordpiece(parts(items), size, has_separator=has_separator)

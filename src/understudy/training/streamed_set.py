@@ -170,6 +170,8 @@ def _encoded(columns: Mapping[str, Array]) -> ItemIds:
 
 
 def _vocabulary_digest(vocabulary: Vocabulary) -> str:
+    """The digest of a vocabulary's file; of that and the table of n-grams, where it has such."""
     with tempfile.TemporaryDirectory() as folder:
         vocabulary.save(Path(folder) / "tokenizer.json")
-        return file_digest(Path(folder) / "tokenizer.json")
+        first, *more = [file_digest(path) for path in sorted(Path(folder).iterdir(), reverse=True)]
+    return digest([first, *more]) if more else first
