@@ -220,7 +220,7 @@ def build_ngrams(base: BaseVocabulary, texts: Iterable[str], *, longest: int, mo
         pairs, tally = _counted(base, kept, table, order)
         if not len(pairs):
             break
-        table, counts = _joined(table, counts, pairs, tally, order, most)
+        table, counts = _joined((table, counts), (pairs, tally), order, most)
     return NgramVocabulary(base.cut(base.max_words), table.pairs)
 
 
@@ -256,9 +256,10 @@ def _counted(
 
 
 def _joined(
-    table: NgramTable, counts: IntArray, pairs: Pairs, tally: IntArray, order: int, most: int
+    shorter: tuple[NgramTable, IntArray], longer: tuple[Pairs, IntArray], order: int, most: int
 ) -> tuple[NgramTable, IntArray]:
-    """The most frequent n-grams of a table and of those of ``order`` words that continue it."""
+    """The most frequent n-grams of a table and of those of ``order`` words that continue it, with counts."""
+    (table, counts), (pairs, tally) = shorter, longer
     every, found = np.concatenate([table.pairs, pairs]), np.concatenate([counts, tally])
     orders = np.concatenate([table.orders, np.full(len(pairs), order)])
     ranked = np.lexsort((every[:, 1], every[:, 0], orders, -found))[:most]
