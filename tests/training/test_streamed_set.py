@@ -84,7 +84,10 @@ def train(transfer, name="cbow.v1", task=TASK, dev=(LABELLED, GOLD)):
 
 
 def same(one, other):
-    assert one.student.vocabulary.words == other.student.vocabulary.words
+    vocabularies = one.student.vocabulary, other.student.vocabulary
+    assert len(vocabularies[0]) == len(vocabularies[1])
+    for left, right in zip(*(each.encode_batch(TEXTS) for each in vocabularies), strict=True):
+        np.testing.assert_array_equal(left, right)
     for name, value in weights(one).items():
         np.testing.assert_array_equal(value, weights(other)[name])
 
@@ -95,7 +98,7 @@ def test_a_pool_is_read_anew_at_each_pass(pool):
     assert set(TEXTS) < set(pool)
 
 
-@pytest.mark.parametrize("name", ["cbow.v1", "kim-cnn.v1"])
+@pytest.mark.parametrize("name", ["cbow.v1", "kim-cnn.v1", "linear.v1:longest=3", "dan.v2"])
 def test_a_streamed_set_trains_the_same_student_to_the_bit(tmp_path, pool, store, name):
     streamed = with_streamed_targets(TASK, LABELLED, GOLD, pool, store, folder=tmp_path / "cache")
     held = with_soft_targets(TASK, LABELLED, GOLD, tuple(pool), store)
@@ -159,15 +162,30 @@ def test_another_vocabulary_is_tokenised_anew(tmp_path, pool, store):
     assert len(list((tmp_path / "cache").glob("ids-*"))) == 2
 
 
-@pytest.mark.parametrize("pair", ["diffcat", "joint"])
-def test_pairs_train_the_same_student(tmp_path, pair):
+def test_other_n_grams_of_the_same_words_are_tokenised_anew(tmp_path, pool, store):
+    streamed = with_streamed_targets(TASK, LABELLED, GOLD, pool, store, folder=tmp_path / "cache")
+
+    def tokenised(name):
+        train(streamed, name)
+        return len(list((tmp_path / "cache").glob("ids-*")))
+
+    # dan.v2 and linear.v1 have the same words here, and with the same n-grams they share the ids
+    assert [tokenised(f"linear.v1:{sizes}") for sizes in ("longest=1", "longest=2", "longest=3")] == [1, 2, 3]
+    assert tokenised("linear.v1:longest=2,ngrams=5") == 4
+    assert tokenised("dan.v2:longest=2") == 4
+
+
+@pytest.mark.parametrize(
+    "name", ["cbow.v1:pair=diffcat", "cbow.v1:pair=joint", "dan.v2:pair=compare", "linear.v1:pair=joint"]
+)
+def test_pairs_train_the_same_student(tmp_path, name):
     task = Task(("no", "yes"), kind="pair")
     pairs = list(zip(TEXTS[:30], TEXTS[30:], strict=True))
     stream_pool(pairs, (), tmp_path / "pool", source="p")
     pool, labelled = PoolTexts(tmp_path / "pool"), pairs[:4]
     assert set(pool) == set(pairs)
     store = stored(tmp_path, pool, task=task)
-    gold, name = np.array([0, 1, 1, 0]), f"cbow.v1:pair={pair}"
+    gold = np.array([0, 1, 1, 0])
     streamed = with_streamed_targets(task, labelled, gold, pool, store, folder=tmp_path / "cache")
     held = with_soft_targets(task, labelled, gold, tuple(pool), store)
     same(*(train(transfer, name, task, (labelled, gold)) for transfer in (streamed, held)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def optimise(
     with (
         progress.bar(what, config.epochs, "epochs") as advance,
         torch.random.fork_rng(devices=[]),
-        check_sparse_tensor_invariants(enable=False),  # as is the default; torch warns where nobody says so
+        _unchecked(),
     ):
         advance(len(log.curve))
         while len(log.curve) < config.epochs and not log.is_patience_over(config.patience):
@@ -208,6 +209,12 @@ def _step(run: _Run, batch: Any, rate: float) -> Tensor:
     for optimiser in run.optimisers:
         optimiser.step()
     return value.detach()
+
+
+def _unchecked() -> AbstractContextManager[None]:
+    """Leave sparse gradients unchecked: that is torch's default, but it warns where nobody says so."""
+    context: AbstractContextManager[None] = check_sparse_tensor_invariants(enable=False)  # type: ignore[no-untyped-call]
+    return context
 
 
 def _copy(module: nn.Module) -> dict[str, Tensor]:

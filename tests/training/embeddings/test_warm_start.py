@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from understudy.core.configs import VECTORS_OF_TEACHER
+from understudy.core.configs import VECTORS_OF_TEACHER, TrainingConfig
+from understudy.core.task import Task
 from understudy.data.readers.vectors import Vectors
 from understudy.errors import DataError, RecipeError, TeacherError
 from understudy.optim.epochs import Epoch
@@ -12,6 +15,8 @@ from understudy.teachers.transformer import Teacher
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 from understudy.training.embeddings.teacher import input_vectors, output_vectors
 from understudy.training.embeddings.warm_start import apply, fit_width, warm_start
+from understudy.training.fit import fit
+from understudy.training.transfer_set import TransferSet
 
 VOCABULARY = WordVocabulary((*SPECIALS, "film", "zebra", "good", "bad", "room", "the", "was"))
 TEXTS = ("the film was good", "the the zebra", "bad room")
@@ -110,7 +115,7 @@ def test_a_static_start_weighs_words_by_their_share(student, teacher, width):
 
 
 @pytest.mark.parametrize("source", VECTORS_OF_TEACHER)
-@pytest.mark.parametrize("name", ["bilstm.v1", "bihybrid.v1", "bert-tiny.v1", "dan.v1"])
+@pytest.mark.parametrize("name", ["bilstm.v1", "bihybrid.v1", "bert-tiny.v1", "dan.v1", "cbow.v2"])
 def test_other_students_start_alike(student, teacher, name, source):
     module = student(name)
     before = module.encoder.word_table()
@@ -122,6 +127,77 @@ def test_other_students_start_alike(student, teacher, name, source):
     assert torch.equal(after.weight.detach()[:, : after.first], rest)
     assert rms(after.vectors.numpy()[start.is_found]) == pytest.approx(rms(own[1:].numpy()), rel=1e-3)
     assert torch.equal(after.vectors[4], own[4])  # the zebra
+
+
+def test_a_student_that_weighs_its_words_takes_the_components_as_they_are(student, teacher):
+    start = warm_start("teacher-static", student("cbow.v2", width=3), VOCABULARY, IDS, teacher)
+    given = output_vectors(teacher, VOCABULARY)
+    expected, _ = fit_width(given, 3, is_centred=True)
+    found, expected = start.table[given.is_found], expected[given.is_found]
+    np.testing.assert_allclose(found / rms(found), expected / rms(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize("source", VECTORS_OF_TEACHER)
+def test_rows_beyond_the_words_and_columns_beyond_the_vectors_stay(teacher, source):
+    rows = len(VOCABULARY) + 5  # five n-grams behind the words
+    module = build("dan.v2", 3, seed=0, vocabulary_size=rows, width=4)
+    own = module.encoder.rows.detach().clone()
+    start = warm_start(source, module, VOCABULARY, IDS, teacher)
+    assert start.table.shape == (len(VOCABULARY), 4)
+    apply(module, start)
+    now = module.encoder.rows.detach()
+    np.testing.assert_array_equal(now[: len(VOCABULARY), :4].numpy(), start.table)
+    assert not torch.equal(now[3, :4], own[3, :4])
+    assert torch.equal(now[len(VOCABULARY) :], own[len(VOCABULARY) :])
+    assert torch.equal(now[:, 4:], own[:, 4:])
+
+
+def test_a_student_with_n_grams_starts_its_words_alone(teacher):
+    texts, gold = (
+        ("the film was good", "the room was bad", "the film was bad", "the zebra") * 3,
+        [1, 0, 0, 1] * 3,
+    )
+    config = TrainingConfig(epochs=1, learning_rate=1e-9, embeddings="teacher")
+    transfer = TransferSet(texts, np.array(gold))
+    done = fit(
+        "dan.v2:width=4",
+        Task(("no", "yes")),
+        transfer,
+        (texts, np.array(gold)),
+        seed=0,
+        config=config,
+        teacher=teacher,
+    )
+    vocabulary = done.student.vocabulary
+    assert len(vocabulary.table) > 3
+    assert done.facts["start"]["source"] == "teacher"
+    # of ten entries and 8 + 8 + 8 + ... words, the teacher knows all but the zebra
+    known = len(vocabulary.base) - 2
+    assert done.facts["start"]["words_covered"] == pytest.approx(known / (len(vocabulary.base) - 1))
+    assert done.facts["start"]["tokens_covered"] == pytest.approx(13 / 14)
+
+    config = replace(config, is_embedding_frozen=True)
+    with pytest.raises(RecipeError, match="share their table with other weights"):
+        fit(
+            "dan.v2",
+            Task(("no", "yes")),
+            transfer,
+            (texts, np.array(gold)),
+            seed=0,
+            config=config,
+            teacher=teacher,
+        )
+    config = replace(config, is_embedding_frozen=False)
+    with pytest.raises(RecipeError, match="logits of its own and no vector"):
+        fit(
+            "linear.v1",
+            Task(("no", "yes")),
+            transfer,
+            (texts, np.array(gold)),
+            seed=0,
+            config=config,
+            teacher=teacher,
+        )
 
 
 def test_a_frozen_start_survives_training(student, teacher):
