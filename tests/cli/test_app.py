@@ -268,6 +268,17 @@ def test_students_are_listed_for_other_sizes_and_pairs():
     rows = {row["name"]: row for row in json.loads(run(*asked))}
     # 100·16 + (3·16 + 1)·32 + 33·3
     assert rows["cbow.v1"]["parameters"] == 1600 + 1568 + 99
+    assert rows["linear.v1"]["parameters"] is None
+
+
+def test_students_are_listed_for_pairs_that_are_compared():
+    asked = ("students", "--vocab-size", "100", "--labels", "3", "--pair", "compare")
+    rows = {row["name"]: row for row in json.loads(run(*asked, "--json"))}
+    assert rows["linear.v1"]["parameters"] == (100 + 1) * 3 + 4 * 3
+    assert rows["cbow.v1"]["parameters"] is None
+    shown = run(*asked)
+    assert "cbow.v1 cannot read two texts as 'compare'" in shown
+    assert "all but pair, tagging" in shown
 
 
 @pytest.mark.parametrize("name", ["", "  "])

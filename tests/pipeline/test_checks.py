@@ -36,6 +36,31 @@ def test_a_student_of_a_billion_parameters_is_refused():
     )
 
 
+@pytest.mark.parametrize("grams", ["ngrams=9000000", "ngrams=1000,vocabulary_size=9000000"])
+def test_n_grams_count_among_the_parameters(grams):
+    said = problems(students=[f"linear.v1:{grams}"], task=Task(tuple(f"intent_{n}" for n in range(150))))
+    assert "parameters, but a student has 1,000,000,000 at most" in said
+
+
+@pytest.mark.parametrize(
+    ("student", "pair", "own"),
+    [
+        ("linear.v1", "diffcat", "compare"),
+        ("dan.v2", "diffcat", "compare"),
+        ("cbow.v1", "compare", "diffcat"),
+    ],
+)
+def test_a_way_to_read_pairs_that_a_student_does_not_have_is_told(student, pair, own):
+    task = Task(("no", "yes"), "pair")
+    sentence = f"{student} cannot read two texts as '{pair}': it reads them as 'joint', in one, or as '{own}'"
+    assert sentence in problems(f"training.pair={pair}", students=[student], task=task)
+    assert sentence in problems(students=[f"{student}:pair={pair}"], task=task)
+    for fine in (own, "joint"):
+        check_run(
+            make_recipe(None, {"data.source": "sst2", "students": [f"{student}:pair={fine}"]}), task, None
+        )
+
+
 def test_missing_vectors_are_told():
     said = problems("training.embeddings=/nothere", students=["cbow.v1"])
     assert "training.embeddings: there is no file '/nothere' of word vectors." in said

@@ -17,9 +17,8 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
     """Export one student, unless the same weights are exported already."""
     trained_folder = run.train_folder(name, is_gold=is_gold)
     files = (read_manifest(trained_folder) or {}).get("files", {})
-    weights = {
-        file: files[file]["sha256"] for file in ("model.safetensors", "tokenizer.json") if file in files
-    }
+    decisive = ("model.safetensors", "tokenizer.json", "ngrams.npy")
+    weights = {file: files[file]["sha256"] for file in decisive if file in files}
 
     folder = run.model_folder(name, is_gold=is_gold)
     smaller = run.smaller(name, is_gold=is_gold)
