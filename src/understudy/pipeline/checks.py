@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
-from understudy.core.configs import VECTORS_OF_TEACHER, TrainingConfig, check_loss
+from understudy.core.configs import RANDOM, VECTORS_OF_TEACHER, TrainingConfig, check_loss
 from understudy.core.task import Task
 from understudy.errors import RecipeError, UnderstudyError
 from understudy.pipeline.local_teacher import members_of
@@ -117,7 +117,7 @@ def _check_start(name: str, recipe: Recipe) -> None:
 
     options: TrainingConfig = replace(recipe.training, **parse(name).options)
     source = options.embeddings
-    if source and source not in VECTORS_OF_TEACHER and not Path(source).is_file():
+    if source and source not in (*VECTORS_OF_TEACHER, RANDOM) and not Path(source).is_file():
         raise RecipeError(
             f"training.embeddings: there is no file {source!r} of word vectors. Give one, or "
             f"{' or '.join(map(repr, VECTORS_OF_TEACHER))}."

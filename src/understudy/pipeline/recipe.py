@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from understudy.core.checks import check_choice
 from understudy.core.configs import (
+    AUTO,
     PRECISIONS,
     VECTORS_OF_TEACHER,
     FinetuneConfig,
@@ -28,6 +29,11 @@ OUTSIDE = ("endpoint", "callable", "table")
 
 LABELLED = ("label_column", "labels", "label_separator", "delimiter", "header", "bins", "rest")
 """Options of `DataRecipe` that apply to labelled data alone."""
+
+BAGS = ("linear.v1", "cbow.v2", "dan.v2")
+
+USUAL = dict.fromkeys(KINDS, BAGS) | {"tagging": ("bilstm.v1",)}
+"""Students of a recipe that names none, by kind of task."""
 
 ASKS = "paraphrase"
 """The step that asks a chat server."""
@@ -147,10 +153,13 @@ class Recipe(_Part):
     Attributes:
         data: Texts and labels.
         teacher: The big model.
-        students: Versioned names; the report ranks them. A preset, sizes and options of training may follow
+        students: Versioned names; the report ranks them; by default `USUAL` for the kind of
+            task. A preset, sizes and options of training may follow
             a name: ``bilstm.v1:tang``, ``cbow.v1:width=32,pair=joint``.
         augment: Steps that make and filter texts, in order: names, or a name with its options.
-        loss: What the students minimise.
+        make_pool: Seconds that labelling a pool may take which rules make of the labelled texts, where there
+            is no other text; ``none`` makes no pool. It is used only where dev is better with it.
+        loss: What the students minimise; ``auto`` chooses on dev.
         training: How the students are trained.
         baseline: Whether a linear model is trained on the labelled texts, for comparison.
         quantize: Whether a student answers with an int8 graph: ``none``, never; ``auto``, where it is both
@@ -162,13 +171,14 @@ class Recipe(_Part):
 
     data: DataRecipe = Field(default_factory=lambda: DataRecipe.model_validate({}))
     teacher: TeacherRecipe = TeacherRecipe()
-    students: tuple[str, ...] = Field(("cbow.v1",), min_length=1)
+    students: tuple[str, ...] = Field((), min_length=1)
     augment: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
-    loss: LossConfig = LossConfig()
+    make_pool: float | None = Field(300.0, gt=0)
+    loss: LossConfig = LossConfig(AUTO)
     training: TrainingConfig = TrainingConfig()
     baseline: bool = True
     quantize: Literal["none", "auto", "int8"] = "none"
-    table: Literal["float32", "float16", "int8", "auto"] = "float32"
+    table: Literal["float32", "float16", "int8", "auto"] = "auto"
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="before")
@@ -184,6 +194,12 @@ class Recipe(_Part):
         if not isinstance(lent, dict) or not isinstance(steps, list | tuple):
             return tree
         return {**tree, "augment": tuple(_lent(step, lent) for step in steps)}
+
+    @field_validator("make_pool", mode="before")
+    @classmethod
+    def _may_be_none(cls, seconds: object) -> object:
+        """Read the word ``none``."""
+        return None if seconds == "none" else seconds
 
     @field_validator("students")
     @classmethod
@@ -245,6 +261,10 @@ class Recipe(_Part):
                 "or weigh the teacher's labels: teacher.finetune.class_weights."
             )
         return self
+
+    def settled(self, kind: str) -> Recipe:
+        """The recipe with the usual students of a kind of task, where it names none."""
+        return self if self.students else self.model_copy(update={"students": USUAL[kind]})
 
     @property
     def why_not_streamed(self) -> str:

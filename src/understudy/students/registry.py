@@ -64,6 +64,7 @@ class StudentSpec:
         source: The paper.
         presets: Sizes by name, each next to the config's own for the rest.
         has_ngrams: Whether its vocabulary holds n-grams: ``config.ngrams`` of up to ``config.longest`` words.
+        knows_teacher: Whether its vocabulary goes on with words that only its teacher knows.
     """
 
     name: str
@@ -75,6 +76,7 @@ class StudentSpec:
     source: str
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     has_ngrams: bool = False
+    knows_teacher: bool = False
 
     @property
     def sizes(self) -> list[str]:
@@ -118,6 +120,7 @@ def register(
     source: str,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     has_ngrams: bool = False,
+    knows_teacher: bool = False,
 ) -> Callable[[M], M]:
     """Decorate an encoder class to make it a student.
 
@@ -131,7 +134,16 @@ def register(
         if name in STUDENTS:
             raise RecipeError(f"There is a student {name!r} already. Give the new one another version.")
         made = StudentSpec(
-            name, encoder, config, head, parameters, training, source, presets or {}, has_ngrams
+            name,
+            encoder,
+            config,
+            head,
+            parameters,
+            training,
+            source,
+            presets or {},
+            has_ngrams,
+            knows_teacher,
         )
         for preset, sizes in made.presets.items():
             _check_sizes(f"{name}{PRESET_MARK}{preset}", sizes, set(made.sizes) - {"vocabulary_size"})

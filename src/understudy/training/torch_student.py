@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from understudy.core.manifest import publish, read_json, verify
 from understudy.core.task import FloatArray, IntArray, Item, Task
-from understudy.optim.epochs import Epoch
+from understudy.optim.epochs import Epoch, rank
 from understudy.students import Network, Ragged, RaggedTexts, rebuild
 from understudy.students.registry import count_parameters, describe
 from understudy.tokenization.encoding import ItemIds, encode
@@ -105,13 +106,20 @@ class Trained:
         curve: An epoch a line.
         seconds: That it took, tokenising included.
         facts: JSON-ready: ``steps`` of training, ``convergence_steps`` until dev was within half a point of
-            its best, and ``start``, what the word table began with (``None``: random).
+            its best, ``start``, what the word table began with (``None``: random), ``dev``, its score there,
+            and ``gold_pass``, what the pass over gold labels at the end was worth.
     """
 
     student: TorchStudent
     curve: tuple[Epoch, ...]
     seconds: float
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dev_score(self) -> float:
+        """The task's metric on dev with the weights that were kept; -inf where that is no number."""
+        best = max((rank(epoch.dev_score) for epoch in self.curve), default=-math.inf)
+        return rank(float(self.facts.get("dev", best)))
 
 
 def save_trained(trained: Trained, folder: Path, about: dict[str, Any]) -> None:

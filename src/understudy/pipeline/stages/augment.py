@@ -28,6 +28,7 @@ from understudy.core.resumable import STATE, save_state
 from understudy.core.task import Item, Task
 from understudy.data import Dataset
 from understudy.errors import ArtifactError, DataError, RecipeError, nearest
+from understudy.pipeline.made_pool import plan_pool
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.run import POOL, Run
 from understudy.pipeline.stage_cache import wanted_digest
@@ -51,6 +52,7 @@ def augment(run: Run) -> None:
     if run.is_streamed:
         augment_streamed(run)
         return
+    plan_pool(run)
     if not run.recipe.augment:
         return
 
