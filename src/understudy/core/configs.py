@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,6 +22,9 @@ VOCABULARIES = ("words", "wordpiece", "teacher")
 PAIRS = ("joint", "diffcat")
 VECTORS_OF_TEACHER = ("teacher", "teacher-static")
 """Word tables that start from the teacher: from its input embeddings, and from each word once through it."""
+
+DEFAULT_STUDENTS: Mapping[str, tuple[str, ...]] = {"tagging": ("bilstm.v1:spelling=true",)}
+"""Students of a recipe that names none, for kinds of task that need others than the rest."""
 
 TRAINERS = ("auto", "native", "torch")
 PRECISIONS = ("float32", "bfloat16")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from understudy.optim.loop import LoopConfig, convergence_step, dev_score, optim
 from understudy.optim.losses import balanced_weights, base_logits, combined, start_at
 from understudy.students import Network, build, spec
 from understudy.students.layers.ragged import tensor_of
+from understudy.students.layers.spelling import SPELLING_SIZE
 from understudy.students.registry import TrainingDefaults, parse
 from understudy.tokenization.batching import bucketed_batches, shuffled
 from understudy.tokenization.encoding import input_mode_of
+from understudy.tokenization.spelling import build_spelling
 from understudy.tokenization.wordpiece import Vocabulary, train_wordpiece
 from understudy.tokenization.words import build_vocabulary
 from understudy.training.embeddings.warm_start import apply, warm_start
@@ -90,13 +92,17 @@ def fit(
     _check(task, transfer, loss, config)
 
     input_mode = input_mode_of(task, config.pair or found.training.pair)
-    words = vocabulary_items or transfer.texts
+    words, spelled = vocabulary_items or transfer.texts, _spelling_size(name, task, sizes)
+    words = tuple(words) if spelled else words  # they are read twice, and an iterator only once
     vocabulary = _vocabulary(config, task, input_mode, words, teacher_vocabulary)
+    spelling = build_spelling(parts(words), spelled) if spelled else None
+    if spelling is not None:
+        sizes["spelling_size"] = len(spelling)
     module = build(
         name, len(task.labels), seed=seed, form=input_mode, vocabulary_size=len(vocabulary), **sizes
     )
     vocabulary = vocabulary.cut(_longest(module, loss, teacher))
-    student = TorchStudent(found.name, module, vocabulary, task)
+    student = TorchStudent(found.name, module, vocabulary, task, spelling)
 
     masked = replace(student, vocabulary=vocabulary.masked())
     lesson = _Lesson(student, transfer, transfer.inputs(masked), dev, student.encode(dev[0]), loss, config)
@@ -302,6 +308,13 @@ def _vocabulary(
     if config.vocabulary == "wordpiece":
         return train_wordpiece(parts(items), config.vocabulary_size, has_separator=is_joint)
     return build_vocabulary(parts(items), config.vocabulary_size, has_separator=is_joint)
+
+
+def _spelling_size(name: str, task: Task, sizes: Mapping[str, Any]) -> int:
+    """Rows of the table of spellings, at most; 0 for a student that does not read how words are spelled."""
+    chosen = {**parse(name).sizes, **sizes}
+    is_read = task.kind == "tagging" and chosen.get("spelling", False)  # `build` refuses it elsewhere
+    return int(chosen.get("spelling_size", SPELLING_SIZE)) if is_read else 0
 
 
 class _Targets:
