@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from understudy.augment.registry import MODEL, PathOption, StepContext, register
 from understudy.core.checks import STRICT, check_choice
@@ -82,5 +82,9 @@ def dataset_texts(
         if is_tagged and not are_words:
             items = [" ".join(words) for words in items]
         elif are_words and not is_tagged:
-            items = [words for text in items if (words := tuple(word for word, _, _ in tokens(text)))]
+            items = [
+                words
+                for text in cast("Sequence[str]", items)
+                if (words := tuple(word for word, _, _ in tokens(text)))
+            ]
         yield list(items)
