@@ -274,7 +274,7 @@ def test_annotate_changes_the_report_and_the_card_alone(folder):
     assert read_json(folder / "report.json") == {"accuracy": 0.5, "note": "é"}
     assert (folder / "README.md").read_text(encoding="utf-8") == "# Card\n\né\n"
     manifest = verify(folder)
-    assert set(manifest["files"]) == FILES | FLAT | SPELLED
+    assert set(manifest["files"]) == FILES | FLAT
     assert {key: value for key, value in manifest.items() if key != "files"} == {"seed": 7}
     for name in (FILES | FLAT) - {"report.json", "README.md"}:
         assert manifest["files"][name] == about["files"][name]
