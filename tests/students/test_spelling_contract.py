@@ -11,7 +11,7 @@ from understudy.export.folder import export
 from understudy.runtime import load
 from understudy.students import STUDENTS, build, rebuild, spec
 from understudy.students.layers.spelling import HIDDEN_WORDS, SpellingLayer
-from understudy.students.registry import describe
+from understudy.students.registry import describe, parse
 from understudy.tokenization.words import UNK_ID
 from understudy.training.fit import fit
 from understudy.training.torch_student import load_trained, save_trained
@@ -101,4 +101,6 @@ def test_words_are_hidden_in_training_alone(name, smaller, spelled_batch_of):
 
 
 def test_the_default_of_tagging_is_one_of_them(name):
-    assert set(DEFAULT_STUDENTS["tagging"]) <= set(SPELLED)
+    sizes = {**parse(name).sizes, **parse(DEFAULT_STUDENTS["tagging"][0]).sizes}
+    assert sizes["spelling"] is True
+    assert spec(DEFAULT_STUDENTS["tagging"][0]).refusal("tagging", sizes) == ""

@@ -23,7 +23,7 @@ PAIRS = ("joint", "diffcat")
 VECTORS_OF_TEACHER = ("teacher", "teacher-static")
 """Word tables that start from the teacher: from its input embeddings, and from each word once through it."""
 
-DEFAULT_STUDENTS: Mapping[str, tuple[str, ...]] = {"tagging": ("bilstm.v1:spelling=true",)}
+DEFAULT_STUDENTS: Mapping[str, tuple[str, ...]] = {"tagging": ("bilstm.v1:tagger",)}
 """Students of a recipe that names none, for kinds of task that need others than the rest."""
 
 TRAINERS = ("auto", "native", "torch")
