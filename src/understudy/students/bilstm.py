@@ -60,7 +60,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tagger": {"hidden": 128, "layers": 1, "spelling": True},
 }
 """Sizes by name: 1.73 M parameters, next to 1.7 M of Wasserblat et al. 2020; those of Tang et al. 2019; and
-for tagging, one wide layer with spelling, which is better on dev than two narrow ones, and quicker to train."""
+for tagging, one wide layer with spelling: better on dev than two narrow ones, and quicker to train."""
 
 
 def parameters(config: BiLSTMConfig, labels: int, features: int) -> int:
