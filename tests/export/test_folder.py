@@ -29,6 +29,7 @@ WORDS = ("[PAD]", "[UNK]", "[MASK]", "the", "film", "was", "good", "bad", "not",
 SIZES = {"cbow.v1": {"width": 6, "hidden": 5}, "bilstm.v1": {"width": 6, "hidden": 5, "max_words": 20}}
 FILES = {"config.json", "tokenizer.json", "model.safetensors", "model.onnx", "report.json", "README.md"}
 FLAT = {"model.fast"}  # of students that the C extension can serve
+SPELLED = {"spelling.json"}  # of taggers that read how words are spelled
 
 
 def files_of(name):
@@ -75,7 +76,7 @@ def test_every_file_of_the_layout_is_written_and_listed(tmp_path, name):
     difference = write(tmp_path / "s", one, {"seed": 7, "recipe": "r"})
     layout = Layout(tmp_path / "s")
     properties = [key for key, value in vars(Layout).items() if isinstance(value, property)]
-    assert {getattr(layout, key).name for key in properties} == FILES | FLAT
+    assert {getattr(layout, key).name for key in properties} == FILES | FLAT | SPELLED
     assert {path.name for path in layout.folder.iterdir()} == files_of(name) | {MANIFEST}
     manifest = verify(layout.folder)
     assert set(manifest["files"]) == files_of(name)

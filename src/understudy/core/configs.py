@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from understudy.core.checks import STRICT, check_choice, check_positive
-from understudy.core.task import Task
+from understudy.core.task import KINDS, Task
 from understudy.errors import RecipeError
 
 AUTO = "auto"
@@ -27,6 +28,14 @@ RANDOM = "random"
 """The word table that starts from nothing."""
 
 """Word tables that start from the teacher: from its input embeddings, and from each word once through it."""
+
+BAGS = ("linear.v1", "cbow.v2", "dan.v2")
+
+DEFAULT_STUDENTS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(KINDS, BAGS),
+    "tagging": ("bilstm.v1:tagger",),
+}
+"""Students of a recipe that names none, by kind of task."""
 
 TRAINERS = ("auto", "native", "torch")
 PRECISIONS = ("float32", "bfloat16")

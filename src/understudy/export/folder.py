@@ -20,7 +20,7 @@ from understudy.runtime.fast_format import SERVED, Weights, beyond_limits, pack,
 from understudy.runtime.fast_header import fingerprint
 from understudy.runtime.layout import FORMAT, Layout
 from understudy.students.registry import describe
-from understudy.tokenization.encoding import INPUTS
+from understudy.tokenization.encoding import inputs_of
 from understudy.training.torch_student import TorchStudent
 
 
@@ -71,6 +71,8 @@ def export(
         layout.onnx.write_bytes(graph)
         save_file(dict(student.module.state_dict()), layout.weights)
         student.vocabulary.save(layout.tokenizer)
+        if student.spelling is not None:
+            student.spelling.save(layout.spelling)
         fast = None if decision.is_int8 else flat_file(student, choice.form)
         if fast is not None:
             layout.fast.write_bytes(fast)
@@ -102,7 +104,7 @@ def _config(
         "vocabulary": {"kind": student.vocabulary.kind, "size": len(student.vocabulary)},
         "teacher": teacher,
         "onnx": {
-            "inputs": sum(INPUTS[module.form], ()),
+            "inputs": inputs_of(module.form, is_spelled=module.is_spelled),
             "output": "logits",
             "largest_difference": largest_difference,
             "precision": decision.precision,
@@ -168,7 +170,7 @@ def annotate(folder: Path, *, report: Mapping[str, object], card: str) -> bool:
         return False
     with publish(folder, about) as aside:
         new = Layout(aside)
-        for path in (old.config, old.tokenizer, old.ngrams, old.weights, old.onnx, old.fast):
+        for path in (old.config, old.tokenizer, old.ngrams, old.spelling, old.weights, old.onnx, old.fast):
             if path.exists():
                 (aside / path.name).write_bytes(path.read_bytes())
         new.report.write_text(new_report, encoding="utf-8")

@@ -74,7 +74,7 @@ def _check_student(name: str, recipe: Recipe, task: Task) -> None:
     from understudy.students.registry import parse, spec
 
     student, parsed = spec(name), parse(name)
-    if reason := student.refusal(task.kind):
+    if reason := student.refusal(task.kind, parsed.sizes):
         raise RecipeError(reason)
 
     usual = {field.name: field.default for field in fields(student.config)}
@@ -104,7 +104,9 @@ def _check_layers(name: str, recipe: Recipe) -> None:
 
 
 def _check_size(what: str, value: object, usual: object) -> None:
-    """Refuse a size that is not a whole number of at least 1, where the student's default is one."""
+    """Refuse a size that is not a whole number of at least 1, or not a switch, where the default is one."""
+    if isinstance(usual, bool) and not isinstance(value, bool):
+        raise RecipeError(f"{what} is {value!r}, but must be true or false.")
     if isinstance(usual, bool) or not isinstance(usual, int):
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:

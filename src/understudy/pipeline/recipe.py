@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from understudy.core.checks import check_choice
 from understudy.core.configs import (
     AUTO,
+    DEFAULT_STUDENTS,
     PRECISIONS,
     VECTORS_OF_TEACHER,
     FinetuneConfig,
@@ -29,11 +30,6 @@ OUTSIDE = ("endpoint", "callable", "table")
 
 LABELLED = ("label_column", "labels", "label_separator", "delimiter", "header", "bins", "rest")
 """Options of `DataRecipe` that apply to labelled data alone."""
-
-BAGS = ("linear.v1", "cbow.v2", "dan.v2")
-
-USUAL = dict.fromkeys(KINDS, BAGS) | {"tagging": ("bilstm.v1",)}
-"""Students of a recipe that names none, by kind of task."""
 
 ASKS = "paraphrase"
 """The step that asks a chat server."""
@@ -153,9 +149,9 @@ class Recipe(_Part):
     Attributes:
         data: Texts and labels.
         teacher: The big model.
-        students: Versioned names; the report ranks them; by default `USUAL` for the kind of
-            task. A preset, sizes and options of training may follow
-            a name: ``bilstm.v1:tang``, ``cbow.v1:width=32,pair=joint``.
+        students: Versioned names; the report ranks them; by default those of
+            `understudy.core.configs.DEFAULT_STUDENTS` for the kind of task. A preset, sizes and options of
+            training may follow a name: ``bilstm.v1:tang``, ``cbow.v1:width=32,pair=joint``.
         augment: Steps that make and filter texts, in order: names, or a name with its options.
         make_pool: Seconds that labelling a pool may take which rules make of the labelled texts, where there
             is no other text; ``none`` makes no pool. It is used only where dev is better with it.
@@ -264,7 +260,7 @@ class Recipe(_Part):
 
     def settled(self, kind: str) -> Recipe:
         """The recipe with the usual students of a kind of task, where it names none."""
-        return self if self.students else self.model_copy(update={"students": USUAL[kind]})
+        return self if self.students else self.model_copy(update={"students": DEFAULT_STUDENTS[kind]})
 
     @property
     def why_not_streamed(self) -> str:

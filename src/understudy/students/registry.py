@@ -89,18 +89,23 @@ class StudentSpec:
 
     def module(self, config: Any, labels: int, form: str = "text") -> Network:
         """A network with random weights."""
-        reason = self.refusal("tagging") if form == "tokens" else ""
-        if reason:
+        kind = "tagging" if form == "tokens" else "classification"
+        if reason := self.refusal(kind, asdict(config)):
             raise RecipeError(reason)
         if "direct" in self.sizes:  # it says which columns of a row are logits
             config = replace(config, direct=labels)
         encoder: Any = self.encoder(config)
         return Network(encoder, self.head(config, features_of(encoder, form), labels), form)
 
-    def refusal(self, kind: str) -> str:
-        """Why the student cannot answer a kind of task, or nothing where it can."""
+    def refusal(self, kind: str, sizes: Mapping[str, Any] | None = None) -> str:
+        """Why the student, in some sizes, cannot answer a kind of task, or nothing where it can."""
         if kind == "tagging" and not hasattr(self.encoder, "tokens"):
             return f"{self.name} has no features of single words, so it cannot tag them."
+        if kind != "tagging" and (sizes or {}).get("spelling"):
+            return (
+                f"{self.name}: spelling is read of the words of a sentence that is tagged, but this is "
+                f"another kind of task ({kind}). Leave spelling=true out."
+            )
         return ""
 
 

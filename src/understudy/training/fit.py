@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from understudy.core.configs import RANDOM, LossConfig, TrainingConfig, check_loss
+from understudy.core.items import parts
 from understudy.core.progress import Progress
 from understudy.core.task import Gold, IntArray, Item, Task
 from understudy.errors import DataError, RecipeError
@@ -23,11 +24,13 @@ from understudy.optim.loop import LoopConfig, convergence_step, dev_score, optim
 from understudy.optim.losses import balanced_weights, base_logits, combined, labelled, start_at
 from understudy.students import Network, build, spec
 from understudy.students.layers.ragged import tensor_of
+from understudy.students.layers.spelling import SPELLING_SIZE
 from understudy.students.layers.weighted_bag import WeightedBag
 from understudy.students.registry import TrainingDefaults, parse
 from understudy.tokenization.batching import bucketed_batches, shuffled
 from understudy.tokenization.encoding import input_mode_of
 from understudy.tokenization.ngrams import NgramVocabulary, Vocabulary
+from understudy.tokenization.spelling import build_spelling
 from understudy.training.embeddings.known import KnownWords
 from understudy.training.embeddings.warm_start import apply, warm_start
 from understudy.training.layer_learner import LayerLearner
@@ -97,15 +100,19 @@ def fit(
     _check(task, transfer, loss, config)
 
     input_mode = input_mode_of(task, config.pair or found.training.pair)
-    words = vocabulary_items or transfer.texts
+    words, spelled = vocabulary_items or transfer.texts, _spelling_size(name, task, sizes)
+    words = tuple(words) if spelled else words  # they are read twice, and an iterator only once
     vocabulary = vocabulary_for(
         name, sizes, config, task, items=words, teacher=teacher_vocabulary, known=known
     )
+    spelling = build_spelling(parts(words), spelled) if spelled else None
+    if spelling is not None:
+        sizes["spelling_size"] = len(spelling)
     module = build(
         name, len(task.labels), seed=seed, form=input_mode, vocabulary_size=len(vocabulary), **sizes
     )
     vocabulary = vocabulary.cut(_longest(module, loss, teacher))
-    student = TorchStudent(found.name, module, vocabulary, task)
+    student = TorchStudent(found.name, module, vocabulary, task, spelling)
 
     masked = replace(student, vocabulary=vocabulary.masked())
     lesson = _Lesson(student, transfer, transfer.inputs(masked), dev, student.encode(dev[0]), loss, config)
@@ -330,7 +337,10 @@ def _longest(module: Network, loss: LossConfig, teacher: Any) -> int | None:
 def _start(lesson: _Lesson, teacher: Any, known: KnownWords | None) -> dict[str, Any] | None:
     """Fill the word table with what the config asks for, and say what that was."""
     config, student = lesson.config, lesson.student
-    if config.embeddings in (None, RANDOM) or not hasattr(student.module.encoder, "word_table"):
+    encoder = student.module.encoder
+    if config.embeddings in (None, RANDOM) or not hasattr(encoder, "word_table"):
+        return None
+    if not encoder.word_table().vectors.shape[1]:  # rows of logits alone
         return None
     assert config.embeddings is not None
     sides = [side.ids for side in lesson.inputs.encoded.sides]
@@ -355,6 +365,13 @@ def _check(task: Task, transfer: Transfer, loss: LossConfig, config: TrainingCon
         raise RecipeError(f"The loss {loss.name!r} needs soft targets, but the transfer set has none.")
     if config.class_weights and loss.needs_teacher and loss.alpha == 0.0:
         raise RecipeError(f"Class weights weigh gold labels, but the loss {loss.name!r} has no gold part.")
+
+
+def _spelling_size(name: str, task: Task, sizes: Mapping[str, Any]) -> int:
+    """Rows of the table of spellings, at most; 0 for a student that does not read how words are spelled."""
+    chosen = {**parse(name).sizes, **sizes}
+    is_read = task.kind == "tagging" and chosen.get("spelling", False)  # `build` refuses it elsewhere
+    return int(chosen.get("spelling_size", SPELLING_SIZE)) if is_read else 0
 
 
 class _Targets:

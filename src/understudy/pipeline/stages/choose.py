@@ -80,6 +80,7 @@ class _Race:
         self.labelled = transfer_set(run, is_gold=False, uses_pool=False)
         self.known = known_words_of(run) if run.may_start_from_teacher else None
         self.trials: list[Trial] = []
+        self.scores: dict[Decisions, float] = {}
 
     def decide(self) -> Decisions:
         """Try what is open, and choose."""
@@ -95,20 +96,21 @@ class _Race:
 
     def _best(self, what: str, ways: list[Decisions]) -> Decisions:
         """The way with the best score on dev; the first of several."""
-        scores = [self._score(what, way) for way in ways]
+        for way in ways:
+            started = time.perf_counter()
+            if way not in self.scores:  # the best way so far was tried already
+                self.scores[way] = self._score(what, way)
+            seconds = round(time.perf_counter() - started, 2)
+            self.trials.append(Trial(what, _name(what, way), self.scores[way], seconds))
+        scores = [self.scores[way] for way in ways]
         return ways[scores.index(max(scores))]
 
     def _score(self, what: str, way: Decisions) -> float:
         from understudy.training.fit import fit
 
-        run, data, started = self.run, self.run.dataset, time.perf_counter()
+        run, data = self.run, self.run.dataset
         uses_pool = way.uses_pool and run.has_made_pool
         transfer = transfer_set(run, is_gold=False, uses_pool=True) if uses_pool else self.labelled
-        name = {
-            "loss": describe(way.loss),
-            "start": way.embeddings or RANDOM,
-            "pool": "with" if way.uses_pool else "without",
-        }[what]
         trained = fit(
             RACER,
             data.task,
@@ -119,10 +121,19 @@ class _Race:
             config=_config(run.recipe.training, way),
             known=self.known,
             progress=run.stages.progress,
-            what=f"trying {what}: {name}",
+            what=f"trying {what}: {_name(what, way)}",
         )
-        self.trials.append(Trial(what, name, trained.dev_score, round(time.perf_counter() - started, 2)))
         return trained.dev_score
+
+
+def _name(what: str, way: Decisions) -> str:
+    """What the user reads of a way."""
+    names = {
+        "loss": describe(way.loss),
+        "start": way.embeddings or RANDOM,
+        "pool": "with" if way.uses_pool else "without",
+    }
+    return names[what]
 
 
 def _config(config: TrainingConfig, way: Decisions) -> TrainingConfig:
