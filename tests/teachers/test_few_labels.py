@@ -80,7 +80,7 @@ def test_contrasts_tune_the_body_but_not_the_embeddings(made, encoder, toy, shor
     assert not any("word_embeddings" in name for name in changed)
     assert any("layer.1.attention" in name for name in changed)
     assert "head.weight" in changed
-    assert [epoch.epoch for epoch in done.curve] == [1, 2, 3]
+    assert 2 <= len(done.curve) <= 3
     assert done.curve[-1].train_loss < done.curve[0].train_loss
     assert accuracy(done.teacher, *toy(400, seed=2)) > 0.7
 

@@ -27,6 +27,9 @@ from understudy.teachers.transformer import Teacher
 EPOCHS, STEPS = 3, 50
 """Parts of the tuning by contrasts, after each of which the head is fitted and judged; steps of each."""
 
+PATIENCE = 1
+"""Parts without a better score on dev before the tuning ends: with few labels the first is often the best."""
+
 BATCH_SIZE = 32
 """Texts of a step, at most."""
 
@@ -53,8 +56,9 @@ def with_linear_head(
 
     The body stays as it is, or is tuned first: `EPOCHS` times `STEPS` batches in which each label stands
     several times draw texts of one label together (as in SetFit, Tunstall et al. 2022, with the loss of
-    Khosla et al. 2020 on all pairs of a batch). The part is kept that is best on dev. Token embeddings keep
-    their values: few labels show few of them.
+    Khosla et al. 2020 on all pairs of a batch). The part is kept that is best on dev, and the first that is
+    not better than the one before ends the tuning. Token embeddings keep their values: few labels show few
+    of them.
 
     Args:
         source: The encoder; a head it may have is replaced.
@@ -115,7 +119,7 @@ def _tune(
         batches=lambda generator: label_batches(head.gold, BATCH_SIZE, STEPS, generator),
         loss=loss,
         score=head.fit,
-        config=LoopConfig(EPOCHS, LEARNING_RATE),
+        config=LoopConfig(EPOCHS, LEARNING_RATE, patience=PATIENCE),
         seed=seed,
         checkpoint=checkpoint,
         progress=progress,

