@@ -91,6 +91,22 @@ def test_the_part_that_is_best_on_dev_is_kept_with_its_head(made, toy, short):
     assert accuracy(done.teacher, *toy(40, seed=1)) == pytest.approx(best[0])
 
 
+@pytest.mark.parametrize(("most", "size"), [(10_000, 32), (100, 12), (10, 8)])
+def test_long_texts_share_smaller_batches(made, short, monkeypatch, most, size):
+    seen = []
+    real = contrastive.label_batches
+
+    def watched(labels, size, steps, generator):
+        seen.append(size)
+        return real(labels, size, steps, generator)
+
+    monkeypatch.setattr(contrastive, "STEPS", 1)
+    monkeypatch.setattr(contrastive, "label_batches", watched)
+    monkeypatch.setattr(contrastive, "MOST_TOKENS", most)
+    made(is_tuned=True)
+    assert seen[0] == pytest.approx(size, abs=2 if size == 12 else 0)
+
+
 def test_the_same_seed_gives_the_same_teacher_and_another_does_not(made, short):
     one, two, other = (weights(made(is_tuned=True, seed=seed)) for seed in (0, 0, 1))
     assert same(one, two)
@@ -197,6 +213,12 @@ def test_with_a_small_dev_parts_judge_and_the_best_is_made_of_all_of_train(fake,
     assert fake[9:] == [("contrastive", 160, 20, None)]
     assert done.teacher == "contrastive"
     assert comparison.sentence.startswith("teacher chosen by cross-validation (3 of 3 parts): contrastive")
+
+
+def test_two_texts_are_enough_for_a_comparison(fake, toy):
+    _, comparison = chosen(toy, 1, 1)
+    assert [call[1:3] for call in fake[:6]] == [(1, 1)] * 6
+    assert comparison.judged == "by cross-validation (2 of 3 parts)"
 
 
 @pytest.mark.parametrize(("train", "turns"), [(280, 2), (1000, 1)])

@@ -31,7 +31,14 @@ PATIENCE = 1
 """Parts without a better score on dev before the tuning ends: with few labels the first is often the best."""
 
 BATCH_SIZE = 32
-"""Texts of a step, at most."""
+"""Texts of a step, where they are short."""
+
+LEAST_BATCH_SIZE = 8
+"""Texts of a step, where they are long."""
+
+MOST_TOKENS = 4096
+"""Tokens of a step on average, unless that is fewer than `LEAST_BATCH_SIZE` texts: a step holds at once what
+all of its texts need for their gradients."""
 
 LEARNING_RATE = 1e-4
 """Peak rate of AdamW, decayed linearly to zero."""
@@ -108,6 +115,7 @@ def _tune(
     body_of(module).get_input_embeddings().requires_grad_(False)
     labels = torch.from_numpy(head.gold)
     is_rounded = used_precision(config.precision) == "bfloat16"
+    size = max(LEAST_BATCH_SIZE, min(BATCH_SIZE, int(MOST_TOKENS / encoded.lengths.mean())))
 
     def loss(picked: IntArray) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=is_rounded):
@@ -116,7 +124,7 @@ def _tune(
 
     return optimise(
         module,
-        batches=lambda generator: label_batches(head.gold, BATCH_SIZE, STEPS, generator),
+        batches=lambda generator: label_batches(head.gold, size, STEPS, generator),
         loss=loss,
         score=head.fit,
         config=LoopConfig(EPOCHS, LEARNING_RATE, patience=PATIENCE),

@@ -166,6 +166,7 @@ class _Race:
         items, gold = [*train[0], *dev[0]], np.concatenate([train[1], dev[1]])
         parts = folds(gold, seed)
         turns = next((n for n in range(1, FOLDS) if np.sum(parts < n) >= ENOUGH), FOLDS)
+        turns = min(turns, len(gold))  # no part is empty
 
         def at(rows: IntArray) -> Labelled:
             return [items[row] for row in rows], gold[rows]
