@@ -15,6 +15,7 @@ from understudy.runtime.layout import slug
 
 GOOD, BAD = ("good", "great"), ("bad", "dull")
 SETTINGS = {
+    "teacher__method": "finetune",
     "teacher__finetune": {"epochs": 2, "learning_rate": 1e-3},
     "training__epochs": 6,
     "training__vocabulary_size": 60,
@@ -171,7 +172,7 @@ def test_a_student_teaches_the_next(source, bare, pairs_run, tmp_path):
         students="cbow.v1:width=8",
         out=tmp_path / "second",
         until="export",
-        **{**SETTINGS, "teacher__finetune": {}},
+        **{**SETTINGS, "teacher__finetune": {}, "teacher__method": "auto"},
     )
     facts = json.loads((next(iter(second.models.values())) / "config.json").read_text(encoding="utf-8"))
     assert facts["teacher"]["fingerprint"] == understudy.load(assistant).fingerprint

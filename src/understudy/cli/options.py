@@ -147,9 +147,15 @@ TEACHER = (
     Option(
         "--precision",
         ("teacher.precision", "teacher.finetune.precision"),
-        "Precision of the teacher: float32, or bfloat16, which is faster where the processor has it. "
-        "[float32]",
+        "Precision of the teacher: float32, bfloat16, or auto: bfloat16 where the processor has it. [auto]",
         "PRECISION",
+    ),
+    Option(
+        "--teacher-method",
+        ("teacher.method",),
+        "How an encoder becomes a teacher: finetune, frozen, contrastive, or auto: the best of them where "
+        "labels are few. [auto]",
+        "METHOD",
     ),
 )
 

@@ -39,6 +39,8 @@ DEFAULT_STUDENTS: Mapping[str, tuple[str, ...]] = {
 
 TRAINERS = ("auto", "native", "torch")
 PRECISIONS = ("float32", "bfloat16")
+TEACHER_PRECISIONS = ("auto", *PRECISIONS)
+"""Precisions of a teacher; ``auto`` is bfloat16 where the processor has instructions for it, else float32."""
 
 FEWEST_STEPS = 250
 """Steps of fine-tuning that a teacher gets, unless a recipe says how many epochs."""
@@ -155,7 +157,7 @@ class FinetuneConfig:
         pooling: ``cls``, ``mean``, or ``auto``: the mean for bodies that were trained with it. Tagging reads
             every token, and refuses another value than ``auto``.
         class_weights: Whether rare labels weigh more, in inverse proportion to their frequency.
-        precision: ``float32``, or ``bfloat16`` autocast.
+        precision: ``float32``, ``bfloat16`` autocast, or ``auto`` for what suits the processor.
         is_embedding_frozen: Whether the token embeddings keep their pretrained values (faster).
     """
 
@@ -166,12 +168,12 @@ class FinetuneConfig:
     batch_size: int = 16
     pooling: str = "auto"
     class_weights: bool = False
-    precision: str = "float32"
+    precision: str = "auto"
     is_embedding_frozen: bool = False
 
     def __post_init__(self) -> None:
         check_choice("pooling", self.pooling, POOLINGS)
-        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("precision", self.precision, TEACHER_PRECISIONS)
         check_positive(epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size)
 
     def passes(self, texts: int) -> int:

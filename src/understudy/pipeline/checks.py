@@ -12,6 +12,7 @@ from understudy.errors import RecipeError, UnderstudyError
 from understudy.pipeline.local_teacher import members_of
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.stages.augment import check_steps
+from understudy.teachers.methods import check_method
 
 MOST_PARAMETERS = 1_000_000_000
 """Most parameters of a student: each takes four bytes, and three times that in training."""
@@ -67,6 +68,7 @@ def _check_kind(recipe: Recipe, task: Task) -> None:
     weights = recipe.training.class_weights or recipe.teacher.finetune.class_weights
     if weights and task.kind == "regression" and not task.is_binned:
         raise RecipeError("Class weights weigh labels, but a regression on values has none. Drop them.")
+    check_method(recipe.teacher.method, task)
 
 
 def _check_student(name: str, recipe: Recipe, task: Task) -> None:
@@ -131,9 +133,22 @@ def _check_teacher(recipe: Recipe, task: Task, folder: Path) -> None:
 
     A model of the hub is asked for only by the stages that need it: this check needs no connection.
     """
+    _check_method(recipe, folder)
     for member in members_of(recipe, folder):
         if member.source.folder is None or member.source.is_student or not member.is_finetuned:
             continue
         from understudy.teachers.transformer import check_answers
 
         check_answers(member.source, task, recipe.teacher.labels)
+
+
+def _check_method(recipe: Recipe, folder: Path) -> None:
+    """Refuse a way to make a teacher where all teachers, being folders on this machine, need no making."""
+    members = members_of(recipe, folder)
+    if recipe.teacher.method == "auto" or not members:
+        return
+    if all(member.source.folder is not None and member.is_finetuned for member in members):
+        raise RecipeError(
+            f"teacher.method: {recipe.teacher.method} makes a teacher of a bare encoder, but "
+            f"{members[0].source.name!r} is fine-tuned already. Drop it, or choose a bare encoder."
+        )

@@ -12,7 +12,7 @@ from understudy.core.checks import check_choice
 from understudy.core.configs import (
     AUTO,
     DEFAULT_STUDENTS,
-    PRECISIONS,
+    TEACHER_PRECISIONS,
     VECTORS_OF_TEACHER,
     FinetuneConfig,
     LossConfig,
@@ -23,6 +23,7 @@ from understudy.errors import RecipeError, UnderstudyError
 from understudy.runtime.fast_format import SERVED
 from understudy.teachers.chat.config import ServerConfig
 from understudy.teachers.configs import EndpointConfig, TableConfig
+from understudy.teachers.methods import check_unused
 from understudy.teachers.source import DEFAULT, resolve_all
 
 OUTSIDE = ("endpoint", "callable", "table")
@@ -99,9 +100,13 @@ class TeacherRecipe(_Part):
         table: A file with an answer to each text, in the place of a model.
         mean: Whether an ensemble answers with the mean of its members' ``logits`` or ``probabilities``.
         labels: Names of the columns of a fine-tuned model or function that does not name them itself.
-        precision: Precision in which it labels: ``float32`` or ``bfloat16``.
+        precision: Precision in which it labels: ``float32``, ``bfloat16``, or ``auto``, which is bfloat16
+            where the processor has instructions for it.
         trust_remote_code: Whether Python code that comes with a model may run; it can do whatever you can.
-        finetune: How a bare encoder is fine-tuned first.
+        method: How a bare encoder becomes a teacher: ``finetune``, ``frozen`` (a linear head on its
+            embeddings), ``contrastive`` (the same after tuning by contrasts), or ``auto``, which compares
+            them where labels are few, and else fine-tunes.
+        finetune: How a bare encoder is fine-tuned.
     """
 
     model: str | tuple[str, ...] | None = DEFAULT
@@ -110,8 +115,9 @@ class TeacherRecipe(_Part):
     table: TableConfig | None = None
     mean: Literal["logits", "probabilities"] = "logits"
     labels: tuple[str, ...] | None = None
-    precision: str = "float32"
+    precision: str = "auto"
     trust_remote_code: bool = False
+    method: Literal["auto", "frozen", "contrastive", "finetune"] = "auto"
     finetune: FinetuneConfig = FinetuneConfig()
 
     @model_validator(mode="before")
@@ -139,8 +145,20 @@ class TeacherRecipe(_Part):
     @field_validator("precision")
     @classmethod
     def _is_known(cls, precision: str) -> str:
-        check_choice("precision", precision, PRECISIONS)
+        check_choice("precision", precision, TEACHER_PRECISIONS)
         return precision
+
+    @model_validator(mode="after")
+    def _has_effect(self) -> TeacherRecipe:
+        """Refuse options of fine-tuning that a linear head has no use for."""
+        usual = FinetuneConfig()
+        changed = [
+            each.name
+            for each in fields(usual)
+            if getattr(self.finetune, each.name) != getattr(usual, each.name)
+        ]
+        check_unused(self.method, changed)
+        return self
 
 
 class Recipe(_Part):
@@ -293,6 +311,8 @@ class Recipe(_Part):
             raise RecipeError("training.embeddings: this teacher has no word vectors to give.")
         if self.teacher.finetune.class_weights:
             raise RecipeError("teacher.finetune: this teacher is not fine-tuned.")
+        if self.teacher.method != "auto":
+            raise RecipeError("teacher.method: this teacher is not made of an encoder. Drop it.")
 
     def _check_data(self) -> None:
         """Refuse a run without labelled data that needs some."""
