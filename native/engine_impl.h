@@ -342,17 +342,18 @@ ALWAYS Lanes of_bytes(const int8_t *from) {
 }
 
 /* A part of a row, as floats; `form` is a constant wherever this is compiled. */
-ALWAYS Lanes part(uint32_t form, Table table, size_t width, int32_t id, size_t at) {
-    size_t place = (size_t)id * width + at;
+ALWAYS Lanes part(uint32_t form, Table table, size_t stride, int32_t id, size_t at) {
+    size_t place = (size_t)id * stride + at;
     if (form == FLOAT32) return *(const Lanes *)((const float *)table.rows + place);
     if (form == FLOAT16) return of_halves((const uint16_t *)table.rows + place);
     return table.steps[id] * of_bytes((const int8_t *)table.rows + place);
 }
 
-#define ROW(i) part(form, table, width, ids[i], at)
+#define ROW(i) part(form, table, stride, ids[i], at)
 
-/* Add the rows of some ids to a sum of `width` floats, a multiple of LANES. */
-ALWAYS void add_rows_of(uint32_t form, Table table, size_t width, const int32_t *ids, long count, float *sum) {
+/* Add the rows of some ids to a sum of `width` floats, a multiple of LANES; rows begin `stride` numbers apart. */
+ALWAYS void add_rows_of(uint32_t form, Table table, size_t stride, size_t width, const int32_t *ids, long count,
+                        float *sum) {
     for (size_t at = 0; at < width; at += WIDE) {
         Lanes total = *(Lanes *)(sum + at);
         for (long start = 0; start < count; start += FEW) {
@@ -369,22 +370,23 @@ ALWAYS void add_rows_of(uint32_t form, Table table, size_t width, const int32_t 
     }
 }
 
-static void add_halves(Table table, size_t width, const int32_t *ids, long count, float *sum) {
-    add_rows_of(FLOAT16, table, width, ids, count, sum);
+static void add_halves(Table table, size_t stride, size_t width, const int32_t *ids, long count, float *sum) {
+    add_rows_of(FLOAT16, table, stride, width, ids, count, sum);
 }
 
-static void add_bytes(Table table, size_t width, const int32_t *ids, long count, float *sum) {
-    add_rows_of(INT8, table, width, ids, count, sum);
+static void add_bytes(Table table, size_t stride, size_t width, const int32_t *ids, long count, float *sum) {
+    add_rows_of(INT8, table, stride, width, ids, count, sum);
 }
 
 /* The same for a table in any form. */
-ALWAYS void add_rows(uint32_t form, Table table, size_t width, const int32_t *ids, long count, float *sum) {
+ALWAYS void add_rows(uint32_t form, Table table, size_t stride, size_t width, const int32_t *ids, long count,
+                     float *sum) {
     if (form == FLOAT32) {
-        add_rows_of(FLOAT32, table, width, ids, count, sum);
+        add_rows_of(FLOAT32, table, stride, width, ids, count, sum);
     } else if (form == FLOAT16) {
-        add_halves(table, width, ids, count, sum);
+        add_halves(table, stride, width, ids, count, sum);
     } else {
-        add_bytes(table, width, ids, count, sum);
+        add_bytes(table, stride, width, ids, count, sum);
     }
 }
 
@@ -436,7 +438,7 @@ static double add_grams(const Student *s, const int32_t *ids, long count, float 
                 const char *row = (const char *)s->grams.rows + (size_t)buckets[i] * bytes;
                 for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at); /* it lies anywhere */
             }
-            add_rows(h->table, s->grams, width, buckets, grams, sum);
+            add_rows(h->table, s->grams, width, width, buckets, grams, sum);
             found += (double)grams;
         }
     }
@@ -447,15 +449,21 @@ static double add_grams(const Student *s, const int32_t *ids, long count, float 
 ALWAYS void average(const Student *s, const int32_t *ids, long count, float *mean) {
     size_t width = PADDED(s->head.width);
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
-    add_rows(s->head.table, s->embedding, width, ids, count, mean);
+    add_rows(s->head.table, s->embedding, width, width, ids, count, mean);
     float divisor = (float)count;
     if (s->head.student == DAN) divisor += (float)(s->head.gram_weight * add_grams(s, ids, count, mean));
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) /= divisor;
 }
 
+#include "bag_impl.h"
+
 /* Logits (PADDED(labels) floats are written) of at least one id. */
 static void logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
     const Header *h = &s->head;
+    if (h->student != CBOW && h->student != DAN) {
+        bag_logits_of(s, ids, count, logits);
+        return;
+    }
     float mean[MOST_WIDTH], hidden[MOST_WIDTH];
     size_t wide = PADDED(h->hidden);
     average(s, ids, count, mean);

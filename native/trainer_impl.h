@@ -98,10 +98,10 @@ ALWAYS float weighted_mean(const Trainable *m, Example text, float gram_weight, 
     float share = 1.0f / ((float)text.word_count + gram_weight * (float)text.gram_count);
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
     if (text.gram_count) {
-        add_rows_of(FLOAT32, table, width, text.grams, text.gram_count, mean);
+        add_rows_of(FLOAT32, table, width, width, text.grams, text.gram_count, mean);
         for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) *= gram_weight;
     }
-    add_rows_of(FLOAT32, table, width, text.words, text.word_count, mean);
+    add_rows_of(FLOAT32, table, width, width, text.words, text.word_count, mean);
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) *= share;
     return share;
 }
