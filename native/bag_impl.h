@@ -10,6 +10,7 @@ enum { SOME = 256 }; /* places of a text that are looked at together */
 typedef struct {
     int32_t ids[SOME];
     uint16_t starts[SOME];
+    uint64_t hashes[SOME];
     long count;
 } Found;
 
@@ -60,20 +61,23 @@ ALWAYS int32_t prolong(const Student *s, uint64_t hash, uint32_t prefix, uint32_
     }
 }
 
-/* Of n-grams of n - 1 words keep those that a word follows which makes them n-grams of n words. */
-ALWAYS void prolong_all(const Student *s, const int32_t *ids, long count, long n, Found *found) {
+/* Of n-grams of n - 1 words leave those out behind which the text ends, and ask for where the others may be found. */
+ALWAYS void hash_all(const Student *s, const int32_t *ids, long count, long n, Found *found) {
     const Index *index = &s->bag.index;
-    uint64_t hashes[SOME];
-    long some = found->count;
-    while (some && found->starts[some - 1] + n > count) some--; /* the text ends before these would */
-    for (long i = 0; i < some; i++) {
-        hashes[i] = hash_key((uint32_t)found->ids[i], (uint32_t)ids[found->starts[i] + n - 1]);
-        __builtin_prefetch(&index->slots[hashes[i] >> index->shift]);
+    while (found->count && found->starts[found->count - 1] + n > count) found->count--;
+    for (long i = 0; i < found->count; i++) {
+        found->hashes[i] = hash_key((uint32_t)found->ids[i], (uint32_t)ids[found->starts[i] + n - 1]);
+        __builtin_prefetch(&index->slots[found->hashes[i] >> index->shift]);
     }
+}
+
+/* Then keep those that become n-grams of n words. */
+ALWAYS void prolong_all(const Student *s, const int32_t *ids, long n, Found *found) {
+    long some = found->count;
     found->count = 0;
     for (long i = 0; i < some; i++) {
         uint16_t start = found->starts[i];
-        int32_t id = prolong(s, hashes[i], (uint32_t)found->ids[i], (uint32_t)ids[start + n - 1]);
+        int32_t id = prolong(s, found->hashes[i], (uint32_t)found->ids[i], (uint32_t)ids[start + n - 1]);
         if (id < 0) continue;
         prefetch_row(s, id);
         found->ids[found->count] = id;
@@ -84,19 +88,20 @@ ALWAYS void prolong_all(const Student *s, const int32_t *ids, long count, long n
 /* Add the words from `ids` on, `some` of a text's `count` that are left, and all n-grams that begin at one of them. */
 static void pool_some(const Student *s, const int32_t *ids, long some, long count, Pool *sums) {
     Found found;
-    for (long i = 0; i < some; i++) prefetch_row(s, ids[i]);
-    found.count = 0;
-    if (s->head.buckets) {
-        memcpy(found.ids, ids, (size_t)some * sizeof *ids);
-        for (long i = 0; i < some; i++) found.starts[i] = (uint16_t)i;
-        found.count = some;
-        prolong_all(s, ids, count, 2, &found);
+    found.count = s->head.buckets ? some : 0;
+    for (long i = 0; i < found.count; i++) {
+        found.ids[i] = ids[i];
+        found.starts[i] = (uint16_t)i;
     }
+    hash_all(s, ids, count, 2, &found);
+    for (long i = 0; i < some; i++) prefetch_row(s, ids[i]);
+    prolong_all(s, ids, 2, &found);
     pool(s, ids, some, sums);
     for (long n = 3; found.count; n++) {
         pool(s, found.ids, found.count, sums);
         if (n > (long)s->head.longest) break;
-        prolong_all(s, ids, count, n, &found);
+        hash_all(s, ids, count, n, &found);
+        prolong_all(s, ids, n, &found);
     }
 }
 

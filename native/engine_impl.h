@@ -390,9 +390,21 @@ ALWAYS void add_rows(uint32_t form, Table table, size_t stride, size_t width, co
     }
 }
 
+enum { BLOCK_OF_LANES = 8 }; /* sums that are made at once: enough of them hide how long a product takes */
+
 /* out = bias + in · matrix, of a matrix (ins, outs) whose rows are padded: `outs` is a multiple of LANES. */
 ALWAYS void dense(const float *in, size_t ins, const float *matrix, const float *bias, size_t outs, float *out) {
-    for (size_t at = 0; at < outs; at += WIDE) {
+    size_t at = 0;
+    for (; at + BLOCK_OF_LANES * WIDE <= outs; at += BLOCK_OF_LANES * WIDE) { /* reads each row's part in one go */
+        Lanes sums[BLOCK_OF_LANES];
+        const float *column = matrix + at;
+        for (int k = 0; k < BLOCK_OF_LANES; k++) sums[k] = *(const Lanes *)(bias + at + k * WIDE);
+        for (size_t i = 0; i < ins; i++, column += outs) {
+            for (int k = 0; k < BLOCK_OF_LANES; k++) sums[k] += in[i] * *(const Lanes *)(column + k * WIDE);
+        }
+        for (int k = 0; k < BLOCK_OF_LANES; k++) *(Lanes *)(out + at + k * WIDE) = sums[k];
+    }
+    for (; at < outs; at += WIDE) {
         const float *column = matrix + at;
         Lanes a = *(const Lanes *)(bias + at), b = {0}, c = {0}, d = {0};
         size_t i = 0;
