@@ -43,7 +43,7 @@ ALWAYS void pool(const Student *s, const int32_t *ids, long count, Pool *sums) {
     const Header *h = &s->head;
     size_t width = PADDED((size_t)h->width), stride = s->bag.stride;
     add_rows(h->table, s->embedding, stride, width, ids, count, sums->rows);
-    add_rows(h->table, s->bag.direct, stride, stride - width, ids, count, sums->rows + width);
+    if (stride > width) add_rows(h->table, s->bag.direct, stride, laned(h->labels), ids, count, sums->rows + width);
     sums->squares += squares_of(s->bag.squares, ids, count);
 }
 
@@ -105,12 +105,12 @@ static void pool_some(const Student *s, const int32_t *ids, long some, long coun
     }
 }
 
-/* Logits (PADDED(labels) floats are written) of at least one id. */
+/* Logits of at least one id; up to PADDED(labels) floats are written. */
 static void bag_logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
     const Header *h = &s->head;
     float rows[MOST_WIDTH + MOST_LABELS], hidden[MOST_WIDTH];
     Pool sums = {rows, 0};
-    size_t width = PADDED((size_t)h->width), wide = PADDED((size_t)h->hidden), labels = PADDED((size_t)h->labels);
+    size_t width = PADDED((size_t)h->width), wide = PADDED((size_t)h->hidden), labels = laned(h->labels);
     for (size_t i = 0; i < s->bag.stride; i += WIDE) *(Lanes *)(rows + i) = (Lanes){0};
     for (long first = 0; first < count; first += SOME)
         pool_some(s, ids + first, count - first < SOME ? count - first : SOME, count - first, &sums);
@@ -118,10 +118,10 @@ static void bag_logits_of(const Student *s, const int32_t *ids, long count, floa
     float squares = (float)sums.squares, scale = 1.0f / sqrtf(squares > 1e-12f ? squares : 1e-12f);
     for (size_t i = 0; i < s->bag.stride; i += WIDE) *(Lanes *)(rows + i) *= scale;
     if (width) {
-        dense(rows, h->width, s->w1, s->b1, wide, hidden);
+        dense(rows, h->width, s->w1, wide, s->b1, wide, hidden);
         for (size_t i = 0; i < wide; i++) hidden[i] = hidden[i] < 0 ? 0 : hidden[i];
     }
-    dense(hidden, h->hidden, s->w2, s->b2, labels, logits); /* without a hidden layer, the bias */
+    dense(hidden, h->hidden, s->w2, PADDED((size_t)h->labels), s->b2, labels, logits); /* without a hidden layer, the bias */
     if (s->bag.stride == width) return;
     for (size_t i = 0; i < labels; i += WIDE) *(Lanes *)(logits + i) += *(Lanes *)(rows + width + i);
 }

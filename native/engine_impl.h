@@ -392,14 +392,18 @@ ALWAYS void add_rows(uint32_t form, Table table, size_t stride, size_t width, co
 
 enum { BLOCK_OF_LANES = 8 }; /* sums that are made at once: enough of them hide how long a product takes */
 
-/* out = bias + in · matrix, of a matrix (ins, outs) whose rows are padded: `outs` is a multiple of LANES. */
-ALWAYS void dense(const float *in, size_t ins, const float *matrix, const float *bias, size_t outs, float *out) {
+/* As many floats as registers hold that have so many; what is beyond them is padding. */
+ALWAYS size_t laned(size_t n) { return (n + WIDE - 1) / WIDE * WIDE; }
+
+/* out = bias + in · matrix, of a matrix (ins, stride) whose first `outs` columns, a multiple of WIDE, are wanted. */
+ALWAYS void dense(const float *in, size_t ins, const float *matrix, size_t stride, const float *bias, size_t outs,
+                  float *out) {
     size_t at = 0;
     for (; at + BLOCK_OF_LANES * WIDE <= outs; at += BLOCK_OF_LANES * WIDE) { /* reads each row's part in one go */
         Lanes sums[BLOCK_OF_LANES];
         const float *column = matrix + at;
         for (int k = 0; k < BLOCK_OF_LANES; k++) sums[k] = *(const Lanes *)(bias + at + k * WIDE);
-        for (size_t i = 0; i < ins; i++, column += outs) {
+        for (size_t i = 0; i < ins; i++, column += stride) {
             for (int k = 0; k < BLOCK_OF_LANES; k++) sums[k] += in[i] * *(const Lanes *)(column + k * WIDE);
         }
         for (int k = 0; k < BLOCK_OF_LANES; k++) *(Lanes *)(out + at + k * WIDE) = sums[k];
@@ -408,13 +412,13 @@ ALWAYS void dense(const float *in, size_t ins, const float *matrix, const float 
         const float *column = matrix + at;
         Lanes a = *(const Lanes *)(bias + at), b = {0}, c = {0}, d = {0};
         size_t i = 0;
-        for (; i + 4 <= ins; i += 4, column += 4 * outs) {
+        for (; i + 4 <= ins; i += 4, column += 4 * stride) {
             a += in[i] * *(const Lanes *)column;
-            b += in[i + 1] * *(const Lanes *)(column + outs);
-            c += in[i + 2] * *(const Lanes *)(column + 2 * outs);
-            d += in[i + 3] * *(const Lanes *)(column + 3 * outs);
+            b += in[i + 1] * *(const Lanes *)(column + stride);
+            c += in[i + 2] * *(const Lanes *)(column + 2 * stride);
+            d += in[i + 3] * *(const Lanes *)(column + 3 * stride);
         }
-        for (; i < ins; i++, column += outs) a += in[i] * *(const Lanes *)column;
+        for (; i < ins; i++, column += stride) a += in[i] * *(const Lanes *)column;
         *(Lanes *)(out + at) = (a + b) + (c + d);
     }
 }
@@ -469,7 +473,7 @@ ALWAYS void average(const Student *s, const int32_t *ids, long count, float *mea
 
 #include "bag_impl.h"
 
-/* Logits (PADDED(labels) floats are written) of at least one id. */
+/* Logits of at least one id; up to PADDED(labels) floats are written. */
 static void logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
     const Header *h = &s->head;
     if (h->student != CBOW && h->student != DAN) {
@@ -479,9 +483,9 @@ static void logits_of(const Student *s, const int32_t *ids, long count, float *l
     float mean[MOST_WIDTH], hidden[MOST_WIDTH];
     size_t wide = PADDED(h->hidden);
     average(s, ids, count, mean);
-    dense(mean, h->width, s->w1, s->b1, wide, hidden);
+    dense(mean, h->width, s->w1, wide, s->b1, wide, hidden);
     for (size_t i = 0; i < wide; i++) hidden[i] = hidden[i] < 0 ? 0 : hidden[i];
-    dense(hidden, h->hidden, s->w2, s->b2, PADDED(h->labels), logits);
+    dense(hidden, h->hidden, s->w2, PADDED(h->labels), s->b2, laned(h->labels), logits);
 }
 
 #include "trainer_impl.h"
