@@ -75,6 +75,15 @@ def test_logits_are_those_of_numpy(level, form, sizes):
             np.testing.assert_allclose(one.logits(text), answer(weights, read), atol=1e-4 * size, rtol=1e-5)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_very_long_texts_keep_their_precision(form):
+    weights = bag(form, 10, 30, 3)
+    ids = np.random.default_rng(0).integers(3, 10, 100_000).tolist()
+    expected = answer(weights, ids)
+    far = 2e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(student(words(), weights).logits_of_ids(ids), expected, atol=far)
+
+
 def test_long_ngrams_are_found_one_by_one():
     """A longer n-gram counts only behind its own beginning, wherever it stands in the text."""
     grams = np.array([[6, 7], [10, 6], [11, 7], [3, 3]], np.int32)  # ab, aba, abab, and another bigram

@@ -66,7 +66,10 @@ STEPS = 127
 MOST_HALF = 65504.0
 """Largest float16."""
 
-SERVED = ("cbow.v1", "dan.v1")
+BAGS = ("linear.v1", "cbow.v2", "dan.v2")
+"""Students that are weighted bags of words and exact n-grams: `bag_format.py`."""
+
+SERVED = ("cbow.v1", "dan.v1", *BAGS)
 """Students that the C extension can serve."""
 
 CBOW, DAN = 1, 2
@@ -139,9 +142,9 @@ class Weights:
 
 
 def rule_of(vocabulary: Vocabulary) -> Rule | None:
-    """The rule of a vocabulary, or ``None`` where only the reference path can follow it."""
+    """The rule of a vocabulary's words, or ``None`` where only the reference path can follow it."""
     if isinstance(vocabulary, NgramVocabulary):
-        return None  # n-grams have no place in the file yet
+        vocabulary = vocabulary.base
     if isinstance(vocabulary, WordVocabulary):
         rule: Rule | None = Rule(WORDS, vocabulary.words, vocabulary.max_words or 0, UNK_ID)
     else:
