@@ -244,7 +244,7 @@ class Recipe(_Part):
         others = [name for name in self.students if parse(name).student not in SERVED]
         if others:
             raise RecipeError(
-                f"table: {self.table} is a form of model.fast, which {' and '.join(SERVED)} have, but not "
+                f"table: {self.table} is a form of model.fast, which {', '.join(SERVED)} have, but not "
                 f"{', '.join(others)}. Use auto: it leaves them as they are."
             )
         if self.quantize == "int8":

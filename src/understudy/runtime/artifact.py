@@ -22,6 +22,7 @@ from understudy.runtime.layout import Layout
 if TYPE_CHECKING:
     from understudy.tokenization.ngrams import Vocabulary
     from understudy.tokenization.spelling import Spelling
+    from understudy.tokenization.wordpiece import BaseVocabulary
 
 
 @dataclass(frozen=True)
@@ -133,11 +134,14 @@ def _check_library(config: Config, fast: Path) -> None:
 
 
 def _reference(layout: Layout) -> Callable[[str], list[int]]:
-    """Text → ids by the reference path, whose vocabulary is read when the first text needs it."""
+    """Text → ids of words by the reference path, whose vocabulary is read when the first text needs it."""
 
     @cache
-    def vocabulary() -> Vocabulary:
-        return read_vocabulary(layout)
+    def vocabulary() -> BaseVocabulary:
+        from understudy.tokenization.ngrams import NgramVocabulary
+
+        found = read_vocabulary(layout)
+        return found.base if isinstance(found, NgramVocabulary) else found  # C finds n-grams itself
 
     def encode(text: str) -> list[int]:
         return vocabulary().encode(text)
