@@ -80,6 +80,9 @@ def students(given: Data, teacher: Path, folder: Path, quick: bool) -> dict[str,
         "cbow, own pieces": ("cbow.v1", {"vocabulary": "wordpiece"}),
         "cbow, teacher's pieces": ("cbow.v1", {"vocabulary": "teacher"}),
         "dan": ("dan.v1", {}),
+        "linear": ("linear.v1", {}),
+        "cbow.v2": ("cbow.v2", {}),
+        "dan.v2": ("dan.v2", {}),
         "bilstm": ("bilstm.v1", {}),
     }
     tokenizer = Teacher.from_pretrained(teacher).tokenizer

@@ -125,6 +125,8 @@ class Run:
         said = "  cbow: {per_call:.0f} ns a call and {per_word:.1f} ns a word; an empty call {empty:.0f} ns"
         print(said.format(**told))
         self.document["ratios"] |= {key: ratio(table, name, "cbow") for key, name in PEERS.items()}
+        bags = {"linear_v1_over_dan": "linear", "cbow_v2_over_dan": "cbow.v2", "dan_v2_over_dan": "dan.v2"}
+        self.document["ratios"] |= {key: ratio(table, name, "dan") for key, name in bags.items()}
 
     def batch(self) -> None:
         """Many texts at once, by one thread and by two."""

@@ -8,7 +8,7 @@
 typedef struct {
     /* Ids of a text (at least one) into the scratch, which fits it; NOT_MINE for the reference path. */
     long (*ids_of)(const Student *, const char *text, size_t bytes, Scratch *);
-    /* PADDED(labels) logits of at least one id. */
+    /* Logits of at least one id; up to PADDED(labels) floats are written. */
     void (*logits_of)(const Student *, const int32_t *ids, long count, float *logits);
     /* One pass over a lesson that was checked; the sum of the losses. */
     double (*learn)(const Trainable *, const Lesson *);

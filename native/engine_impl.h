@@ -342,17 +342,18 @@ ALWAYS Lanes of_bytes(const int8_t *from) {
 }
 
 /* A part of a row, as floats; `form` is a constant wherever this is compiled. */
-ALWAYS Lanes part(uint32_t form, Table table, size_t width, int32_t id, size_t at) {
-    size_t place = (size_t)id * width + at;
+ALWAYS Lanes part(uint32_t form, Table table, size_t stride, int32_t id, size_t at) {
+    size_t place = (size_t)id * stride + at;
     if (form == FLOAT32) return *(const Lanes *)((const float *)table.rows + place);
     if (form == FLOAT16) return of_halves((const uint16_t *)table.rows + place);
     return table.steps[id] * of_bytes((const int8_t *)table.rows + place);
 }
 
-#define ROW(i) part(form, table, width, ids[i], at)
+#define ROW(i) part(form, table, stride, ids[i], at)
 
-/* Add the rows of some ids to a sum of `width` floats, a multiple of LANES. */
-ALWAYS void add_rows_of(uint32_t form, Table table, size_t width, const int32_t *ids, long count, float *sum) {
+/* Add the rows of some ids to a sum of `width` floats, a multiple of LANES; rows begin `stride` numbers apart. */
+ALWAYS void add_rows_of(uint32_t form, Table table, size_t stride, size_t width, const int32_t *ids, long count,
+                        float *sum) {
     for (size_t at = 0; at < width; at += WIDE) {
         Lanes total = *(Lanes *)(sum + at);
         for (long start = 0; start < count; start += FEW) {
@@ -369,38 +370,55 @@ ALWAYS void add_rows_of(uint32_t form, Table table, size_t width, const int32_t 
     }
 }
 
-static void add_halves(Table table, size_t width, const int32_t *ids, long count, float *sum) {
-    add_rows_of(FLOAT16, table, width, ids, count, sum);
+static void add_halves(Table table, size_t stride, size_t width, const int32_t *ids, long count, float *sum) {
+    add_rows_of(FLOAT16, table, stride, width, ids, count, sum);
 }
 
-static void add_bytes(Table table, size_t width, const int32_t *ids, long count, float *sum) {
-    add_rows_of(INT8, table, width, ids, count, sum);
+static void add_bytes(Table table, size_t stride, size_t width, const int32_t *ids, long count, float *sum) {
+    add_rows_of(INT8, table, stride, width, ids, count, sum);
 }
 
 /* The same for a table in any form. */
-ALWAYS void add_rows(uint32_t form, Table table, size_t width, const int32_t *ids, long count, float *sum) {
+ALWAYS void add_rows(uint32_t form, Table table, size_t stride, size_t width, const int32_t *ids, long count,
+                     float *sum) {
     if (form == FLOAT32) {
-        add_rows_of(FLOAT32, table, width, ids, count, sum);
+        add_rows_of(FLOAT32, table, stride, width, ids, count, sum);
     } else if (form == FLOAT16) {
-        add_halves(table, width, ids, count, sum);
+        add_halves(table, stride, width, ids, count, sum);
     } else {
-        add_bytes(table, width, ids, count, sum);
+        add_bytes(table, stride, width, ids, count, sum);
     }
 }
 
-/* out = bias + in · matrix, of a matrix (ins, outs) whose rows are padded: `outs` is a multiple of LANES. */
-ALWAYS void dense(const float *in, size_t ins, const float *matrix, const float *bias, size_t outs, float *out) {
-    for (size_t at = 0; at < outs; at += WIDE) {
+enum { BLOCK_OF_LANES = 8 }; /* sums that are made at once: enough of them hide how long a product takes */
+
+/* As many floats as registers hold that have so many; what is beyond them is padding. */
+ALWAYS size_t laned(size_t n) { return (n + WIDE - 1) / WIDE * WIDE; }
+
+/* out = bias + in · matrix, of a matrix (ins, stride) whose first `outs` columns, a multiple of WIDE, are wanted. */
+ALWAYS void dense(const float *in, size_t ins, const float *matrix, size_t stride, const float *bias, size_t outs,
+                  float *out) {
+    size_t at = 0;
+    for (; at + BLOCK_OF_LANES * WIDE <= outs; at += BLOCK_OF_LANES * WIDE) { /* reads each row's part in one go */
+        Lanes sums[BLOCK_OF_LANES];
+        const float *column = matrix + at;
+        for (int k = 0; k < BLOCK_OF_LANES; k++) sums[k] = *(const Lanes *)(bias + at + k * WIDE);
+        for (size_t i = 0; i < ins; i++, column += stride) {
+            for (int k = 0; k < BLOCK_OF_LANES; k++) sums[k] += in[i] * *(const Lanes *)(column + k * WIDE);
+        }
+        for (int k = 0; k < BLOCK_OF_LANES; k++) *(Lanes *)(out + at + k * WIDE) = sums[k];
+    }
+    for (; at < outs; at += WIDE) {
         const float *column = matrix + at;
         Lanes a = *(const Lanes *)(bias + at), b = {0}, c = {0}, d = {0};
         size_t i = 0;
-        for (; i + 4 <= ins; i += 4, column += 4 * outs) {
+        for (; i + 4 <= ins; i += 4, column += 4 * stride) {
             a += in[i] * *(const Lanes *)column;
-            b += in[i + 1] * *(const Lanes *)(column + outs);
-            c += in[i + 2] * *(const Lanes *)(column + 2 * outs);
-            d += in[i + 3] * *(const Lanes *)(column + 3 * outs);
+            b += in[i + 1] * *(const Lanes *)(column + stride);
+            c += in[i + 2] * *(const Lanes *)(column + 2 * stride);
+            d += in[i + 3] * *(const Lanes *)(column + 3 * stride);
         }
-        for (; i < ins; i++, column += outs) a += in[i] * *(const Lanes *)column;
+        for (; i < ins; i++, column += stride) a += in[i] * *(const Lanes *)column;
         *(Lanes *)(out + at) = (a + b) + (c + d);
     }
 }
@@ -436,7 +454,7 @@ static double add_grams(const Student *s, const int32_t *ids, long count, float 
                 const char *row = (const char *)s->grams.rows + (size_t)buckets[i] * bytes;
                 for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at); /* it lies anywhere */
             }
-            add_rows(h->table, s->grams, width, buckets, grams, sum);
+            add_rows(h->table, s->grams, width, width, buckets, grams, sum);
             found += (double)grams;
         }
     }
@@ -447,21 +465,27 @@ static double add_grams(const Student *s, const int32_t *ids, long count, float 
 ALWAYS void average(const Student *s, const int32_t *ids, long count, float *mean) {
     size_t width = PADDED(s->head.width);
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
-    add_rows(s->head.table, s->embedding, width, ids, count, mean);
+    add_rows(s->head.table, s->embedding, width, width, ids, count, mean);
     float divisor = (float)count;
     if (s->head.student == DAN) divisor += (float)(s->head.gram_weight * add_grams(s, ids, count, mean));
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) /= divisor;
 }
 
-/* Logits (PADDED(labels) floats are written) of at least one id. */
+#include "bag_impl.h"
+
+/* Logits of at least one id; up to PADDED(labels) floats are written. */
 static void logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
     const Header *h = &s->head;
+    if (h->student != CBOW && h->student != DAN) {
+        bag_logits_of(s, ids, count, logits);
+        return;
+    }
     float mean[MOST_WIDTH], hidden[MOST_WIDTH];
     size_t wide = PADDED(h->hidden);
     average(s, ids, count, mean);
-    dense(mean, h->width, s->w1, s->b1, wide, hidden);
+    dense(mean, h->width, s->w1, wide, s->b1, wide, hidden);
     for (size_t i = 0; i < wide; i++) hidden[i] = hidden[i] < 0 ? 0 : hidden[i];
-    dense(hidden, h->hidden, s->w2, s->b2, PADDED(h->labels), logits);
+    dense(hidden, h->hidden, s->w2, PADDED(h->labels), s->b2, laned(h->labels), logits);
 }
 
 #include "trainer_impl.h"

@@ -8,7 +8,7 @@ static int describe(PyObject *module) {
         long value;
     } limits[] = {
         {"MOST_WIDTH", MOST_WIDTH}, {"MOST_LABELS", MOST_LABELS},   {"MOST_GRAM", MOST_GRAM},
-        {"MOST_WORDS", MOST_WORDS}, {"MOST_BUCKETS", MOST_BUCKETS},
+        {"MOST_WORDS", MOST_WORDS}, {"MOST_BUCKETS", MOST_BUCKETS}, {"MOST_GRAMS", MOST_GRAMS},
     };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         if (PyModule_AddIntConstant(module, limits[i].name, limits[i].value)) return -1;

@@ -40,34 +40,66 @@ static int has_right_sums(const unsigned char *file, const Header *head) {
     return sum == head->sum && sum_of_sums == head->sum_of_sums;
 }
 
-/* Bytes of a table, and of the steps that follow it: a multiple of 16 and of 64. */
-static uint64_t bytes_of_rows(const Header *h, uint64_t rows) {
-    return rows * PADDED((uint64_t)h->width) * (h->table == FLOAT32 ? 4 : h->table == FLOAT16 ? 2 : 1);
+static int is_bag(const Header *h) { return h->student == BAG || h->student == DIRECT_BAG; }
+
+/* Numbers of a row, those of padding included. */
+static uint64_t row_of(const Header *h) {
+    return PADDED((uint64_t)h->width) + (h->student == DIRECT_BAG ? PADDED((uint64_t)h->labels) : 0);
 }
+
+static uint64_t bytes_of_number(const Header *h) { return h->table == FLOAT32 ? 4 : h->table == FLOAT16 ? 2 : 1; }
+
+/* Bytes of a table, and of the steps that follow it: a multiple of 16 and of 64. */
+static uint64_t bytes_of_rows(const Header *h, uint64_t rows) { return rows * row_of(h) * bytes_of_number(h); }
 
 static uint64_t bytes_of_steps(const Header *h, uint64_t rows) { return h->table == INT8 ? 4 * PADDED(rows) : 0; }
 
-static uint64_t bytes_of_weights(const Header *h) {
+/* Weights and biases of both layers; the sizes of a layer that is not there are 0. */
+static uint64_t bytes_of_layers(const Header *h) {
     uint64_t hidden = PADDED((uint64_t)h->hidden), labels = PADDED((uint64_t)h->labels);
-    uint64_t tables = bytes_of_rows(h, (uint64_t)h->vocabulary + h->buckets);
-    uint64_t steps = bytes_of_steps(h, h->vocabulary) + bytes_of_steps(h, h->buckets);
-    return tables + steps + 4 * (h->width * hidden + hidden + h->hidden * labels + labels);
+    return 4 * (h->width * hidden + hidden + h->hidden * labels + labels);
 }
 
-static const char *check_sizes(const Header *h) {
-    if (h->student != CBOW && h->student != DAN) return "it names no student that is known here";
-    if (h->rule < WORDS || h->rule > BERT) return "it names no rule of splitting that is known here";
-    if (h->table > INT8) return "it stores its rows in no form that is known here";
-    if (h->vocabulary < 2 || h->vocabulary > MOST_WORDS) return "its vocabulary has an impossible size";
-    if (!h->width || h->width > MOST_WIDTH || !h->hidden || h->hidden > MOST_WIDTH)
-        return "its layers have an impossible width";
-    if (!h->labels || h->labels > MOST_LABELS) return "its number of labels is impossible";
+/* What follows the layers of a weighted bag: squares of weights, and n-grams of 8 bytes each. */
+static uint64_t bytes_of_squares(const Header *h) { return 4 * PADDED((uint64_t)h->vocabulary + h->buckets); }
+
+static uint64_t bytes_of_grams(const Header *h) { return 4 * PADDED(2 * (uint64_t)h->buckets); }
+
+static uint64_t bytes_of_weights(const Header *h) {
+    uint64_t rows = (uint64_t)h->vocabulary + h->buckets, all = bytes_of_rows(h, rows) + bytes_of_layers(h);
+    if (!is_bag(h)) return all + bytes_of_steps(h, h->vocabulary) + bytes_of_steps(h, h->buckets);
+    uint64_t steps = bytes_of_steps(h, rows) * ((h->width > 0) + (h->student == DIRECT_BAG));
+    return all + steps + bytes_of_squares(h) + bytes_of_grams(h);
+}
+
+static const char *check_buckets(const Header *h) {
     if (h->student == CBOW ? h->buckets != 0 : h->buckets < 2 || h->buckets > MOST_BUCKETS)
         return "its n-grams have an impossible number of buckets";
     if (h->student == DAN && (h->longest < 2 || h->longest > MOST_GRAM)) return "its n-grams are too long";
     if (h->student == DAN && !(h->gram_weight >= 0.0f && h->gram_weight < 1e6f))
         return "its n-grams have an impossible weight";
     return NULL;
+}
+
+static const char *check_grams(const Header *h) {
+    if (h->buckets > MOST_GRAMS) return "its number of n-grams is impossible";
+    if (!h->longest || h->longest > MOST_GRAM) return "its n-grams are too long";
+    if (h->buckets && h->longest < 2) return "its n-grams are longer than it says";
+    if (h->gram_weight != 0.0f) return "its n-grams have an impossible weight";
+    return NULL;
+}
+
+static const char *check_sizes(const Header *h) {
+    if (h->version == 1 ? h->student != CBOW && h->student != DAN : !is_bag(h))
+        return "it names no student that is known here";
+    if (h->rule < WORDS || h->rule > BERT) return "it names no rule of splitting that is known here";
+    if (h->table > INT8) return "it stores its rows in no form that is known here";
+    if (h->vocabulary < 2 || h->vocabulary > MOST_WORDS) return "its vocabulary has an impossible size";
+    int has_layer = h->width && h->hidden, has_none = !h->width && !h->hidden && h->student == DIRECT_BAG;
+    if (!(has_layer || has_none) || h->width > MOST_WIDTH || h->hidden > MOST_WIDTH)
+        return "its layers have an impossible width";
+    if (!h->labels || h->labels > MOST_LABELS) return "its number of labels is impossible";
+    return is_bag(h) ? check_grams(h) : check_buckets(h);
 }
 
 static const char *check_ids(const Header *h) {
@@ -98,7 +130,7 @@ static const char *check(const unsigned char *file, uint64_t bytes, Header *head
     if (bytes < sizeof *head) return "it is too short to have a header";
     memcpy(head, file, sizeof *head);
     if (memcmp(head->magic, "UNDRSTDY", 8)) return "it does not begin as such a file does";
-    if (head->version != 1) return "it is of another version";
+    if (head->version != 1 && head->version != 2) return "it is of another version";
     if (head->header_bytes != sizeof *head) return "its header has another length";
     if (head->file_bytes != bytes) return "it was truncated, or something was added";
     const char *what = check_sizes(head);
@@ -208,6 +240,8 @@ static const char *read_vocabulary(Student *s, const unsigned char *file) {
     return "";
 }
 
+/* ---------------------------------------------------------------------------------------------------- weights */
+
 /* Where a table's rows and steps lie; returns where they end. */
 static const unsigned char *find_table(Table *table, const Header *h, uint64_t rows, const unsigned char *at) {
     table->rows = at;
@@ -215,16 +249,85 @@ static const unsigned char *find_table(Table *table, const Header *h, uint64_t r
     return at + bytes_of_rows(h, rows) + bytes_of_steps(h, rows);
 }
 
+/* The same of a bag: one table in two parts, each of which, where it is there, has steps of its own. */
+static const unsigned char *find_rows(Student *s, const unsigned char *at) {
+    const Header *h = &s->head;
+    uint64_t rows = (uint64_t)h->vocabulary + h->buckets;
+    const unsigned char *end = find_table(&s->embedding, h, rows, at);
+    s->bag.stride = row_of(h);
+    if (!h->width) end -= bytes_of_steps(h, rows);
+    if (h->student == BAG) return end;
+    s->bag.direct.rows = at + PADDED((uint64_t)h->width) * bytes_of_number(h);
+    s->bag.direct.steps = (const float *)(const void *)end;
+    return end + bytes_of_steps(h, rows);
+}
+
 static void find_weights(Student *s, const unsigned char *file) {
     const Header *h = &s->head;
     const unsigned char *at = file + h->floats_at;
-    size_t hidden = PADDED(h->hidden), labels = PADDED(h->labels);
-    at = find_table(&s->embedding, h, h->vocabulary, at);
-    at = find_table(&s->grams, h, h->buckets, at);
+    size_t hidden = PADDED(h->hidden);
+    if (is_bag(h)) {
+        at = find_rows(s, at);
+        s->bag.squares = (const float *)(const void *)(at + bytes_of_layers(h));
+        s->bag.grams = (const Gram *)(const void *)(at + bytes_of_layers(h) + bytes_of_squares(h));
+    } else {
+        at = find_table(&s->embedding, h, h->vocabulary, at);
+        at = find_table(&s->grams, h, h->buckets, at);
+    }
     s->w1 = (const float *)(const void *)at;
     s->b1 = s->w1 + h->width * hidden;
     s->w2 = s->b1 + hidden;
-    s->b2 = s->w2 + h->hidden * labels;
+    s->b2 = s->w2 + h->hidden * PADDED((size_t)h->labels);
+}
+
+/* ---------------------------------------------------------------------------------------------------- n-grams */
+
+/* Put one n-gram where it will be found; -1 where it is there already. */
+static int insert_gram(Bag *bag, uint32_t number) {
+    Gram gram = bag->grams[number];
+    Index *index = &bag->index;
+    uint64_t hash = hash_key(gram.prefix, gram.word), at = hash >> index->shift;
+    for (; index->slots[at]; at = (at + 1) & index->mask) {
+        const Gram *other = &bag->grams[(index->slots[at] & index->id_bits) - 1];
+        if (other->prefix == gram.prefix && other->word == gram.word) return -1;
+    }
+    index->slots[at] = ((uint32_t)hash & ~index->id_bits) | (number + 1);
+    return 0;
+}
+
+/* `words` is room for a number an n-gram: how many words it has. */
+static const char *index_grams(Student *s, unsigned char *words) {
+    const Header *h = &s->head;
+    for (uint32_t number = 0; number < h->buckets; number++) {
+        Gram gram = s->bag.grams[number];
+        if (gram.word >= h->vocabulary || gram.prefix >= h->vocabulary + number)
+            return "an n-gram prolongs what is not there before it";
+        words[number] = gram.prefix < h->vocabulary ? 2 : (unsigned char)(words[gram.prefix - h->vocabulary] + 1);
+        if (words[number] > h->longest) return "its n-grams are longer than it says";
+        if (insert_gram(&s->bag, number)) return "it names an n-gram twice";
+    }
+    return "";
+}
+
+static int has_right_squares(const Student *s) {
+    uint64_t rows = (uint64_t)s->head.vocabulary + s->head.buckets;
+    for (uint64_t id = 0; id < rows; id++) {
+        if (!(s->bag.squares[id] >= 0.0f && s->bag.squares[id] <= 1e12f)) return 0;
+    }
+    return 1;
+}
+
+/* "" where all is well, NULL where memory is out, else why the weights are refused. */
+static const char *read_weights(Student *s, const unsigned char *file) {
+    find_weights(s, file);
+    if (!is_bag(&s->head)) return "";
+    if (!has_right_squares(s)) return "the square of a weight is impossible";
+    if (!s->head.buckets) return "";
+    unsigned char *words = malloc(s->head.buckets);
+    const char *what = NULL;
+    if (words && !make_index(&s->bag.index, s->head.buckets, s->head.buckets)) what = index_grams(s, words);
+    free(words);
+    return what;
 }
 
 Student *student_open(const unsigned char *file, uint64_t bytes, Refusal *refusal) {
@@ -235,11 +338,9 @@ Student *student_open(const unsigned char *file, uint64_t bytes, Refusal *refusa
     refusal->what = check(file, bytes, &s->head);
     if (!refusal->what) {
         const char *what = read_vocabulary(s, file);
+        if (what && !*what) what = read_weights(s, file);
+        if (what && !*what) return s;
         refusal->is_memory = !what;
-        if (what && !*what) {
-            find_weights(s, file);
-            return s;
-        }
         refusal->what = what;
     }
     student_close(s);
@@ -252,6 +353,7 @@ void student_close(Student *s) {
         free(s->short_words[i].slots);
         free(s->long_words[i].slots);
     }
+    free(s->bag.index.slots);
     free(s->keys);
     free(s->ends);
     free(s->texts);

@@ -5,13 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CBOW = 1, DAN = 2 };                 /* what is averaged: words, or words and hashed n-grams */
+/* What is pooled: words; words and hashed n-grams; weighted words and exact n-grams, whose rows may also hold what
+   each adds to the logits, past the layers. The last two are in files of version 2. */
+enum { CBOW = 1, DAN = 2, BAG = 3, DIRECT_BAG = 4 };
 enum { FLOAT32, FLOAT16, INT8 };            /* as what the rows of words and n-grams are stored */
 enum { WORDS = 1, PIECES = 2, BERT = 3 };   /* how text becomes ids: see docs/splitting.md */
 enum { LANES = 16 };                        /* rows of weights are padded with zeros to this many floats */
-/* What one student may have at most. The first two bound arrays on the stack. `runtime/fast_format.py` has the same
+/* What one student may have at most. The first two bound arrays on the stack; buckets are those of hashed n-grams. `runtime/fast_format.py` has the same
    numbers, and a test compares them: a student beyond them is exported without `model.fast`. */
-enum { MOST_WIDTH = 2048, MOST_LABELS = 4096, MOST_GRAM = 16, MOST_WORDS = 1 << 24, MOST_BUCKETS = 1 << 28 };
+enum { MOST_WIDTH = 2048, MOST_LABELS = 4096, MOST_GRAM = 16, MOST_WORDS = 1 << 24 };
+enum { MOST_BUCKETS = 1 << 28, MOST_GRAMS = 1 << 24 };
 enum { KEY = 16 };                          /* bytes of a word that its hash table compares at once */
 
 #define PADDED(n) (((n) + LANES - 1) / LANES * LANES)
@@ -48,6 +51,20 @@ typedef struct {
     const float *steps; /* of a table of bytes: one for each row */
 } Table;
 
+/* An n-gram: another word behind a word, or behind an n-gram that stands before it in the table. */
+typedef struct {
+    uint32_t prefix, word;
+} Gram;
+
+/* What a weighted bag has beyond `embedding`, whose rows are those of words, then of n-grams. */
+typedef struct {
+    size_t stride;        /* of a row: its embedding, then its part of the logits; both padded */
+    Table direct;         /* these parts of the rows; of no use to BAG */
+    const float *squares; /* of all weights; the file has the rows times their weights */
+    const Gram *grams;
+    Index index;          /* where an n-gram is, by its prefix and its word */
+} Bag;
+
 typedef struct {
     Header head;
     Index short_words[2], long_words[2]; /* up to 16 bytes, and longer; [1] holds pieces that continue a word */
@@ -56,7 +73,8 @@ typedef struct {
     char *texts;
     uint32_t longest_piece; /* bytes of the longest word or piece */
     Table embedding, grams;
-    const float *w1, *b1, *w2, *b2;
+    Bag bag;
+    const float *w1, *b1, *w2, *b2; /* without a hidden layer only the last */
 } Student;
 
 /* Why a file is refused; NULL where it is not. */

@@ -98,10 +98,10 @@ ALWAYS float weighted_mean(const Trainable *m, Example text, float gram_weight, 
     float share = 1.0f / ((float)text.word_count + gram_weight * (float)text.gram_count);
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) = (Lanes){0};
     if (text.gram_count) {
-        add_rows_of(FLOAT32, table, width, text.grams, text.gram_count, mean);
+        add_rows_of(FLOAT32, table, width, width, text.grams, text.gram_count, mean);
         for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) *= gram_weight;
     }
-    add_rows_of(FLOAT32, table, width, text.words, text.word_count, mean);
+    add_rows_of(FLOAT32, table, width, width, text.words, text.word_count, mean);
     for (size_t i = 0; i < width; i += WIDE) *(Lanes *)(mean + i) *= share;
     return share;
 }
@@ -124,7 +124,7 @@ ALWAYS float learn_one(const Trainable *m, const Lesson *lesson, size_t row, siz
     float mean[MOST_WIDTH], layer[MOST_WIDTH], back[MOST_WIDTH], z[MOST_LABELS], dz[MOST_LABELS];
     z[0] = 0; /* there is always a label, but the compiler does not know */
     float rate = lesson->rate, share = weighted_mean(m, text, lesson->gram_weight, width, mean);
-    dense(mean, m->width, m->w1, m->b1, hidden, layer);
+    dense(mean, m->width, m->w1, hidden, m->b1, hidden, layer);
     for (size_t j = 0; j < hidden; j++) layer[j] = layer[j] < 0 ? 0 : layer[j];
     for (size_t k = 0; k < m->labels; k++) z[k] = m->b2[k] + dot(m->w2 + k * hidden, layer, hidden);
 

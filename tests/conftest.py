@@ -136,6 +136,12 @@ def toy():
     return make
 
 
+@pytest.fixture(autouse=True)
+def auto_is_float32(monkeypatch):
+    """The default precision of a teacher is float32, whatever the processor: tests compare floats."""
+    monkeypatch.setattr("understudy.teachers.bfloat16.auto_precision", lambda: "float32")
+
+
 @pytest.fixture
 def fast_bfloat16(monkeypatch):
     """This machine is quicker in bfloat16, whatever its processor."""

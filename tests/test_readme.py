@@ -101,6 +101,7 @@ def test_every_block_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "understudy.core.configs.FEWEST_STEPS", 20
     )  # that it runs is tested here, not how well
+    monkeypatch.setattr("understudy.teachers.contrastive.STEPS", 5)
     write_reviews(tmp_path)
     write_questions(tmp_path)
     write_names(tmp_path)

@@ -16,6 +16,7 @@ MOST_LABELS: int
 MOST_GRAM: int
 MOST_WORDS: int
 MOST_BUCKETS: int
+MOST_GRAMS: int
 
 class Student:
     """A `model.fast` in memory that answers texts. It may be shared between threads.

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from understudy.augment import build_pool
+from understudy.augment import StepContext, build_pool
 from understudy.augment.inspection import MOST_WORDS, Inspection, inspect_pool, summarise
 from understudy.errors import ArtifactError
 
@@ -65,3 +65,11 @@ def test_damaged_numbers_are_refused_in_a_sentence(inspection, damage):
     data = {**inspection[0].to_dict(), **damage} if damage else {}
     with pytest.raises(ArtifactError, match="The inspection of the pool is damaged"):
         Inspection.from_dict(data)
+
+
+def test_sentences_of_words_are_shown_whole():
+    sentences = [("a", "good", "film"), ("so", "dull")]
+    pool = build_pool([("one",)], [*sentences, ("One",)], tools=StepContext(are_words=True))
+    found = Inspection.from_dict(json.loads(json.dumps(inspect_pool(pool, [("one",)]).to_dict())))
+    assert set(found.survivors) == set(sentences)
+    assert found.victims[0].item == ("One",)

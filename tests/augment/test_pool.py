@@ -221,3 +221,20 @@ def test_two_steps_of_one_name_make_other_variants(sentences):
     first = [item for item, origin in zip(twice.items, twice.origins.tolist(), strict=True) if origin == 0]
     assert first == list(once.items)
     assert len(twice) > 1.3 * len(once)
+
+
+def test_sentences_of_words_are_held_out_by_their_letters_in_order():
+    words = StepContext(are_words=True)
+    judges = normalise_held_out([("Do", "n't", "go"), ("man", "bites", "dog")], are_words=True)
+    given = [("Don't", "GO"), ("dog", "bites", "man"), ("a", "b"), ("b", "a"), ("A", "b")]
+    pool = build_pool([("x",)], given, held_out=judges, tools=words)
+    assert pool.items == (("dog", "bites", "man"), ("a", "b"), ("b", "a"))
+
+
+def test_filters_read_sentences_of_words():
+    labelled = [("one", "two"), ("one", "two", "three")]
+    given = [("a",), ("a", "b"), ("a", "b", "c", "d"), ("a", "c", "d")]
+    tools = StepContext(are_words=True)
+    assert build_pool(labelled, given, read_steps(["length"]), tools=tools).items == (given[1], given[3])
+    near = build_pool(labelled, [*given, ("a", "b", "C", "D")], read_steps(["near-duplicates"]), tools=tools)
+    assert near.items == tuple(given)

@@ -31,6 +31,7 @@ def student(tmp_path_factory, toy, bare):
         teacher=str(bare),
         out=folder / "run",
         until="export",
+        teacher__method="finetune",
         teacher__finetune={"epochs": 1},
         training__epochs=2,
     )
@@ -221,6 +222,7 @@ def test_flags_reach_the_recipe(tmp_path, monkeypatch):
         *("--unlabelled", "x.txt", "--unlabelled", "y.txt", "--out", tmp_path, "--set", "training.epochs=3"),
         *("--text-column", "t", "--label-column", "l", "--delimiter", ";", "--no-header"),
         *("--dev-fraction", "0.2", "--test-fraction", "0.3", "--metric", "mcc", "--loss", "kl"),
+        *("--teacher-method", "finetune"),
         *("--precision", "bfloat16", "--quantize", "auto", "--table", "auto", "--seed", "7"),
     )
     recipe = seen["recipe"]
@@ -229,6 +231,7 @@ def test_flags_reach_the_recipe(tmp_path, monkeypatch):
     assert recipe.students == ("bilstm.v1",)
     assert recipe.teacher.model == "owner/name"
     assert recipe.teacher.labels == ("a", "b")
+    assert recipe.teacher.method == "finetune"
     assert recipe.teacher.precision == recipe.teacher.finetune.precision == "bfloat16"
     assert recipe.data.unlabelled == ("x.txt", "y.txt")
     assert (recipe.data.text_column, recipe.data.label_column) == ("t", "l")

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,8 +16,7 @@ from understudy.runtime import load
 from understudy.runtime.fast import status
 from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH
 from understudy.runtime.layout import FORMAT, Layout
-from understudy.students import STUDENTS, RaggedTexts, build
-from understudy.tokenization.ngrams import NgramVocabulary, build_ngrams
+from understudy.students import STUDENTS, build
 from understudy.tokenization.words import WordVocabulary
 from understudy.training.torch_student import TorchStudent
 
@@ -32,6 +30,7 @@ SIZES = {"cbow.v1": {"width": 6, "hidden": 5}, "bilstm.v1": {"width": 6, "hidden
 FILES = {"config.json", "tokenizer.json", "model.safetensors", "model.onnx", "report.json", "README.md"}
 FLAT = {"model.fast"}  # of students that the C extension can serve
 NGRAMS = {"ngrams.npy"}  # of students that read n-grams
+SPELLED = {"spelling.json"}  # of taggers that read how words are spelled
 
 
 def files_of(name):
@@ -78,7 +77,8 @@ def test_every_file_of_the_layout_is_written_and_listed(tmp_path, name):
     difference = write(tmp_path / "s", one, {"seed": 7, "recipe": "r"})
     layout = Layout(tmp_path / "s")
     properties = [key for key, value in vars(Layout).items() if isinstance(value, property)]
-    assert {getattr(layout, key).name for key in properties} == FILES | FLAT | NGRAMS
+    named = FILES | FLAT | NGRAMS | SPELLED
+    assert {getattr(layout, key).name for key in properties} == named
     assert {path.name for path in layout.folder.iterdir()} == files_of(name) | {MANIFEST}
     manifest = verify(layout.folder)
     assert set(manifest["files"]) == files_of(name)
@@ -263,91 +263,6 @@ def test_a_vocabulary_of_special_words_alone_can_be_exported(tmp_path):
     one = TorchStudent("cbow.v1", module, WordVocabulary(WORDS[:3]), Task(("bad", "good")))
     write(tmp_path / "s", one)
     assert load(tmp_path / "s").predict("anything at all") in ("bad", "good")
-
-
-# ------------------------------------------------------------------------------------------------- n-grams
-
-SAID = (
-    "the film was good",
-    "the film was bad",
-    "was the film good",
-    "not quite good",
-    "the film",
-    "quite bad",
-)
-ASKED = [*SAID, "", "zzz", "the zzz film was", "film the good the was film quite not", "good " * 300]
-
-
-def with_ngrams(name="linear.v1", seed=0, task=TASK, form="text", **sizes):
-    """A student of `WORDS` and their n-grams in `SAID`, with rows that begin at zero drawn."""
-    vocabulary = build_ngrams(WordVocabulary(WORDS), SAID * 2, longest=3, most=99)
-    sizes = {"vocabulary_size": len(vocabulary), **sizes}
-    module = build(name, len(task.labels), seed=seed, form=form, **sizes).eval()
-    with torch.no_grad():
-        module.encoder.rows[3:].normal_(generator=torch.Generator().manual_seed(seed))
-        module.weigh(*[RaggedTexts(*vocabulary.encode_batch(SAID)).take(np.arange(6))] * task.texts)
-    return TorchStudent(name, module, vocabulary, task)
-
-
-@pytest.mark.parametrize("name", ["linear.v1", "dan.v2"])
-def test_n_grams_lie_in_the_folder_and_are_read_back(tmp_path, name):
-    one = with_ngrams(name)
-    write(tmp_path / "s", one)
-    assert Layout(tmp_path / "s").ngrams.name in verify(tmp_path / "s")["files"]
-    model = load(tmp_path / "s")
-    assert model.vocabulary.table.longest == 3
-    assert model.config["vocabulary"] == {"kind": "words", "size": len(one.vocabulary)}
-    expected = one.logits(ASKED)
-    for found in (model.logits(ASKED), model.reference.logits(ASKED)):
-        np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
-    alone = np.concatenate([model.reference.logits([text]) for text in ASKED])
-    np.testing.assert_allclose(alone, expected, atol=1e-5, rtol=1e-5)
-    assert np.abs(expected[0] - expected[2]).max() > 0.01  # the same words in another order
-
-
-@pytest.mark.parametrize("name", ["linear.v1", "cbow.v2", "dan.v2"])
-def test_pairs_that_are_compared_are_answered_without_torch(tmp_path, name):
-    task = Task(("no", "yes"), "pair")
-    one = with_ngrams(name, task=task, form="compare")
-    write(tmp_path / "s", one)
-    pairs = list(zip(ASKED, reversed(ASKED), strict=True))
-    np.testing.assert_allclose(load(tmp_path / "s").logits(pairs), one.logits(pairs), atol=1e-5, rtol=1e-5)
-
-
-def test_annotate_keeps_n_grams(tmp_path):
-    write(tmp_path / "s", with_ngrams())
-    before = contents(tmp_path / "s")
-    assert annotate(tmp_path / "s", report={"accuracy": 0.5}, card="# Card\n")
-    assert contents(tmp_path / "s")["ngrams.npy"] == before["ngrams.npy"]
-    assert "ngrams.npy" in verify(tmp_path / "s")["files"]
-    assert load(tmp_path / "s").vocabulary.table.longest == 3
-
-
-@pytest.mark.parametrize("how", ["missing", "altered"])
-def test_n_grams_that_are_missing_or_altered_are_refused_by_name(tmp_path, how):
-    write(tmp_path / "s", with_ngrams())
-    path = Layout(tmp_path / "s").ngrams
-    if how == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:-4] + bytes([5, 0, 0, 0]))
-    with pytest.raises(ArtifactError, match=r"ngrams\.npy"):
-        _ = load(tmp_path / "s").vocabulary
-
-
-def test_a_table_that_the_manifest_does_not_name_is_not_read(folder):
-    np.save(Layout(folder).ngrams, np.array([[3, 4]], dtype=np.int32))
-    assert isinstance(load(folder).vocabulary, WordVocabulary)
-
-
-def test_other_n_grams_are_another_model(tmp_path):
-    one = with_ngrams()
-    fewer = NgramVocabulary(one.vocabulary.base, one.vocabulary.table.pairs[:-1])
-    write(tmp_path / "one", one)
-    write(tmp_path / "other", replace(one, vocabulary=fewer))
-    write(tmp_path / "same", one)
-    prints = [load(tmp_path / name).fingerprint for name in ("one", "same", "other")]
-    assert prints[0] == prints[1] != prints[2]
 
 
 # ------------------------------------------------------------------------------------------------- annotate

@@ -17,6 +17,7 @@ from understudy.errors import DataError, RecipeError, StoreError, TeacherError
 from understudy.pipeline.distillation import distill
 
 SETTINGS = {
+    "teacher__method": "finetune",
     "teacher__finetune": {"epochs": 2, "learning_rate": 1e-3},
     "training__epochs": 8,
     "training__vocabulary_size": 60,
@@ -246,6 +247,7 @@ def test_killed_runs_end_like_an_uninterrupted_one(toy, bare, tmp_path, monkeypa
     def command(out):
         return [
             *(sys.executable, "-m", "understudy", "export", str(source), "--teacher", str(bare)),
+            *("--teacher-method", "finetune"),
             *("--out", str(out), "--set", "training.epochs=30", "--set", "training.vocabulary_size=60"),
             *("--set", "training.trainer=torch"),  # the native one is done before it could be killed
         ]

@@ -15,6 +15,7 @@ from understudy.runtime.layout import slug
 
 GOOD, BAD = ("good", "great"), ("bad", "dull")
 SETTINGS = {
+    "teacher__method": "finetune",
     "teacher__finetune": {"epochs": 2, "learning_rate": 1e-3},
     "training__epochs": 6,
     "training__vocabulary_size": 60,
@@ -171,7 +172,7 @@ def test_a_student_teaches_the_next(source, bare, pairs_run, tmp_path):
         students="cbow.v1:width=8",
         out=tmp_path / "second",
         until="export",
-        **{**SETTINGS, "teacher__finetune": {}},
+        **{**SETTINGS, "teacher__finetune": {}, "teacher__method": "auto"},
     )
     facts = json.loads((next(iter(second.models.values())) / "config.json").read_text(encoding="utf-8"))
     assert facts["teacher"]["fingerprint"] == understudy.load(assistant).fingerprint
@@ -271,3 +272,53 @@ def test_int8_is_decided_once_and_told_everywhere(pairs_run, source, bare, tmp_p
     monkeypatch.setattr("understudy.pipeline.run.cpu_name", lambda: "another processor")
     with pytest.raises(pytest.fail.Exception, match="measured again"):
         run(source, "pair", bare, out, quantize="auto", until="export")
+
+
+def rows_in(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_taggers_learn_from_sentences_without_tags(source, bare, tmp_path):
+    lines = ("A great, DULL film!", "a great, dull film!", "Not one good film here", "Too short")
+    (tmp_path / "more.txt").write_text("\n".join(lines), encoding="utf-8")
+    held_out = {"sources": [source("parts of speech")], "parts": ["test"]}  # the sentences of this test, too
+    done = run(
+        source,
+        "tagging",
+        bare,
+        tmp_path / "run",
+        data__unlabelled=[str(tmp_path / "more.txt")],
+        students="cnn.v1:width=8,blocks=1,spelling=true",
+        augment=[{"merge": held_out}, "length", "near-duplicates"],
+    )
+
+    folder = tmp_path / "run"
+    pool = [tuple(row["text"]) for row in rows_in(folder / "augment" / "pool.jsonl")]
+    assert pool == [("A", "great", ",", "DULL", "film", "!"), ("Not", "one", "good", "film", "here")]
+    labelled = {tuple(row["words"]) for row in rows_in(folder / "data" / "train.jsonl")}
+    record = json.loads((folder / "logits" / "label.json").read_text(encoding="utf-8"))
+    assert record["texts"] == len(labelled | set(pool))
+
+    assert (done.best / "spelling.json").is_file()
+    assert understudy.load(done.best).predict("A great film.").words == ("A", "great", "film", ".")
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (
+            "tagging",
+            {"augment": ["eda", "length"]},
+            "augment: eda cannot be used .* domain, length, merge, near",
+        ),
+        (
+            "multilabel",
+            {"students": "bilstm.v1:spelling=true"},
+            "spelling is read of the words of a sentence",
+        ),
+        ("tagging", {"students": "bilstm.v1:spelling=3"}, "spelling is 3, but must be true or false"),
+    ],
+)
+def test_what_cannot_be_done_with_words_is_refused(kind, settings, message, source, bare, tmp_path):
+    with pytest.raises(RecipeError, match=message):
+        run(source, kind, bare, tmp_path / "run", **settings)

@@ -8,10 +8,11 @@ def test_every_file_lies_in_the_folder_under_its_own_name():
     names = [name for name, value in vars(Layout).items() if isinstance(value, property)]
     paths = [getattr(layout, name) for name in names]
     assert {path.parent for path in paths} == {Path("student")}
-    assert len(set(paths)) == len(paths) == 7
+    assert len(set(paths)) == len(paths) == 8
 
 
 def test_names_that_saved_folders_rely_on():
-    names = {path.name for path in (Layout(Path()).config, Layout(Path()).tokenizer, Layout(Path()).onnx)}
-    assert names == {"config.json", "tokenizer.json", "model.onnx"}
+    layout = Layout(Path())
+    names = {path.name for path in (layout.config, layout.tokenizer, layout.spelling, layout.onnx)}
+    assert names == {"config.json", "tokenizer.json", "spelling.json", "model.onnx"}
     assert FORMAT >= 1

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from understudy.students import STUDENTS, Ragged, build
-from understudy.tokenization.encoding import INPUTS
+from understudy.tokenization.encoding import INPUTS, SPELLING
+from understudy.tokenization.spelling import KINDS
 
 LARGER = 3.0
 """Fresh weights are small, and so are their logits; larger ones let differences show."""
@@ -21,11 +22,36 @@ SMALLER = {
 """Sizes of students that take long to train, or whose many enlarged layers would enlarge rounding, too."""
 
 
+def sizes_of(name):
+    """Sizes at which a student is tested; spelling or a preset may stand behind its name."""
+    sizes = SMALLER.get(name.partition(":")[0], {})
+    return {**sizes, "spelling_size": ROWS} if "spelling=true" in name else sizes
+
+
 def make_batch(lengths, vocabulary_size, seed=0):
     """A batch of random ids, special ones left out."""
     generator = np.random.default_rng(seed)
     ids = generator.integers(3, vocabulary_size, size=sum(lengths))
     return Ragged(torch.from_numpy(ids), torch.tensor(lengths))
+
+
+ROWS = 30
+"""Rows of the table of traits in tests of students that read spelling."""
+
+
+def make_spelled_batch(lengths, vocabulary_size, seed=0):
+    """The same with random traits of every word; students that read ids alone do not look at them."""
+    batch = make_batch(lengths, vocabulary_size, seed)
+    drawn = np.random.default_rng(seed + 1).integers(0, ROWS, size=(sum(lengths), len(KINDS)))
+    return Ragged(batch.ids, batch.lengths, torch.from_numpy(drawn))
+
+
+def split_batch(batch):
+    """Each text of a batch as a batch of its own."""
+    sizes = batch.lengths.tolist()
+    spelled = [None] * len(sizes) if batch.spelling is None else batch.spelling.split(sizes)
+    parts = zip(batch.ids.split(sizes), spelled, strict=True)
+    return [Ragged(ids, torch.tensor([len(ids)]), traits) for ids, traits in parts]
 
 
 def enlarge(module):
@@ -54,7 +80,7 @@ class OnnxTwin:
     def __init__(self, module):
         import onnxruntime
 
-        self.names = INPUTS[module.form]
+        self.names, self.is_spelled = INPUTS[module.form], module.is_spelled
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(
@@ -67,6 +93,9 @@ class OnnxTwin:
         for (ids, lengths), batch in zip(self.names, batches, strict=True):
             feeds[ids] = np.pad(batch.padded().numpy(), ((0, 0), (0, extra)))
             feeds[lengths] = batch.lengths.numpy()
+            if self.is_spelled:
+                spelled = batch.filled(batch.spelling).numpy()
+                feeds[SPELLING] = np.pad(spelled, ((0, 0), (0, extra), (0, 0)))
         return self.session.run(["logits"], feeds)[0]
 
 
@@ -79,12 +108,22 @@ def name(request):
 @pytest.fixture(scope="session")
 def smaller():
     """name → sizes at which that student is tested."""
-    return lambda name: SMALLER.get(name, {})
+    return sizes_of
 
 
 @pytest.fixture
 def batch_of():
     return make_batch
+
+
+@pytest.fixture
+def spelled_batch_of():
+    return make_spelled_batch
+
+
+@pytest.fixture
+def split():
+    return split_batch
 
 
 @pytest.fixture
@@ -102,6 +141,6 @@ def make():
     """name, labels → a module in evaluation mode whose logits are far from 0."""
 
     def build_one(name, labels=3, **sizes):
-        return enlarge(build(name, labels, seed=7, **{**SMALLER.get(name, {}), **sizes}))
+        return enlarge(build(name, labels, seed=7, **{**sizes_of(name), **sizes}))
 
     return build_one

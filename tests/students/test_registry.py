@@ -114,9 +114,9 @@ def test_a_preset_is_built_and_single_sizes_go_before_it():
     assert again.config == config
 
 
-@pytest.mark.parametrize("name", ["bilstm.v1:tag", "bilstm.v1:"])
+@pytest.mark.parametrize("name", ["bilstm.v1:tan", "bilstm.v1:"])
 def test_an_unknown_preset_suggests_the_nearest(name):
-    with pytest.raises(RecipeError, match=r"bilstm\.v1 has no preset .*Known: 'large', 'tang'"):
+    with pytest.raises(RecipeError, match=r"bilstm\.v1 has no preset .*Known: 'large', 'tagger', 'tang'"):
         parse(name)
     with pytest.raises(RecipeError, match=r"cbow\.v1 has no preset 'x'\. There are none"):
         spec("cbow.v1:x")
@@ -147,6 +147,8 @@ TOTALS = {
     "bilstm.v1:large": (1_733_698, 1.7e6, {}),
     # 5,000·300 + 8·150·(300 + 152) + 301·2
     "bilstm.v1:tang": (2_043_002, None, {}),
+    # 5,000·100 + 12,000·24 + 100·(9·24 + 1) + 8·128·(100 + 130) + 257·2
+    "bilstm.v1:tagger": (1_045_734, None, {}),
     "attn-bilstm.v1:classification": (3_335_722, 3.35e6, {}),
     "attn-bilstm.v1:tagging": (4_402_946, 4.38e6, {}),
     "cnn.v1:paper": (4_012_546, 4.02e6, {}),
@@ -175,9 +177,10 @@ def test_presets_have_their_size(name):
     exact, published, more = TOTALS[name]
     found, sizes = spec(name), parse(name)[1]
     config = found.config(**sizes, **more)
+    form = "tokens" if sizes.get("spelling") else "text"
     with torch.device("meta"):
-        module = found.module(config, 2)
-    assert found.parameters(config, 2) == count_parameters(module) == exact
+        module = found.module(config, 2, form)
+    assert found.parameters(config, 2, form) == count_parameters(module) == exact
     if published is not None:
         assert exact == pytest.approx(published, rel=0.02)
 

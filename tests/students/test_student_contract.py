@@ -10,7 +10,7 @@ from understudy.core.configs import LossConfig, TrainingConfig
 from understudy.core.task import Predictor, Task
 from understudy.errors import RecipeError
 from understudy.students import STUDENTS, Ragged, build, rebuild, spec
-from understudy.students.registry import count_parameters, describe
+from understudy.students.registry import count_parameters, describe, parse
 from understudy.tokenization.encoding import APART
 from understudy.tokenization.ngrams import NgramVocabulary
 from understudy.tokenization.words import PAD_ID, SPECIALS, UNK_ID, WordVocabulary
@@ -283,6 +283,8 @@ def test_the_padding_row_is_zero_and_has_no_gradient(name, batch_of):
 # Form "tokens": a row of logits for every word.
 
 TAGGERS = [name for name in sorted(STUDENTS) if hasattr(spec(name).encoder, "tokens")]
+SPELLED = [f"{name}:spelling=true" for name in TAGGERS if "spelling" in spec(name).sizes]
+WORDWISE = [*TAGGERS, *SPELLED]
 
 
 def real_rows(logits, batch):
@@ -295,9 +297,9 @@ def make_tagger(make):
     return lambda name: make(name, 4, form="tokens", vocabulary_size=SIZE)
 
 
-@pytest.mark.parametrize("name", TAGGERS)
-def test_words_have_logits_of_their_own(name, make_tagger, batch_of, logits_of):
-    logits = logits_of(make_tagger(name), batch_of(LENGTHS, SIZE))
+@pytest.mark.parametrize("name", WORDWISE)
+def test_words_have_logits_of_their_own(name, make_tagger, spelled_batch_of, logits_of):
+    logits = logits_of(make_tagger(name), spelled_batch_of(LENGTHS, SIZE))
     assert (logits.shape, logits.dtype) == ((sum(LENGTHS), 4), np.float32)
     assert np.std(logits, axis=0).min() > 0.05
     starts = np.cumsum((0, *LENGTHS[:-1]))
@@ -306,20 +308,19 @@ def test_words_have_logits_of_their_own(name, make_tagger, batch_of, logits_of):
     )
 
 
-@pytest.mark.parametrize("name", TAGGERS)
-def test_words_are_tagged_alone_as_in_any_batch(name, make_tagger, batch_of, logits_of):
-    module, batch = make_tagger(name), batch_of(LENGTHS, SIZE)
-    parts = [Ragged(ids, torch.tensor([len(ids)])) for ids in batch.ids.split(LENGTHS)]
-    alone = np.concatenate([logits_of(module, part) for part in parts])
+@pytest.mark.parametrize("name", WORDWISE)
+def test_words_are_tagged_alone_as_in_any_batch(name, make_tagger, spelled_batch_of, split, logits_of):
+    module, batch = make_tagger(name), spelled_batch_of(LENGTHS, SIZE)
+    alone = np.concatenate([logits_of(module, part) for part in split(batch)])
     np.testing.assert_allclose(alone, logits_of(module, batch), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", TAGGERS)
-def test_words_are_tagged_by_onnx_as_by_torch(name, make_tagger, batch_of, logits_of, onnx_of):
+@pytest.mark.parametrize("name", WORDWISE)
+def test_words_are_tagged_by_onnx_as_by_torch(name, make_tagger, spelled_batch_of, logits_of, onnx_of):
     module = make_tagger(name)
     twin = onnx_of(module)
     for seed, lengths in enumerate([(1,), (1, 300), (1,) * 9, (3, 3), LENGTHS]):
-        batch = batch_of(lengths, SIZE, seed)
+        batch = spelled_batch_of(lengths, SIZE, seed)
         for extra in (0, 11):
             found = twin(batch, extra=extra)
             assert found.shape == (len(lengths), max(lengths) + extra, 4)
@@ -327,9 +328,10 @@ def test_words_are_tagged_by_onnx_as_by_torch(name, make_tagger, batch_of, logit
             np.testing.assert_allclose(real_rows(found, batch), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", TAGGERS)
-def test_the_formula_counts_taggers(name):
-    config = spec(name).config(vocabulary_size=SIZE)
+@pytest.mark.parametrize("name", WORDWISE)
+@pytest.mark.parametrize("change", [lambda config: config, halved], ids=["full", "halved"])
+def test_the_formula_counts_taggers(name, change):
+    config = change(spec(name).config(**parse(name).sizes, vocabulary_size=SIZE))
     assert spec(name).parameters(config, 7, "tokens") == count_parameters(
         spec(name).module(config, 7, "tokens")
     )

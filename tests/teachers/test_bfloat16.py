@@ -7,12 +7,14 @@ from understudy.core.task import Task
 from understudy.teachers import bfloat16
 from understudy.teachers.bfloat16 import (
     Bfloat16Speed,
+    auto_precision,
     bfloat16_speed,
     fallback_note,
     has_instructions,
     largest_move,
     near_ties,
     probe,
+    resolved,
     rounded,
     used_precision,
 )
@@ -179,3 +181,21 @@ def test_flags_are_read_where_torch_does_not_know(lines, expected, tmp_path, mon
 def test_torch_is_asked_first(known, expected, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
     assert has_instructions(tmp_path / "absent") is expected
+
+
+@pytest.mark.parametrize(("known", "expected"), [(True, "bfloat16"), (False, "float32"), (None, "float32")])
+def test_auto_is_bfloat16_where_the_processor_names_instructions_for_it(
+    processor, monkeypatch, known, expected
+):
+    processor(known)
+    # The test's own default is taken back, and no clock may decide.
+    monkeypatch.setattr(bfloat16, "auto_precision", auto_precision)
+    monkeypatch.setattr(bfloat16, "_timed", lambda: pytest.fail("the clock was asked"))
+    assert resolved("auto") == used_precision("auto") == expected
+    assert fallback_note("auto") == ""
+
+
+def test_a_precision_that_is_named_is_kept(slow_bfloat16):
+    assert resolved("bfloat16") == "bfloat16"
+    assert resolved("float32") == "float32"
+    assert used_precision("bfloat16") == "float32"

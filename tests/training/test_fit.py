@@ -9,9 +9,8 @@ from understudy.core.task import Task
 from understudy.errors import RecipeError, UnderstudyError
 from understudy.optim.losses import combined
 from understudy.students import STUDENTS
-from understudy.tokenization.ngrams import build_ngrams
 from understudy.tokenization.wordpiece import train_wordpiece
-from understudy.tokenization.words import WordVocabulary, build_vocabulary
+from understudy.tokenization.words import build_vocabulary
 from understudy.training import fit as room
 from understudy.training.fit import fit
 from understudy.training.transfer_set import TransferSet, labelled_only
@@ -387,32 +386,6 @@ def test_pieces_of_words_can_be_the_vocabulary(vocabulary):
     done = quick(config=config, teacher_vocabulary=own)
     assert done.student.vocabulary.document == own.document
     assert done.student.logits(["", "unknowable"]).shape == (2, len(TASK.labels))
-
-
-def test_of_a_teacher_with_n_grams_a_student_takes_the_words_and_has_n_grams_of_its_own():
-    texts, _ = corpus(96)
-    words = build_vocabulary(texts, 12)
-    own = build_ngrams(words, texts, longest=3, most=7)
-    config = TrainingConfig(vocabulary="teacher", epochs=1)
-    one = quick(config=config, teacher_vocabulary=own).student.vocabulary
-    assert isinstance(one, WordVocabulary)
-    assert one.words == words.words
-
-    transfer = labelled_only(TASK, texts, corpus(96)[1])
-    done = fit("linear.v1", TASK, transfer, corpus(40, 1), seed=0, config=config, teacher_vocabulary=own)
-    assert done.student.vocabulary.base.words == words.words
-    assert done.student.vocabulary.table.longest == 2
-    assert len(done.student.vocabulary.table) > 7
-
-
-def test_a_vocabularys_usual_size_is_the_students():
-    texts = [" ".join(f"w{n}" for n in range(start, start + 400)) for start in range(0, 30_000, 400)]
-    transfer, config = labelled_only(TASK, texts, np.arange(len(texts)) % 2), TrainingConfig(epochs=1)
-    sizes = {
-        name: len(fit(name, TASK, transfer, corpus(8), seed=0, config=config).student.vocabulary)
-        for name in ("cbow.v1", "cbow.v2")
-    }
-    assert sizes == {"cbow.v1": 5000, "cbow.v2": 20_000}
 
 
 def test_a_teachers_vocabulary_must_be_given():

@@ -191,7 +191,8 @@ def test_pairs_train_the_same_student(tmp_path, name):
     same(*(train(transfer, name, task, (labelled, gold)) for transfer in (streamed, held)))
 
 
-def test_tagged_sentences_train_the_same_student(tmp_path):
+@pytest.mark.parametrize("name", ["bilstm.v1", "bilstm.v1:spelling=true"])
+def test_tagged_sentences_train_the_same_student(tmp_path, name):
     task = Task(("O", "B-X"), kind="tagging")
     sentences = [tuple(text.split()) for text in dict.fromkeys(TEXTS)]
     stream_pool([], (), tmp_path / "pool", source="none")
@@ -200,7 +201,7 @@ def test_tagged_sentences_train_the_same_student(tmp_path):
     pool = PoolTexts(tmp_path / "pool")
     streamed = with_streamed_targets(task, sentences, gold, pool, store, folder=tmp_path / "cache")
     held = with_soft_targets(task, sentences, gold, (), store)
-    same(*(train(transfer, "bilstm.v1", task, (sentences, gold)) for transfer in (streamed, held)))
+    same(*(train(transfer, name, task, (sentences, gold)) for transfer in (streamed, held)))
 
 
 def test_a_text_that_was_never_labelled_is_named(tmp_path, pool, store):

@@ -16,6 +16,7 @@ import numpy as np
 
 from understudy.augment.inspection import MOST_WORDS, Inspection, Lengths
 from understudy.core.checks import check_choice
+from understudy.core.items import shown
 from understudy.core.manifest import write_bytes
 from understudy.core.task import Item
 from understudy.errors import RecipeError
@@ -189,4 +190,4 @@ def _shares(lengths: Lengths) -> Sequence[float]:
 
 
 def _escape(item: Item) -> str:
-    return html.escape(item if isinstance(item, str) else " | ".join(item))
+    return html.escape(shown(item))

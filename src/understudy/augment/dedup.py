@@ -22,8 +22,11 @@ T = TypeVar("T")
 _BETWEEN = "\x1f"  # between the two texts of a pair; `normalise` turns it into a space inside a text
 
 
-def normalise_unordered(item: Item) -> str:
+def normalise_unordered(item: Item, *, are_words: bool = False) -> str:
     """An item normalised for the comparison with dev and test: the order of a pair does not matter.
+
+    Where items are the words of sentences (``are_words``), their letters are compared in order, however they
+    were cut into words.
 
     The leak guard compares in the same way (`understudy.data.leakage`), so augmentation cannot bring back a
     text that it dropped.
@@ -31,7 +34,7 @@ def normalise_unordered(item: Item) -> str:
     >>> normalise_unordered(("Any  Rooms?", "None.")) == normalise_unordered(("none.", "any rooms?"))
     True
     """
-    return normaliser_for(1 if isinstance(item, str) else 2)(item)
+    return normaliser_for(1 if are_words or isinstance(item, str) else 2)(item)
 
 
 def normalise_item(item: Item) -> str:
@@ -59,14 +62,16 @@ def item_keys(items: Iterable[Item]) -> Keys:
     return hash_keys(map(normalise_item, items))
 
 
-def unordered_keys(items: Sequence[Item], keys: Keys) -> Keys:
+def unordered_keys(items: Sequence[Item], keys: Keys, *, are_words: bool = False) -> Keys:
     """`hash_keys` of items by `normalise_unordered`; ``keys`` are their `item_keys`, the same for texts."""
-    return keys if not items or isinstance(items[0], str) else hash_keys(map(normalise_unordered, items))
+    if not items or isinstance(items[0], str):
+        return keys
+    return hash_keys(normalise_unordered(item, are_words=are_words) for item in items)
 
 
-def not_held_out(items: Sequence[Item], held_out: KeySet) -> list[Item]:
+def not_held_out(items: Sequence[Item], held_out: KeySet, *, are_words: bool = False) -> list[Item]:
     """The items that are not in dev or test, in order; ``held_out`` has the keys of dev and test."""
-    is_out = held_out.contains(unordered_keys(items, item_keys(items)))
+    is_out = held_out.contains(unordered_keys(items, item_keys(items), are_words=are_words))
     return [item for item, out in zip(items, is_out.tolist(), strict=True) if not out]
 
 
@@ -152,6 +157,7 @@ class Deduplicator:
         made: Texts that the step made.
         removed: Texts that were dropped, by reason.
         shown: Reason → key → text, for some of those.
+        are_words: Whether items are the words of sentences.
     """
 
     seen: KeySet
@@ -159,6 +165,7 @@ class Deduplicator:
     made: int = 0
     removed: Counter[str] = field(default_factory=Counter)
     shown: dict[str, dict[int, Item]] = field(default_factory=dict)
+    are_words: bool = False
 
     @property
     def victims(self) -> tuple[Removed, ...]:
@@ -173,7 +180,7 @@ class Deduplicator:
     def pass_through(self, items: Sequence[Item]) -> tuple[list[Item], Keys]:
         """The items that are new, in order, and their keys."""
         keys = item_keys(items)
-        is_leak = self.held_out.contains(unordered_keys(items, keys))
+        is_leak = self.held_out.contains(unordered_keys(items, keys, are_words=self.are_words))
         is_new = np.zeros(len(items), dtype=np.bool_)
         is_new[~is_leak] = self.seen.add(keys[~is_leak])
 

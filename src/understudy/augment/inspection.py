@@ -12,6 +12,7 @@ from understudy.augment.dedup import SHOWN, Removed, pick
 from understudy.augment.filters.decision import word_counts
 from understudy.augment.pool import GIVEN, Pool, StepReport
 from understudy.augment.pool_files import PoolTexts
+from understudy.core.items import from_json
 from understudy.core.task import FloatArray, IntArray, Item
 from understudy.errors import ArtifactError
 
@@ -113,7 +114,10 @@ def _lengths(data: Json) -> Lengths:
 
 
 def _items(values: Sequence[str | Sequence[str]]) -> tuple[Item, ...]:
-    return tuple(value if isinstance(value, str) else (value[0], value[1]) for value in values)
+    items = tuple(map(from_json, values))
+    if () in items:
+        raise ValueError("an item without words")
+    return items
 
 
 def _victims(values: Sequence[Json]) -> tuple[Removed, ...]:

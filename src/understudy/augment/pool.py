@@ -86,9 +86,14 @@ class Pool:
         return len(self.items)
 
 
-def normalise_held_out(items: Iterable[Item]) -> frozenset[str]:
-    """Dev and test texts, normalised as `build_pool` and `stream_pool` compare them."""
-    return frozenset(map(normalise_unordered, items))
+def normalise_held_out(items: Iterable[Item], *, are_words: bool = False) -> frozenset[str]:
+    """Dev and test texts, normalised as `build_pool` and `stream_pool` compare them.
+
+    Args:
+        items: The texts, pairs, or sentences.
+        are_words: Whether they are the words of sentences, as in `StepContext`.
+    """
+    return frozenset(normalise_unordered(item, are_words=are_words) for item in items)
 
 
 def build_pool(
@@ -114,7 +119,8 @@ def build_pool(
         steps: What to do.
         seed: Seed of all draws.
         held_out: Dev and test texts, as `normalise_held_out` gives them.
-        tools: What the steps may use; its seed and its labelled texts are set here.
+        tools: What the steps may use; its seed and its labelled texts are set here. It says whether items are
+            the words of sentences, too.
         progress: Where progress is shown.
 
     Raises:
@@ -126,8 +132,8 @@ def build_pool(
 
     barred = KeySet()
     barred.add(hash_keys(held_out))
-    free = not_held_out(labelled, barred), not_held_out(given, barred)
-    builder = _Builder({of: originals(of, *free) for of in ORIGINALS}, barred, seed)
+    free = [not_held_out(items, barred, are_words=tools.are_words) for items in (labelled, given)]
+    builder = _Builder({of: originals(of, *free) for of in ORIGINALS}, barred, seed, tools.are_words)
     builder.seen.add(item_keys(labelled))
     builder.add("given", GIVEN, [list(given)])
 
@@ -169,6 +175,7 @@ class _Builder:
         sources: Value of the option ``of`` → the texts that a step starts from.
         held_out: Keys of dev and test.
         seed: Seed of the pool.
+        are_words: Whether items are the words of sentences.
         seen: Keys of the labelled texts and of all that was ever in the pool.
         items: The pool.
         origins: Number of the step that made each.
@@ -179,6 +186,7 @@ class _Builder:
     sources: dict[str, tuple[Item, ...]]
     held_out: KeySet
     seed: int
+    are_words: bool
     seen: KeySet = field(default_factory=KeySet)
     items: list[Item] = field(default_factory=list)
     origins: list[int] = field(default_factory=list)
@@ -189,7 +197,7 @@ class _Builder:
         """Let in those items that are new."""
         started, before = time.perf_counter(), len(self.items)
 
-        unique = Deduplicator(self.seen, self.held_out)
+        unique = Deduplicator(self.seen, self.held_out, are_words=self.are_words)
         for items in lists:
             _check_one_kind([*self.sources[OF_ALL][:1], *items[:1]])
             self.items.extend(unique.pass_through(items)[0])

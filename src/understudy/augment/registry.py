@@ -47,6 +47,7 @@ class StepContext:
         labelled: Labelled texts, for filters that compare with them.
         predict: Texts → the teacher's logits ``(n, c)``, for filters that need them.
         labels: Labelled texts → the names of their labels, for steps that show labels to a model.
+        are_words: Whether an item is the words of a sentence (tagging), and not a pair of texts.
         kept: Folder of a run in which bought answers are kept, whatever becomes of the pool.
         tagger: Words of texts → tags, in place of learnt classes.
         synonyms: Words → synonyms, in place of a file.
@@ -57,6 +58,7 @@ class StepContext:
     labelled: Sequence[Item] = ()
     predict: Callable[[Sequence[Item]], FloatArray] | None = None
     labels: Mapping[Item, tuple[str, ...]] = field(default_factory=dict)
+    are_words: bool = False
     kept: Path | None = None
     tagger: Tagger | None = None
     synonyms: Synonyms | None = None
@@ -77,6 +79,7 @@ class StepSpec:
         needs_teacher: Whether it reads the teacher's logits.
         needs_labels: Whether it reads the labels of labelled texts.
         is_source: Whether it brings texts of its own, and starts from none.
+        keeps_words: Whether items may be the words of sentences (tagging): no word is changed.
         source: The paper.
     """
 
@@ -87,6 +90,7 @@ class StepSpec:
     needs_teacher: bool
     needs_labels: bool
     is_source: bool
+    keeps_words: bool
     source: str
 
 
@@ -136,6 +140,7 @@ def register(
     needs_teacher: bool = False,
     needs_labels: bool = False,
     is_source: bool = False,
+    keeps_words: bool = False,
 ) -> Callable[[F], F]:
     """Decorate a function to make it a step.
 
@@ -154,6 +159,7 @@ def register(
             needs_teacher=needs_teacher,
             needs_labels=needs_labels,
             is_source=is_source,
+            keeps_words=keeps_words,
             source=source,
         )
         return run

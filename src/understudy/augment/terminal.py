@@ -10,6 +10,7 @@ from rich.text import Text
 
 from understudy.augment.inspection import Inspection, Lengths
 from understudy.augment.pool import StepReport
+from understudy.core.items import shown as as_shown
 from understudy.core.task import Item
 
 _WIDEST = 76  # characters of a text or a reason
@@ -84,5 +85,5 @@ def _share(counts: Mapping[str, int], name: str) -> tuple[str, str]:
 
 
 def _short(item: Item) -> str:
-    line = " ".join((item if isinstance(item, str) else " | ".join(item)).split())
+    line = " ".join(as_shown(item).split())
     return line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"

@@ -151,9 +151,15 @@ TEACHER = (
     Option(
         "--precision",
         ("teacher.precision", "teacher.finetune.precision"),
-        "Precision of the teacher: float32, or bfloat16, which is faster where the processor has it. "
-        "[float32]",
+        "Precision of the teacher: float32, bfloat16, or auto: bfloat16 where the processor has it. [auto]",
         "PRECISION",
+    ),
+    Option(
+        "--teacher-method",
+        ("teacher.method",),
+        "How an encoder becomes a teacher: finetune, frozen, contrastive, or auto: the best of them where "
+        "labels are few. [auto]",
+        "METHOD",
     ),
 )
 
@@ -165,17 +171,30 @@ AUGMENTATION = (
         "STEP",
         list[str] | None,
     ),
+    Option(
+        "--make-pool",
+        ("make_pool",),
+        "Where there is no other text: seconds that labelling a pool may take, which rules make of the "
+        "labelled texts; or none. It is used only where dev is better with it. [300]",
+        "SECONDS",
+    ),
 )
 
 TRAINING = (
     Option(
         "--student",
         ("students",),
-        "A student to train. May be given several times; `understudy students` lists them. [cbow.v1]",
+        "A student to train. May be given several times; `understudy students` lists them. "
+        "[linear.v1, cbow.v2 and dan.v2; for tagging bilstm.v1]",
         "NAME",
         list[str] | None,
     ),
-    Option("--loss", ("loss.name",), "Loss of the students: mse, kl, bce or hard. [mse]", "LOSS"),
+    Option(
+        "--loss",
+        ("loss.name",),
+        "Loss of the students: mse, kl, bce or hard; auto chooses on dev. [auto]",
+        "LOSS",
+    ),
     Option(
         "--pair",
         ("training.pair",),
@@ -194,7 +213,8 @@ TRAINING = (
     Option(
         "--embeddings",
         ("training.embeddings",),
-        "What the word tables start from: a file of vectors, teacher or teacher-static. [random]",
+        "What the word tables start from: a file of vectors, teacher, teacher-static or random. "
+        "[teacher-static where dev is better with it, else random]",
         "START",
     ),
     Option(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from understudy.core.checks import STRICT, check_choice, check_positive
-from understudy.core.task import Task
+from understudy.core.task import KINDS, Task
 from understudy.errors import RecipeError
 
-LOSSES = ("mse", "kl", "bce", "hard", "gold")
+AUTO = "auto"
+"""Stands for what is chosen on dev."""
+
+LOSSES = ("mse", "kl", "bce", "hard", "gold", AUTO)
 """Every loss that a recipe can name; `losses_for` says which fit a task."""
 
 WARM = ("kl", "bce")
@@ -20,10 +24,23 @@ POOLINGS = ("auto", "cls", "mean")
 VOCABULARIES = ("words", "wordpiece", "teacher")
 PAIRS = ("joint", "diffcat", "compare")
 VECTORS_OF_TEACHER = ("teacher", "teacher-static")
+RANDOM = "random"
+"""The word table that starts from nothing."""
+
 """Word tables that start from the teacher: from its input embeddings, and from each word once through it."""
+
+BAGS = ("linear.v1", "cbow.v2", "dan.v2")
+
+DEFAULT_STUDENTS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(KINDS, BAGS),
+    "tagging": ("bilstm.v1:tagger",),
+}
+"""Students of a recipe that names none, by kind of task."""
 
 TRAINERS = ("auto", "native", "torch")
 PRECISIONS = ("float32", "bfloat16")
+TEACHER_PRECISIONS = ("auto", *PRECISIONS)
+"""Precisions of a teacher; ``auto`` is bfloat16 where the processor has instructions for it, else float32."""
 
 FEWEST_STEPS = 250
 """Steps of fine-tuning that a teacher gets, unless a recipe says how many epochs."""
@@ -34,7 +51,8 @@ class LossConfig:
     """Which loss: ``alpha · gold + (1 - alpha) · soft`` (Galke et al. use 0.5), or one of them alone.
 
     Attributes:
-        name: ``mse``, ``kl``, ``bce``, ``hard`` (soft targets) or ``gold`` (labels only, no teacher).
+        name: ``mse``, ``kl``, ``bce``, ``hard`` (soft targets), ``gold`` (labels only, no teacher), or
+            ``auto``, with which a run chooses on dev among `candidates`.
         temperature: Temperature of ``kl`` and ``bce``; the others have none, and refuse a value other than 1.
         alpha: Share of the gold loss. Texts without a gold label take the soft loss alone.
         noise: Standard deviation of ξ in ``(1 + ξ) · t``, drawn anew for every logit of the teacher at every
@@ -59,6 +77,10 @@ class LossConfig:
         check_positive(temperature=self.temperature)
         if not 0.0 <= self.alpha <= 1.0:
             raise RecipeError(f"alpha is {self.alpha}, but must lie between 0 and 1.")
+        if self.name == AUTO and (self.temperature, self.alpha) != (1.0, 0.0):
+            raise RecipeError(
+                "The loss 'auto' chooses temperature and alpha itself. Drop them, or name a loss."
+            )
         if self.name not in WARM and self.temperature != 1.0:
             raise RecipeError(f"The loss {self.name!r} has no temperature. Drop it, or choose 'kl' or 'bce'.")
 
@@ -93,6 +115,22 @@ def losses_for(task: Task) -> tuple[str, ...]:
     return ("mse", "kl", "hard", "gold")
 
 
+def candidates(task: Task) -> tuple[LossConfig, ...]:
+    """The losses that ``auto`` chooses from, the first being preferred where dev sees no difference.
+
+    Soft targets alone, and with half of the loss from gold labels on labelled texts. Tagging is not raced: of
+    sentences that are labelled, a mix was better than soft targets alone wherever we looked.
+    """
+    if task.kind == "tagging":
+        return (LossConfig("kl", alpha=0.5),)
+    if task.kind == "multilabel":
+        return tuple(LossConfig(name, alpha=alpha) for name in ("bce", "mse") for alpha in (0.5, 0.0))
+    if task.kind == "regression" and not task.is_binned:
+        return (LossConfig("mse"), LossConfig("mse", alpha=0.5))
+    warm = [LossConfig("kl", temperature, alpha) for temperature in (2.0, 1.0) for alpha in (0.5, 0.0)]
+    return (*warm, LossConfig("mse", alpha=0.5), LossConfig("mse"))
+
+
 def check_loss(task: Task, config: LossConfig) -> None:
     """Refuse a loss that does not fit the task.
 
@@ -100,7 +138,7 @@ def check_loss(task: Task, config: LossConfig) -> None:
         RecipeError: the message names the losses that fit.
     """
     fitting = losses_for(task)
-    if config.name not in fitting:
+    if config.name != AUTO and config.name not in fitting:
         what = "regression on values" if fitting == ("mse", "gold") else f"{task.kind} task"
         raise RecipeError(
             f"The loss {config.name!r} does not fit a {what}. Choose one of {', '.join(map(repr, fitting))}."
@@ -119,7 +157,7 @@ class FinetuneConfig:
         pooling: ``cls``, ``mean``, or ``auto``: the mean for bodies that were trained with it. Tagging reads
             every token, and refuses another value than ``auto``.
         class_weights: Whether rare labels weigh more, in inverse proportion to their frequency.
-        precision: ``float32``, or ``bfloat16`` autocast.
+        precision: ``float32``, ``bfloat16`` autocast, or ``auto`` for what suits the processor.
         is_embedding_frozen: Whether the token embeddings keep their pretrained values (faster).
     """
 
@@ -130,12 +168,12 @@ class FinetuneConfig:
     batch_size: int = 16
     pooling: str = "auto"
     class_weights: bool = False
-    precision: str = "float32"
+    precision: str = "auto"
     is_embedding_frozen: bool = False
 
     def __post_init__(self) -> None:
         check_choice("pooling", self.pooling, POOLINGS)
-        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("precision", self.precision, TEACHER_PRECISIONS)
         check_positive(epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size)
 
     def passes(self, texts: int) -> int:
@@ -159,8 +197,11 @@ class TrainingConfig:
             itself and joined with their difference (Conneau et al. 2017), or ``compare``, which adds their
             product and what words the two share; ``None`` takes the student's own.
         embeddings: What the word table starts from: ``teacher`` (its input embeddings), ``teacher-static``
-            (each word once through it), or a file of vectors; ``None`` is random.
+            (each word once through it), ``random``, or a file of vectors; ``None`` is random, and in a run
+            ``teacher-static`` where dev says that it helps.
         is_embedding_frozen: Whether the word table keeps what it started from.
+        gold_pass: Whether a student that learnt from soft targets sees the gold labels once more at the end,
+            in a few epochs that are kept only if dev improves (Ye et al. 2022, section 3).
         trainer: ``native`` (in C, for `cbow.v1` and `dan.v1`), ``torch``, or ``auto``: the first where it can
             and texts are many. A learning rate or a batch size is the torch loop's, and decides for that.
     """
@@ -177,6 +218,7 @@ class TrainingConfig:
     pair: str | None = None
     embeddings: str | None = None
     is_embedding_frozen: bool = False
+    gold_pass: bool = True
     trainer: str = "auto"
 
     def __post_init__(self) -> None:
@@ -184,7 +226,7 @@ class TrainingConfig:
         check_choice("vocabulary", self.vocabulary, VOCABULARIES)
         if self.pair is not None:
             check_choice("way to read pairs", self.pair, PAIRS)
-        if self.is_embedding_frozen and self.embeddings is None:
+        if self.is_embedding_frozen and self.embeddings in (None, RANDOM):
             raise RecipeError("A random word table cannot be frozen. Say what it starts from (embeddings).")
         check_positive(
             epochs=self.epochs,

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 from safetensors.torch import save_file
 
 from understudy._version import __version__
@@ -16,11 +17,13 @@ from understudy.core.task import Gold, Item
 from understudy.export.int8 import Decision, quantise
 from understudy.export.parity import parity
 from understudy.export.table_precision import TableChoice, choose_table
-from understudy.runtime.fast_format import SERVED, Weights, beyond_limits, pack, rule_of
+from understudy.runtime.bag_format import BagWeights, pack_bag
+from understudy.runtime.fast_format import BAGS, SERVED, Rule, Weights, beyond_limits, pack, rule_of
 from understudy.runtime.fast_header import fingerprint
 from understudy.runtime.layout import FORMAT, Layout
 from understudy.students.registry import describe
-from understudy.tokenization.encoding import INPUTS
+from understudy.tokenization.encoding import inputs_of
+from understudy.tokenization.ngrams import NgramVocabulary
 from understudy.training.torch_student import TorchStudent
 
 
@@ -71,6 +74,8 @@ def export(
         layout.onnx.write_bytes(graph)
         save_file(dict(student.module.state_dict()), layout.weights)
         student.vocabulary.save(layout.tokenizer)
+        if student.spelling is not None:
+            student.spelling.save(layout.spelling)
         fast = None if decision.is_int8 else flat_file(student, choice.form)
         if fast is not None:
             layout.fast.write_bytes(fast)
@@ -102,7 +107,7 @@ def _config(
         "vocabulary": {"kind": student.vocabulary.kind, "size": len(student.vocabulary)},
         "teacher": teacher,
         "onnx": {
-            "inputs": sum(INPUTS[module.form], ()),
+            "inputs": inputs_of(module.form, is_spelled=module.is_spelled),
             "output": "logits",
             "largest_difference": largest_difference,
             "precision": decision.precision,
@@ -117,19 +122,26 @@ def _config(
 def reads_as_in_c(student: TorchStudent) -> bool:
     """Whether the C extension knows the architecture and the splitting rule, whatever the sizes are."""
     reads_one_text = student.module.form == "text" and student.task.texts == 1
-    return student.name in SERVED and reads_one_text and rule_of(student.vocabulary) is not None
+    has_place = student.name in BAGS or not isinstance(student.vocabulary, NgramVocabulary)
+    is_served = student.name in SERVED and has_place and reads_one_text
+    return is_served and rule_of(student.vocabulary) is not None
 
 
 def too_large(student: TorchStudent) -> str:
     """Why the sizes of a bag-of-words student are beyond the C extension; empty where they are not."""
-    config = student.module.config
+    config, vocabulary = student.module.config, student.vocabulary
+    if isinstance(vocabulary, NgramVocabulary):
+        words, grams, longest = len(vocabulary.base), len(vocabulary.table), vocabulary.table.longest
+    else:
+        words, grams, longest = len(vocabulary), 0, getattr(config, "longest", 0)
     return beyond_limits(
-        vocabulary=len(student.vocabulary),
+        vocabulary=words,
+        grams=grams,
         width=config.width,
-        hidden=config.hidden,
+        hidden=getattr(config, "hidden", 0),
         labels=len(student.task.labels),
         buckets=getattr(config, "buckets", 0),
-        longest=getattr(config, "longest", 0),
+        longest=longest,
         gram_weight=getattr(config, "gram_weight", 0.0),
     )
 
@@ -139,6 +151,9 @@ def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
     rule = rule_of(student.vocabulary) if reads_as_in_c(student) and not too_large(student) else None
     if rule is None:
         return None
+
+    if student.name in BAGS:
+        return _bag_file(student, rule, table)
 
     state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
     config = student.module.config
@@ -155,6 +170,24 @@ def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
     return pack(rule, weights, table)
 
 
+def _bag_file(student: TorchStudent, rule: Rule, table: str) -> bytes:
+    """`model.fast` of a weighted bag."""
+    state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
+    vocabulary, weights = student.vocabulary, state["encoder.weights"]
+    grams = vocabulary.table if isinstance(vocabulary, NgramVocabulary) else None
+    layers = ("head.hidden.weight", "head.hidden.bias", "head.output.weight")
+
+    bag = BagWeights(
+        state["encoder.rows"] * weights[:, None],
+        weights**2,
+        state["head.output.bias"],
+        np.zeros((0, 2), dtype=np.int32) if grams is None else grams.pairs,
+        1 if grams is None else grams.longest,
+        *(state.get(name) if student.module.config.width else None for name in layers),
+    )
+    return pack_bag(rule, bag, table)
+
+
 def annotate(folder: Path, *, report: Mapping[str, object], card: str) -> bool:
     """Put a student's report and model card into its folder, replacing it as a whole.
 
@@ -168,7 +201,7 @@ def annotate(folder: Path, *, report: Mapping[str, object], card: str) -> bool:
         return False
     with publish(folder, about) as aside:
         new = Layout(aside)
-        for path in (old.config, old.tokenizer, old.ngrams, old.weights, old.onnx, old.fast):
+        for path in (old.config, old.tokenizer, old.ngrams, old.spelling, old.weights, old.onnx, old.fast):
             if path.exists():
                 (aside / path.name).write_bytes(path.read_bytes())
         new.report.write_text(new_report, encoding="utf-8")

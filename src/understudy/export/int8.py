@@ -228,7 +228,8 @@ def measure(student: TorchStudent, graph: bytes, small: bytes, dev: tuple[Sequen
 
 
 def _served(student: TorchStudent, graph: bytes) -> Reference:
-    return Reference(student.task, student.module.form, student.vocabulary, open_session(graph))
+    session = open_session(graph)
+    return Reference(student.task, student.module.form, student.vocabulary, session, student.spelling)
 
 
 def score_on(student: TorchStudent, items: Sequence[Item], gold: Gold, logits: FloatArray) -> float:

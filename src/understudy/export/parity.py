@@ -11,6 +11,7 @@ from understudy.core.task import IntArray
 from understudy.errors import ExportError
 from understudy.runtime.onnx_session import open_session
 from understudy.tokenization.encoding import INPUTS, ItemIds, Side
+from understudy.tokenization.spelling import KINDS
 from understudy.training.torch_student import Inputs, TorchStudent
 
 TOLERANCE = 1e-4
@@ -59,4 +60,7 @@ def _shapes(form: str, lengths: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 def _random_side(student: TorchStudent, lengths: IntArray, generator: np.random.Generator) -> Side:
     ids = generator.integers(1, len(student.vocabulary), size=int(lengths.sum()))
-    return Side(ids, lengths)
+    if not student.module.is_spelled:
+        return Side(ids, lengths)
+    rows = student.module.config.spelling_size
+    return Side(ids, lengths, generator.integers(0, rows, size=(len(ids), len(KINDS))))

@@ -13,7 +13,8 @@ from understudy.core.checks import check_choice
 from understudy.core.task import Gold, Item
 from understudy.errors import RecipeError
 from understudy.export.int8 import MOST_LOST, score_on
-from understudy.runtime.fast_format import TABLES, round_rows
+from understudy.runtime.bag_format import round_bag_rows
+from understudy.runtime.fast_format import BAGS, SERVED, TABLES, round_rows
 from understudy.training.torch_student import TorchStudent
 
 
@@ -63,7 +64,7 @@ def choose_table(
         note = f"there is no model.fast, so ONNX Runtime answers: {reason}" if reason else ""
         return student, TableChoice(wanted, why=note)
     if not is_fast:
-        served = "the C extension serves cbow.v1 and dan.v1 on single texts, with float32 graphs"
+        served = f"the C extension serves {', '.join(SERVED)} on single texts, with float32 graphs"
         raise RecipeError(
             f"table: {wanted} is a precision of the rows in model.fast, but none is written for "
             f"{student.name} here: {reason or served}. Use auto, or drop it."
@@ -86,6 +87,13 @@ def rounded(student: TorchStudent, form: str) -> TorchStudent:
     """A copy of a bag-of-words student whose rows a table of this precision can hold."""
     module = copy.deepcopy(student.module)
     state = module.state_dict()
+    if student.name in BAGS:
+        rows, weights = state["encoder.rows"], state["encoder.weights"].numpy()[:, None]
+        weighed = round_bag_rows(rows.numpy() * weights, module.config.width, form)
+        kept = np.divide(weighed, weights, out=rows.numpy().copy(), where=weights > 0)
+        rows.copy_(torch.from_numpy(kept))
+        return replace(student, module=module)
+
     weight = float(getattr(module.config, "gram_weight", 0.0))
     for name, times in (("encoder.embedding.weight", 1.0), ("encoder.grams.weight", weight)):
         if name in state and times > 0.0:

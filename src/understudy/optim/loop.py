@@ -206,8 +206,9 @@ def _step(run: _Run, batch: Any, rate: float) -> Tensor:
         dense = [p for p in run.module.parameters() if p.grad is not None and not p.grad.is_sparse]
         nn.utils.clip_grad_norm_(dense, run.config.clip)
 
-    for optimiser in run.optimisers:
-        optimiser.step()
+    with torch.sparse.check_sparse_tensor_invariants(enable=False):  # type: ignore[no-untyped-call]
+        for optimiser in run.optimisers:
+            optimiser.step()
     return value.detach()
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from understudy.core.configs import LossConfig, check_loss
+from understudy.core.configs import AUTO, LossConfig, check_loss
 from understudy.core.task import THRESHOLD, Gold, Task
 from understudy.errors import RecipeError
 
@@ -180,6 +180,8 @@ def combined(
         RecipeError: The loss does not fit the task, or there are no soft targets for it.
     """
     check_loss(task, config)
+    if config.name == AUTO:
+        raise RecipeError("The loss 'auto' is a run's to choose. Name one.")
     if config.name == "gold":
         return gold(z, y, weights).mean()
     if t is None:

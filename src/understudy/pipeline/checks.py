@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
-from understudy.core.configs import VECTORS_OF_TEACHER, TrainingConfig, check_loss
+from understudy.core.configs import RANDOM, VECTORS_OF_TEACHER, TrainingConfig, check_loss
 from understudy.core.task import Task
 from understudy.errors import RecipeError, UnderstudyError
 from understudy.pipeline.local_teacher import members_of
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.stages.augment import check_steps
+from understudy.teachers.methods import check_method
 
 MOST_PARAMETERS = 1_000_000_000
 """Most parameters of a student: each takes four bytes, and three times that in training."""
@@ -67,6 +68,7 @@ def _check_kind(recipe: Recipe, task: Task) -> None:
     weights = recipe.training.class_weights or recipe.teacher.finetune.class_weights
     if weights and task.kind == "regression" and not task.is_binned:
         raise RecipeError("Class weights weigh labels, but a regression on values has none. Drop them.")
+    check_method(recipe.teacher.method, task)
 
 
 def _check_student(name: str, recipe: Recipe, task: Task) -> None:
@@ -76,8 +78,8 @@ def _check_student(name: str, recipe: Recipe, task: Task) -> None:
     student, parsed = spec(name), parse(name)
     options = replace(recipe.training, **parsed.options)
     pair = options.pair or student.training.pair
-    reason = student.refusal(task.kind) or (student.pair_refusal(pair) if task.texts == 2 else "")
-    if reason:
+    reason = student.refusal(task.kind, parsed.sizes)
+    if reason := reason or (student.pair_refusal(pair) if task.texts == 2 else ""):
         raise RecipeError(reason)
 
     usual = {field.name: field.default for field in fields(student.config)}
@@ -106,7 +108,9 @@ def _check_layers(name: str, recipe: Recipe) -> None:
 
 
 def _check_size(what: str, value: object, usual: object) -> None:
-    """Refuse a size that is not a whole number of at least 1, where the student's default is one."""
+    """Refuse a size that is not a whole number of at least 1, or not a switch, where the default is one."""
+    if isinstance(usual, bool) and not isinstance(value, bool):
+        raise RecipeError(f"{what} is {value!r}, but must be true or false.")
     if isinstance(usual, bool) or not isinstance(usual, int):
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -119,7 +123,7 @@ def _check_start(name: str, recipe: Recipe) -> None:
 
     options: TrainingConfig = replace(recipe.training, **parse(name).options)
     source = options.embeddings
-    if source and source not in VECTORS_OF_TEACHER and not Path(source).is_file():
+    if source and source not in (*VECTORS_OF_TEACHER, RANDOM) and not Path(source).is_file():
         raise RecipeError(
             f"training.embeddings: there is no file {source!r} of word vectors. Give one, or "
             f"{' or '.join(map(repr, VECTORS_OF_TEACHER))}."
@@ -131,9 +135,22 @@ def _check_teacher(recipe: Recipe, task: Task, folder: Path) -> None:
 
     A model of the hub is asked for only by the stages that need it: this check needs no connection.
     """
+    _check_method(recipe, folder)
     for member in members_of(recipe, folder):
         if member.source.folder is None or member.source.is_student or not member.is_finetuned:
             continue
         from understudy.teachers.transformer import check_answers
 
         check_answers(member.source, task, recipe.teacher.labels)
+
+
+def _check_method(recipe: Recipe, folder: Path) -> None:
+    """Refuse a way to make a teacher where all teachers, being folders on this machine, need no making."""
+    members = members_of(recipe, folder)
+    if recipe.teacher.method == "auto" or not members:
+        return
+    if all(member.source.folder is not None and member.is_finetuned for member in members):
+        raise RecipeError(
+            f"teacher.method: {recipe.teacher.method} makes a teacher of a bare encoder, but "
+            f"{members[0].source.name!r} is fine-tuned already. Drop it, or choose a bare encoder."
+        )

@@ -22,6 +22,7 @@ from understudy.pipeline.run import Run
 from understudy.pipeline.run_folder import claimed
 from understudy.pipeline.stage_cache import StageCache
 from understudy.pipeline.stages.augment import asks_teacher, augment
+from understudy.pipeline.stages.choose import choose
 from understudy.pipeline.stages.evaluate import evaluate
 from understudy.pipeline.stages.export import export
 from understudy.pipeline.stages.finetune import finetune
@@ -31,7 +32,7 @@ from understudy.pipeline.stages.train import train
 from understudy.teachers.fingerprints import reference_of
 from understudy.teachers.function import Function
 
-STAGES = ("data", "finetune", "augment", "label", "train", "export", "evaluate", "report")
+STAGES = ("data", "finetune", "augment", "label", "choose", "train", "export", "evaluate", "report")
 """The stages in order; a run can end after any of them."""
 
 
@@ -78,7 +79,16 @@ def distill(
     made = _made(recipe, flags)
     function = teacher if callable(teacher) else None
 
-    steps: Sequence[Callable[[Run], object]] = (finetune, augment, label, train, export, evaluate, report)
+    steps: Sequence[Callable[[Run], object]] = (
+        finetune,
+        augment,
+        label,
+        choose,
+        train,
+        export,
+        evaluate,
+        report,
+    )
     with started(made, Path(out) if out else None, progress or Silent(), function) as run:
         for step in steps[: STAGES.index(until)]:
             # A pool needs a fine-tuned teacher only where one of its steps asks it.
@@ -87,7 +97,7 @@ def distill(
         shutil.rmtree(run.folder / ".checkpoints", ignore_errors=True)
 
     written = read_json(run.folder / "report.json") if until == "report" else None
-    return Result(run.folder, written, made.students)
+    return Result(run.folder, written, run.recipe.students)
 
 
 def _check_arguments(source: object, teacher: object, out: object) -> None:
@@ -176,7 +186,8 @@ def started(
         options = {**recipe.data.options, "stream_above": above}
         dataset = load_dataset(recipe.data.source, **options, seed=recipe.seed)
     folder = out or Path("runs") / dataset.name
-    check_run(recipe, dataset.task, folder)
+    settled = recipe.settled(dataset.task.kind)
+    check_run(settled, dataset.task, folder)
 
     saved = with_whole_paths(recipe)
     with claimed(folder, saved.data.source or saved.data.unlabelled[0], dataset.fingerprint):
@@ -188,7 +199,7 @@ def started(
         stages = StageCache(folder, progress)
         key = {"fingerprint": dataset.fingerprint, "notes": list(dataset.notes), "name": dataset.name}
         stages.run("data", folder / "data", key, lambda about: save_dataset(dataset, folder / "data", about))
-        yield Run(folder, recipe, stages, dataset, function)
+        yield Run(folder, settled, stages, dataset, function)
 
 
 def _say_notes(dataset: Dataset, progress: Progress) -> None:

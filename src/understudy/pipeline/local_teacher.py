@@ -54,12 +54,14 @@ class Member:
         """How to open it."""
         if self.source.is_student:
             return PredictorSpec("student", self.source.location)
+        from understudy.teachers.bfloat16 import resolved
+
         labels = self.recipe.teacher.labels
         location = self.source.location if self.is_finetuned else str(self.folder / self.name)
         return PredictorSpec(
             "teacher",
             location,
-            self.recipe.teacher.precision,
+            resolved(self.recipe.teacher.precision),
             labels if self.is_finetuned else None,
             trust_remote_code=self.recipe.teacher.trust_remote_code,
         )

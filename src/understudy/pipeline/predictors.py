@@ -88,9 +88,9 @@ def _open_student(order: PredictorSpec, task: Task, threads: int) -> OpenPredict
     model = load(layout.folder, threads=threads)
 
     # The size is that of the files that the student is loaded from.
-    portable = (layout.config, layout.tokenizer, layout.onnx)
+    portable = (layout.config, layout.tokenizer, layout.onnx, layout.spelling)
     needed = portable if model.fast is None else (layout.config, layout.fast)
-    size = sum(path.stat().st_size for path in needed)
+    size = sum(path.stat().st_size for path in needed if path.exists())
     is_same = (model.task.labels, model.task.kind) == (task.labels, task.kind)
     predictor = model if is_same else Relabelled(model, task)
     return OpenPredictor(predictor, predictor.parameters, size, predictor.fingerprint)

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from understudy.core.checks import check_choice
 from understudy.core.configs import (
-    PRECISIONS,
+    AUTO,
+    DEFAULT_STUDENTS,
+    TEACHER_PRECISIONS,
     VECTORS_OF_TEACHER,
     FinetuneConfig,
     LossConfig,
@@ -21,6 +23,7 @@ from understudy.errors import RecipeError, UnderstudyError
 from understudy.runtime.fast_format import SERVED
 from understudy.teachers.chat.config import ServerConfig
 from understudy.teachers.configs import EndpointConfig, TableConfig
+from understudy.teachers.methods import check_unused
 from understudy.teachers.source import DEFAULT, resolve_all
 
 OUTSIDE = ("endpoint", "callable", "table")
@@ -97,9 +100,13 @@ class TeacherRecipe(_Part):
         table: A file with an answer to each text, in the place of a model.
         mean: Whether an ensemble answers with the mean of its members' ``logits`` or ``probabilities``.
         labels: Names of the columns of a fine-tuned model or function that does not name them itself.
-        precision: Precision in which it labels: ``float32`` or ``bfloat16``.
+        precision: Precision in which it labels: ``float32``, ``bfloat16``, or ``auto``, which is bfloat16
+            where the processor has instructions for it.
         trust_remote_code: Whether Python code that comes with a model may run; it can do whatever you can.
-        finetune: How a bare encoder is fine-tuned first.
+        method: How a bare encoder becomes a teacher: ``finetune``, ``frozen`` (a linear head on its
+            embeddings), ``contrastive`` (the same after tuning by contrasts), or ``auto``, which compares
+            them where labels are few, and else fine-tunes.
+        finetune: How a bare encoder is fine-tuned.
     """
 
     model: str | tuple[str, ...] | None = DEFAULT
@@ -108,8 +115,9 @@ class TeacherRecipe(_Part):
     table: TableConfig | None = None
     mean: Literal["logits", "probabilities"] = "logits"
     labels: tuple[str, ...] | None = None
-    precision: str = "float32"
+    precision: str = "auto"
     trust_remote_code: bool = False
+    method: Literal["auto", "frozen", "contrastive", "finetune"] = "auto"
     finetune: FinetuneConfig = FinetuneConfig()
 
     @model_validator(mode="before")
@@ -137,8 +145,20 @@ class TeacherRecipe(_Part):
     @field_validator("precision")
     @classmethod
     def _is_known(cls, precision: str) -> str:
-        check_choice("precision", precision, PRECISIONS)
+        check_choice("precision", precision, TEACHER_PRECISIONS)
         return precision
+
+    @model_validator(mode="after")
+    def _has_effect(self) -> TeacherRecipe:
+        """Refuse options of fine-tuning that a linear head has no use for."""
+        usual = FinetuneConfig()
+        changed = [
+            each.name
+            for each in fields(usual)
+            if getattr(self.finetune, each.name) != getattr(usual, each.name)
+        ]
+        check_unused(self.method, changed)
+        return self
 
 
 class Recipe(_Part):
@@ -147,10 +167,13 @@ class Recipe(_Part):
     Attributes:
         data: Texts and labels.
         teacher: The big model.
-        students: Versioned names; the report ranks them. A preset, sizes and options of training may follow
-            a name: ``bilstm.v1:tang``, ``cbow.v1:width=32,pair=joint``.
+        students: Versioned names; the report ranks them; by default those of
+            `understudy.core.configs.DEFAULT_STUDENTS` for the kind of task. A preset, sizes and options of
+            training may follow a name: ``bilstm.v1:tang``, ``cbow.v1:width=32,pair=joint``.
         augment: Steps that make and filter texts, in order: names, or a name with its options.
-        loss: What the students minimise.
+        make_pool: Seconds that labelling a pool may take which rules make of the labelled texts, where there
+            is no other text; ``none`` makes no pool. It is used only where dev is better with it.
+        loss: What the students minimise; ``auto`` chooses on dev.
         training: How the students are trained.
         baseline: Whether a linear model is trained on the labelled texts, for comparison.
         quantize: Whether a student answers with an int8 graph: ``none``, never; ``auto``, where it is both
@@ -162,13 +185,14 @@ class Recipe(_Part):
 
     data: DataRecipe = Field(default_factory=lambda: DataRecipe.model_validate({}))
     teacher: TeacherRecipe = TeacherRecipe()
-    students: tuple[str, ...] = Field(("cbow.v1",), min_length=1)
+    students: tuple[str, ...] = Field((), min_length=1)
     augment: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
-    loss: LossConfig = LossConfig()
+    make_pool: float | None = Field(300.0, gt=0)
+    loss: LossConfig = LossConfig(AUTO)
     training: TrainingConfig = TrainingConfig()
     baseline: bool = True
     quantize: Literal["none", "auto", "int8"] = "none"
-    table: Literal["float32", "float16", "int8", "auto"] = "float32"
+    table: Literal["float32", "float16", "int8", "auto"] = "auto"
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="before")
@@ -184,6 +208,12 @@ class Recipe(_Part):
         if not isinstance(lent, dict) or not isinstance(steps, list | tuple):
             return tree
         return {**tree, "augment": tuple(_lent(step, lent) for step in steps)}
+
+    @field_validator("make_pool", mode="before")
+    @classmethod
+    def _may_be_none(cls, seconds: object) -> object:
+        """Read the word ``none``."""
+        return None if seconds == "none" else seconds
 
     @field_validator("students")
     @classmethod
@@ -214,7 +244,7 @@ class Recipe(_Part):
         others = [name for name in self.students if parse(name).student not in SERVED]
         if others:
             raise RecipeError(
-                f"table: {self.table} is a form of model.fast, which {' and '.join(SERVED)} have, but not "
+                f"table: {self.table} is a form of model.fast, which {', '.join(SERVED)} have, but not "
                 f"{', '.join(others)}. Use auto: it leaves them as they are."
             )
         if self.quantize == "int8":
@@ -245,6 +275,10 @@ class Recipe(_Part):
                 "or weigh the teacher's labels: teacher.finetune.class_weights."
             )
         return self
+
+    def settled(self, kind: str) -> Recipe:
+        """The recipe with the usual students of a kind of task, where it names none."""
+        return self if self.students else self.model_copy(update={"students": DEFAULT_STUDENTS[kind]})
 
     @property
     def why_not_streamed(self) -> str:
@@ -277,6 +311,8 @@ class Recipe(_Part):
             raise RecipeError("training.embeddings: this teacher has no word vectors to give.")
         if self.teacher.finetune.class_weights:
             raise RecipeError("teacher.finetune: this teacher is not fine-tuned.")
+        if self.teacher.method != "auto":
+            raise RecipeError("teacher.method: this teacher is not made of an encoder. Drop it.")
 
     def _check_data(self) -> None:
         """Refuse a run without labelled data that needs some."""

@@ -14,6 +14,7 @@ from understudy.core.items import from_json
 from understudy.core.manifest import digest, read_json, verify
 from understudy.data import Dataset
 from understudy.evaluation.machine import cpu_name
+from understudy.pipeline.decisions import Decisions
 from understudy.pipeline.label_record import LabelRecord
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.stage_cache import StageCache
@@ -39,6 +40,8 @@ class Run:
         stages: Its stages, and which of them were done.
         dataset: The data; stages add notes to it, and drop texts that the teacher did not answer.
         function: The teacher, where it is handed over in Python.
+        has_made_pool: Whether the pool was made by rules because there was none: students may leave it out.
+        decisions: What was chosen on dev, once the stage `choose` is done.
     """
 
     folder: Path
@@ -46,6 +49,21 @@ class Run:
     stages: StageCache
     dataset: Dataset
     function: Function | None = None
+    has_made_pool: bool = False
+    decisions: Decisions | None = None
+
+    @property
+    def chosen(self) -> Decisions:
+        """How students are trained: what `choose` decided, or what the recipe says."""
+        recipe = self.recipe
+        return self.decisions or Decisions(recipe.loss, recipe.training.embeddings)
+
+    @property
+    def may_start_from_teacher(self) -> bool:
+        """Whether it is open what word tables start from, and the teacher has vectors of words to give."""
+        members = self.teacher.members
+        is_open = self.recipe.training.embeddings is None and self.dataset.task.kind != "tagging"
+        return is_open and len(members) == 1 and not members[0].source.is_student
 
     @cached_property
     def teacher(self) -> RunTeacher:

@@ -5,12 +5,12 @@ Nothing here needs numpy, so that the command line's first answer comes soon.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from understudy.core.manifest import verify
 from understudy.errors import ArtifactError, MissingExtraError
@@ -21,6 +21,8 @@ from understudy.runtime.layout import Layout
 
 if TYPE_CHECKING:
     from understudy.tokenization.ngrams import Vocabulary
+    from understudy.tokenization.spelling import Spelling
+    from understudy.tokenization.wordpiece import BaseVocabulary
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,11 @@ def open_folder(folder: Path, threads: int = 1) -> OpenArtifact:
     is_fast = layout.fast.is_file() and status().is_active
     manifest = verify(folder, read=(layout.config.name,) if is_fast else None)
     for path in (layout.config, layout.tokenizer, layout.onnx):
-        if path.name not in manifest["files"]:
-            raise ArtifactError(f"{folder} is not an exported student: its manifest names no {path.name}.")
+        _check_named(manifest, path)
 
     config = read_config(layout)
+    if is_spelled(config):
+        _check_named(manifest, layout.spelling)
     if not is_fast or "fast" not in config:
         return OpenArtifact(layout, config, None)
 
@@ -71,6 +74,37 @@ def open_folder(folder: Path, threads: int = 1) -> OpenArtifact:
         threads=threads,
     )
     return OpenArtifact(layout, config, fast)
+
+
+def _check_named(manifest: Mapping[str, Any], path: Path) -> None:
+    if path.name not in manifest["files"]:
+        raise ArtifactError(f"{path.parent} is not an exported student: its manifest names no {path.name}.")
+
+
+def is_spelled(config: Config) -> bool:
+    """Whether a student reads how words are spelled, beside their ids."""
+    sizes = config["student"].get("config", {})
+    return isinstance(sizes, Mapping) and sizes.get("spelling") is True
+
+
+def read_spelling(layout: Layout, config: Config) -> Spelling | None:
+    """How words are spelled, after checking its file; ``None`` for a student that does not read it.
+
+    Raises:
+        ArtifactError: ``spelling.json`` is altered or damaged, or has another size than the student's table.
+    """
+    if not is_spelled(config):
+        return None
+    from understudy.tokenization.spelling import Spelling
+
+    verify(layout.folder, read=(layout.spelling.name,))
+    spelling, rows = Spelling.load(layout.spelling), config["student"]["config"].get("spelling_size")
+    if len(spelling) != rows:
+        raise ArtifactError(
+            f"{layout.spelling} makes {len(spelling)} numbers, but the student in {layout.config} reads "
+            f"{rows!r:.20}. Restore both, or write the folder again."
+        )
+    return spelling
 
 
 def read_vocabulary(layout: Layout) -> Vocabulary:
@@ -101,11 +135,14 @@ def _check_library(config: Config, fast: Path) -> None:
 
 
 def _reference(layout: Layout) -> Callable[[str], list[int]]:
-    """Text → ids by the reference path, whose vocabulary is read when the first text needs it."""
+    """Text → ids of words by the reference path, whose vocabulary is read when the first text needs it."""
 
     @cache
-    def vocabulary() -> Vocabulary:
-        return read_vocabulary(layout)
+    def vocabulary() -> BaseVocabulary:
+        from understudy.tokenization.ngrams import NgramVocabulary
+
+        found = read_vocabulary(layout)
+        return found.base if isinstance(found, NgramVocabulary) else found  # C finds n-grams itself
 
     def encode(text: str) -> list[int]:
         return vocabulary().encode(text)

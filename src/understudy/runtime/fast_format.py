@@ -4,13 +4,15 @@
 byte       type    what (all little-endian)
 =========  ======  ==================================================================================
 0          8 s     ``UNDRSTDY``
-8, 12      u32     version, 1; bytes of this header, 128
+8, 12      u32     version, 1 or 2; bytes of this header, 128
 16         u64     bytes of the file, a multiple of 8
 24, 32     u64     Fletcher's sums modulo 2^64 of the 64-bit numbers from byte 40 on: of all of them, and of
                    all partial sums
-40, 44     u32     student: 1 `cbow`, 2 `dan`; splitting rule: 1 words, 2 pieces, 3 BERT's pieces
-48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets, longest n-gram
-76         f32     weight of an n-gram in the mean
+40, 44     u32     student: 1 `cbow`, 2 `dan`; in version 2 a weighted bag, 3 without a direct path and 4 with
+                   one; splitting rule: 1 words, 2 pieces, 3 BERT's pieces
+48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets (of a weighted bag: its
+                   n-grams), longest n-gram
+76         f32     weight of an n-gram in the mean; of a weighted bag 0
 80 … 92    i32     ids: of an unknown word, of a text without words, before and after every text (-1: none)
 96, 100    u32     letters of the longest word that is split into pieces; precision of the rows:
                    0 float32, 1 float16, 2 int8
@@ -18,7 +20,8 @@ byte       type    what (all little-endian)
 120        u64     where the weights lie: the embedding's rows, the n-grams' rows (times their weight), then
                    weights (in, out) and bias of the hidden and of the output layer; float32, every row padded
                    with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; after rows
-                   of int8 follows the scale of each row (float32, padded to a multiple of 16)
+                   of int8 follows the scale of each row (float32, padded to a multiple of 16).
+                   `bag_format.py` says what the weights of version 2 are
 =========  ======  ==================================================================================
 
 Rows in float16 or int8 make the file half or a quarter as large. The student's rows are rounded to what these
@@ -63,7 +66,10 @@ STEPS = 127
 MOST_HALF = 65504.0
 """Largest float16."""
 
-SERVED = ("cbow.v1", "dan.v1")
+BAGS = ("linear.v1", "cbow.v2", "dan.v2")
+"""Students that are weighted bags of words and exact n-grams: `bag_format.py`."""
+
+SERVED = ("cbow.v1", "dan.v1", *BAGS)
 """Students that the C extension can serve."""
 
 CBOW, DAN = 1, 2
@@ -72,8 +78,9 @@ CBOW, DAN = 1, 2
 MOST_WIDTH, MOST_LABELS, MOST_GRAM = 2048, 4096, 16
 """Widest embedding or hidden layer, most labels, and words in the longest n-gram that C can hold."""
 
-MOST_WORDS, MOST_BUCKETS = 2**24, 2**28
-"""Most words of a vocabulary, and most rows of n-grams. All five numbers stand in `native/student.h`, too."""
+MOST_WORDS, MOST_BUCKETS, MOST_GRAMS = 2**24, 2**28, 2**24
+"""Most words of a vocabulary, rows of hashed n-grams, and exact n-grams. All these numbers stand in
+`native/student.h`, too."""
 
 MOST_GRAM_WEIGHT = 1e6
 """An n-gram weighs less than this in the mean."""
@@ -135,9 +142,9 @@ class Weights:
 
 
 def rule_of(vocabulary: Vocabulary) -> Rule | None:
-    """The rule of a vocabulary, or ``None`` where only the reference path can follow it."""
+    """The rule of a vocabulary's words, or ``None`` where only the reference path can follow it."""
     if isinstance(vocabulary, NgramVocabulary):
-        return None  # n-grams have no place in the file yet
+        vocabulary = vocabulary.base
     if isinstance(vocabulary, WordVocabulary):
         rule: Rule | None = Rule(WORDS, vocabulary.words, vocabulary.max_words or 0, UNK_ID)
     else:
@@ -154,6 +161,7 @@ def beyond_limits(
     hidden: int,
     labels: int,
     buckets: int = 0,
+    grams: int = 0,
     longest: int = 0,
     gram_weight: float = 0.0,
 ) -> str:
@@ -164,7 +172,8 @@ def beyond_limits(
         width: Numbers of an embedding.
         hidden: Numbers of the hidden layer.
         labels: Number of labels.
-        buckets: Rows of n-grams, 0 for a student without them.
+        buckets: Rows of hashed n-grams, 0 for a student without them.
+        grams: Exact n-grams, 0 for a student without them.
         longest: Words in the longest n-grams.
         gram_weight: Weight of an n-gram in the mean.
     """
@@ -174,6 +183,7 @@ def beyond_limits(
         (hidden, MOST_WIDTH, "numbers in its hidden layer"),
         (labels, MOST_LABELS, "labels"),
         (buckets, MOST_BUCKETS, "rows of n-grams"),
+        (grams, MOST_GRAMS, "n-grams"),
         (longest, MOST_GRAM, "words in its longest n-grams"),
     )
     for size, most, what in sizes:
@@ -201,10 +211,6 @@ def pack(rule: Rule, weights: Weights, table: str = "float32") -> bytes:
     hidden, labels = len(weights.hidden), len(weights.output)
     grams = np.zeros((0, width), np.float32) if weights.grams is None else weights.grams
 
-    encoded = [word.encode() for word in rule.words]
-    ends = np.cumsum([len(word) for word in encoded], dtype="<u4")
-    texts = ends.tobytes() + b"".join(encoded)
-
     tables = (weights.embedding, grams * np.float32(weights.gram_weight))
     layers = (
         weights.hidden.T,
@@ -212,21 +218,46 @@ def pack(rule: Rule, weights: Weights, table: str = "float32") -> bytes:
         weights.output.T,
         weights.output_bias[None],
     )
-    floats = b"".join((*(_table(rows, table) for rows in tables), *map(_padded, layers)))
+    floats = b"".join((*(table_bytes(rows, table) for rows in tables), *map(padded, layers)))
+    sizes = (n, width, hidden, labels, rule.max_words, len(grams), weights.longest, weights.gram_weight)
+    return assemble(rule, CBOW if weights.grams is None else DAN, sizes, table, floats)
+
+
+def assemble(
+    rule: Rule,
+    student: int,
+    sizes: tuple[int, int, int, int, int, int, int, float],
+    table: str,
+    floats: bytes,
+    *,
+    version: int = VERSION,
+) -> bytes:
+    """A whole file, of what its header says of the student, and its weights.
+
+    Args:
+        rule: How text becomes ids.
+        student: Its number.
+        sizes: What stands from byte 48 to byte 79.
+        table: One of `TABLES`.
+        floats: All weights.
+        version: Version of the file.
+    """
+    encoded = [word.encode() for word in rule.words]
+    ends = np.cumsum([len(word) for word in encoded], dtype="<u4")
+    texts = ends.tobytes() + b"".join(encoded)
 
     floats_at = -(-(HEADER_BYTES + len(texts)) // 64) * 64
     size = floats_at + len(floats)
     facts = (
-        *(CBOW if weights.grams is None else DAN, rule.kind, n, width, hidden, labels, rule.max_words),
-        *(len(grams), weights.longest, weights.gram_weight),
+        *(student, rule.kind, *sizes),
         *(rule.unknown, UNK_ID, rule.before, rule.after, rule.longest_word, TABLES.index(table)),
         *(HEADER_BYTES, len(texts), floats_at),
     )
 
     parts = (texts, bytes(floats_at - HEADER_BYTES - len(texts)), floats)
-    head = HEADER.pack(MAGIC, VERSION, HEADER_BYTES, size, 0, 0, *facts)
+    head = HEADER.pack(MAGIC, version, HEADER_BYTES, size, 0, 0, *facts)
     sums = checksum(b"".join((head, *parts)))
-    return b"".join((HEADER.pack(MAGIC, VERSION, HEADER_BYTES, size, *sums, *facts), *parts))
+    return b"".join((HEADER.pack(MAGIC, version, HEADER_BYTES, size, *sums, *facts), *parts))
 
 
 def checksum(file: bytes) -> tuple[int, int]:
@@ -236,13 +267,20 @@ def checksum(file: bytes) -> tuple[int, int]:
     return int(numbers.sum(dtype=np.uint64)), int((numbers * times).sum(dtype=np.uint64))
 
 
-def _table(rows: FloatArray, table: str) -> bytes:
+def table_bytes(rows: FloatArray, table: str) -> bytes:
+    """Rows ``(n, d)`` as they lie in a file, the scales of int8 behind them."""
+    numbers, steps = table_parts(rows, table)
+    return numbers.tobytes() + steps
+
+
+def table_parts(rows: FloatArray, table: str) -> tuple[npt.NDArray[Any], bytes]:
+    """Padded rows ``(n, d)`` in the precision of a table, and the scales of int8, else nothing."""
     if table == "float32":
-        return _padded(rows)
+        return pad(rows), b""
     if table == "float16":
-        return _padded(_halves(rows), "<f2")
+        return pad(_halves(rows), "<f2"), b""
     numbers, steps = _numbers(rows)
-    return _padded(numbers, "i1") + _padded(steps[None])
+    return pad(numbers, "i1"), padded(steps[None])
 
 
 def _halves(rows: FloatArray) -> npt.NDArray[np.float16]:
@@ -256,11 +294,17 @@ def _numbers(rows: FloatArray) -> tuple[npt.NDArray[np.int8], FloatArray]:
     return np.clip(numbers, -STEPS, STEPS).astype(np.int8), steps
 
 
-def _padded(rows: npt.NDArray[Any], dtype: str = "<f4") -> bytes:
+def pad(rows: npt.NDArray[Any], dtype: str = "<f4") -> npt.NDArray[Any]:
+    """Rows ``(n, d)`` with zeros behind them, up to a multiple of `LANES`."""
     height, width = rows.shape
     wide = np.zeros((height, -(-width // LANES) * LANES), dtype=dtype)
     wide[:, :width] = rows
-    return wide.tobytes()
+    return wide
+
+
+def padded(rows: npt.NDArray[Any]) -> bytes:
+    """The same as bytes of float32."""
+    return pad(rows).tobytes()
 
 
 def _is_text(word: str) -> bool:

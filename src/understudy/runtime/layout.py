@@ -35,13 +35,21 @@ class Layout:
         return self.folder / "ngrams.npy"
 
     @property
+    def spelling(self) -> Path:
+        """How words are spelled (`understudy.tokenization.spelling`), for taggers that read it."""
+        return self.folder / "spelling.json"
+
+    @property
     def weights(self) -> Path:
         """The torch student's weights."""
         return self.folder / "model.safetensors"
 
     @property
     def onnx(self) -> Path:
-        """``ids (batch, tokens) int64, lengths (batch,) int64 -> logits (batch, labels) float32``."""
+        """``ids (batch, tokens) int64, lengths (batch,) int64 -> logits (batch, labels) float32``.
+
+        A tagger has logits ``(batch, tokens, labels)``, and may read ``spelling (batch, tokens, kinds)``.
+        """
         return self.folder / "model.onnx"
 
     @property

@@ -14,7 +14,7 @@ import numpy as np
 from understudy.core.manifest import digest, read_manifest, verify
 from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.errors import ArtifactError, RecipeError
-from understudy.runtime.artifact import open_folder, read_vocabulary
+from understudy.runtime.artifact import is_spelled, open_folder, read_spelling, read_vocabulary
 from understudy.runtime.config_file import Config
 from understudy.runtime.fast import FastStudent
 from understudy.runtime.given import as_sequence
@@ -76,7 +76,8 @@ class Model:
         """
         verify(self.layout.folder, read=(self.layout.onnx.name,))
         session = open_session(self.layout.onnx, self.threads)
-        reference = Reference(self.task, self.input_mode, self.vocabulary, session)
+        spelling = read_spelling(self.layout, self.config)
+        reference = Reference(self.task, self.input_mode, self.vocabulary, session, spelling)
         if fault := reference.faults():
             raise ArtifactError(
                 f"{self.layout.config} does not describe {self.layout.onnx.name}: {fault}. Restore both, or "
@@ -89,8 +90,10 @@ class Model:
         """Changes when the answers may change."""
         files = (read_manifest(self.layout.folder) or {})["files"]
         layout = self.layout
-        decisive = (layout.config, layout.tokenizer, layout.ngrams, layout.onnx)
-        return digest([files[path.name]["sha256"] for path in decisive if path.name in files])
+        decisive = [layout.config, layout.tokenizer, layout.onnx]
+        decisive += [layout.spelling] if is_spelled(self.config) else []
+        decisive += [layout.ngrams] if layout.ngrams.name in files else []
+        return digest([files[path.name]["sha256"] for path in decisive])
 
     @property
     def parameters(self) -> int:

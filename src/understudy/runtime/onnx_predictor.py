@@ -10,8 +10,9 @@ import numpy as np
 
 from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.runtime.onnx_session import batches
-from understudy.tokenization.encoding import INPUTS, encode
+from understudy.tokenization.encoding import INPUTS, encode, inputs_of
 from understudy.tokenization.ngrams import Vocabulary
+from understudy.tokenization.spelling import Spelling
 
 
 @dataclass(frozen=True)
@@ -23,19 +24,21 @@ class Reference:
         input_mode: How the graph reads a text: one of `understudy.tokenization.encoding.INPUTS`.
         vocabulary: Text → ids.
         session: Session of ONNX Runtime; `understudy.runtime.onnx_session.open_session` makes one.
+        spelling: Word → how it is spelled, for a graph that reads it.
     """
 
     task: Task
     input_mode: str
     vocabulary: Vocabulary
     session: Any
+    spelling: Spelling | None = None
 
     def logits(self, items: Sequence[Item]) -> FloatArray:
         """Logits ``(rows, c)`` float32 of items of the task's kind."""
         if len(items) == 1 and self.task.kind != "tagging":
             return self._run(self._feeds_of_one(items[0]))
 
-        encoded = encode(self.task, self.input_mode, self.vocabulary, items)
+        encoded = encode(self.task, self.input_mode, self.vocabulary, items, self.spelling)
         answers = np.zeros((int(encoded.counts.sum()), len(self.task.labels)), dtype=np.float32)
         for units in batches(encoded.lengths):
             logits = self._run(encoded.feeds(self.input_mode, units))
@@ -46,7 +49,7 @@ class Reference:
     def faults(self) -> str:
         """In what the graph does not fit the task and the input mode, in words; empty where it does."""
         inputs = [each.name for each in self.session.get_inputs()]
-        wanted = [name for pair in INPUTS[self.input_mode] for name in pair]
+        wanted = list(inputs_of(self.input_mode, is_spelled=self.spelling is not None))
         if inputs != wanted:
             return f"student.form {self.input_mode!r} needs a graph with {wanted}, but it reads {inputs}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from understudy.students.bilstm import parameters as bilstm_parameters
 from understudy.students.layers.heads import LinearHead
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged, real
+from understudy.students.layers.spelling import SPELLING_SIZE
 from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
 
@@ -32,6 +33,8 @@ class AttnBiLSTMConfig:
         feed_forward: Width of the hidden layer of a transformer layer.
         dropout: Share of embedding and state entries dropped in training.
         max_words: Words that are read of a text.
+        spelling: Whether each word's spelling is read beside its id (tagging).
+        spelling_size: Rows of the table of spellings; of a trained student, as many as its words have traits.
 
     Raises:
         RecipeError: The heads do not divide the width of the states.
@@ -46,6 +49,8 @@ class AttnBiLSTMConfig:
     feed_forward: int = 512
     dropout: float = 0.2
     max_words: int | None = 512
+    spelling: bool = False
+    spelling_size: int = SPELLING_SIZE
 
     def __post_init__(self) -> None:
         if 2 * self.hidden % self.heads:
@@ -67,9 +72,8 @@ def parameters(config: AttnBiLSTMConfig, labels: int, features: int) -> int:
 
 
 def _lower(config: AttnBiLSTMConfig) -> BiLSTMConfig:
-    return BiLSTMConfig(
-        config.vocabulary_size, config.width, config.hidden, config.layers, config.dropout, config.max_words
-    )
+    names = (field.name for field in fields(BiLSTMConfig))
+    return BiLSTMConfig(**{name: getattr(config, name) for name in names})
 
 
 @register(

@@ -48,8 +48,9 @@ def parameters(config: CBoW2Config, labels: int, features: int) -> int:
     head=lambda config, width, labels: BagHead(width, labels, config, config.hidden),
     parameters=parameters,
     training=TrainingDefaults(
-        epochs=20, batch_size=256, learning_rate=5e-3, row_rate=0.1, pair="compare", vocabulary_size=20_000
+        epochs=20, batch_size=256, learning_rate=5e-3, row_rate=0.1, pair="compare", vocabulary_size=30_000
     ),
+    knows_teacher=True,
     presets={"small": {"width": 16, "hidden": 32}},
     source="Wasserblat et al. 2020, section 4.1 (CBoW-FFN); weights of words as in tf-idf",
 )

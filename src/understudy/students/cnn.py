@@ -14,6 +14,13 @@ from understudy.core.task import FloatArray
 from understudy.students.layers.heads import LinearHead
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged, mean, real
+from understudy.students.layers.spelling import (
+    SPELLING_SIZE,
+    embed,
+    embed_graph,
+    spelling_count,
+    spelling_of,
+)
 from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
 from understudy.tokenization.words import PAD_ID
@@ -30,6 +37,8 @@ class CNNConfig:
         kernel: Words that a convolution sees.
         dropout: Share of embedding, block and feature entries dropped in training.
         max_words: Words that are read of a text.
+        spelling: Whether each word's spelling is read beside its id (tagging).
+        spelling_size: Rows of the table of spellings; of a trained student, as many as its words have traits.
     """
 
     vocabulary_size: int = 30_522
@@ -38,6 +47,8 @@ class CNNConfig:
     kernel: int = 5
     dropout: float = 0.2
     max_words: int | None = 512
+    spelling: bool = False
+    spelling_size: int = SPELLING_SIZE
 
 
 PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {"width": 100}}
@@ -45,10 +56,14 @@ PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": {"width": 100}}
 
 
 def parameters(config: CNNConfig, labels: int, features: int) -> int:
-    """``v·d``, per block ``d·(k + d + 4)``, ``2·d`` for the last norm, and ``(3 or 1)·d·c + c``."""
+    """``v·d``, per block ``d·(k + d + 4)``, ``2·d`` for the last norm, and ``(3 or 1)·d·c + c``.
+
+    With spelling, that of `understudy.students.layers.spelling.count` beside it.
+    """
     d = config.width
     blocks = config.blocks * d * (config.kernel + d + 4)
-    return config.vocabulary_size * d + blocks + 2 * d + (features * d + 1) * labels
+    table = config.vocabulary_size * d + spelling_count(config)
+    return table + blocks + 2 * d + (features * d + 1) * labels
 
 
 def frequencies(width: int) -> FloatArray:
@@ -130,6 +145,7 @@ class CNN(nn.Module):
         )
         self.norm = nn.LayerNorm(config.width)
         self.dropout = nn.Dropout(config.dropout)
+        self.spelling = spelling_of(config)
 
     def word_table(self) -> WordTable:
         """Where the words' vectors are."""
@@ -142,7 +158,7 @@ class CNN(nn.Module):
     def states(self, batch: Ragged) -> Tensor:
         """``(b, t, width)``: what the last block knows of every position."""
         there, width = real(batch), self.config.width
-        embedded = self.embedding(batch.padded()) * width**0.5
+        embedded = embed(self.embedding, self.spelling, batch, width**0.5)
         phases = torch.arange(there.shape[1])[:, None] * torch.from_numpy(frequencies(width))
         states = self.dropout(embedded + torch.sin(phases + torch.from_numpy(shifts(width))))
         for block in self.blocks:
@@ -162,7 +178,7 @@ class CNN(nn.Module):
         """Nodes of `states`."""
         there, width = graph.real(ids, lengths), self.config.width
         table = graph.weight("embedding", self.embedding.weight * width**0.5)
-        (embedded,) = graph.add("Gather", [table, ids])
+        embedded = embed_graph(graph, table, self.spelling, ids)
         (numbers,) = graph.add("Cast", [graph.positions(ids)], to=1)
         (column,) = graph.add("Unsqueeze", [numbers, graph.weight("axis.last", np.array([-1]))])
         (phases,) = graph.add("Mul", [column, graph.weight("frequencies", frequencies(width))])

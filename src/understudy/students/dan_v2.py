@@ -53,9 +53,10 @@ def parameters(config: DAN2Config, labels: int, features: int) -> int:
     head=lambda config, width, labels: BagHead(width, labels, config, config.hidden),
     parameters=parameters,
     training=TrainingDefaults(
-        epochs=20, batch_size=256, learning_rate=5e-3, row_rate=0.1, pair="compare", vocabulary_size=20_000
+        epochs=20, batch_size=256, learning_rate=5e-3, row_rate=0.1, pair="compare", vocabulary_size=30_000
     ),
     has_ngrams=True,
+    knows_teacher=True,
     presets={"small": {"width": 16, "hidden": 32}},
     source="Iyyer et al. 2015, section 3 (DAN); Ye et al. 2022, section 3 (n-grams); weights as in tf-idf",
 )

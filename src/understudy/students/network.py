@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged
 from understudy.tokenization.encoding import INPUTS
+from understudy.tokenization.spelling import KINDS
 
 if TYPE_CHECKING:
     import onnx
@@ -79,6 +80,11 @@ class Network(nn.Module):
         """The encoder's sizes."""
         return self.encoder.config
 
+    @property
+    def is_spelled(self) -> bool:
+        """Whether it reads how words are spelled."""
+        return bool(getattr(self.config, "spelling", False))
+
     def forward(self, *batches: Ragged) -> Tensor:
         """Logits ``(b, c)`` of one batch of texts, or of two batches whose rows are pairs.
 
@@ -110,7 +116,8 @@ class Network(nn.Module):
         names = INPUTS[self.form]
         if self.form == "tokens":
             every = self.encoder.token_graph(graph, *names[0])
-            return graph.finish(self.head.graph(graph, every), self.head.output.out_features, names, rank=3)
+            logits, labels = self.head.graph(graph, every), self.head.output.out_features
+            return graph.finish(logits, labels, names, rank=3, kinds=len(KINDS) if self.is_spelled else 0)
         if self.form == "compare":
             features = [self.encoder.compare_graph(graph, *names)]
         else:

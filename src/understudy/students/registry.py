@@ -69,6 +69,7 @@ class StudentSpec:
         source: The paper.
         presets: Sizes by name, each next to the config's own for the rest.
         has_ngrams: Whether its vocabulary holds n-grams: ``config.ngrams`` of up to ``config.longest`` words.
+        knows_teacher: Whether its vocabulary goes on with words that only its teacher knows.
     """
 
     name: str
@@ -80,6 +81,7 @@ class StudentSpec:
     source: str
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     has_ngrams: bool = False
+    knows_teacher: bool = False
 
     @property
     def sizes(self) -> list[str]:
@@ -101,18 +103,23 @@ class StudentSpec:
         Raises:
             RecipeError: The student does not read texts in this form.
         """
-        reason = self.refusal("tagging") if form == "tokens" else self.pair_refusal(form)
-        if reason:
+        kind = "tagging" if form == "tokens" else "classification"
+        if reason := self.refusal(kind, asdict(config)) or self.pair_refusal(form):
             raise RecipeError(reason)
         if "direct" in self.sizes:  # it says which columns of a row are logits
             config = replace(config, direct=labels)
         encoder: Any = self.encoder(config)
         return Network(encoder, self.head(config, features_of(encoder, form), labels), form)
 
-    def refusal(self, kind: str) -> str:
-        """Why the student cannot answer a kind of task, or nothing where it can."""
+    def refusal(self, kind: str, sizes: Mapping[str, Any] | None = None) -> str:
+        """Why the student, in some sizes, cannot answer a kind of task, or nothing where it can."""
         if kind == "tagging" and not hasattr(self.encoder, "tokens"):
             return f"{self.name} has no features of single words, so it cannot tag them."
+        if kind != "tagging" and (sizes or {}).get("spelling"):
+            return (
+                f"{self.name}: spelling is read of the words of a sentence that is tagged, but this is "
+                f"another kind of task ({kind}). Leave spelling=true out."
+            )
         return ""
 
     def pair_refusal(self, pair: str) -> str:
@@ -141,6 +148,7 @@ def register(
     source: str,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     has_ngrams: bool = False,
+    knows_teacher: bool = False,
 ) -> Callable[[M], M]:
     """Decorate an encoder class to make it a student.
 
@@ -154,7 +162,16 @@ def register(
         if name in STUDENTS:
             raise RecipeError(f"There is a student {name!r} already. Give the new one another version.")
         made = StudentSpec(
-            name, encoder, config, head, parameters, training, source, presets or {}, has_ngrams
+            name,
+            encoder,
+            config,
+            head,
+            parameters,
+            training,
+            source,
+            presets or {},
+            has_ngrams,
+            knows_teacher,
         )
         for preset, sizes in made.presets.items():
             _check_sizes(f"{name}{PRESET_MARK}{preset}", sizes, set(made.sizes) - DERIVED)

@@ -8,7 +8,8 @@ random pieces, answered both ways when it is first asked, say how far its logits
 
 Not every processor has instructions for bfloat16. Without them products take several times as long as in
 float32, so float32 is used there. The processor decides, not a clock, so that a run on the same machine gives
-the same weights again. Only where nothing can be learnt of the processor are both timed, once per process.
+the same weights again. Only where nothing can be learnt of the processor are both timed, once per process;
+``auto``, the default of a run, is then float32.
 """
 
 from __future__ import annotations
@@ -138,14 +139,31 @@ def has_instructions(cpu_info: Path = CPU_INFO) -> bool | None:
     return None if flags is None else bool(set(INSTRUCTIONS) & set(flags.lower().split()))
 
 
+def auto_precision() -> str:
+    """What ``auto`` stands for on this machine: bfloat16 where the processor names instructions for it.
+
+    No clock decides, so that it is the same at every start.
+    """
+    return "bfloat16" if has_instructions() else "float32"
+
+
+def resolved(asked: str) -> str:
+    """The precision that was asked for, ``auto`` in the terms of this machine.
+
+    Keys and fingerprints are made of this one, so that machines of two kinds share no answers under ``auto``.
+    """
+    return auto_precision() if asked == "auto" else asked
+
+
 def used_precision(asked: str) -> str:
     """The precision to compute in: the one that was asked for, but never a slower bfloat16."""
-    return asked if asked != "bfloat16" or bfloat16_speed().is_faster else "float32"
+    wanted = resolved(asked)
+    return wanted if wanted != "bfloat16" or bfloat16_speed().is_faster else "float32"
 
 
 def fallback_note(asked: str) -> str:
     """Why another precision is used than the one that was asked for; empty where it is the same."""
-    return "" if used_precision(asked) == asked else bfloat16_speed().sentence
+    return "" if used_precision(asked) == resolved(asked) else bfloat16_speed().sentence
 
 
 def probe(task: Task, tokenizer: PreTrainedTokenizerBase) -> list[Item]:

@@ -29,12 +29,16 @@ class MeanPooled(nn.Module):
         self.dropout = nn.Dropout(0.1)
         self.head = nn.Linear(int(body.config.hidden_size), labels)  # type: ignore[union-attr, arg-type]
 
-    def forward(self, **inputs: Tensor) -> Tensor:
-        """Logits ``(b, c)`` of ``input_ids`` and ``attention_mask``, both ``(b, t)``."""
+    def features(self, **inputs: Tensor) -> Tensor:
+        """The mean over real tokens ``(b, d)`` of ``input_ids`` and ``attention_mask``, both ``(b, t)``."""
         states = self.body(**inputs).last_hidden_state
         mask = inputs["attention_mask"].unsqueeze(-1).to(states.dtype)
-        mean = (states * mask).sum(dim=1) / mask.sum(dim=1)
-        logits: Tensor = self.head(self.dropout(mean))
+        mean: Tensor = (states * mask).sum(dim=1) / mask.sum(dim=1)
+        return mean
+
+    def forward(self, **inputs: Tensor) -> Tensor:
+        """Logits ``(b, c)`` of ``input_ids`` and ``attention_mask``, both ``(b, t)``."""
+        logits: Tensor = self.head(self.dropout(self.features(**inputs)))
         return logits
 
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from understudy.core.configs import PRECISIONS
+from understudy.core.configs import TEACHER_PRECISIONS
 from understudy.core.label_order import column_order
 from understudy.core.manifest import digest
 from understudy.core.task import FloatArray, IntArray, Item, Task
@@ -27,6 +27,7 @@ from understudy.teachers.bfloat16 import (
     largest_move,
     near_ties,
     probe,
+    resolved,
     rounded,
     used_precision,
 )
@@ -123,7 +124,7 @@ class Teacher:
         name: What the user calls it.
         precision: ``float32``, or ``bfloat16``, which `bfloat16.py` describes: products are rounded, weights
             are kept, near ties are answered again in float32. Where bfloat16 is not faster on this machine,
-            answers are computed in float32, and `notes` says so.
+            answers are computed in float32, and `notes` says so. ``auto`` is resolved at once.
         kinds: Kinds of task that its head may be of, the task's first, where that is not the only one.
         bounds: Regression on values: the values that the module's outputs 0 and 1 stand for, where they are
             not the task's own bounds.
@@ -145,7 +146,7 @@ class Teacher:
         self.tokenizer = tokenizer
         self.task = task
         self.name = name
-        self.precision = precision
+        self.precision = resolved(precision)
         self.kinds = tuple(kinds or (task.kind,))
         self.bounds = bounds or task.bounds
         self.columns = np.arange(len(task.labels))
@@ -168,7 +169,7 @@ class Teacher:
             name: Hub id, folder, or short name.
             task: What it shall answer; its columns are then put in this task's order, **by name**.
             labels: The names of its columns, for a model that does not name them itself.
-            precision: ``float32`` or ``bfloat16``.
+            precision: ``float32``, ``bfloat16``, or ``auto`` for what suits the processor.
             trust_remote_code: Whether Python code that comes with the model may run.
 
         Raises:
@@ -239,7 +240,8 @@ class Teacher:
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer, task but thresholds, column order, precision and length limit.
 
-        The precision is the one that was asked for, so that a run on another machine finds the same store.
+        The precision is the one that was asked for, so that a run on another machine finds the same store; of
+        ``auto`` it is the one that this machine takes, so that no store mixes two unawares.
         """
         total = hashlib.sha256()
         for name, value in sorted(self.module.state_dict().items()):
@@ -364,5 +366,5 @@ class Teacher:
 
 
 def _check_precision(precision: str) -> None:
-    if precision not in PRECISIONS:
-        raise TeacherError(f"Unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}.")
+    if precision not in TEACHER_PRECISIONS:
+        raise TeacherError(f"Unknown precision {precision!r}. Known: {', '.join(TEACHER_PRECISIONS)}.")

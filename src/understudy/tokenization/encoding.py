@@ -12,6 +12,7 @@ from understudy.core.items import rows_of
 from understudy.core.task import IntArray, Item, Task
 from understudy.errors import DataError
 from understudy.tokenization.ngrams import Vocabulary
+from understudy.tokenization.spelling import Spelling
 from understudy.tokenization.windows import windows
 from understudy.tokenization.words import PAD_ID
 
@@ -27,6 +28,14 @@ A student reads one text (or two in one, with a separator), two texts apart (``d
 features and words it compares (``compare``), or every token of a text.
 """
 
+SPELLING = "spelling"
+"""Name of the further input of a graph that reads how words are spelled: ``(b, t, kinds)``."""
+
+
+def inputs_of(input_mode: str, *, is_spelled: bool) -> tuple[str, ...]:
+    """Names of a graph's inputs, in order."""
+    return (*(name for side in INPUTS[input_mode] for name in side), *((SPELLING,) if is_spelled else ()))
+
 
 APART = ("diffcat", "compare")
 """Input modes in which two texts are read apart."""
@@ -40,10 +49,14 @@ def input_mode_of(task: Task, pair: str) -> str:
 
 
 class Side(NamedTuple):
-    """Ids end to end ``(sum of lengths,)``, and the lengths ``(units,)``."""
+    """Ids end to end ``(sum of lengths,)``, the lengths ``(units,)``, and the spelling of each id's word.
+
+    The latter is ``(sum of lengths, kinds)``, or ``None`` where a student does not read it.
+    """
 
     ids: IntArray
     lengths: IntArray
+    spelling: IntArray | None = None
 
 
 @dataclass(frozen=True)
@@ -70,10 +83,15 @@ class ItemIds:
         return units if self.places is None else rows_of(units, self.counts)
 
     def feeds(self, input_mode: str, units: IntArray) -> dict[str, IntArray]:
-        """The graph's inputs for some units: for each side, ids ``(b, t)`` and lengths ``(b,)``."""
+        """The graph's inputs for some units: for each side, ids ``(b, t)`` and lengths ``(b,)``.
+
+        Where words are spelled, ``(b, t, kinds)`` too.
+        """
         made: dict[str, IntArray] = {}
-        for names, side in zip(INPUTS[input_mode], self.sides, strict=True):
-            made.update(zip(names, _padded(side, units), strict=True))
+        for (ids, lengths), side in zip(INPUTS[input_mode], self.sides, strict=True):
+            made[ids], made[lengths] = _padded(side.ids, side.lengths, units), side.lengths[units]
+            if side.spelling is not None:
+                made[SPELLING] = _padded(side.spelling, side.lengths, units)
         return made
 
     def answered(self, units: IntArray) -> tuple[IntArray, IntArray]:
@@ -82,15 +100,21 @@ class ItemIds:
         return np.repeat(np.arange(len(units)), self.counts[units]), places
 
 
-def encode(task: Task, input_mode: str, vocabulary: Vocabulary, items: Sequence[Item]) -> ItemIds:
-    """Items as a student with this input mode reads them.
+def encode(
+    task: Task,
+    input_mode: str,
+    vocabulary: Vocabulary,
+    items: Sequence[Item],
+    spelling: Spelling | None = None,
+) -> ItemIds:
+    """Items as a student with this input mode reads them; in tagging, with the spelling of words if asked.
 
     Raises:
         DataError: an item is not what the task is asked about; by its number.
     """
     check_items(task, items)
     if task.kind == "tagging":
-        return _encode_words(vocabulary, cast("Sequence[tuple[str, ...]]", items))
+        return _encode_words(vocabulary, cast("Sequence[tuple[str, ...]]", items), spelling)
     counts = np.ones(len(items), dtype=np.int64)
     if task.texts == 1:
         return ItemIds((Side(*vocabulary.encode_batch(cast("Sequence[str]", items))),), counts)
@@ -129,9 +153,12 @@ def _are_two_texts(item: object) -> bool:
     return isinstance(item, list | tuple) and len(item) == 2 and _is_text(item[0]) and _is_text(item[1])
 
 
-def _encode_words(vocabulary: Vocabulary, items: Sequence[tuple[str, ...]]) -> ItemIds:
+def _encode_words(
+    vocabulary: Vocabulary, items: Sequence[tuple[str, ...]], spelling: Spelling | None
+) -> ItemIds:
     """Each word by itself: its first id answers for it. Long sentences become several units."""
-    flat, sizes = vocabulary.encode_words([word for words in items for word in words])
+    every = [word for words in items for word in words]
+    flat, sizes = vocabulary.encode_words(every)
     starts = np.cumsum(sizes) - sizes
     parts, lengths, counts, places = [], [], [], []
     offset = 0  # number of the sentence's first word among all words
@@ -140,22 +167,26 @@ def _encode_words(vocabulary: Vocabulary, items: Sequence[tuple[str, ...]]) -> I
         for window in windows(pieces, vocabulary.max_words) if len(pieces) else ():
             begin = starts[offset + window.start]
             length = int(pieces[window.start : window.stop].sum())
-            parts.append(flat[begin : begin + length])
+            parts.append(np.arange(begin, begin + length))
             lengths.append(length)
             counts.append(window.last - window.first)
             places.append(starts[offset + window.first : offset + window.last] - begin)
         offset += len(words)
 
     none = [np.zeros(0, dtype=np.int64)]
-    side = Side(np.concatenate(parts or none), np.array(lengths, dtype=np.int64))
+    read = np.concatenate(parts or none)  # numbers of the ids, those where windows overlap twice
+    spelled = None
+    if spelling is not None:  # every id of a word has the spelling of the whole word
+        spelled = spelling.encode(every)[np.repeat(np.arange(len(every)), sizes)[read]]
+    side = Side(flat[read], np.array(lengths, dtype=np.int64), spelled)
     return ItemIds((side,), np.array(counts, dtype=np.int64), np.concatenate(places or none))
 
 
-def _padded(side: Side, units: IntArray) -> tuple[IntArray, IntArray]:
-    lengths = side.lengths[units]
-    starts = (np.cumsum(side.lengths) - side.lengths)[units]
+def _padded(values: IntArray, lengths: IntArray, units: IntArray) -> IntArray:
+    """Values ``(sum of lengths, …)`` of some units, one unit a row, filled up: ``(b, t, …)``."""
+    starts, lengths = (np.cumsum(lengths) - lengths)[units], lengths[units]
     columns = np.arange(int(lengths.max()))
     inside = columns < lengths[:, None]
-    block = np.full(inside.shape, PAD_ID, dtype=np.int64)
-    block[inside] = side.ids[(starts[:, None] + columns)[inside]]
-    return block, lengths
+    block = np.full((*inside.shape, *values.shape[1:]), PAD_ID, dtype=np.int64)
+    block[inside] = values[(starts[:, None] + columns)[inside]]
+    return block

@@ -124,12 +124,15 @@ def with_masks_as_words(text: str) -> str:
     return _MASKS.sub("mask", text)
 
 
-def build_vocabulary(texts: Iterable[str], size: int, *, has_separator: bool = False) -> WordVocabulary:
+def build_vocabulary(
+    texts: Iterable[str], size: int, *, has_separator: bool = False, further: Sequence[str] = ()
+) -> WordVocabulary:
     """The most frequent words of ``texts`` behind the special ones, ``size`` entries together.
 
     Equal counts are ordered by the word itself, so the same texts in any order give the same vocabulary.
     Words with lone surrogates are left out: the ``tokenizers`` library cannot read them back. No text has
     the word ``[SEP]``, since brackets are words of their own; as a separator it follows the special words.
+    Where there is room, ``further`` words that stand in no text come last, in their order.
     """
     counts: Counter[str] = Counter()
     for text in texts:
@@ -140,6 +143,8 @@ def build_vocabulary(texts: Iterable[str], size: int, *, has_separator: bool = F
     kept = (word for word in counts if not _SURROGATE(word))
     ranked = sorted(kept, key=lambda word: (-counts[word], word))
     first = (*SPECIALS, SEP) if has_separator else SPECIALS
+    taken = {*first, *counts}
+    ranked += [word for word in dict.fromkeys(further) if word not in taken]
     return WordVocabulary((*first, *ranked[: max(0, size - len(first))]))
 
 

@@ -72,11 +72,12 @@ class StreamedSet:
 
     def inputs(self, student: TorchStudent) -> Inputs:
         """The items as this student reads them: tokenised once for each vocabulary and form, then mapped."""
-        form, vocabulary = student.module.form, student.vocabulary
-        identity = digest([self.fingerprint, form, _vocabulary_digest(vocabulary)])
+        form, vocabulary, spelling = student.module.form, student.vocabulary, student.spelling
+        spelled = [] if spelling is None else [spelling.known]
+        identity = digest([self.fingerprint, form, _vocabulary_digest(vocabulary), *spelled])
 
         def make(block: Block) -> dict[str, Array]:
-            return _columns(encode(self.task, form, vocabulary, block[0]))
+            return _columns(encode(self.task, form, vocabulary, block[0], spelling))
 
         with self.progress.bar("tokenising", len(self), "texts") as advance:
             columns = write_columns(
@@ -156,6 +157,8 @@ def _columns(encoded: ItemIds) -> dict[str, Array]:
     for number, side in enumerate(encoded.sides):
         made[f"ids-{number}"] = side.ids.astype(np.int32)
         made[f"lengths-{number}"] = side.lengths.astype(np.int32)
+        if side.spelling is not None:
+            made[f"spelling-{number}"] = side.spelling.astype(np.int32)
     if encoded.places is not None:
         made["counts"] = encoded.counts.astype(np.int32)
         made["places"] = encoded.places.astype(np.int32)
@@ -164,7 +167,10 @@ def _columns(encoded: ItemIds) -> dict[str, Array]:
 
 def _encoded(columns: Mapping[str, Array]) -> ItemIds:
     numbers = sorted(name.removeprefix("ids-") for name in columns if name.startswith("ids-"))
-    sides = tuple(Side(columns[f"ids-{number}"], columns[f"lengths-{number}"]) for number in numbers)
+    sides = tuple(
+        Side(columns[f"ids-{number}"], columns[f"lengths-{number}"], columns.get(f"spelling-{number}"))
+        for number in numbers
+    )
     one = np.broadcast_to(np.int64(1), sides[0].lengths.shape)
     return ItemIds(sides, columns.get("counts", one), columns.get("places"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,15 +16,19 @@ from torch import Tensor
 
 from understudy.core.manifest import publish, read_json, verify
 from understudy.core.task import FloatArray, IntArray, Item, Task
-from understudy.optim.epochs import Epoch
+from understudy.optim.epochs import Epoch, rank
 from understudy.students import Network, Ragged, RaggedTexts, rebuild
 from understudy.students.registry import count_parameters, describe
 from understudy.tokenization.encoding import ItemIds, encode
 from understudy.tokenization.ngrams import Vocabulary, load_vocabulary
+from understudy.tokenization.spelling import Spelling
 
 ANSWER_BATCH = 256
 
 WEIGHTS, TOKENIZER, FACTS = "model.safetensors", "tokenizer.json", "student.json"
+
+SPELLING_FILE = "spelling.json"
+"""File of a student that reads how words are spelled."""
 
 
 class Inputs:
@@ -63,12 +68,14 @@ class TorchStudent:
         module: The network, in evaluation mode.
         vocabulary: Text → ids.
         task: Label names in the order of the logits.
+        spelling: Word → how it is spelled, for a module that reads it.
     """
 
     name: str
     module: Network
     vocabulary: Vocabulary
     task: Task
+    spelling: Spelling | None = None
 
     @property
     def parameters(self) -> int:
@@ -77,7 +84,7 @@ class TorchStudent:
 
     def encode(self, items: Sequence[Item]) -> Inputs:
         """Tokenise items once, for any number of passes."""
-        return Inputs(encode(self.task, self.module.form, self.vocabulary, items))
+        return Inputs(encode(self.task, self.module.form, self.vocabulary, items, self.spelling))
 
     def logits(self, items: Sequence[Item]) -> FloatArray:
         """Logits ``(rows, c)`` float32."""
@@ -105,13 +112,20 @@ class Trained:
         curve: An epoch a line.
         seconds: That it took, tokenising included.
         facts: JSON-ready: ``steps`` of training, ``convergence_steps`` until dev was within half a point of
-            its best, and ``start``, what the word table began with (``None``: random).
+            its best, ``start``, what the word table began with (``None``: random), ``dev``, its score there,
+            and ``gold_pass``, what the pass over gold labels at the end was worth.
     """
 
     student: TorchStudent
     curve: tuple[Epoch, ...]
     seconds: float
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dev_score(self) -> float:
+        """The task's metric on dev with the weights that were kept; -inf where that is no number."""
+        best = max((rank(epoch.dev_score) for epoch in self.curve), default=-math.inf)
+        return rank(float(self.facts.get("dev", best)))
 
 
 def save_trained(trained: Trained, folder: Path, about: dict[str, Any]) -> None:
@@ -127,6 +141,8 @@ def save_trained(trained: Trained, folder: Path, about: dict[str, Any]) -> None:
     with publish(folder, about) as aside:
         save_file(dict(student.module.state_dict()), aside / WEIGHTS)
         student.vocabulary.save(aside / TOKENIZER)
+        if student.spelling is not None:
+            student.spelling.save(aside / SPELLING_FILE)
         (aside / FACTS).write_text(json.dumps(facts, indent=2), encoding="utf-8")
 
 
@@ -137,6 +153,8 @@ def load_trained(folder: Path) -> Trained:
     task = Task.from_dict(facts["task"])
     module = rebuild(facts["name"], facts["config"], len(task.labels), facts["form"])
     module.load_state_dict(load_file(folder / WEIGHTS))
-    student = TorchStudent(facts["name"], module.eval(), load_vocabulary(folder / TOKENIZER), task)
+    vocabulary = load_vocabulary(folder / TOKENIZER)
+    spelling = Spelling.load(folder / SPELLING_FILE) if module.is_spelled else None
+    student = TorchStudent(facts["name"], module.eval(), vocabulary, task, spelling)
     curve = tuple(Epoch(**epoch) for epoch in facts["curve"])
     return Trained(student, curve, facts["seconds"], facts["facts"])

@@ -16,6 +16,7 @@ from understudy.pipeline.distillation import distill
 from understudy.pipeline.stages.augment import gold_names, inspect
 
 SETTINGS = {
+    "teacher__method": "finetune",
     "teacher__finetune": {"epochs": 1, "learning_rate": 1e-3},
     "training__epochs": 2,
     "training__vocabulary_size": 60,

@@ -43,7 +43,7 @@ class DomainConfig:
             raise RecipeError("by: vectors and a file of vectors go together: give both, or neither.")
 
 
-@register("domain", FILTER, config=DomainConfig, source="")
+@register("domain", FILTER, config=DomainConfig, source="", keeps_words=True)
 def domain(config: DomainConfig, items: Sequence[Item], tools: StepContext) -> Filtered:
     """Texts like the labelled ones."""
     vectors = read_first_vectors(config.vectors, config.most_vectors) if config.vectors else None

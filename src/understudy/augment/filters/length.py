@@ -31,7 +31,7 @@ class LengthConfig:
         check_choice("bound of length", self.by, ("min-max", "quartiles"))
 
 
-@register("length", FILTER, config=LengthConfig, source="Nityasya et al. 2022, section 6.3")
+@register("length", FILTER, config=LengthConfig, source="Nityasya et al. 2022, section 6.3", keeps_words=True)
 def length(config: LengthConfig, items: Sequence[Item], tools: StepContext) -> Filtered:
     """Texts as long as labelled ones."""
     return by_length(items, tools.labelled, config.by)

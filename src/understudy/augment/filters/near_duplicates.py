@@ -46,7 +46,7 @@ class NearDuplicatesConfig:
             raise RecipeError(f"permutations is {self.permutations}, but must be at least 8.")
 
 
-@register("near-duplicates", FILTER, config=NearDuplicatesConfig, source="Broder 1997")
+@register("near-duplicates", FILTER, config=NearDuplicatesConfig, source="Broder 1997", keeps_words=True)
 def near_duplicates(config: NearDuplicatesConfig, items: Sequence[Item], tools: StepContext) -> Filtered:
     """The first of texts that are nearly the same."""
     return by_shingles(

@@ -14,6 +14,7 @@ from understudy.augment import (
     PoolTexts,
     StepContext,
     build_pool,
+    known_steps,
     normalise_held_out,
     read_steps,
     stream_pool,
@@ -28,6 +29,7 @@ from understudy.core.resumable import STATE, save_state
 from understudy.core.task import Item, Task
 from understudy.data import Dataset
 from understudy.errors import ArtifactError, DataError, RecipeError, nearest
+from understudy.pipeline.made_pool import plan_pool
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.run import POOL, Run
 from understudy.pipeline.stage_cache import wanted_digest
@@ -51,6 +53,7 @@ def augment(run: Run) -> None:
     if run.is_streamed:
         augment_streamed(run)
         return
+    plan_pool(run)
     if not run.recipe.augment:
         return
 
@@ -78,14 +81,14 @@ def check_steps(recipe: Recipe, task: Task) -> None:
     """Refuse steps that do not work for this task, before any work is done.
 
     Raises:
-        RecipeError: The task tags words, a filter needs texts of exactly one label, or a step describes a
-            label that the task does not have.
+        RecipeError: A step changes words that are to be tagged, a filter needs texts of exactly one label, or
+            a step describes a label that the task does not have.
     """
     if not recipe.augment:
         return
 
     if task.kind == "tagging":
-        raise RecipeError("Sentences to be tagged cannot be augmented: their words change, tags do not.")
+        _check_keeps_words(recipe)
 
     for step in read_steps(recipe.augment):
         if step.spec.needs_teacher and not (task.is_exclusive or task.is_binned):
@@ -99,9 +102,25 @@ def check_steps(recipe: Recipe, task: Task) -> None:
                     raise RecipeError(f"{step.name}.labels describes {name!r}. {nearest(name, task.labels)}")
 
 
+def _check_keeps_words(recipe: Recipe) -> None:
+    """Refuse steps that write new texts: of sentences to be tagged, nobody could say which word is which."""
+    refused = [step.name for step in read_steps(recipe.augment) if not step.spec.keeps_words]
+    if refused:
+        fitting = [name for name, step in known_steps().items() if step.keeps_words]
+        raise RecipeError(
+            f"augment: {', '.join(dict.fromkeys(refused))} cannot be used on sentences to be tagged, which "
+            f"are lists of words. Steps that keep words as they are can: {', '.join(fitting)}."
+        )
+
+
 def tools_of(run: Run) -> StepContext:
     """What steps may use: the run's teacher, the labels of train, and a folder for bought answers."""
-    return StepContext(predict=answers_of_teacher(run), labels=gold_names(run.dataset), kept=run.folder)
+    return StepContext(
+        predict=answers_of_teacher(run),
+        labels=gold_names(run.dataset),
+        are_words=run.dataset.task.kind == "tagging",
+        kept=run.folder,
+    )
 
 
 def gold_names(dataset: Dataset) -> dict[Item, tuple[str, ...]]:
@@ -163,23 +182,24 @@ def _inputs(run: Run, steps: Sequence[Step]) -> dict[str, object]:
 
 
 def _build(run: Run, steps: Sequence[Step], about: dict[str, str]) -> None:
-    data = run.dataset
+    data, tools = run.dataset, tools_of(run)
+    is_per_text = data.task.is_exclusive and not tools.are_words
     pool = build_pool(
         data.train.texts,
         data.given,
         steps,
         seed=run.recipe.seed,
-        held_out=normalise_held_out([*data.dev.texts, *data.test.texts]),
-        tools=tools_of(run),
+        held_out=normalise_held_out([*data.dev.texts, *data.test.texts], are_words=tools.are_words),
+        tools=tools,
         progress=run.stages.progress,
     )
 
-    asks = data.task.is_exclusive and any(step.spec.needs_teacher for step in steps)
+    asks = is_per_text and any(step.spec.needs_teacher for step in steps)
     inspection = inspect_pool(
         pool,
         data.train.texts,
         labels=data.task.labels,
-        gold=data.train.labels if data.task.is_exclusive else None,
+        gold=data.train.labels if is_per_text else None,
         logits=answers_of_teacher(run)(pool.items) if asks else None,
     )
     run.stages.progress.say(f"augment: {len(pool):,} texts beside {len(data.train):,} labelled ones")

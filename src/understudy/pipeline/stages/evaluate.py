@@ -314,7 +314,8 @@ def _student_entry(run: Run, name: str, *, is_gold: bool) -> ReportEntry:
     folder = run.model_folder(name, is_gold=is_gold)
     files = (read_manifest(folder) or {})["files"]
     layout = Layout(folder)
-    key = digest([files[path.name]["sha256"] for path in (layout.config, layout.onnx, layout.tokenizer)])
+    decisive = (layout.config, layout.onnx, layout.tokenizer, layout.spelling)
+    key = digest([files[path.name]["sha256"] for path in decisive if path.name in files])
     role = "undistilled" if is_gold else "student"
     shown = f"{name} (labels only)" if is_gold else name
     order = PredictorSpec("student", str(folder))

@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from understudy.core.configs import VECTORS_OF_TEACHER, LossConfig, TrainingConfig
-from understudy.core.manifest import file_digest, publish, read_manifest
+from understudy.core.configs import RANDOM, VECTORS_OF_TEACHER, LossConfig, TrainingConfig, candidates
+from understudy.core.manifest import file_digest, publish, read_json, read_manifest
 from understudy.core.task import Item, Predictor
 from understudy.errors import ArtifactError
 from understudy.pipeline.predictors import open_predictor
@@ -21,21 +22,28 @@ from understudy.tokenization.ngrams import Vocabulary, load_vocabulary
 from understudy.tokenization.wordpiece import teacher_vocabulary
 from understudy.training.transfer_set import Transfer
 
+if TYPE_CHECKING:
+    from understudy.training.embeddings.known import KnownWords
+    from understudy.training.torch_student import Trained
+
 VOCABULARY_TEXTS = 1_000_000
 """Most texts of a streamed pool whose words make a vocabulary, taken at even distances."""
 
 TOO_LARGE = "too_large"
 """Key of the baseline's manifest: why it was not fitted."""
 
+STATIC = VECTORS_OF_TEACHER[1]
+
 TRANSFER = "transfer"
 """Folder of targets and token ids among the checkpoints; it is removed with them."""
 
 
 def train(run: Run) -> None:
-    """Train every student on soft targets and, for comparison, on gold labels; and the baseline."""
+    """Train every student on gold labels, for comparison, and on soft targets; and the baseline."""
     for name in run.recipe.students:
-        for is_gold in run.gold_variants:
-            _train(run, name, LossConfig("gold") if is_gold else run.recipe.loss)
+        for is_gold in reversed(run.gold_variants):
+            _train(run, name, LossConfig("gold") if is_gold else run.chosen.loss)
+        _note_fallback(run, name)
     if len(run.dataset.train) and run.recipe.baseline:
         _train_baseline(run)
 
@@ -91,42 +99,104 @@ def baseline_inputs(run: Run) -> dict[str, object]:
 
 def _train(run: Run, name: str, loss: LossConfig) -> None:
     """Train one student, unless it was trained on the same inputs."""
-    data, is_gold = run.dataset, not loss.needs_teacher
-    folder = run.train_folder(name, is_gold=is_gold)
+    is_gold = not loss.needs_teacher
+    folder, chosen = run.train_folder(name, is_gold=is_gold), run.chosen
     inputs = {
-        "data": [run.labelled_key, run.pool.fingerprint],
+        "data": [run.labelled_key, run.pool.fingerprint if chosen.uses_pool else None],
         "teacher": None if is_gold else run.soft_key,
         "loss": asdict(loss),
-        "config": asdict(run.recipe.training),
+        "config": asdict(_options(run, name)),
         "student": name,
         "seed": run.recipe.seed,
         **_borrowed(run, name),
     }
 
     def work(about: dict[str, str]) -> None:
-        from understudy.training.fit import fit
-        from understudy.training.torch_student import save_trained
+        from understudy.training.torch_student import load_trained, save_trained
 
         checkpoint = run.checkpoint(folder.name, about["inputs"])
-        trained = fit(
-            name,
-            data.task,
-            transfer_set(run, is_gold=is_gold),
-            (data.dev.texts, data.dev.labels),
-            seed=run.recipe.seed,
-            loss=loss,
-            config=run.recipe.training,
-            vocabulary_items=vocabulary_items(run),
-            teacher_vocabulary=_teacher_vocabulary(run, name),
-            teacher=_needed_teacher(run, name, loss),
-            checkpoint=checkpoint,
-            progress=run.stages.progress,
-            what=stage_name("training", name, is_gold=is_gold),
-        )
+        trained = _fitted(run, name, loss, uses_pool=chosen.uses_pool, checkpoint=checkpoint)
+        if not is_gold and True in run.gold_variants:
+            twin = load_trained(run.train_folder(name, is_gold=True))
+            trained = _not_worse(run, name, loss, trained, twin)
         save_trained(trained, folder, about)
         shutil.rmtree(checkpoint, ignore_errors=True)
 
     run.stages.run(stage_name("train", name, is_gold=is_gold), folder, inputs, work)
+
+
+def _fitted(run: Run, name: str, loss: LossConfig, *, uses_pool: bool, checkpoint: Path | None) -> Trained:
+    """A student trained on the labelled texts and, where it is to be used, on the pool."""
+    from understudy.training.fit import fit
+
+    data, is_gold = run.dataset, not loss.needs_teacher
+    return fit(
+        name,
+        data.task,
+        transfer_set(run, is_gold=is_gold, uses_pool=uses_pool),
+        (data.dev.texts, data.dev.labels),
+        seed=run.recipe.seed,
+        loss=loss,
+        config=_options(run, name),
+        vocabulary_items=vocabulary_items(run, uses_pool=uses_pool),
+        teacher_vocabulary=_teacher_vocabulary(run, name),
+        teacher=_needed_teacher(run, name, loss),
+        known=known_words_of(run) if _options(run, name).embeddings == STATIC else None,
+        checkpoint=checkpoint,
+        progress=run.stages.progress,
+        what=stage_name("training", name, is_gold=is_gold),
+    )
+
+
+def _not_worse(run: Run, name: str, loss: LossConfig, taught: Trained, twin: Trained) -> Trained:
+    """The taught student where dev says that it is no worse than its twin, which saw gold labels alone.
+
+    Else a mix of both targets on the labelled texts is tried, and the best of the three is kept: a student
+    never loses by being taught. ``facts["kept"]`` says which it is.
+    """
+    found = {"taught": taught}
+    if taught.dev_score < twin.dev_score:
+        first = candidates(run.dataset.task)[0]
+        mix = LossConfig(first.name, first.temperature, 0.5)
+        if mix != loss or (run.chosen.uses_pool and run.pool.rows):
+            found["mix"] = _fitted(run, name, mix, uses_pool=False, checkpoint=None)
+        found["gold"] = twin
+
+    scores = {kind: trained.dev_score for kind, trained in found.items()}
+    kept = max(scores, key=scores.__getitem__)
+    return replace(found[kept], facts={**found[kept].facts, "kept": kept, "tried": scores})
+
+
+def _note_fallback(run: Run, name: str) -> None:
+    """Say in the report where being taught made a student worse on dev, and what was kept instead."""
+    facts = read_json(run.train_folder(name, is_gold=False) / "student.json")["facts"]
+    kept, tried = facts.get("kept", "taught"), facts.get("tried", {})
+    if kept == "taught":
+        return
+    what = "from gold labels alone" if kept == "gold" else "half from gold labels, on the labelled texts"
+    scores = ", ".join(f"{kind} {score:.3f}" for kind, score in tried.items())
+    note = f"{name} was worse taught than on gold labels, so it learnt {what} (on dev: {scores})."
+    run.stages.progress.say(note)
+    run.dataset = replace(run.dataset, notes=(*run.dataset.notes, note))
+
+
+def known_words_of(run: Run) -> KnownWords | None:
+    """The vectors that the teacher makes of single words, once in a run; none where it is no transformer."""
+    from understudy.training.embeddings.known import KnownWords, known_words
+
+    members = run.teacher.members
+    if not members or members[0].source.is_student:
+        return None
+    folder = run.folder / "vectors"
+    inputs = {"teacher": members[0].key, "data": [run.labelled_key, run.pool.fingerprint]}
+
+    def work(about: dict[str, str]) -> None:
+        teacher = open_predictor(members[0].spec, run.dataset.task).predictor
+        known_words(teacher, vocabulary_items(run, uses_pool=True)).save(folder, about)
+
+    if not run.stages.is_current("word vectors", folder, wanted_digest("word vectors", inputs)):
+        run.stages.run("word vectors", folder, inputs, work)
+    return KnownWords.load(folder)
 
 
 def _borrowed(run: Run, name: str) -> dict[str, str]:
@@ -134,15 +204,18 @@ def _borrowed(run: Run, name: str) -> dict[str, str]:
     options = _options(run, name)
     if options.vocabulary == "teacher" or options.embeddings in VECTORS_OF_TEACHER:
         return {"borrowed": run.teacher.key}
-    file = Path(options.embeddings) if options.embeddings else None
+    file = Path(options.embeddings) if options.embeddings not in (None, RANDOM) else None
     return {"borrowed": file_digest(file)} if file and file.is_file() else {}
 
 
 def _options(run: Run, name: str) -> TrainingConfig:
-    """Options of training, with those behind the student's name."""
-    from understudy.students.registry import parse
+    """Options of training, with what was chosen on dev and with those behind the student's name."""
+    from understudy.students.registry import parse, spec
 
-    return replace(run.recipe.training, **parse(name).options)
+    config, encoder = run.recipe.training, spec(name).encoder
+    if config.embeddings is None and hasattr(encoder, "word_table") and not hasattr(encoder, "inside"):
+        config = replace(config, embeddings=run.chosen.embeddings)
+    return replace(config, **parse(name).options)
 
 
 def _needed_teacher(run: Run, name: str, loss: LossConfig) -> Predictor | None:
@@ -169,8 +242,8 @@ def _teacher_vocabulary(run: Run, name: str) -> Vocabulary | None:
     return teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
 
 
-def transfer_set(run: Run, *, is_gold: bool) -> Transfer:
-    """The set that students learn from: the labelled texts, and with soft targets also the pool."""
+def transfer_set(run: Run, *, is_gold: bool, uses_pool: bool) -> Transfer:
+    """The set that students learn from: the labelled texts, and with soft targets also the pool, if used."""
     from understudy.training.streamed_set import with_streamed_targets
     from understudy.training.transfer_set import labelled_only, with_soft_targets
 
@@ -179,6 +252,8 @@ def transfer_set(run: Run, *, is_gold: bool) -> Transfer:
         return labelled_only(data.task, data.train.texts, data.train.labels)
 
     store, texts = run.store(), (data.train.texts, data.train.labels)
+    if not uses_pool:
+        return with_soft_targets(data.task, *texts, (), store, is_partial=run.teacher.is_kept)
     if pool.is_on_disk:
         folder = run.folder / ".checkpoints" / TRANSFER
         return with_streamed_targets(
@@ -187,7 +262,9 @@ def transfer_set(run: Run, *, is_gold: bool) -> Transfer:
     return with_soft_targets(data.task, *texts, tuple(pool), store, is_partial=run.teacher.is_kept)
 
 
-def vocabulary_items(run: Run) -> Iterator[Item]:
+def vocabulary_items(run: Run, *, uses_pool: bool) -> Iterator[Item]:
     """The items whose words make a student's vocabulary: all, or of a streamed pool at most a million."""
+    if not uses_pool:
+        return iter(run.dataset.train.texts)
     step = -(-run.pool.rows // VOCABULARY_TEXTS) if run.is_streamed else 1
     return itertools.chain(run.dataset.train.texts, itertools.islice(run.pool, 0, None, max(1, step)))

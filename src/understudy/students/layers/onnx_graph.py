@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor, nn
 
+from understudy.tokenization.encoding import SPELLING
+
 if TYPE_CHECKING:
     import onnx
 
@@ -121,7 +123,7 @@ class Graph:
         return names
 
     def finish(
-        self, logits: str, labels: int, inputs: Sequence[tuple[str, str]], rank: int = 2
+        self, logits: str, labels: int, inputs: Sequence[tuple[str, str]], rank: int = 2, kinds: int = 0
     ) -> onnx.ModelProto:
         """Name the output ``logits``, check the whole, and return it.
 
@@ -130,6 +132,8 @@ class Graph:
             labels: Number of logits, c.
             inputs: Names of the ids ``(b, t)`` and lengths ``(b,)``, both int64, of each text.
             rank: 2 for logits ``(b, labels)``, 3 for ``(b, t, labels)``.
+            kinds: Of a graph that reads spelling, how many traits a word has: ``(b, t, kinds)`` int64 is a
+                further input.
         """
         import onnx
         from onnx import TensorProto, helper
@@ -139,7 +143,10 @@ class Graph:
         for ids, lengths in inputs:
             given.append(helper.make_tensor_value_info(ids, TensorProto.INT64, ["batch", f"{ids}_tokens"]))
             given.append(helper.make_tensor_value_info(lengths, TensorProto.INT64, ["batch"]))
-        shape = ["batch", f"{inputs[0][0]}_tokens"][: rank - 1]
+        tokens = ["batch", f"{inputs[0][0]}_tokens"]
+        if kinds:
+            given.append(helper.make_tensor_value_info(SPELLING, TensorProto.INT64, [*tokens, kinds]))
+        shape = tokens[: rank - 1]
         graph = helper.make_graph(
             self.nodes,
             "student",

@@ -22,10 +22,13 @@ class Ragged:
     Attributes:
         ids: ``(sum of lengths,)`` int64, the texts' ids end to end.
         lengths: ``(b,)`` int64, each at least 1.
+        spelling: ``(sum of lengths, kinds)`` int64, how each id's word is spelled; ``None`` for students
+            that do not read it.
     """
 
     ids: Tensor
     lengths: Tensor
+    spelling: Tensor | None = None
 
     @property
     def offsets(self) -> Tensor:
@@ -34,9 +37,13 @@ class Ragged:
 
     def padded(self) -> Tensor:
         """``(b, t)`` int64: one text a row, filled up with `PAD_ID`."""
+        return self.filled(self.ids)
+
+    def filled(self, values: Tensor) -> Tensor:
+        """Of values ``(sum of lengths, …)`` one text a row, filled up with `PAD_ID`: ``(b, t, …)``."""
         longest = int(self.lengths.max())
-        rows = self.ids.new_full((len(self.lengths), longest), PAD_ID)
-        rows[torch.arange(longest) < self.lengths[:, None]] = self.ids
+        rows = values.new_full((len(self.lengths), longest, *values.shape[1:]), PAD_ID)
+        rows[torch.arange(longest) < self.lengths[:, None]] = values
         return rows
 
 
@@ -55,10 +62,12 @@ class RaggedTexts:
     Args:
         ids: ``(sum of lengths,)`` int64 or int32.
         lengths: ``(n,)`` int64 or int32.
+        spelling: ``(sum of lengths, kinds)`` int64 or int32, or ``None``.
     """
 
-    def __init__(self, ids: IntArray, lengths: IntArray) -> None:
+    def __init__(self, ids: IntArray, lengths: IntArray, spelling: IntArray | None = None) -> None:
         self.ids = tensor_of(ids)
+        self.spelling = None if spelling is None else tensor_of(spelling)
         self.lengths = tensor_of(lengths)
         self.starts = torch.cumsum(self.lengths, dim=0) - self.lengths
 
@@ -71,7 +80,9 @@ class RaggedTexts:
         lengths = self.lengths[picked].long()
         ends = torch.cumsum(lengths, dim=0)
         shift = torch.repeat_interleave(self.starts[picked] - (ends - lengths), lengths)
-        return Ragged(self.ids[shift + torch.arange(len(shift))].long(), lengths)
+        places = shift + torch.arange(len(shift))
+        spelling = None if self.spelling is None else self.spelling[places].long()
+        return Ragged(self.ids[places].long(), lengths, spelling)
 
 
 def real(batch: Ragged) -> Tensor:

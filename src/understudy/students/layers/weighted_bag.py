@@ -106,6 +106,10 @@ class WeightedBag(nn.Module):
         self.weights.copy_(torch.log((1 + texts) / (1 + counts)) + 1)
         self.weights[: len(SPECIALS)] = 0.0
 
+    def silence(self, first: int) -> None:
+        """Let the embeddings from a row on begin at zero: random ones of rare n-grams would be noise."""
+        self.rows.data[first:, : self.config.width] = 0.0
+
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, width + direct)``."""
         weights, owner = self._weights(batch), self._owners(batch)

@@ -1,0 +1,84 @@
+"""What a run chose on dev: the loss, what word tables start from, and whether a made pool is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from understudy.core.configs import RANDOM, LossConfig
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One of several ways to train, as it was tried.
+
+    Attributes:
+        what: What it is a choice of: ``loss``, ``start`` or ``pool``.
+        name: The way.
+        dev: Score on dev, by the task's metric.
+        seconds: That it took.
+    """
+
+    what: str
+    name: str
+    dev: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How the students of a run are trained.
+
+    Attributes:
+        loss: What they minimise.
+        embeddings: What their word tables start from; ``None`` is random.
+        uses_pool: Whether they learn from the pool, too.
+        racer: The student that the ways were tried with; empty where nothing was open.
+        trials: The ways that were tried.
+    """
+
+    loss: LossConfig
+    embeddings: str | None = None
+    uses_pool: bool = True
+    racer: str = ""
+    trials: tuple[Trial, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `from_dict` reads it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Decisions:
+        """Read what `to_dict` gave."""
+        trials = tuple(Trial(**trial) for trial in facts["trials"])
+        return cls(**{**facts, "loss": LossConfig(**facts["loss"]), "trials": trials})
+
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each choice, for the report."""
+        chosen = {
+            "loss": describe(self.loss),
+            "start": self.embeddings or RANDOM,
+            "pool": "with" if self.uses_pool else "without",
+        }
+        titles = {"loss": "Loss", "start": "Start of the word tables", "pool": "Pool made by rules"}
+        found = []
+        for what, title in titles.items():
+            tried = [trial for trial in self.trials if trial.what == what]
+            if tried:
+                found.append(f"{title}, chosen on dev with {self.racer}: {chosen[what]} ({_listed(tried)}).")
+        return tuple(found)
+
+
+def describe(loss: LossConfig) -> str:
+    """A loss in a few words: ``kl, T = 2, half gold``."""
+    parts = [loss.name]
+    if loss.temperature != 1.0:
+        parts.append(f"T = {loss.temperature:g}")
+    if loss.alpha:
+        parts.append("half gold" if loss.alpha == 0.5 else f"{loss.alpha:.0%} gold")
+    return ", ".join(parts)
+
+
+def _listed(trials: Sequence[Trial]) -> str:
+    return "; ".join(f"{trial.name}: {trial.dev:.3f}" for trial in trials)

@@ -1,0 +1,136 @@
+"""`model.fast`, version 2: a weighted bag of words and exact n-grams.
+
+It is `linear.v1`, `cbow.v2` and `dan.v2`. Its n features are the v words of the vocabulary, then g n-grams.
+A text's features, each as often as it is found, are added up and divided by their length::
+
+    pooled = Σ w_i · row_i / sqrt(max(Σ w_i², 1e-12))
+    logits = W2 · relu(W1 · pooled[:d] + b1) + b2 + pooled[d:]
+
+d is 0 in `linear.v1`, which has no layers but b2, and nothing is behind d in `cbow.v2`.
+
+The header is that of version 1 (`fast_format.py`); the weights are, all padded with zeros:
+
+1. the rows, already times their weights: d numbers, padded to a multiple of 16; then, with a direct path,
+   one number a label, padded likewise. In int8 the scales of the rows' first parts follow, where d > 0, then
+   those of the second parts (float32, each padded to a multiple of 16);
+2. weights (in, out) and bias of the hidden layer, and weights of the output layer; nothing where d is 0;
+3. the bias of the output layer, padded to a multiple of 16;
+4. the squares of the weights (float32, padded to a multiple of 16);
+5. the n-grams, two u32 each: the id of what is prolonged, and that of the word it is prolonged by; padded
+   to a multiple of 8 n-grams.
+
+What is prolonged is a word, or an n-gram that stands earlier in the table: the id of n-gram k is v + k. So an
+n-gram is in the table only if its own beginning is, and C stops at the first one that is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.core.task import FloatArray
+from understudy.runtime.fast_format import LANES, Rule, assemble, padded, round_rows, table_parts
+
+BAG, DIRECT_BAG = 3, 4
+"""Weighted bags by their number in the header: without a direct path, and with one."""
+
+BAG_VERSION = 2
+"""Version of the file."""
+
+TINY = 1e-12
+"""Least sum of squares that a text is divided by the root of."""
+
+
+@dataclass(frozen=True)
+class BagWeights:
+    """The weights of a weighted bag; the layers' matrices are ``(out, in)``, as in torch.
+
+    Attributes:
+        rows: ``(n, d)`` or ``(n, d + c)``, already times their weights.
+        squares: ``(n,)``, the squares of the weights.
+        output_bias: ``(c,)``.
+        grams: ``(g, 2)`` of int32: what each n-gram prolongs, and by which word; n = v + g.
+        longest: Words in the longest n-grams, 1 where there are none.
+        hidden, hidden_bias: ``(h, d)`` and ``(h,)``; ``None`` where d is 0.
+        output: ``(c, h)``; ``None`` where d is 0.
+    """
+
+    rows: FloatArray
+    squares: FloatArray
+    output_bias: FloatArray
+    grams: npt.NDArray[np.int32]
+    longest: int = 1
+    hidden: FloatArray | None = None
+    hidden_bias: FloatArray | None = None
+    output: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        n, wide = self.rows.shape
+        given = [layer is not None for layer in (self.hidden, self.hidden_bias, self.output)]
+        if any(given) != all(given):
+            raise ValueError("A weighted bag has both layers or none: give hidden, hidden_bias and output.")
+        if wide not in (self.width, self.width + len(self.output_bias)):
+            raise ValueError(
+                f"A row has {wide} numbers, but its embedding has {self.width} and there are "
+                f"{len(self.output_bias)} labels: it takes the first, or the sum of both."
+            )
+        if self.squares.shape != (n,) or self.grams.ndim != 2 or self.grams.shape[1] != 2:
+            raise ValueError(
+                f"There are {n} rows, but squares {self.squares.shape} and n-grams {self.grams.shape}: "
+                f"they take ({n},) and (g, 2)."
+            )
+
+    @property
+    def width(self) -> int:
+        """Numbers of an embedding, d; 0 where there is none."""
+        return 0 if self.hidden is None else self.hidden.shape[1]
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether rows hold what their features add to the logits."""
+        return bool(self.rows.shape[1] > self.width)
+
+
+def round_bag_rows(rows: FloatArray, width: int, table: str) -> FloatArray:
+    """Rows ``(n, d + c)`` as a table of this precision returns them; both parts have a scale of their own.
+
+    Args:
+        rows: The rows times their weights, as they are in the file.
+        width: Numbers of an embedding, d.
+        table: One of `understudy.runtime.fast_format.TABLES`.
+    """
+    return np.concatenate([round_rows(part, table) for part in (rows[:, :width], rows[:, width:])], axis=1)
+
+
+def pack_bag(rule: Rule, weights: BagWeights, table: str = "float32") -> bytes:
+    """The file's bytes, the rows in one of `understudy.runtime.fast_format.TABLES`.
+
+    Raises:
+        ValueError: There are not as many rows as words and n-grams.
+    """
+    n, words, grams = len(weights.rows), len(rule.words), len(weights.grams)
+    if n != words + grams:
+        raise ValueError(f"There are {n} rows, but {words} words and {grams} n-grams.")
+
+    parts = [weights.rows[:, : weights.width], weights.rows[:, weights.width :]]
+    numbers, steps = zip(*(table_parts(part, table) for part in parts if part.shape[1]), strict=True)
+    floats = b"".join((np.concatenate(numbers, axis=1).tobytes(), *steps, *_rest(weights)))
+    sizes = (
+        *(words, weights.width, 0 if weights.hidden is None else len(weights.hidden)),
+        *(len(weights.output_bias), rule.max_words, grams, weights.longest, 0.0),
+    )
+    return assemble(rule, DIRECT_BAG if weights.is_direct else BAG, sizes, table, floats, version=BAG_VERSION)
+
+
+def _rest(weights: BagWeights) -> list[bytes]:
+    """What follows the rows."""
+    layers = []
+    if weights.hidden is not None and weights.hidden_bias is not None and weights.output is not None:
+        layers = [weights.hidden.T, weights.hidden_bias[None], weights.output.T]
+
+    pairs = np.zeros((-(-len(weights.grams) // (LANES // 2)) * (LANES // 2), 2), dtype="<u4")
+    pairs[: len(weights.grams)] = weights.grams
+    vectors = (weights.output_bias[None], weights.squares[None])
+    return [*map(padded, (*layers, *vectors)), pairs.tobytes()]
