@@ -12,6 +12,7 @@ typedef struct {
     void (*logits_of)(const Student *, const int32_t *ids, long count, float *logits);
     /* One pass over a lesson that was checked; the sum of the losses. */
     double (*learn)(const Trainable *, const Lesson *);
+    double (*learn_bag)(const Trainable *, const BagLesson *);
 } Engine;
 
 extern const Engine engine_any;

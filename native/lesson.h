@@ -33,4 +33,17 @@ typedef struct {
     float gram_weight; /* of an n-gram in the mean, next to a word's 1 */
 } Lesson;
 
+/* What a weighted bag learns from, beside the rest. */
+typedef struct {
+    Lesson lesson;
+    const float *weights;   /* (vocabulary,): of each word and n-gram; 0 leaves it out */
+    const float *gold_rows; /* (texts, labels): 0, 1 or NaN, where labels do not exclude each other; or NULL */
+    int is_each;            /* whether they do not */
+    size_t direct;          /* columns of a row that are parts of the logits: all labels, or none */
+    float dropout, row_rate; /* share of a text's features that are dropped; rate of the rows */
+    uint64_t seed;
+    int32_t *kept;          /* room for the features of the longest text, and for their shares */
+    float *shares;
+} BagLesson;
+
 #endif

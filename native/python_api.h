@@ -9,5 +9,6 @@
 
 extern PyType_Spec student_spec;
 PyObject *python_learn(PyObject *module, PyObject *arguments);
+PyObject *python_learn_bag(PyObject *module, PyObject *arguments);
 
 #endif

@@ -31,6 +31,10 @@ static PyMethodDef functions[] = {
      "learn(arrays, (vocabulary, width, hidden, labels), is_mse, temperature, alpha, gram_weight, rate, level)\n"
      "-> float: one pass of training, and the sum of the losses. `training/native/trainer.py` says what the\n"
      "arrays are."},
+    {"learn_bag", python_learn_bag, METH_VARARGS,
+     "learn_bag(arrays, (rows, width, direct, hidden, labels), is_mse, is_each, temperature, alpha, dropout,\n"
+     "row_rate, rate, seed, level) -> float: one pass over weighted bags. `training/native/bag_trainer.py` says\n"
+     "what the arrays are."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -45,6 +45,20 @@ class Student:
     def answer_lines(self, block: bytes, heads: tuple[bytes, ...], threads: int = 1, /) -> bytes | None: ...
     def encode_batch(self, texts: Sequence[str], /) -> tuple[bytearray, bytearray]: ...
 
+def learn_bag(
+    arrays: tuple[Memory | None, ...],
+    sizes: tuple[int, int, int, int, int],
+    is_mse: bool,
+    is_each: bool,
+    temperature: float,
+    alpha: float,
+    dropout: float,
+    row_rate: float,
+    rate: float,
+    seed: int,
+    level: int,
+    /,
+) -> float: ...
 def learn(
     arrays: tuple[Memory | None, ...],
     sizes: tuple[int, int, int, int],

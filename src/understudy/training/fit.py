@@ -34,6 +34,7 @@ from understudy.tokenization.spelling import build_spelling
 from understudy.training.embeddings.known import KnownWords
 from understudy.training.embeddings.warm_start import apply, warm_start
 from understudy.training.layer_learner import LayerLearner
+from understudy.training.native import bag_fit
 from understudy.training.native import fit as bag
 from understudy.training.torch_student import Inputs, TorchStudent, Trained
 from understudy.training.transfer_set import Transfer
@@ -209,6 +210,25 @@ def _learn(
     """Train by the native trainer where it can and is worth it, else by the torch loop."""
     config, defaults, module = lesson.config, lesson.defaults, lesson.student.module
     epochs, patience = config.epochs or defaults.epochs, config.patience or defaults.patience
+    if isinstance(module.encoder, WeightedBag):
+        reason = bag_fit.why_not(lesson.student.task, module, lesson.loss, config)
+        if _is_native(reason, config.trainer, bag.FEWEST_TEXTS):
+            return bag_fit.learn(
+                lesson.student.task,
+                module,
+                lesson.inputs,
+                lesson.transfer,
+                lesson.loss,
+                rate=defaults.row_rate,
+                has_weights=config.class_weights,
+                epochs=epochs,
+                patience=patience,
+                seed=seed,
+                score=lesson.score,
+                checkpoint=checkpoint,
+                progress=progress,
+                what=what,
+            )
     reason = bag.why_not(lesson.student.name, lesson.student.task, module, lesson.loss, config)
     if _is_native(reason, config.trainer, len(lesson.inputs)):
         return bag.learn(

@@ -103,7 +103,8 @@ def warm_start(
         vectors = _without_padding(_vectors(str(source), vocabulary, teacher))
     counts = _counts(ids, len(vocabulary))
     is_static = str(source) == STATIC
-    fitted, kept = fit_width(vectors, own.shape[1], is_centred=is_static)
+    is_seen = counts > 0 if word_table.is_weighed else None
+    fitted, kept = fit_width(vectors, own.shape[1], is_centred=is_static, is_seen=is_seen)
     if is_static and not word_table.is_weighed:
         fitted *= sif_weights(counts)[:, None]
     fitted = _scaled(fitted, vectors.is_found, own) * (LOUDER if word_table.is_weighed else 1.0)
@@ -138,7 +139,9 @@ def apply(module: Network, start: WarmStart, *, is_frozen: bool = False) -> None
     table.fill(start.table)
 
 
-def fit_width(vectors: Vectors, width: int, *, is_centred: bool = False) -> tuple[FloatArray, float]:
+def fit_width(
+    vectors: Vectors, width: int, *, is_centred: bool = False, is_seen: BoolArray | None = None
+) -> tuple[FloatArray, float]:
     """Rows ``(v, w)`` as ``(v, width)``, and the share of their variance that is left.
 
     Args:
@@ -146,6 +149,7 @@ def fit_width(vectors: Vectors, width: int, *, is_centred: bool = False) -> tupl
         width: d, the width of the result. Wider rows are projected on their d principal components, narrower
             ones are filled up with zeros.
         is_centred: Whether rows that are not wider take their principal components, too.
+        is_seen: Rows that decide what the components are; by default all.
 
     Raises:
         DataError: There are no components, since all rows are alike.
@@ -153,11 +157,12 @@ def fit_width(vectors: Vectors, width: int, *, is_centred: bool = False) -> tupl
     from sklearn.decomposition import PCA
 
     rows, kept = vectors.rows[vectors.is_found], 1.0
-    components = min(width, *rows.shape)
+    decisive = rows if is_seen is None else vectors.rows[vectors.is_found & is_seen]
+    components = min(width, *decisive.shape)
     if is_centred or rows.shape[1] > width:
         _check(np.ptp(rows, axis=0).any())
         model = PCA(components, svd_solver="covariance_eigh")
-        rows = model.fit_transform(rows.astype(np.float64))
+        rows = model.fit(decisive.astype(np.float64)).transform(rows.astype(np.float64))
         kept = float(model.explained_variance_ratio_.sum())
     fitted = np.zeros((len(vectors.rows), width), dtype=np.float32)
     columns = min(width, rows.shape[1])
