@@ -24,7 +24,7 @@ from understudy.core.task import FloatArray, IntArray
 from understudy.data.load import load_dataset
 from understudy.runtime.bag_format import TINY, BagWeights, pack_bag, round_bag_rows
 from understudy.runtime.fast_format import rule_of
-from understudy.tokenization.wordpiece import Vocabulary
+from understudy.tokenization.ngrams import Vocabulary
 
 TOLERANCE = 1e-4
 LONGEST, MOST_GRAMS = 4, 3000

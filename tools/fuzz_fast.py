@@ -27,7 +27,8 @@ from understudy.data.load import load_dataset
 from understudy.export.folder import export
 from understudy.runtime import Model, load
 from understudy.students import build
-from understudy.tokenization.wordpiece import SubwordVocabulary, Vocabulary, train_wordpiece
+from understudy.tokenization.ngrams import Vocabulary
+from understudy.tokenization.wordpiece import SubwordVocabulary, train_wordpiece
 from understudy.tokenization.words import build_vocabulary
 from understudy.training.torch_student import TorchStudent
 
