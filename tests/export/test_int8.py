@@ -53,6 +53,7 @@ def items_of(form, number=24):
 def student_of(name="bilstm.v1", form="text"):
     task = TASKS[form]
     sizes = {"vocabulary_size": len(WORDS), **SIZES.get(name, {})}
+    form = STUDENTS[name].apart if form == "diffcat" else form  # two texts apart, in the student's own way
     module = build(name, len(task.labels), seed=0, form=form, **sizes).eval()
     with torch.no_grad():
         for rows in module.row_tables():  # direct paths begin at zero

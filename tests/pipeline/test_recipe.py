@@ -65,7 +65,7 @@ def test_all_problems_are_named_at_once():
         "training.epoch: unknown key. Did you mean 'epochs'?",
         "Unknown loss 'ms'. Did you mean 'mse'?",
         "Did you mean 'minilm'?",
-        "Did you mean 'cbow.v1'?",
+        "Did you mean 'cbow.v2'?",
         "data.dev_fraction",
         "Unknown metric 'f1'. Known: 'accuracy'",
         "Did you mean 'pooling'?",
