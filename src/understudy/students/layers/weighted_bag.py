@@ -112,9 +112,15 @@ class WeightedBag(nn.Module):
 
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, width + direct)``."""
+        return self._bag(batch)
+
+    def _bag(self, batch: Ragged, kept: Tensor | None = None) -> Tensor:
+        """Features of all words, or of kept ones ``(sum of lengths,)``, over the length of all."""
         weights, owner = self._weights(batch), self._owners(batch)
         squares = _sums(weights.square(), owner, len(batch.lengths))
         shares = weights * squares.clamp(min=TINY).rsqrt()[owner]
+        if kept is not None:
+            shares = shares * kept
         is_training = self.training and torch.is_grad_enabled()
         bag: Tensor = F.embedding_bag(
             batch.ids,
@@ -127,12 +133,25 @@ class WeightedBag(nn.Module):
         return bag
 
     def compare(self, first: Ragged, second: Ragged) -> Tensor:
-        """Features ``(b, 4 · width + direct + 4)`` of pairs: ``[u, v, |u - v|, u * v]``, direct, overlap."""
-        one, two = self(first), self(second)
-        width = self.config.width
-        u, v = one[:, :width], two[:, :width]
-        direct = one[:, width:] + two[:, width:]
-        return torch.cat([u, v, (u - v).abs(), u * v, direct, self.overlap(first, second)], dim=1)
+        """Features ``(b, 4 · width + direct + 4)`` of pairs: ``[u, v, |u - v|, u * v]``, direct, overlap.
+
+        The direct part is that of the words that stand in one of the two texts only: what they share says
+        nothing of how they differ.
+        """
+        parts, width = [self.overlap(first, second)], self.config.width
+        if self.config.direct:
+            alone = [(times == 0).to(self.weights.dtype) for times in self._times(first, second)]
+            one, two = self._bag(first, alone[0]), self._bag(second, alone[1])
+            parts.insert(0, one[:, width:] + two[:, width:])
+        if width:
+            u, v = self(first)[:, :width], self(second)[:, :width]
+            parts = [u, v, (u - v).abs(), u * v, *parts]
+        return torch.cat(parts, dim=1)
+
+    def _times(self, first: Ragged, second: Ragged) -> tuple[Tensor, Tensor]:
+        """For each word of one text, how often it stands in the other; of both ``(sum of lengths,)``."""
+        keys = [self._owners(side) * len(self.weights) + side.ids for side in (first, second)]
+        return _times(keys[0], keys[1]), _times(keys[1], keys[0])
 
     def overlap(self, first: Ragged, second: Ragged) -> Tensor:
         """What two texts share ``(b, 4)``, in the order of `OVERLAP`.
@@ -143,11 +162,10 @@ class WeightedBag(nn.Module):
         """
         sides, pairs = (first, second), len(first.lengths)
         owners = [self._owners(side) for side in sides]
-        keys = [owner * len(self.weights) + side.ids for owner, side in zip(owners, sides, strict=True)]
         squares = [self.weights[side.ids].square() for side in sides]
         sizes = [_sums(*each, pairs).clamp(min=TINY) for each in zip(squares, owners, strict=True)]
 
-        times = _times(keys[0], keys[1]), _times(keys[1], keys[0])
+        times = self._times(first, second)
         cosine = _sums(squares[0] * times[0], owners[0], pairs) * (sizes[0] * sizes[1]).rsqrt()
         shares = [_sums(squares[n] * (times[n] > 0), owners[n], pairs) / sizes[n] for n in (0, 1)]
         one, two = (side.lengths.to(cosine.dtype) for side in sides)
@@ -155,54 +173,69 @@ class WeightedBag(nn.Module):
 
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:  # noqa: ARG002 - the padding weighs nothing
         """Gather rows that are weighed already, sum, and divide."""
-        rows = graph.weight("rows", self.rows * self.weights[:, None])
-        (picked,) = graph.add("Gather", [rows, ids])
+        (picked,) = graph.add("Gather", [self._rows(graph), ids])
         (total,) = graph.add("ReduceSum", [picked, self._words(graph)], keepdims=0)
         (size,) = graph.add("Sqrt", [self._squares(graph, ids, keepdims=1)])
         return graph.add("Div", [total, size])[0]
 
     def compare_graph(self, graph: Graph, first: tuple[str, str], second: tuple[str, str]) -> str:
         """The nodes of `compare`."""
-        width = self.config.width
-        sizes = graph.weight("bag.parts", np.array([width, self.config.direct]))
-        parts = []
-        for ids, lengths in (first, second):
-            bag = self.graph(graph, ids, lengths)
-            parts.append(
-                graph.add("Split", [bag, sizes], 2, axis=1) if 0 < width < self.width else [bag, bag]
-            )
-
+        shared = self._shared_graph(graph, first[0], second[0])
         features: list[str] = []
-        if width:
-            u, v = parts[0][0], parts[1][0]
+        if self.config.width:
+            u, v = (self._column_graph(graph, self.graph(graph, *side), 0) for side in (first, second))
             (distance,) = graph.add("Abs", graph.add("Sub", [u, v]))
             features += [u, v, distance, *graph.add("Mul", [u, v])]
         if self.config.direct:
-            features += graph.add("Add", [parts[0][1], parts[1][1]])
-        return graph.add("Concat", [*features, self._overlap_graph(graph, first, second)], axis=1)[0]
+            sides = zip((first, second), shared[1:], strict=True)
+            alone = [self._alone_graph(graph, ids, found) for (ids, _), found in sides]
+            features += graph.add("Add", [self._column_graph(graph, each, 1) for each in alone])
+        return graph.add("Concat", [*features, self._overlap_graph(graph, first, second, shared)], axis=1)[0]
 
-    def _overlap_graph(self, graph: Graph, first: tuple[str, str], second: tuple[str, str]) -> str:
+    def _shared_graph(self, graph: Graph, first: str, second: str) -> tuple[str, str, str]:
+        """Which words are the same ``(b, t, u)``, and which of each text stand in the other, all 0 or 1."""
+        last, middle = graph.weight("axis.last", np.array([-1])), graph.weight("axis.middle", np.array([1]))
+        column, row = graph.add("Unsqueeze", [first, last])[0], graph.add("Unsqueeze", [second, middle])[0]
+        (same,) = graph.add("Cast", graph.add("Equal", [column, row]), to=1)
+        of_first, of_second = (graph.add("ReduceMax", [same], axes=[axis], keepdims=0)[0] for axis in (2, 1))
+        return same, of_first, of_second
+
+    def _alone_graph(self, graph: Graph, ids: str, shared: str) -> str:
+        """The bag of the words that do not stand in the other text."""
+        (picked,) = graph.add("Gather", [self._rows(graph), ids])
+        (alone,) = graph.add("Sub", [graph.weight("one.float", np.array([1], dtype=np.float32)), shared])
+        (column,) = graph.add("Unsqueeze", [alone, graph.weight("axis.last", np.array([-1]))])
+        (kept,) = graph.add("Mul", [picked, column])
+        (total,) = graph.add("ReduceSum", [kept, self._words(graph)], keepdims=0)
+        (size,) = graph.add("Sqrt", [self._squares(graph, ids, keepdims=1)])
+        return graph.add("Div", [total, size])[0]
+
+    def _column_graph(self, graph: Graph, bag: str, part: int) -> str:
+        """The embedding (0) or the direct part (1) of a bag."""
+        sizes = np.array([self.config.width, self.config.direct])
+        if not sizes.all():
+            return bag
+        return graph.add("Split", [bag, graph.weight("bag.parts", sizes)], 2, axis=1)[part]
+
+    def _overlap_graph(
+        self, graph: Graph, first: tuple[str, str], second: tuple[str, str], shared: tuple[str, str, str]
+    ) -> str:
         """The nodes of `overlap`."""
         last, middle = graph.weight("axis.last", np.array([-1])), graph.weight("axis.middle", np.array([1]))
         table = graph.weight("weights", self.weights)
         weights = [graph.add("Gather", [table, ids])[0] for ids, _ in (first, second)]
         squares = [self._squares(graph, ids, keepdims=1) for ids, _ in (first, second)]
 
-        column = graph.add("Unsqueeze", [first[0], last])[0]
-        row = graph.add("Unsqueeze", [second[0], middle])[0]
-        (same,) = graph.add("Cast", graph.add("Equal", [column, row]), to=1)
-
         (one,) = graph.add("Unsqueeze", [weights[0], middle])
         (two,) = graph.add("Unsqueeze", [weights[1], last])
-        (product,) = graph.add("MatMul", [graph.add("MatMul", [one, same])[0], two])
+        (product,) = graph.add("MatMul", [graph.add("MatMul", [one, shared[0]])[0], two])
         (flat,) = graph.add("Squeeze", [product, last])
         (root,) = graph.add("Sqrt", graph.add("Mul", squares))
         found = graph.add("Div", [flat, root])
 
-        for side, axis in ((0, 2), (1, 1)):
-            (shared,) = graph.add("ReduceMax", [same], axes=[axis], keepdims=0)
+        for side in (0, 1):
             (square,) = graph.add("Mul", [weights[side], weights[side]])
-            (kept,) = graph.add("Mul", [square, shared])
+            (kept,) = graph.add("Mul", [square, shared[1 + side]])
             (total,) = graph.add("ReduceSum", [kept, self._words(graph)], keepdims=1)
             found += graph.add("Div", [total, squares[side]])
         return graph.add("Concat", [*found, self._gap(graph, first[1], second[1])], axis=1)[0]
@@ -220,6 +253,10 @@ class WeightedBag(nn.Module):
         (picked,) = graph.add("Gather", [squares, ids])
         (total,) = graph.add("ReduceSum", [picked, self._words(graph)], keepdims=keepdims)
         return graph.add("Max", [total, graph.weight("tiny", np.array([TINY], dtype=np.float32))])[0]
+
+    def _rows(self, graph: Graph) -> str:
+        """The rows times their weights."""
+        return graph.weight("rows", self.rows * self.weights[:, None])
 
     def _words(self, graph: Graph) -> str:
         return graph.weight("axis.words", np.array([1]))
