@@ -1,4 +1,4 @@
-"""What tests of the native trainer of weighted bags share: first weights, and a text's loss in plain numpy."""
+"""What tests of the native trainer of weighted bags share: first weights, and a loss in plain numpy."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def first_bag(form, labels=3, features=9, width=5, hidden=7, seed=0, dropout=0.0
     hidden = hidden if width else 0
     direct = 0 if form == "cbow.v2" else labels
     shapes = ((features, width + direct), (hidden, width), (hidden,), (labels, hidden), (labels,))
-    layers = [rng.normal(0, 0.7, shape).astype(np.float32) for shape in shapes]
+    layers = [rng.normal(0, 0.4, shape).astype(np.float32) for shape in shapes]
     weights = rng.uniform(0.5, 4, features).astype(np.float32)
     weights[:SPECIALS] = 0
     return Bag(layers, weights, width, dropout)

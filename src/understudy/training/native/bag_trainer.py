@@ -71,7 +71,7 @@ class BagTargets:
         thresholds: Multilabel, ``hard``: probabilities from which the teacher says that labels hold.
 
     Raises:
-        RecipeError: The loss is not one of those that fit the labels, or it needs soft targets that are missing.
+        RecipeError: The loss does not fit the labels, or needs soft targets that are missing.
     """
 
     loss: str
@@ -86,7 +86,9 @@ class BagTargets:
         fitting = LOSSES[self.is_each]
         if self.loss not in fitting:
             kind = "that may hold together" if self.is_each else "that exclude each other"
-            raise RecipeError(f"The native trainer knows, for labels {kind}, the losses {fitting}, but not {self.loss!r}.")
+            raise RecipeError(
+                f"The native trainer knows, for labels {kind}, the losses {fitting}, but not {self.loss!r}."
+            )
         if self.loss != "gold" and self.soft is None:
             raise RecipeError(f"The loss {self.loss!r} needs soft targets, but there are none.")
 
