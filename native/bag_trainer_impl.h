@@ -30,12 +30,21 @@ ALWAYS long keep_features(const BagLesson *bag, size_t row, uint64_t *state, int
     return count;
 }
 
+/* The gold labels of a text that do not exclude each other; NULL where it has none, which a NaN among them says. */
+ALWAYS const float *gold_of_each(const BagLesson *bag, size_t row, size_t labels) {
+    if (!bag->gold_rows) return NULL;
+    const float *gold = bag->gold_rows + row * labels;
+    for (size_t k = 0; k < labels; k++) {
+        if (gold[k] != gold[k]) return NULL;
+    }
+    return gold;
+}
+
 /* Labels that do not exclude each other: the loss of each, averaged, and its gradient. */
 ALWAYS float loss_of_each(const BagLesson *bag, size_t row, const float *z, size_t labels, float *gradient) {
     const Lesson *lesson = &bag->lesson;
-    const float *gold = bag->gold_rows ? bag->gold_rows + row * labels : NULL;
+    const float *gold = gold_of_each(bag, row, labels);
     const float *soft = lesson->soft ? lesson->soft + row * labels : NULL;
-    if (gold && gold[0] != gold[0]) gold = NULL; /* NaN: a text without gold labels */
     float share = !gold ? 0 : soft ? lesson->alpha : 1, t = lesson->temperature, loss = 0;
     for (size_t k = 0; k < labels; k++) {
         float slope = 0;

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Weights of `cbow` or `dan`, or their accumulated squares. Rows are padded with zeros to a multiple of LANES floats. */
+/* Weights of `cbow`, `dan` or a weighted bag, or their accumulated squares. Rows are padded with zeros to a multiple of
+   LANES floats. Of a weighted bag a row holds the embedding and then, unpadded between them, its part of the logits;
+   where it has no embedding, `w1`, `b1` and `w2` are empty. */
 typedef struct {
     float *embedding; /* (vocabulary, width); of `dan`: rows of words, then rows of n-grams */
     float *w1, *b1;   /* (width, hidden), (hidden,): (in, out) */

@@ -36,7 +36,7 @@ static int given_read(Given *given, PyObject *tuple) {
             buffer->obj = NULL;
             return -1;
         }
-        if ((uintptr_t)buffer->buf % 8) {
+        if ((uintptr_t)buffer->buf % (i == ENDS || i == ORDER || i == GOLD ? 8 : 4)) { /* as its numbers need */
             PyErr_Format(PyExc_ValueError, "Array %d is not aligned in memory.", i);
             return -1;
         }
@@ -125,6 +125,10 @@ PyObject *python_learn_bag(PyObject *module, PyObject *arguments) {
     if (width > MOST_WIDTH || hidden > MOST_WIDTH || !labels || labels > MOST_LABELS || !width != !hidden ||
         (direct && direct != labels) || (!width && !direct)) {
         PyErr_SetString(PyExc_ValueError, "The layers have an impossible width.");
+        return NULL;
+    }
+    if (!(bag.dropout >= 0 && bag.dropout < 1)) {
+        PyErr_SetString(PyExc_ValueError, "The dropout must be at least 0 and less than 1.");
         return NULL;
     }
     bag.direct = direct;

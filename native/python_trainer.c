@@ -35,7 +35,8 @@ static int arrays_read(Arrays *arrays, PyObject *tuple) {
             buffer->obj = NULL;
             return -1;
         }
-        if ((uintptr_t)buffer->buf % 8) {
+        int is_long = i == ENDS || i == ORDER || i == GOLD || i == WORD_COUNTS;
+        if ((uintptr_t)buffer->buf % (is_long ? 8 : 4)) { /* as its numbers need */
             PyErr_Format(PyExc_ValueError, "Array %d is not aligned in memory.", i);
             return -1;
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -93,7 +94,7 @@ def learn(
     first, targets = bag_of(module), _targets(task, transfer, loss, has_weights=has_weights)
     log: EpochLog[Arrays] = EpochLog()
     state: BagState | None = None
-    identity = digest([epochs, rate, seed, asdict(loss), len(inputs), list(first.layers[0].shape)])
+    identity = _identity(first, loss, [epochs, rate, LAYER_RATE, seed, has_weights, len(inputs)])
     progress = progress or Silent()
     if checkpoint is not None and (resumed := _read(checkpoint, identity)):
         log, state = resumed
@@ -173,14 +174,22 @@ def _targets(task: Task, transfer: Transfer, loss: LossConfig, *, has_weights: b
     )
 
 
+def _identity(first: Bag, loss: LossConfig, settings: list[float]) -> str:
+    """Says which training a checkpoint is of: another one must not go on from it."""
+    shapes = [list(layer.shape) for layer in first.layers]
+    return digest([settings, asdict(loss), shapes, first.width, first.dropout])
+
+
 def _write(folder: Path, identity: str, log: EpochLog[Arrays], state: BagState) -> None:
     """Write a checkpoint, whole or not at all."""
+    began = time.perf_counter()
     kinds = {"layer": state.layers, "square": state.squares, "best": log.best or []}
     arrays = {f"{kind}-{number}": one for kind, every in kinds.items() for number, one in enumerate(every)}
     with publish(folder, {"identity": identity}) as aside:
         with (aside / ARRAYS).open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         (aside / FACTS).write_text(json.dumps({"epoch": state.epoch, **log.facts()}), encoding="utf-8")
+    log.note_saving(began)
 
 
 def _read(folder: Path, identity: str) -> tuple[EpochLog[Arrays], BagState] | None:

@@ -20,6 +20,9 @@ from understudy.tokenization.batching import shuffled
 FIRST_SQUARE = 1e-8
 """What each accumulated square begins with: a weight's first step is as long as the learning rate."""
 
+LOSSES = {False: ("mse", "kl", "hard", "gold"), True: ("mse", "bce", "hard", "gold")}
+"""Losses by whether labels may hold together."""
+
 Arrays = list[FloatArray]
 
 AfterEpoch = Callable[[int, float, Arrays], bool]
@@ -66,6 +69,9 @@ class BagTargets:
         temperature: Temperature of ``kl`` and ``bce``.
         class_weights: ``(c,)``, a factor per label of the gold loss.
         thresholds: Multilabel, ``hard``: probabilities from which the teacher says that labels hold.
+
+    Raises:
+        RecipeError: The loss does not fit the labels, or needs soft targets that are missing.
     """
 
     loss: str
@@ -75,6 +81,16 @@ class BagTargets:
     temperature: float = 1.0
     class_weights: FloatArray | None = None
     thresholds: FloatArray | float = 0.5
+
+    def __post_init__(self) -> None:
+        fitting = LOSSES[self.is_each]
+        if self.loss not in fitting:
+            kind = "that may hold together" if self.is_each else "that exclude each other"
+            raise RecipeError(
+                f"The native trainer knows, for labels {kind}, the losses {fitting}, but not {self.loss!r}."
+            )
+        if self.loss != "gold" and self.soft is None:
+            raise RecipeError(f"The loss {self.loss!r} needs soft targets, but there are none.")
 
     @property
     def is_each(self) -> bool:
@@ -89,10 +105,10 @@ class BagTargets:
             return np.ascontiguousarray(self.soft, dtype=np.float32)
         scaled = self.soft / np.float32(1.0 if self.loss == "hard" else self.temperature)
         if self.is_each:
-            likely = 1.0 / (1.0 + np.exp(-scaled))
+            likely = _sigmoid(scaled)
             made = likely >= self.thresholds if self.loss == "hard" else likely
         elif self.loss == "hard":
-            made = np.eye(scaled.shape[1])[scaled.argmax(axis=1)]
+            made = np.eye(scaled.shape[1], dtype=np.float32)[scaled.argmax(axis=1)]
         else:
             powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
             made = powers / powers.sum(axis=1, keepdims=True)
@@ -212,6 +228,12 @@ def _taught(targets: BagTargets) -> tuple[Any, Any, Any, Any]:
     weights = targets.class_weights
     weights = None if weights is None else np.ascontiguousarray(weights, dtype=np.float32)
     return targets.prepared(), columns, rows, weights
+
+
+def _sigmoid(logits: FloatArray) -> FloatArray:
+    """Probabilities, without an overflow where logits are far from zero."""
+    small = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1.0, small) / (1.0 + small)
 
 
 def _padded(bag: Bag) -> Arrays:
