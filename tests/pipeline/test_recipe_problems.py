@@ -31,7 +31,7 @@ def test_all_bad_values_of_one_part_are_told():
         "teacher.finetune: batch_size is -1, but must be greater than 0, and finite.",
     ]
     assert problems(students=["cbow", "bilsm", "dan.v1"]) == [
-        "students: Unknown student 'cbow'. Did you mean 'cbow.v1'?",
+        "students: Unknown student 'cbow'. Did you mean 'cbow.v2'?",
         "students: Unknown student 'bilsm'. Did you mean 'bilstm.v1'?",
     ]
     assert problems(augment=["rulez", "lenght", "rules", {"balance": {"x": 1}}]) == [
@@ -53,7 +53,7 @@ def test_what_only_follows_from_another_problem_is_not_told():
 
 def test_problems_of_students_and_of_the_rest_are_told_together():
     assert problems(students=["cbow", "dan.v1:wdith=3"], seed=-1) == [
-        "students: Unknown student 'cbow'. Did you mean 'cbow.v1'?",
+        "students: Unknown student 'cbow'. Did you mean 'cbow.v2'?",
         "seed: must be at least 0 (got -1).",
         "students: dan.v1 has no size 'wdith'. Did you mean 'width'?",
     ]
