@@ -198,8 +198,7 @@ def known_words_of(run: Run) -> KnownWords | None:
         teacher = open_predictor(members[0].spec, run.dataset.task).predictor
         known_words(teacher, vocabulary_items(run, uses_pool=True)).save(folder, about)
 
-    if not run.stages.is_current("word vectors", folder, wanted_digest("word vectors", inputs)):
-        run.stages.run("word vectors", folder, inputs, work)
+    run.stages.run("word vectors", folder, inputs, work, is_shared=True)
     return KnownWords.load(folder)
 
 
