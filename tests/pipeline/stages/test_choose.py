@@ -1,7 +1,5 @@
 """The stage `choose`: what is open is tried one after another on dev, once, and goes on after a kill."""
 
-import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -228,14 +226,9 @@ def test_a_function_that_teaches_leaves_only_the_loss_open(go):
     assert {trial.what for trial in run.decisions.trials} == {"loss"}
 
 
-def test_nothing_is_tried_where_the_teacher_answered_no_labelled_text(go, source, tmp_path, toy):
-    pool = [f"{text} pool" for text in toy(20, seed=9)[0]]
-    (tmp_path / "pool.txt").write_text("\n".join(pool))
-    test = (json.loads(line)["text"] for line in (Path(source) / "test.jsonl").read_text().splitlines())
-    rows = [f"{text},{bad},{good}" for text in [*pool, *test] for bad, good in right([text])]
-    (tmp_path / "table.csv").write_text("text,bad,good\n" + "\n".join(rows))
-    table = {"teacher.model": None, "teacher.table": str(tmp_path / "table.csv")}
-    run = go(refuse, **table, **{"data.unlabelled": [str(tmp_path / "pool.txt")]})
+def test_nothing_is_tried_where_the_teacher_answered_no_labelled_text(go, monkeypatch):
+    monkeypatch.setattr(room, "has_answers", lambda run: False)
+    run = go(refuse, function=right, **{"teacher.model": None, "teacher.callable": "any:thing"})
     assert run.decisions.loss == LOSSES[0]
     assert run.decisions.uses_pool
 

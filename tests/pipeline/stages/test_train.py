@@ -1,6 +1,7 @@
 """The stage `train`: no student loses by being taught, the report says so, and word vectors are made once."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from plain import PLAIN, PLAIN_KEYS
@@ -16,7 +17,7 @@ from understudy.pipeline.recipe_file import make_recipe
 from understudy.pipeline.stages.augment import augment
 from understudy.pipeline.stages.choose import choose
 from understudy.pipeline.stages.label import label
-from understudy.pipeline.stages.train import takes_start, train
+from understudy.pipeline.stages.train import has_answers, takes_start, train
 from understudy.training import fit as fitting
 from understudy.training.embeddings import known
 
@@ -61,7 +62,8 @@ def test_a_teacher_that_is_wrong_is_not_followed_and_the_report_says_so(source, 
     result, heard = taught(source, tmp_path / "run", wrong)
     found = facts(result.folder)
     assert found["kept"] == "gold"
-    assert found["tried"]["taught"] < found["tried"]["mix"] <= found["tried"]["gold"] == found["dev"]
+    assert set(found["tried"]) == {"taught", "mix", "gold"}
+    assert max(found["tried"]["taught"], found["tried"]["mix"]) < found["tried"]["gold"] == found["dev"]
     notes = [note for note in result.report["data"]["notes"] if "was worse taught" in note]
     assert notes == [note for note in heard if "was worse taught" in note]
     assert len(notes) == 1
@@ -207,17 +209,33 @@ def test_the_teachers_words_are_made_once_for_all_students_and_runs(source, bert
 
 def test_a_pool_that_did_not_help_is_not_learnt_from_and_not_counted(source, bert, tmp_path, monkeypatch):
     monkeypatch.setattr(made_pool, "_rate", lambda run: 240.0)
-    options = {"make_pool": 1, **ONE, "until": "report", "students": "cbow.v1:width=8"}
 
-    def run(score, out):
+    def run(score, until):
         monkeypatch.setattr(
             "understudy.pipeline.stages.choose._Race._score", lambda race, what, way: score[way.uses_pool]
         )
-        result, _ = taught(source, out, str(bert), **options)
-        return result.report["data"]["sizes"], result.folder
+        options = {"make_pool": 1, **ONE, "until": until}
+        result, heard = taught(source, tmp_path / until, str(bert), **options)
+        assert sum("Pool made by rules, chosen on dev" in said for said in heard) == 1
+        return result
 
-    without, folder = run({True: 0.1, False: 0.2}, tmp_path / "without")
-    assert without["transfer"] == without["train"] == 120
-    assert (folder / "augment" / "pool.jsonl").is_file()  # it was made, and labelled
-    with_it, _ = run({True: 0.3, False: 0.2}, tmp_path / "with")
-    assert with_it["transfer"] > 2 * with_it["train"]
+    result = run({True: 0.1, False: 0.2}, "report")
+    sizes = result.report["data"]["sizes"]
+    assert sizes["transfer"] == sizes["train"] == 120
+    assert (result.folder / "augment" / "pool.jsonl").is_file()  # it was made, and labelled
+    steps = facts(result.folder)["steps"]
+    result = run({True: 0.3, False: 0.2}, "train")
+    assert facts(result.folder)["steps"] > steps
+
+
+@pytest.mark.parametrize(
+    ("is_kept", "missing", "answered"),
+    [(False, ("a", "b"), True), (True, ("a", "b"), False), (True, ("a",), True), (True, (), True)],
+)
+def test_whether_the_teacher_answered_any_labelled_text(is_kept, missing, answered):
+    run = SimpleNamespace(
+        dataset=SimpleNamespace(train=SimpleNamespace(texts=("a", "b", "a"))),
+        teacher=SimpleNamespace(is_kept=is_kept),
+        store=lambda: SimpleNamespace(missing=lambda texts: missing),
+    )
+    assert has_answers(run) is answered
