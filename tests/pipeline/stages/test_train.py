@@ -207,7 +207,10 @@ def test_the_teachers_words_are_made_once_for_all_students_and_runs(source, bert
     assert sum("It is made again" in said for said in heard) == 1
 
 
-def test_a_pool_that_did_not_help_is_not_learnt_from_and_not_counted(source, bert, tmp_path, monkeypatch):
+def test_a_pool_that_did_not_help_is_not_learnt_from_and_not_counted(
+    source, bert, scored, tmp_path, monkeypatch
+):
+    fitted = scored(lambda loss, texts: 0.5)
     monkeypatch.setattr(made_pool, "_rate", lambda run: 240.0)
 
     def run(score, until):
@@ -223,9 +226,10 @@ def test_a_pool_that_did_not_help_is_not_learnt_from_and_not_counted(source, ber
     sizes = result.report["data"]["sizes"]
     assert sizes["transfer"] == sizes["train"] == 120
     assert (result.folder / "augment" / "pool.jsonl").is_file()  # it was made, and labelled
-    steps = facts(result.folder)["steps"]
-    result = run({True: 0.3, False: 0.2}, "train")
-    assert facts(result.folder)["steps"] > steps
+    assert {texts for _, texts, _ in fitted} == {120}
+
+    run({True: 0.3, False: 0.2}, "train")
+    assert [texts > 240 for loss, texts, _ in fitted[2:] if loss.needs_teacher] == [True]
 
 
 @pytest.mark.parametrize(
