@@ -102,6 +102,9 @@ def test_every_block_runs(tmp_path, monkeypatch):
         "understudy.core.configs.FEWEST_STEPS", 20
     )  # that it runs is tested here, not how well
     monkeypatch.setattr("understudy.teachers.contrastive.STEPS", 5)
+    monkeypatch.setattr("understudy.pipeline.made_pool.MOST_PASSES", 2)
+    monkeypatch.setattr("understudy.pipeline.stages.choose.EPOCHS", 1)
+    monkeypatch.setattr("understudy.training.embeddings.known._whole_words", lambda tokenizer: set())
     write_reviews(tmp_path)
     write_questions(tmp_path)
     write_names(tmp_path)

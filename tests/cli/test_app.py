@@ -6,6 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from plain import PLAIN
 from typer.testing import CliRunner
 
 import understudy
@@ -13,6 +14,7 @@ from understudy.cli import app as cli
 from understudy.cli import inputs, results
 from understudy.cli.options import FIRST_READER, GROUPS, readers
 from understudy.cli.verbs import BASE, OTHERS, STAGES
+from understudy.core.configs import DEFAULT_STUDENTS
 from understudy.errors import RecipeError, UnderstudyError
 from understudy.pipeline.distillation import distill
 from understudy.pipeline.recipe import Recipe
@@ -34,6 +36,8 @@ def student(tmp_path_factory, toy, bare):
         teacher__method="finetune",
         teacher__finetune={"epochs": 1},
         training__epochs=2,
+        students="cbow.v1",
+        **PLAIN,
     )
     return result.models["cbow.v1"]
 
@@ -140,9 +144,11 @@ def help_of(*verb):
 def test_help_says_the_defaults():
     said = help_of("distill")
     recipe = Recipe.model_validate({"data": {"source": "x"}})
+    usual, (tagger,) = DEFAULT_STUDENTS["classification"], DEFAULT_STUDENTS["tagging"]
     defaults = (
         *(
-            f"[{recipe.students[0]}]",
+            f"[{', '.join(usual[:-1])} and {usual[-1]}; for tagging {tagger.partition(':')[0]}]",
+            f"[{recipe.make_pool:g}]",
             f"[{recipe.teacher.model}]",
             f"[{recipe.loss.name}]",
             f"[{recipe.seed}]",

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from plain import PLAIN_KEYS
 from typer.testing import CliRunner
 
 from understudy.cli.app import app
@@ -11,7 +12,12 @@ from understudy.pipeline.active_learning import buy_in_rounds
 from understudy.pipeline.distillation import distill
 from understudy.pipeline.recipe_file import make_recipe, to_yaml
 
-SETTINGS = {"training.epochs": 4, "training.vocabulary_size": 60, "students": ["cbow.v1:width=8"]}
+SETTINGS = {
+    **PLAIN_KEYS,
+    "training.epochs": 4,
+    "training.vocabulary_size": 60,
+    "students": ["cbow.v1:width=8"],
+}
 
 
 pytestmark = pytest.mark.usefixtures("key")

@@ -19,7 +19,7 @@ def problems(*assignments, task=TASK, **flags):
     flags = {"data.source": "sst2", **{key.replace("__", "."): value for key, value in flags.items()}}
     recipe = make_recipe(None, flags, assignments)
     with pytest.raises(UnderstudyError) as error:
-        check_run(recipe, task, None)
+        check_run(recipe.settled(task.kind), task, None)
     return str(error.value)
 
 
@@ -67,7 +67,7 @@ def test_missing_vectors_are_told():
 
 
 def test_a_loss_on_layers_needs_a_transformer():
-    assert "cbow.v1 is not one. Drop it, or choose a BERT." in problems("loss.layers=1")
+    assert "linear.v1 is not one. Drop it, or choose a BERT." in problems("loss.layers=1")
 
 
 def test_labels_of_a_finetuned_teacher_are_compared_from_its_config_alone(write_model, monkeypatch):

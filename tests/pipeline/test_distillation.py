@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plain import PLAIN, PLAIN_OPTIONS
 
 import understudy
 from understudy.core.manifest import file_digest, verify
@@ -17,6 +18,7 @@ from understudy.errors import DataError, RecipeError, StoreError, TeacherError
 from understudy.pipeline.distillation import distill
 
 SETTINGS = {
+    **PLAIN,
     "teacher__method": "finetune",
     "teacher__finetune": {"epochs": 2, "learning_rate": 1e-3},
     "training__epochs": 8,
@@ -194,7 +196,7 @@ def test_a_damaged_store_is_refused_by_name(copy, source, bare):
     shard.write_bytes(shard.read_bytes()[:-10])
     settings = {**SETTINGS, "training__epochs": 3}
     with pytest.raises(StoreError, match=shard.name):
-        distill(str(source), teacher=str(bare), out=copy, until="train", **settings)
+        distill(str(source), teacher=str(bare), students="cbow.v1", out=copy, until="train", **settings)
 
 
 def test_a_run_can_end_after_any_stage(source, bare, tmp_path):
@@ -249,6 +251,7 @@ def test_killed_runs_end_like_an_uninterrupted_one(toy, bare, tmp_path, monkeypa
             *(sys.executable, "-m", "understudy", "export", str(source), "--teacher", str(bare)),
             *("--teacher-method", "finetune"),
             *("--out", str(out), "--set", "training.epochs=30", "--set", "training.vocabulary_size=60"),
+            *("--student", "cbow.v1", *PLAIN_OPTIONS),
             *("--set", "training.trainer=torch"),  # the native one is done before it could be killed
         ]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plain import PLAIN
 
 import understudy
 from understudy.errors import RecipeError, TeacherError
@@ -15,6 +16,7 @@ from understudy.runtime.layout import slug
 
 GOOD, BAD = ("good", "great"), ("bad", "dull")
 SETTINGS = {
+    **PLAIN,
     "teacher__method": "finetune",
     "teacher__finetune": {"epochs": 2, "learning_rate": 1e-3},
     "training__epochs": 6,

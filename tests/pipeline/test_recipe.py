@@ -16,11 +16,36 @@ def made(*assignments, **flags):
 
 def test_defaults_are_those_of_the_papers():
     recipe = made()
-    assert recipe.students == ("cbow.v1",)
-    assert recipe.loss.name == "mse"
+    assert recipe.students == ()  # those of the kind of task
+    assert recipe.loss.name == "auto"
+    assert recipe.make_pool == 300
     assert recipe.teacher.finetune.learning_rate == 5e-5
     assert recipe.teacher.finetune.passes(6920) == 3
-    assert recipe.training.vocabulary_size is None  # each student's own
+    assert recipe.training.vocabulary_size is None
+    assert recipe.training.gold_pass
+
+
+def test_the_usual_students_are_those_of_the_kind_of_task():
+    assert made().settled("pair").students == ("linear.v1", "cbow.v2", "dan.v2")
+    assert made().settled("tagging").students == ("bilstm.v1:tagger",)
+    assert made("students=[kim-cnn.v1]").settled("tagging").students == ("kim-cnn.v1",)
+    with pytest.raises(RecipeError, match=r"table: int8 .* not bilstm.v1:tagger"):
+        made("table=int8").settled("tagging")
+
+
+def test_a_pool_can_be_refused_in_a_word_and_its_budget_is_a_number_of_seconds():
+    assert made("make_pool=none").make_pool is None
+    assert made("make_pool=null").make_pool is None
+    assert made(make_pool="60").make_pool == 60
+    for value in ("0", "-1", ".inf", ".nan", "soon"):
+        with pytest.raises(RecipeError, match="make_pool: must be"):
+            made(f"make_pool={value}")
+
+
+def test_gold_labels_can_be_weighed_where_the_loss_is_chosen():
+    assert made("training.class_weights=true").loss.name == "auto"
+    with pytest.raises(RecipeError, match="no gold part"):
+        made("training.class_weights=true", "loss.name=mse")
 
 
 def test_few_labels_get_enough_steps():
@@ -81,7 +106,6 @@ def test_all_problems_are_named_at_once():
     [
         ("loss.temperature=2", "has no temperature"),
         ("loss.name=gold", "learns nothing from the teacher"),
-        ("training.class_weights=true", "no gold part"),
         ("training.epochs=0", "must be greater than 0"),
         ("training.vocabulary_size=2", "must be at least 10"),
         ("students=[]", "at least 1"),

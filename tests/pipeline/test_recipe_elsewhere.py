@@ -11,6 +11,7 @@ teacher: {callable: "MODULE:scores"}
 students: ["cbow.v1:width=8"]
 augment: [{eda: {synonyms: pairs.tsv, operations: [synonyms], stop_words: 0}}]
 training: {embeddings: vectors.txt, epochs: 1}
+loss: {name: mse}
 """
 
 
@@ -67,5 +68,5 @@ def test_a_recipe_as_a_mapping(tmp_path):
         "training": {"epochs": 1},
     }
     result = distill(recipe=tree, out=tmp_path / "run", until="label")
-    assert result.students == ("cbow.v1",)
+    assert result.students == ("linear.v1", "cbow.v2", "dan.v2")
     assert (result.folder / "logits" / "label.json").is_file()

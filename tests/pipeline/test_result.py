@@ -1,6 +1,7 @@
 """What `distill` gives back, and what it takes."""
 
 import pytest
+from plain import PLAIN
 
 import understudy
 from understudy.pipeline.result import Result
@@ -42,7 +43,7 @@ def test_what_is_not_a_path_is_told(arguments, said):
 
 
 def test_only_students_of_the_recipe_are_its_models(folder, tmp_path):
-    options = {"teacher": judge, "out": tmp_path / "run", "until": "export", "training__epochs": 1}
+    options = {"teacher": judge, "out": tmp_path / "run", "until": "export", **PLAIN, "training__epochs": 1}
     understudy.distill(folder / "data.csv", students=["cbow.v1", "dan.v1"], **options)
     result = understudy.distill(folder / "data.csv", students="cbow.v1", **options)
     assert list(result.models) == ["cbow.v1"]

@@ -9,6 +9,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain import PLAIN
 
 from understudy.core.manifest import publish
 from understudy.errors import ArtifactError, DataError, RecipeError
@@ -205,7 +206,14 @@ def test_names_that_are_not_utf8_are_refused(data, tmp_path):
 
 
 def test_an_exported_student_that_is_a_link_is_not_replaced(data, tmp_path):
-    options = {"teacher": good, "out": tmp_path / "run", "until": "export", "training__epochs": 1}
+    options = {
+        "teacher": good,
+        "out": tmp_path / "run",
+        "until": "export",
+        **PLAIN,
+        "training__epochs": 1,
+        "students": "cbow.v1",
+    }
     (folder,) = distill(data, **options).models.values()
     elsewhere = tmp_path / "elsewhere"
     shutil.move(folder, elsewhere)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from plain import PLAIN
 
 from understudy.augment import PoolTexts
 from understudy.core.progress import Silent
@@ -17,7 +18,7 @@ from understudy.pipeline.recipe_file import make_recipe
 from understudy.pipeline.stages import train
 from understudy.pipeline.stages.augment import inspect
 
-SETTINGS = {"training__epochs": 2, "training__vocabulary_size": 60, "students": "cbow.v1:width=8"}
+SETTINGS = {**PLAIN, "training__epochs": 2, "training__vocabulary_size": 60, "students": "cbow.v1:width=8"}
 STEPS = ({"masking": {"passes": 2}},)
 
 

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from plain import PLAIN
 
 from understudy.core.task import Task
 from understudy.errors import DataError, RecipeError, TeacherError
@@ -16,7 +17,7 @@ from understudy.teachers.configs import TableConfig
 from understudy.teachers.source import resolve
 
 TASK = Task(("bad", "good"))
-SETTINGS = {"training__epochs": 4, "training__vocabulary_size": 60, "students": "cbow.v1:width=8"}
+SETTINGS = {**PLAIN, "training__epochs": 4, "training__vocabulary_size": 60, "students": "cbow.v1:width=8"}
 
 
 def good(texts):

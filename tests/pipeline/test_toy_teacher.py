@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from plain import PLAIN
 
 from understudy.pipeline import teacher as kinds
 from understudy.pipeline.distillation import distill
@@ -79,6 +80,8 @@ def test_a_toy_teacher_goes_through_every_stage(toy, tmp_path, counting):
     options = {
         "unlabelled": str(tmp_path / "more.txt"),
         "teacher__callable": "toy:counter",
+        **PLAIN,
+        "students": "cbow.v1",
         "training__epochs": 2,
         "out": tmp_path / "run",
     }

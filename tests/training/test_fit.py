@@ -23,8 +23,8 @@ TASK = Task(("bad", "good"))
 KINDS = {0: ("bad", "dull", "slow"), 1: ("good", "great", "quick")}
 FILLER = ["the", "a", "film", "was", "it", "food", "room", "very", "and", "quite", "really", "so"]
 SMALL = {"cbow.v1": {"width": 8, "hidden": 8}, "bilstm.v1": {"width": 8, "hidden": 6}}
-QUICK = TrainingConfig(epochs=2, batch_size=32, learning_rate=1e-2)
-ENOUGH = TrainingConfig(epochs=25, batch_size=16, learning_rate=3e-2)
+QUICK = TrainingConfig(epochs=2, batch_size=32, learning_rate=1e-2, gold_pass=False)
+ENOUGH = TrainingConfig(epochs=25, batch_size=16, learning_rate=3e-2, gold_pass=False)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -128,10 +128,9 @@ def test_soft_targets_and_labels_follow_their_texts(monkeypatch):
     texts, labels = corpus(96)
     soft = np.random.default_rng(0).normal(size=(96, 2)).astype(np.float32)
     pairs = {(tuple(row), int(label)) for row, label in zip(soft.tolist(), labels, strict=True)}
-    config = TrainingConfig(epochs=1, gold_pass=False)
-    given = recorded(monkeypatch, TransferSet(tuple(texts), labels, soft), config=config)
+    given = recorded(monkeypatch, TransferSet(tuple(texts), labels, soft), config=QUICK)
     seen = [(tuple(row.tolist()), int(y)) for _, t, ys, *_ in given for row, y in zip(t, ys, strict=True)]
-    assert len(seen) == 96
+    assert len(seen) == 2 * 96
     assert set(seen) == pairs
 
 

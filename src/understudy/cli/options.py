@@ -238,7 +238,7 @@ EXPORT = (
         "--table",
         ("table",),
         "Precision of the word table in model.fast: float32, float16, int8, or auto, the smallest that is as "
-        "good on dev. [float32]",
+        "good on dev. [auto]",
         "FORM",
     ),
 )

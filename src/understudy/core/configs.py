@@ -24,10 +24,10 @@ POOLINGS = ("auto", "cls", "mean")
 VOCABULARIES = ("words", "wordpiece", "teacher")
 PAIRS = ("joint", "diffcat", "compare")
 VECTORS_OF_TEACHER = ("teacher", "teacher-static")
+"""Word tables that start from the teacher: from its input embeddings, and from each word once through it."""
+
 RANDOM = "random"
 """The word table that starts from nothing."""
-
-"""Word tables that start from the teacher: from its input embeddings, and from each word once through it."""
 
 BAGS = ("linear.v1", "cbow.v2", "dan.v2")
 

@@ -123,6 +123,7 @@ def buy_in_rounds(
 
 def _buy(run: Run, how: str, batch: int, rounds: int) -> ActiveLearning:
     """Fit, choose and label, until the rounds, the texts or the teacher's answers end."""
+    run.recipe = run.recipe.model_copy(update={"make_pool": None})  # only given texts are chosen from
     oracle = _Oracle(run)
     augment(run)
     pool = list(dict.fromkeys((*run.dataset.train.texts, *run.pool)))
@@ -179,7 +180,7 @@ def _fit(run: Run, oracle: _Oracle, pool: Sequence[Item], points: list[Point], h
         transfer,
         (data.dev.texts, data.dev.labels),
         seed=run.recipe.seed,
-        loss=run.recipe.loss,
+        loss=run.chosen.loss,
         config=run.recipe.training,
         vocabulary_items=pool,
         progress=run.stages.progress,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from understudy.core.configs import RANDOM, LossConfig
+from understudy.core.configs import AUTO, RANDOM, LossConfig, candidates
+from understudy.core.task import Task
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,25 @@ class Decisions:
             if tried:
                 found.append(f"{title}, chosen on dev with {self.racer}: {chosen[what]} ({_listed(tried)}).")
         return tuple(found)
+
+
+def losses_to_try(
+    loss: LossConfig, task: Task, *, has_gold: bool = True, has_weights: bool = False
+) -> tuple[LossConfig, ...]:
+    """The losses that a recipe leaves open, the preferred one first; a loss with a name is the only one.
+
+    Args:
+        loss: The recipe's. Where it is ``auto``, its noise and its layers hold for each of the losses.
+        task: What is learnt.
+        has_gold: Whether there are gold labels; without them no loss has a share of these.
+        has_weights: Whether gold labels are weighed, so that each loss must have a share of them.
+    """
+    if loss.name != AUTO:
+        return (loss,)
+    found = [replace(each, noise=loss.noise, layers=loss.layers) for each in candidates(task)]
+    if not has_gold:
+        return tuple(dict.fromkeys(replace(each, alpha=0.0) for each in found))
+    return tuple(each for each in found if each.alpha or not has_weights)
 
 
 def describe(loss: LossConfig) -> str:

@@ -14,6 +14,7 @@ from understudy.data import Dataset, load_dataset, save_dataset
 from understudy.errors import RecipeError, nearest
 from understudy.pipeline import streaming
 from understudy.pipeline.checks import check_run
+from understudy.pipeline.made_pool import wants_pool
 from understudy.pipeline.pseudo_labels import draw, labelled_by_teacher
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.recipe_file import check, make_recipe, to_yaml, with_whole_paths
@@ -91,8 +92,8 @@ def distill(
     )
     with started(made, Path(out) if out else None, progress or Silent(), function) as run:
         for step in steps[: STAGES.index(until)]:
-            # A pool needs a fine-tuned teacher only where one of its steps asks it.
-            if step is not finetune or until != "augment" or asks_teacher(run.recipe):
+            # A pool needs a fine-tuned teacher only where a step asks it, or where its size is its speed's.
+            if step is not finetune or until != "augment" or asks_teacher(run.recipe) or wants_pool(run):
                 step(run)
         shutil.rmtree(run.folder / ".checkpoints", ignore_errors=True)
 
@@ -189,7 +190,7 @@ def started(
     settled = recipe.settled(dataset.task.kind)
     check_run(settled, dataset.task, folder)
 
-    saved = with_whole_paths(recipe)
+    saved = with_whole_paths(settled)
     with claimed(folder, saved.data.source or saved.data.unlabelled[0], dataset.fingerprint):
         if recipe.data.source is None:
             dataset = labelled_by_teacher(dataset, recipe, folder, progress, function)

@@ -90,7 +90,9 @@ def _note(passes: int, rate: float, seconds: float) -> str:
             f"No pool was made: the teacher labels {rate:,.0f} texts a second here, and make_pool allows "
             f"{seconds:g} s."
         )
+    many = "1 pass" if passes == 1 else f"{passes} passes"
+    why = "as many as we ever make" if passes == MOST_PASSES else "as many as there is time to label"
     return (
-        f"There are no unlabelled texts, so {passes} passes of rules over the labelled ones make a pool: "
-        f"as many as the teacher labels in {seconds:g} s (make_pool), at {rate:,.0f} texts a second."
+        f"There are no unlabelled texts, so {many} of rules over the labelled ones make a pool: {why}, with "
+        f"{seconds:g} s (make_pool) and a teacher that labels {rate:,.0f} texts a second."
     )

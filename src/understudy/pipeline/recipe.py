@@ -187,7 +187,7 @@ class Recipe(_Part):
     teacher: TeacherRecipe = TeacherRecipe()
     students: tuple[str, ...] = Field((), min_length=1)
     augment: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
-    make_pool: float | None = Field(300.0, gt=0)
+    make_pool: float | None = Field(300.0, gt=0, allow_inf_nan=False)
     loss: LossConfig = LossConfig(AUTO)
     training: TrainingConfig = TrainingConfig()
     baseline: bool = True
@@ -237,18 +237,7 @@ class Recipe(_Part):
     @model_validator(mode="after")
     def _have_tables(self) -> Recipe:
         """Refuse a type of the word table for students that have none."""
-        if self.table in ("float32", "auto"):
-            return self
-        from understudy.students.registry import parse
-
-        others = [name for name in self.students if parse(name).student not in SERVED]
-        if others:
-            raise RecipeError(
-                f"table: {self.table} is a form of model.fast, which {', '.join(SERVED)} have, but not "
-                f"{', '.join(others)}. Use auto: it leaves them as they are."
-            )
-        if self.quantize == "int8":
-            raise RecipeError("quantize: int8 leaves out model.fast, so that table has no effect. Drop one.")
+        _check_tables(self)
         return self
 
     @model_validator(mode="after")
@@ -269,7 +258,7 @@ class Recipe(_Part):
 
         if self.data.stream is True and self.why_not_streamed:
             raise RecipeError(f"data.stream: this pool cannot stream, for {self.why_not_streamed}.")
-        if self.training.class_weights and self.loss.alpha == 0.0:
+        if self.training.class_weights and self.loss.alpha == 0.0 and self.loss.name != AUTO:
             raise RecipeError(
                 "training.class_weights weigh gold labels, but the loss has no gold part. Set loss.alpha, "
                 "or weigh the teacher's labels: teacher.finetune.class_weights."
@@ -277,8 +266,16 @@ class Recipe(_Part):
         return self
 
     def settled(self, kind: str) -> Recipe:
-        """The recipe with the usual students of a kind of task, where it names none."""
-        return self if self.students else self.model_copy(update={"students": DEFAULT_STUDENTS[kind]})
+        """The recipe with the usual students of a kind of task, where it names none.
+
+        Raises:
+            RecipeError: The usual students do not go with another key.
+        """
+        if self.students:
+            return self
+        settled = self.model_copy(update={"students": DEFAULT_STUDENTS[kind]})
+        _check_tables(settled)  # a copy is not checked
+        return settled
 
     @property
     def why_not_streamed(self) -> str:
@@ -334,6 +331,30 @@ class Recipe(_Part):
             )
         if self.loss.alpha > 0.0:
             raise RecipeError("loss.alpha weighs gold labels, but a run without labelled data has none.")
+        if self.training.class_weights:
+            raise RecipeError(
+                "training.class_weights weigh gold labels, but a run without labelled data has none."
+            )
+
+
+def _check_tables(recipe: Recipe) -> None:
+    """Refuse a type of the word table that a student, or its form, does not have.
+
+    Raises:
+        RecipeError: The message names the students.
+    """
+    if recipe.table in ("float32", "auto"):
+        return
+    from understudy.students.registry import parse
+
+    others = [name for name in recipe.students if parse(name).student not in SERVED]
+    if others:
+        raise RecipeError(
+            f"table: {recipe.table} is a form of model.fast, which {', '.join(SERVED)} have, but not "
+            f"{', '.join(others)}. Use auto: it leaves them as they are."
+        )
+    if recipe.quantize == "int8":
+        raise RecipeError("quantize: int8 leaves out model.fast, so that table has no effect. Drop one.")
 
 
 def _lent(step: object, endpoint: Mapping[str, object]) -> object:

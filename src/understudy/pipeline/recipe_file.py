@@ -80,8 +80,12 @@ def check(tree: Mapping[str, object], where: str | None = None) -> Recipe:
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """The resolved recipe with every default, as the text of a file that `make_recipe` reads."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """The resolved recipe with every default, as the text of a file that `make_recipe` reads.
+
+    Students that are those of the kind of task, which is not known yet, are left out.
+    """
+    tree = recipe.model_dump(mode="json", exclude=None if recipe.students else {"students"})
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
 def with_whole_paths(recipe: Recipe) -> Recipe:

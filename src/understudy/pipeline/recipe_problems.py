@@ -25,9 +25,6 @@ Key = tuple[str | int, ...]
 LISTS: tuple[tuple[str, ...], ...] = (("students",), ("augment",), ("data", "unlabelled"))
 """Keys that hold lists; a single value stands for a list of one."""
 
-DEFAULT = Recipe.model_fields["students"].default
-"""The students of a recipe that names none."""
-
 GOVERNING = "name"
 """A key that decides what its neighbours mean: they are not judged where it is wrong itself."""
 
@@ -105,7 +102,9 @@ def problems_of(tree: Tree) -> list[str]:
     if not early:
         return _sentences(tree)
 
-    students = tree.get("students", DEFAULT)
+    if "students" not in tree:
+        return early
+    students = tree["students"]
     if isinstance(students, list | tuple) and students:
         students = [one for one in students if not _is_unknown(one)]
         if all(isinstance(one, str) and ":" not in one for one in students):

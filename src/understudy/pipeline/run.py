@@ -9,12 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from understudy.augment import PoolTexts
+from understudy.core.configs import LossConfig
 from understudy.core.corpus import Corpus, Items
 from understudy.core.items import from_json
 from understudy.core.manifest import digest, read_json, verify
 from understudy.data import Dataset
 from understudy.evaluation.machine import cpu_name
-from understudy.pipeline.decisions import Decisions
+from understudy.pipeline.decisions import Decisions, losses_to_try
 from understudy.pipeline.label_record import LabelRecord
 from understudy.pipeline.recipe import Recipe
 from understudy.pipeline.stage_cache import StageCache
@@ -53,10 +54,16 @@ class Run:
     decisions: Decisions | None = None
 
     @property
+    def losses(self) -> tuple[LossConfig, ...]:
+        """The losses that the recipe leaves open, the preferred one first."""
+        recipe, data = self.recipe, self.dataset
+        has_gold, has_weights = len(data.train) > 0, recipe.training.class_weights
+        return losses_to_try(recipe.loss, data.task, has_gold=has_gold, has_weights=has_weights)
+
+    @property
     def chosen(self) -> Decisions:
-        """How students are trained: what `choose` decided, or what the recipe says."""
-        recipe = self.recipe
-        return self.decisions or Decisions(recipe.loss, recipe.training.embeddings)
+        """How students are trained: what `choose` decided, or else the first of what the recipe allows."""
+        return self.decisions or Decisions(self.losses[0], self.recipe.training.embeddings)
 
     @property
     def may_start_from_teacher(self) -> bool:

@@ -38,7 +38,13 @@ class StageCache:
     done: dict[str, StageRecord] = field(default_factory=dict)
 
     def run(
-        self, name: str, folder: Path, inputs: Mapping[str, object], work: Callable[[dict[str, str]], None]
+        self,
+        name: str,
+        folder: Path,
+        inputs: Mapping[str, object],
+        work: Callable[[dict[str, str]], None],
+        *,
+        is_shared: bool = False,
     ) -> str:
         """Do a stage, unless its folder is complete and made from the same inputs.
 
@@ -47,13 +53,15 @@ class StageCache:
             folder: Folder that the stage writes with `understudy.core.manifest.publish`.
             inputs: Everything that decides the result, JSON-ready.
             work: Does the stage; it is called with the facts that the folder's manifest must hold.
+            is_shared: Whether several stages ask for it: then nothing is said of those that find it done.
 
         Returns:
             Digest of the inputs, for stages that build on this one.
         """
         wanted = wanted_digest(name, inputs)
         if self.is_current(name, folder, wanted):
-            self.skip(name)
+            if not is_shared:
+                self.skip(name)
             return wanted
 
         self.progress.say(f"{name} …")

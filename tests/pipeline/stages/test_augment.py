@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from chat_server import KEY, Chat, serve
+from plain import PLAIN
 from typer.testing import CliRunner
 
 from understudy.augment import PoolTexts
@@ -16,6 +17,7 @@ from understudy.pipeline.distillation import distill
 from understudy.pipeline.stages.augment import gold_names, inspect
 
 SETTINGS = {
+    **PLAIN,
     "teacher__method": "finetune",
     "teacher__finetune": {"epochs": 1, "learning_rate": 1e-3},
     "training__epochs": 2,

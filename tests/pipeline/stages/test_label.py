@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from chat_server import KEY
+from plain import PLAIN
 
 import understudy
 from understudy.core.progress import Silent
@@ -25,7 +26,7 @@ class Ears(Silent):
         self.heard.append(sentence)
 
 
-SETTINGS = {"training__epochs": 4, "training__vocabulary_size": 60, "students": "cbow.v1:width=8"}
+SETTINGS = {**PLAIN, "training__epochs": 4, "training__vocabulary_size": 60, "students": "cbow.v1:width=8"}
 
 
 def teacher(server, **more):

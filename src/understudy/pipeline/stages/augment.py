@@ -49,11 +49,11 @@ def asks_teacher(recipe: Recipe) -> bool:
 
 
 def augment(run: Run) -> None:
-    """Make and filter texts as the recipe's steps describe; without steps there is nothing to do."""
+    """Make and filter texts as the recipe's steps describe, or by rules where there is no other text."""
+    plan_pool(run)
     if run.is_streamed:
         augment_streamed(run)
         return
-    plan_pool(run)
     if not run.recipe.augment:
         return
 

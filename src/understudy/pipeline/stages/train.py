@@ -7,13 +7,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from understudy.core.configs import RANDOM, VECTORS_OF_TEACHER, LossConfig, TrainingConfig, candidates
 from understudy.core.manifest import file_digest, publish, read_json, read_manifest
 from understudy.core.task import Item, Predictor
-from understudy.errors import ArtifactError
+from understudy.errors import ArtifactError, RecipeError
 from understudy.pipeline.predictors import open_predictor
 from understudy.pipeline.run import Run, stage_name
 from understudy.pipeline.stage_cache import wanted_digest
@@ -114,13 +115,14 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
     def work(about: dict[str, str]) -> None:
         from understudy.training.torch_student import load_trained, save_trained
 
-        checkpoint = run.checkpoint(folder.name, about["inputs"])
+        checkpoint, mixed = (run.checkpoint(folder.name + kind, about["inputs"]) for kind in ("", ".mix"))
         trained = _fitted(run, name, loss, uses_pool=chosen.uses_pool, checkpoint=checkpoint)
         if not is_gold and True in run.gold_variants:
             twin = load_trained(run.train_folder(name, is_gold=True))
-            trained = _not_worse(run, name, loss, trained, twin)
+            trained = _not_worse(run, name, loss, trained, twin, checkpoint=mixed)
         save_trained(trained, folder, about)
-        shutil.rmtree(checkpoint, ignore_errors=True)
+        for finished in (checkpoint, mixed):
+            shutil.rmtree(finished, ignore_errors=True)
 
     run.stages.run(stage_name("train", name, is_gold=is_gold), folder, inputs, work)
 
@@ -148,7 +150,9 @@ def _fitted(run: Run, name: str, loss: LossConfig, *, uses_pool: bool, checkpoin
     )
 
 
-def _not_worse(run: Run, name: str, loss: LossConfig, taught: Trained, twin: Trained) -> Trained:
+def _not_worse(
+    run: Run, name: str, loss: LossConfig, taught: Trained, twin: Trained, *, checkpoint: Path
+) -> Trained:
     """The taught student where dev says that it is no worse than its twin, which saw gold labels alone.
 
     Else a mix of both targets on the labelled texts is tried, and the best of the three is kept: a student
@@ -157,9 +161,9 @@ def _not_worse(run: Run, name: str, loss: LossConfig, taught: Trained, twin: Tra
     found = {"taught": taught}
     if taught.dev_score < twin.dev_score:
         first = candidates(run.dataset.task)[0]
-        mix = LossConfig(first.name, first.temperature, 0.5)
-        if mix != loss or (run.chosen.uses_pool and run.pool.rows):
-            found["mix"] = _fitted(run, name, mix, uses_pool=False, checkpoint=None)
+        mix = replace(first, alpha=0.5, noise=loss.noise, layers=loss.layers)
+        if has_answers(run) and (mix != loss or (run.chosen.uses_pool and run.pool.rows)):
+            found["mix"] = _fitted(run, name, mix, uses_pool=False, checkpoint=checkpoint)
         found["gold"] = twin
 
     scores = {kind: trained.dev_score for kind, trained in found.items()}
@@ -194,8 +198,7 @@ def known_words_of(run: Run) -> KnownWords | None:
         teacher = open_predictor(members[0].spec, run.dataset.task).predictor
         known_words(teacher, vocabulary_items(run, uses_pool=True)).save(folder, about)
 
-    if not run.stages.is_current("word vectors", folder, wanted_digest("word vectors", inputs)):
-        run.stages.run("word vectors", folder, inputs, work)
+    run.stages.run("word vectors", folder, inputs, work, is_shared=True)
     return KnownWords.load(folder)
 
 
@@ -210,12 +213,37 @@ def _borrowed(run: Run, name: str) -> dict[str, str]:
 
 def _options(run: Run, name: str) -> TrainingConfig:
     """Options of training, with what was chosen on dev and with those behind the student's name."""
-    from understudy.students.registry import parse, spec
+    from understudy.students.registry import parse
 
-    config, encoder = run.recipe.training, spec(name).encoder
-    if config.embeddings is None and hasattr(encoder, "word_table") and not hasattr(encoder, "inside"):
+    config = run.recipe.training
+    if config.embeddings is None and takes_start(name):
         config = replace(config, embeddings=run.chosen.embeddings)
     return replace(config, **parse(name).options)
+
+
+@cache
+def takes_start(name: str) -> bool:
+    """Whether a student starts from the word vectors that a run chooses.
+
+    One whose words have no vectors does not, nor one whose name says what it starts from, nor a transformer,
+    whose table is part of its layers.
+    """
+    from understudy.students import build
+    from understudy.students.registry import parse, spec
+
+    if "embeddings" in parse(name).options or hasattr(spec(name).encoder, "inside"):
+        return False
+    try:
+        table = build(name, 2, seed=0, vocabulary_size=10).encoder.word_table()
+    except (AttributeError, RecipeError):  # it has none in these sizes, and says why
+        return False
+    return bool(table.vectors.shape[1])
+
+
+def has_answers(run: Run) -> bool:
+    """Whether the teacher has answered at least one of the labelled texts."""
+    texts = run.dataset.train.texts
+    return not run.teacher.is_kept or len(set(run.store().missing(texts))) < len(set(texts))
 
 
 def _needed_teacher(run: Run, name: str, loss: LossConfig) -> Predictor | None:

@@ -42,8 +42,10 @@ class KnownWords:
     def vectors(self, words: Iterable[str]) -> Vectors:
         """The vectors of some words, zeros where there is none."""
         places = np.array([self._places.get(word, -1) for word in words], dtype=np.int64)
-        rows = np.where((places >= 0)[:, None], self.rows[places], 0.0).astype(np.float32)
-        return Vectors(rows, places >= 0)
+        is_found = places >= 0
+        rows = np.zeros((len(places), self.rows.shape[1]), dtype=np.float32)
+        rows[is_found] = self.rows[places[is_found]]
+        return Vectors(rows, is_found)
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
