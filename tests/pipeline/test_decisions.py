@@ -52,7 +52,6 @@ def test_decisions_are_read_back_as_they_were_written():
     made = Decisions(
         LossConfig("kl", 2.0, 0.5),
         "teacher-static",
-        uses_pool=False,
         racer="cbow.v2",
         trials=(Trial("loss", "kl", 0.5, 1.25), Trial("loss", "mse", -float("inf"), 2.0)),
     )
@@ -63,13 +62,13 @@ def test_each_choice_is_told_with_the_scores_of_all_its_ways():
     trials = (
         Trial("start", "teacher", 0.5, 1.0),
         Trial("start", "random", 0.625, 1.0),
-        Trial("pool", "without", 0.625, 0.0),
-        Trial("pool", "with", 0.75, 1.0),
+        Trial("loss", "mse", 0.75, 0.0),
+        Trial("loss", "kl", 0.625, 1.0),
     )
     notes = Decisions(LossConfig("mse"), "random", racer="cbow.v2", trials=trials).notes()
     assert notes == (
+        "Loss, chosen on dev with cbow.v2: mse (mse: 0.750; kl: 0.625).",
         "Start of the word tables, chosen on dev with cbow.v2: random (teacher: 0.500; random: 0.625).",
-        "Pool made by rules, chosen on dev with cbow.v2: with (without: 0.625; with: 0.750).",
     )
     assert Decisions(LossConfig("mse")).notes() == ()
 

@@ -12,7 +12,9 @@ from understudy.students import STUDENTS
 from understudy.tokenization.wordpiece import train_wordpiece
 from understudy.tokenization.words import build_vocabulary
 from understudy.training import fit as room
+from understudy.training import lesson as lesson_room
 from understudy.training.fit import fit
+from understudy.training.lesson import usual_batch
 from understudy.training.transfer_set import TransferSet, labelled_only
 
 NAMES = ["bilstm.v1", "cbow.v1"]
@@ -119,7 +121,7 @@ def recorded(monkeypatch, transfer, **more):
         given.append((*args, weights))
         return combined(*args, weights=weights)
 
-    monkeypatch.setattr(room, "combined", watched)
+    monkeypatch.setattr(lesson_room, "combined", watched)
     quick(transfer=transfer, **more)
     return given
 
@@ -242,7 +244,7 @@ def test_the_best_epoch_on_dev_is_kept(monkeypatch):
 
 
 def test_patience_stops_early(monkeypatch):
-    monkeypatch.setattr(room, "dev_score", lambda *args: (0.5, -1.0))
+    monkeypatch.setattr(lesson_room, "dev_score", lambda *args: (0.5, -1.0))
     trained = quick(config=TrainingConfig(epochs=20, patience=2))
     assert len(trained.curve) == 3
 
@@ -276,7 +278,7 @@ def test_the_students_own_defaults_hold_where_nothing_is_said(monkeypatch):
 
 
 def test_small_sets_have_small_steps():
-    found = [room.usual_batch(256, texts) for texts in (10, 1_600, 5_000, 25_600, 10_000_000)]
+    found = [usual_batch(256, texts) for texts in (10, 1_600, 5_000, 25_600, 10_000_000)]
     assert found == [16, 16, 50, 256, 256]
 
 
@@ -305,7 +307,7 @@ class KilledError(Exception):
 def test_a_killed_run_resumes_to_the_same_weights(name, monkeypatch, tmp_path):
     config = TrainingConfig(epochs=4, batch_size=16, learning_rate=1e-2)
     whole = quick(name, distilled(), config=config)
-    real, calls = room.dev_score, []
+    real, calls = lesson_room.dev_score, []
 
     def dies(*args):
         calls.append(1)
@@ -314,7 +316,7 @@ def test_a_killed_run_resumes_to_the_same_weights(name, monkeypatch, tmp_path):
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(room, "dev_score", dies)
+        patch.setattr(lesson_room, "dev_score", dies)
         with pytest.raises(KilledError):
             quick(name, distilled(), config=config, checkpoint=tmp_path / "c")
     sentences = []

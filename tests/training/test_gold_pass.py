@@ -11,6 +11,7 @@ from understudy.core.task import Task
 from understudy.optim.epochs import Epoch
 from understudy.training import fit as room
 from understudy.training.fit import fit
+from understudy.training.lesson import Targets
 from understudy.training.torch_student import Trained
 from understudy.training.transfer_set import TransferSet, labelled_only
 
@@ -67,14 +68,14 @@ def test_gold_labels_that_are_wrong_leave_the_student_as_it_was(fitted):
 
 
 def test_only_texts_with_a_gold_label_are_shown_again(fitted, monkeypatch):
-    seen, real = [], room._Targets.loss
+    seen, real = [], Targets.loss
 
     def watched(targets, logits, rows):
         if not targets.config.needs_teacher:
             seen.extend(rows.tolist())
         return real(targets, logits, rows)
 
-    monkeypatch.setattr(room._Targets, "loss", watched)
+    monkeypatch.setattr(Targets, "loss", watched)
     fitted(known=lambda gold: np.where(np.arange(len(gold)) < 20, gold, -1))
     assert set(seen) == set(range(20))
     assert len(seen) == 20 * room.GOLD_EPOCHS

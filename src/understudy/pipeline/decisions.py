@@ -1,4 +1,4 @@
-"""What a run chose on dev: the loss, what word tables start from, and whether a made pool is used."""
+"""What a run chose on dev: the loss, and what word tables start from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Trial:
     """One of several ways to train, as it was tried.
 
     Attributes:
-        what: What it is a choice of: ``loss``, ``start`` or ``pool``.
+        what: What it is a choice of: ``loss`` or ``start``.
         name: The way.
         dev: Score on dev, by the task's metric.
         seconds: That it took.
@@ -34,14 +34,12 @@ class Decisions:
     Attributes:
         loss: What they minimise.
         embeddings: What their word tables start from; ``None`` is random.
-        uses_pool: Whether they learn from the pool, too.
         racer: The student that the ways were tried with; empty where nothing was open.
         trials: The ways that were tried.
     """
 
     loss: LossConfig
     embeddings: str | None = None
-    uses_pool: bool = True
     racer: str = ""
     trials: tuple[Trial, ...] = ()
 
@@ -57,12 +55,8 @@ class Decisions:
 
     def notes(self) -> tuple[str, ...]:
         """A sentence for each choice, for the report."""
-        chosen = {
-            "loss": describe(self.loss),
-            "start": self.embeddings or RANDOM,
-            "pool": "with" if self.uses_pool else "without",
-        }
-        titles = {"loss": "Loss", "start": "Start of the word tables", "pool": "Pool made by rules"}
+        chosen = {"loss": describe(self.loss), "start": self.embeddings or RANDOM}
+        titles = {"loss": "Loss", "start": "Start of the word tables"}
         found = []
         for what, title in titles.items():
             tried = [trial for trial in self.trials if trial.what == what]

@@ -35,7 +35,7 @@ class TrainingDefaults:
 
     Attributes:
         epochs: Passes over the transfer set, at most.
-        batch_size: Texts a step, at most; small sets have smaller steps (`training.fit.usual_batch`).
+        batch_size: Texts a step, at most; small sets have smaller steps (`training.lesson.usual_batch`).
         learning_rate: Peak rate of AdamW.
         patience: Epochs without a better dev score before stopping.
         is_bucketed: Whether batches hold texts of similar lengths (for students that pad).

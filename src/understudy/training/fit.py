@@ -4,53 +4,45 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from understudy.core.configs import RANDOM, LossConfig, TrainingConfig, check_loss
 from understudy.core.items import parts
 from understudy.core.progress import Progress
-from understudy.core.task import Gold, IntArray, Item, Task
+from understudy.core.task import Gold, Item, Task
 from understudy.errors import DataError, RecipeError
 from understudy.evaluation.thresholds import tuned
-from understudy.optim.epochs import Epoch, Score, rank
-from understudy.optim.loop import LoopConfig, convergence_step, dev_score, optimise
-from understudy.optim.losses import balanced_weights, base_logits, combined, labelled, start_at
+from understudy.optim.epochs import Epoch, rank
+from understudy.optim.loop import LoopConfig, convergence_step, optimise
+from understudy.optim.losses import base_logits, start_at
 from understudy.students import Network, build, spec
 from understudy.students.layers.ragged import tensor_of
 from understudy.students.layers.spelling import SPELLING_SIZE
 from understudy.students.layers.weighted_bag import WeightedBag
-from understudy.students.registry import StudentSpec, TrainingDefaults, parse
-from understudy.tokenization.batching import bucketed_batches, shuffled
+from understudy.students.registry import StudentSpec, parse
 from understudy.tokenization.encoding import input_mode_of
 from understudy.tokenization.ngrams import NgramVocabulary, Vocabulary
 from understudy.tokenization.spelling import build_spelling
 from understudy.training.embeddings.known import KnownWords
 from understudy.training.embeddings.warm_start import apply, warm_start
 from understudy.training.layer_learner import LayerLearner
+from understudy.training.lesson import Lesson, batch_loss
 from understudy.training.native import bag_fit
 from understudy.training.native import fit as bag
-from understudy.training.torch_student import Inputs, TorchStudent, Trained
+from understudy.training.torch_student import TorchStudent, Trained
 from understudy.training.transfer_set import Transfer
 from understudy.training.vocabularies import vocabulary_for
 
 SEEN = 100_000
 """Items whose words are counted, and rows of soft targets whose mean a head may start with."""
 
-STEPS = 100
-"""Steps that an epoch shall have."""
-
 GOLD_EPOCHS, GOLD_RATE = 3, 0.2
 """Passes over the gold labels at the end, and their learning rate as a share of the usual one."""
-
-FEWEST_A_STEP = 16
-"""Texts of a step, at least."""
 
 
 def fit(
@@ -117,7 +109,7 @@ def fit(
     student = TorchStudent(found.name, module, vocabulary, task, spelling)
 
     masked = replace(student, vocabulary=vocabulary.masked())
-    lesson = _Lesson(student, transfer, transfer.inputs(masked), dev, student.encode(dev[0]), loss, config)
+    lesson = Lesson(student, transfer, transfer.inputs(masked), dev, student.encode(dev[0]), loss, config)
     start = _prepare(lesson, teacher, known)
     what = what or f"training {name}"
     curve = _learn(lesson, teacher, seed=seed, checkpoint=checkpoint, progress=progress, what=what)
@@ -131,58 +123,7 @@ def fit(
     return Trained(student, tuple(curve), time.perf_counter() - started, facts)
 
 
-@dataclass(frozen=True)
-class _Lesson:
-    """A student, what it learns, and what judges it.
-
-    Attributes:
-        student: The student, with its first weights.
-        transfer: What it learns from.
-        inputs: The transfer set as ids.
-        dev: Items and gold labels that choose the epoch.
-        dev_inputs: The items of dev as ids.
-        loss: Which loss.
-        config: How it is trained, with the options of the student's name.
-    """
-
-    student: TorchStudent
-    transfer: Transfer
-    inputs: Inputs
-    dev: tuple[Sequence[Item], Gold]
-    dev_inputs: Inputs
-    loss: LossConfig
-    config: TrainingConfig
-
-    @property
-    def defaults(self) -> TrainingDefaults:
-        """How its architecture is trained where the recipe says nothing."""
-        return spec(self.student.name).training
-
-    def score(self) -> Score:
-        """The score on dev, with the weights of this moment."""
-        task = self.student.task
-        logits = self.student.logits_of(self.dev_inputs)
-        return dev_score(task, logits, self.dev[1], task.rows(self.dev[0]))
-
-    def batches(self, generator: np.random.Generator, units: IntArray | None = None) -> list[IntArray]:
-        """The batches of one epoch, over all units or over some."""
-        lengths = self.inputs.lengths if units is None else self.inputs.lengths[units]
-        size = self.config.batch_size or usual_batch(self.defaults.batch_size, len(lengths))
-        if self.defaults.is_bucketed:
-            found = bucketed_batches(lengths, size, generator)
-        else:
-            order = shuffled(len(lengths), generator)
-            found = np.split(order, range(size, len(order), size))
-        return found if units is None else [units[batch] for batch in found]
-
-    def labelled_units(self) -> IntArray:
-        """The units that have a row with a gold label."""
-        has_gold = labelled(tensor_of(self.student.task.targets(self.transfer.gold))).numpy()
-        counts = self.inputs.encoded.counts
-        return np.unique(np.repeat(np.arange(len(counts)), counts)[has_gold])
-
-
-def _prepare(lesson: _Lesson, teacher: Any, known: KnownWords | None) -> dict[str, Any] | None:
+def _prepare(lesson: Lesson, teacher: Any, known: KnownWords | None) -> dict[str, Any] | None:
     """Give a student its first weights beyond the random ones, and say what its word table starts with."""
     task, module, transfer = lesson.student.task, lesson.student.module, lesson.transfer
     module.weigh(*lesson.inputs.batch(np.arange(min(len(lesson.inputs), SEEN))))
@@ -199,7 +140,7 @@ def _prepare(lesson: _Lesson, teacher: Any, known: KnownWords | None) -> dict[st
 
 
 def _learn(
-    lesson: _Lesson,
+    lesson: Lesson,
     teacher: Any,
     *,
     seed: int,
@@ -251,7 +192,7 @@ def _learn(
     return optimise(
         learner or module,
         batches=lesson.batches,
-        loss=_batch_loss(lesson, learner),
+        loss=batch_loss(lesson, learner),
         score=lesson.score,
         config=LoopConfig(
             epochs,
@@ -268,7 +209,7 @@ def _learn(
 
 
 def _gold_pass(
-    lesson: _Lesson, curve: Sequence[Epoch], *, seed: int, progress: Progress | None, what: str
+    lesson: Lesson, curve: Sequence[Epoch], *, seed: int, progress: Progress | None, what: str
 ) -> dict[str, Any] | None:
     """Show a taught student the gold labels once more, and keep that only if dev improves.
 
@@ -286,7 +227,7 @@ def _gold_pass(
     passes = optimise(
         module,
         batches=lambda generator: lesson.batches(generator, units),
-        loss=_batch_loss(replace(lesson, loss=LossConfig("gold")), None),
+        loss=batch_loss(replace(lesson, loss=LossConfig("gold")), None),
         score=lesson.score,
         config=LoopConfig(GOLD_EPOCHS, rate, row_rate=defaults.row_rate * GOLD_RATE),
         seed=seed,
@@ -301,37 +242,9 @@ def _gold_pass(
     return {"dev_before": before, "dev_after": after, "is_kept": after > before}
 
 
-def _batch_loss(lesson: _Lesson, learner: LayerLearner | None) -> Callable[[IntArray], Tensor]:
-    """Units of a batch → the loss that the torch loop makes smaller."""
-    student, inputs, loss = lesson.student, lesson.inputs, lesson.loss
-    targets = _Targets(student.task, lesson.transfer, loss, has_weights=lesson.config.class_weights)
-
-    def batch_loss(units: IntArray) -> Tensor:
-        batch, rows = inputs.batch(units), inputs.encoded.rows(units)
-        if learner is None:
-            return targets.loss(inputs.answered(units, student.module(*batch)), rows)
-        logits, layers = learner(*batch)
-        total: Tensor = targets.loss(logits, rows) + loss.layers * layers.mean()
-        return total
-
-    return batch_loss
-
-
 def _resolved(config: TrainingConfig, name: str) -> TrainingConfig:
     """The config with the options that follow a student's name."""
     return replace(config, **parse(name).options)
-
-
-def usual_batch(most: int, texts: int) -> int:
-    """Default batch size: chosen so that an epoch has `STEPS` steps, within bounds.
-
-    Chosen on dev of four sets: with 256 texts a step, students of a few thousand texts learn them by heart
-    before they compare anything (STS-B: 0.24 at best, against 0.50 with 32). It is not a law: dev accuracy of
-    ``cbow.v1`` with gold labels, so against 256 texts a step, three seeds: 0.525 / 0.474 on 1,000 texts
-    of Emotion, 0.770 / 0.748 on 4,000, 0.557 / 0.532 on the bundled set, but 0.753 / 0.773 on 2,000 of SST-2.
-    A smaller learning rate for smaller steps (by the root, or in proportion) loses more than it gains.
-    """
-    return min(most, max(FEWEST_A_STEP, texts // STEPS))
 
 
 def _is_native(reason: str, trainer: str, texts: int) -> bool:
@@ -355,15 +268,11 @@ def _longest(module: Network, loss: LossConfig, teacher: Any) -> int | None:
     return min(own or limit, limit)
 
 
-def _start(lesson: _Lesson, teacher: Any, known: KnownWords | None) -> dict[str, Any] | None:
+def _start(lesson: Lesson, teacher: Any, known: KnownWords | None) -> dict[str, Any] | None:
     """Fill the word table with what the config asks for, and say what that was."""
     config, student = lesson.config, lesson.student
-    encoder = student.module.encoder
-    if config.embeddings in (None, RANDOM) or not hasattr(encoder, "word_table"):
+    if config.embeddings is None or config.embeddings == RANDOM:
         return None
-    if not encoder.word_table().vectors.shape[1]:  # rows of logits alone
-        return None
-    assert config.embeddings is not None
     sides = [side.ids for side in lesson.inputs.encoded.sides]
     ids = sides[0] if len(sides) == 1 else np.concatenate(sides)
     vocabulary = student.vocabulary
@@ -397,20 +306,3 @@ def _spelling_size(name: str, task: Task, sizes: Mapping[str, Any]) -> int:
     chosen = {**parse(name).sizes, **sizes}
     is_read = task.kind == "tagging" and chosen.get("spelling", False)  # `build` refuses it elsewhere
     return int(chosen.get("spelling_size", SPELLING_SIZE)) if is_read else 0
-
-
-class _Targets:
-    """Soft and gold targets as tensors, and the loss of a batch of row numbers."""
-
-    def __init__(self, task: Task, transfer: Transfer, loss: LossConfig, *, has_weights: bool) -> None:
-        self.task, self.config = task, loss
-        self.soft = None if transfer.soft is None else tensor_of(transfer.soft)
-        self.gold = tensor_of(task.targets(transfer.gold))
-        self.weights = balanced_weights(task, transfer.gold) if has_weights else None
-
-    def loss(self, logits: Tensor, rows: IntArray) -> Tensor:
-        picked = torch.from_numpy(rows)
-        soft = None if self.soft is None else self.soft[picked]
-        if soft is not None and self.config.noise > 0.0:  # seeded by the loop, epoch by epoch
-            soft = soft * (1.0 + self.config.noise * torch.randn_like(soft))
-        return combined(logits, soft, self.gold[picked], self.config, self.task, weights=self.weights)

@@ -50,7 +50,8 @@ class Fits:
 
     @property
     def tried(self):
-        return [(way.config.embeddings, way.loss, way.texts > TRAIN) for way in self.ways]
+        assert {way.texts for way in self.ways} <= {TRAIN}  # never a pool
+        return [(way.config.embeddings, way.loss) for way in self.ways]
 
 
 @pytest.fixture(scope="module")
@@ -82,28 +83,27 @@ def refuse(*args, **more):
     pytest.fail("something was tried")
 
 
-def test_start_loss_and_pool_are_tried_in_this_order_each_with_the_best_so_far(go):
+def test_the_start_is_tried_first_and_the_loss_with_the_better_one(go):
     def rule(way):
-        return (way.config.embeddings == RANDOM) + 2 * (way.loss == LOSSES[3]) + 4 * (way.texts > TRAIN)
+        return (way.config.embeddings == RANDOM) + 2 * (way.loss == LOSSES[3])
 
     fits = Fits(rule)
     run = go(fits)
     assert fits.tried == [
-        (STATIC, LOSSES[0], False),
-        (RANDOM, LOSSES[0], False),
-        *((RANDOM, loss, False) for loss in LOSSES[1:]),
-        (RANDOM, LOSSES[3], True),
+        (STATIC, LOSSES[0]),
+        (RANDOM, LOSSES[0]),
+        *((RANDOM, loss) for loss in LOSSES[1:]),
     ]
     made = run.decisions
-    assert (made.loss, made.embeddings, made.uses_pool, made.racer) == (LOSSES[3], RANDOM, True, "cbow.v2")
-    assert [trial.what for trial in made.trials] == ["start"] * 2 + ["loss"] * len(LOSSES) + ["pool"] * 2
-    assert [trial.dev for trial in made.trials if trial.what == "pool"] == [3, 7]
+    assert (made.loss, made.embeddings, made.racer) == (LOSSES[3], RANDOM, "cbow.v2")
+    assert [trial.what for trial in made.trials] == ["start"] * 2 + ["loss"] * len(LOSSES)
+    assert max(trial.dev for trial in made.trials) == 3
 
 
 def test_where_dev_sees_no_difference_the_first_way_stays(go):
     run = go(Fits(lambda way: 0.5))
     made = run.decisions
-    assert (made.loss, made.embeddings, made.uses_pool) == (LOSSES[0], STATIC, False)
+    assert (made.loss, made.embeddings) == (LOSSES[0], STATIC)
     assert made.loss.alpha == 0.5
 
 
@@ -148,7 +148,7 @@ def test_a_race_that_was_killed_goes_on_with_the_next_way(go):
     run = go(rest)
     assert len(killed.tried) == 3
     assert not set(killed.tried) & set(rest.tried)
-    assert len(killed.tried) + len(rest.tried) == 2 + len(LOSSES) - 1 + 1
+    assert len(killed.tried) + len(rest.tried) == 2 + len(LOSSES) - 1
     assert [trial.dev for trial in run.decisions.trials][:2] == [3, 2]
 
 
@@ -159,7 +159,7 @@ def test_scores_of_a_killed_race_that_are_damaged_are_tried_again(go, tmp_path):
     file.write_text("{")
     fits = Fits()
     go(fits)
-    assert len(fits.tried) == 2 + len(LOSSES) - 1 + 1
+    assert len(fits.tried) == 2 + len(LOSSES) - 1
 
 
 def test_nothing_is_tried_where_the_recipe_says_everything(go):
@@ -175,9 +175,8 @@ def test_nothing_is_tried_where_the_recipe_says_everything(go):
     [
         ({"loss.name": "auto"}, {"loss"}),
         ({"training.embeddings": None}, {"start"}),
-        ({"make_pool": 10}, {"pool"}),
     ],
-    ids=["loss", "start", "pool"],
+    ids=["loss", "start"],
 )
 def test_only_what_is_open_is_tried(settings, tried, go):
     flags = {key: value for key, value in {**FIXED, **settings}.items() if value is not None}
@@ -188,7 +187,7 @@ def test_only_what_is_open_is_tried(settings, tried, go):
 def test_starts_are_tried_only_for_students_that_take_one(go):
     fits = Fits()
     run = go(fits, students=["linear.v1", "cmow.v1", "cbow.v1:embeddings=random", "bert-tiny.v1"])
-    assert {trial.what for trial in run.decisions.trials} == {"loss", "pool"}
+    assert {trial.what for trial in run.decisions.trials} == {"loss"}
     assert {way.config.embeddings for way in fits.ways} == {None}
 
 
@@ -230,7 +229,6 @@ def test_nothing_is_tried_where_the_teacher_answered_no_labelled_text(go, monkey
     monkeypatch.setattr(room, "has_answers", lambda run: False)
     run = go(refuse, function=right, **{"teacher.model": None, "teacher.callable": "any:thing"})
     assert run.decisions.loss == LOSSES[0]
-    assert run.decisions.uses_pool
 
 
 def test_without_labelled_data_the_first_loss_has_no_share_of_gold_labels(go, tmp_path, toy):
@@ -279,6 +277,6 @@ def test_the_racer_reads_every_kind_of_task(kind, go, bare, toy, tmp_path, monke
     run = go(None, **{"data.source": data, **teacher, **more})
     every = candidates(run.dataset.task)
     assert run.decisions.loss in every
-    assert len(run.decisions.trials) == 2 + len(every) + 2
+    assert len(run.decisions.trials) == 2 + len(every)
     assert all(-1 <= trial.dev <= 1 for trial in run.decisions.trials)
     assert go(refuse, **{"data.source": data, **teacher, **more}).decisions == run.decisions

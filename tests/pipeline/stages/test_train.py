@@ -207,29 +207,21 @@ def test_the_teachers_words_are_made_once_for_all_students_and_runs(source, bert
     assert sum("It is made again" in said for said in heard) == 1
 
 
-def test_a_pool_that_did_not_help_is_not_learnt_from_and_not_counted(
-    source, bert, scored, tmp_path, monkeypatch
-):
-    fitted = scored(lambda loss, texts: 0.5)
+def test_a_made_pool_is_kept_where_dev_is_better_with_it(source, bert, scored, tmp_path, monkeypatch):
     monkeypatch.setattr(made_pool, "_rate", lambda run: 240.0)
+    options = {"make_pool": 1, **ONE}
 
-    def run(score, until):
-        monkeypatch.setattr(
-            "understudy.pipeline.stages.choose._Race._score", lambda race, what, way: score[way.uses_pool]
-        )
-        options = {"make_pool": 1, **ONE, "until": until}
-        result, heard = taught(source, tmp_path / until, str(bert), **options)
-        assert sum("Pool made by rules, chosen on dev" in said for said in heard) == 1
-        return result
+    fitted = scored(lambda loss, texts: 0.5 if texts > 120 else 0.6)
+    result, heard = taught(source, tmp_path / "without", str(bert), **options)
+    assert facts(result.folder)["tried"] == {"taught": 0.6, "made pool": 0.5}
+    assert facts(result.folder)["kept"] == "taught"
+    assert any("no better with the pool" in said for said in heard)
+    assert [texts > 120 for _, texts, _ in fitted] == [False, False, True]  # the twin, then both ways
 
-    result = run({True: 0.1, False: 0.2}, "report")
-    sizes = result.report["data"]["sizes"]
-    assert sizes["transfer"] == sizes["train"] == 120
-    assert (result.folder / "augment" / "pool.jsonl").is_file()  # it was made, and labelled
-    assert {texts for _, texts, _ in fitted} == {120}
-
-    run({True: 0.3, False: 0.2}, "train")
-    assert [texts > 240 for loss, texts, _ in fitted[2:] if loss.needs_teacher] == [True]
+    scored(lambda loss, texts: 0.7 if texts > 120 else 0.6)
+    result, heard = taught(source, tmp_path / "with", str(bert), **options)
+    assert facts(result.folder)["kept"] == "made pool"
+    assert any("better with the pool that was made (on dev: taught 0.600" in said for said in heard)
 
 
 @pytest.mark.parametrize(

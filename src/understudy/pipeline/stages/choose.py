@@ -32,10 +32,10 @@ TRIED = "scores.json"
 
 
 def choose(run: Run) -> None:
-    """Decide the loss, the start of word tables and the use of a made pool, where these are open.
+    """Decide the start of word tables and the loss, where these are open.
 
-    One after another, each with the best found so far: the start, the loss, the pool. Where dev sees no
-    difference, the first way stays: the teacher's vectors, half gold, no made pool.
+    One after the other, the loss with the better start. Where dev sees no difference, the first way stays:
+    the teacher's vectors, half gold. All trials learn from the labelled texts alone.
     """
     if not _is_open(run):
         run.decisions = run.chosen
@@ -43,7 +43,7 @@ def choose(run: Run) -> None:
 
     folder = run.folder / "choice"
     inputs = {
-        "data": [run.labelled_key, run.pool.fingerprint if run.has_made_pool else None],
+        "data": run.labelled_key,
         "teacher": run.soft_key,
         "losses": [asdict(loss) for loss in run.losses],
         "start": _starts(run),
@@ -70,7 +70,7 @@ def _is_open(run: Run) -> bool:
     """Whether there is something to try, labelled texts to try it on, and a student that can."""
     if run.dataset.task.kind == "tagging" or not len(run.dataset.train):
         return False
-    is_something = run.recipe.loss.name == AUTO or len(_starts(run)) > 1 or run.has_made_pool
+    is_something = run.recipe.loss.name == AUTO or len(_starts(run)) > 1
     return is_something and has_answers(run)
 
 
@@ -100,13 +100,11 @@ class _Race:
     def decide(self) -> Decisions:
         """Try what is open, and choose."""
         run = self.run
-        best = Decisions(run.losses[0], self.starts[0], uses_pool=not run.has_made_pool)
+        best = Decisions(run.losses[0], self.starts[0])
         if len(self.starts) > 1:
             best = self._best("start", [replace(best, embeddings=start) for start in self.starts])
         if len(run.losses) > 1:
             best = self._best("loss", [replace(best, loss=loss) for loss in run.losses])
-        if run.has_made_pool:
-            best = self._best("pool", [replace(best, uses_pool=uses) for uses in (False, True)])
         return replace(best, racer=RACER, trials=tuple(self.trials))
 
     def _best(self, what: str, ways: list[Decisions]) -> Decisions:
@@ -127,12 +125,10 @@ class _Race:
         from understudy.training.fit import fit
 
         run, data = self.run, self.run.dataset
-        uses_pool = way.uses_pool and run.has_made_pool
-        transfer = transfer_set(run, is_gold=False, uses_pool=True) if uses_pool else self.labelled
         trained = fit(
             RACER,
             data.task,
-            transfer,
+            self.labelled,
             (data.dev.texts, data.dev.labels),
             seed=run.recipe.seed,
             loss=replace(way.loss, layers=0.0),  # the racer has no layers of a transformer
@@ -156,12 +152,7 @@ def _scores(tried: Path) -> dict[str, float]:
 
 def _name(what: str, way: Decisions) -> str:
     """What the user reads of a way."""
-    names = {
-        "loss": describe(way.loss),
-        "start": way.embeddings or RANDOM,
-        "pool": "with" if way.uses_pool else "without",
-    }
-    return names[what]
+    return describe(way.loss) if what == "loss" else way.embeddings or RANDOM
 
 
 def _teacher(run: Run, way: Decisions) -> Predictor | None:

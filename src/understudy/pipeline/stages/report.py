@@ -7,7 +7,7 @@ from pathlib import Path
 
 from understudy._version import __version__
 from understudy.augment import PoolTexts
-from understudy.core.corpus import Corpus, Items
+from understudy.core.corpus import Corpus
 from understudy.core.manifest import read_json
 from understudy.data import Dataset
 from understudy.export.folder import annotate
@@ -25,7 +25,7 @@ from understudy.runtime.layout import slug
 def report(run: Run) -> None:
     """Write the report, and put each student's share of it into its folder."""
     recipe = run.recipe.model_dump(mode="json")
-    pool = run.pool if run.chosen.uses_pool else Items()  # a pool that was made, and did not help
+    pool = run.pool
     compose_report(run.folder, recipe, run.dataset, pool, run.stages, seed=run.recipe.seed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,17 @@ TOO_LARGE = "too_large"
 
 STATIC = VECTORS_OF_TEACHER[1]
 
+TAUGHT, POOL, MIX, GOLD = "taught", "made pool", "mix", "gold"
+"""Ways to train a student, of which the best on dev is kept."""
+
+KEPT = {
+    TAUGHT: "was no better with the pool that was made, so it learnt from the labelled texts alone",
+    POOL: "was better with the pool that was made",
+    MIX: "was worse taught than on gold labels, so it learnt half from gold labels, on the labelled texts",
+    GOLD: "was worse taught than on gold labels, so it learnt from gold labels alone",
+}
+"""What the report says of each."""
+
 TRANSFER = "transfer"
 """Folder of targets and token ids among the checkpoints; it is removed with them."""
 
@@ -44,7 +55,7 @@ def train(run: Run) -> None:
     for name in run.recipe.students:
         for is_gold in reversed(run.gold_variants):
             _train(run, name, LossConfig("gold") if is_gold else run.chosen.loss)
-        _note_fallback(run, name)
+        _note_kept(run, name)
     if len(run.dataset.train) and run.recipe.baseline:
         _train_baseline(run)
 
@@ -101,9 +112,9 @@ def baseline_inputs(run: Run) -> dict[str, object]:
 def _train(run: Run, name: str, loss: LossConfig) -> None:
     """Train one student, unless it was trained on the same inputs."""
     is_gold = not loss.needs_teacher
-    folder, chosen = run.train_folder(name, is_gold=is_gold), run.chosen
+    folder = run.train_folder(name, is_gold=is_gold)
     inputs = {
-        "data": [run.labelled_key, run.pool.fingerprint if chosen.uses_pool else None],
+        "data": [run.labelled_key, run.pool.fingerprint],
         "teacher": None if is_gold else run.soft_key,
         "loss": asdict(loss),
         "config": asdict(_options(run, name)),
@@ -113,15 +124,12 @@ def _train(run: Run, name: str, loss: LossConfig) -> None:
     }
 
     def work(about: dict[str, str]) -> None:
-        from understudy.training.torch_student import load_trained, save_trained
+        from understudy.training.torch_student import save_trained
 
-        checkpoint, mixed = (run.checkpoint(folder.name + kind, about["inputs"]) for kind in ("", ".mix"))
-        trained = _fitted(run, name, loss, uses_pool=chosen.uses_pool, checkpoint=checkpoint)
-        if not is_gold and True in run.gold_variants:
-            twin = load_trained(run.train_folder(name, is_gold=True))
-            trained = _not_worse(run, name, loss, trained, twin, checkpoint=mixed)
-        save_trained(trained, folder, about)
-        for finished in (checkpoint, mixed):
+        kinds = ("", ".pool", ".mix")
+        checkpoints = {kind: run.checkpoint(folder.name + kind, about["inputs"]) for kind in kinds}
+        save_trained(_best(run, name, loss, checkpoints), folder, about)
+        for finished in checkpoints.values():
             shutil.rmtree(finished, ignore_errors=True)
 
     run.stages.run(stage_name("train", name, is_gold=is_gold), folder, inputs, work)
@@ -150,36 +158,52 @@ def _fitted(run: Run, name: str, loss: LossConfig, *, uses_pool: bool, checkpoin
     )
 
 
-def _not_worse(
-    run: Run, name: str, loss: LossConfig, taught: Trained, twin: Trained, *, checkpoint: Path
-) -> Trained:
-    """The taught student where dev says that it is no worse than its twin, which saw gold labels alone.
+def _best(run: Run, name: str, loss: LossConfig, checkpoints: Mapping[str, Path]) -> Trained:
+    """A student, trained in the ways that are open: the best on dev, with ``facts["kept"]`` saying which.
 
-    Else a mix of both targets on the labelled texts is tried, and the best of the three is kept: a student
-    never loses by being taught. ``facts["kept"]`` says which it is.
+    A pool that was made is learnt from where dev is better with it. A student never loses by being taught:
+    where its twin, which saw gold labels alone, is better on dev, a mix of both targets on the labelled texts
+    is tried, and the best of all is kept.
     """
-    found = {"taught": taught}
-    if taught.dev_score < twin.dev_score:
-        first = candidates(run.dataset.task)[0]
-        mix = replace(first, alpha=0.5, noise=loss.noise, layers=loss.layers)
-        if has_answers(run) and (mix != loss or (run.chosen.uses_pool and run.pool.rows)):
-            found["mix"] = _fitted(run, name, mix, uses_pool=False, checkpoint=checkpoint)
-        found["gold"] = twin
+    from understudy.training.torch_student import load_trained
+
+    plain = _fitted(run, name, loss, uses_pool=not run.has_made_pool, checkpoint=checkpoints[""])
+    if not loss.needs_teacher:
+        return plain
+
+    found = {TAUGHT: plain}
+    if run.has_made_pool:
+        found[POOL] = _fitted(run, name, loss, uses_pool=True, checkpoint=checkpoints[".pool"])
+    if True in run.gold_variants:
+        twin = load_trained(run.train_folder(name, is_gold=True))
+        if max(trained.dev_score for trained in found.values()) < twin.dev_score:
+            if mix := _mix(run, loss):
+                found[MIX] = _fitted(run, name, mix, uses_pool=False, checkpoint=checkpoints[".mix"])
+            found[GOLD] = twin
+
+    elif len(found) == 1:
+        return plain
 
     scores = {kind: trained.dev_score for kind, trained in found.items()}
     kept = max(scores, key=scores.__getitem__)
     return replace(found[kept], facts={**found[kept].facts, "kept": kept, "tried": scores})
 
 
-def _note_fallback(run: Run, name: str) -> None:
-    """Say in the report where being taught made a student worse on dev, and what was kept instead."""
+def _mix(run: Run, loss: LossConfig) -> LossConfig | None:
+    """A loss of which half is from gold labels; ``None`` where the labelled texts were learnt so already."""
+    mix = replace(candidates(run.dataset.task)[0], alpha=0.5, noise=loss.noise, layers=loss.layers)
+    is_new = mix != loss or (run.pool.rows and not run.has_made_pool)
+    return mix if is_new and has_answers(run) else None
+
+
+def _note_kept(run: Run, name: str) -> None:
+    """Say in the report what was kept of a student that was trained in several ways."""
     facts = read_json(run.train_folder(name, is_gold=False) / "student.json")["facts"]
-    kept, tried = facts.get("kept", "taught"), facts.get("tried", {})
-    if kept == "taught":
+    tried = facts.get("tried", {})
+    if len(tried) < 2:
         return
-    what = "from gold labels alone" if kept == "gold" else "half from gold labels, on the labelled texts"
     scores = ", ".join(f"{kind} {score:.3f}" for kind, score in tried.items())
-    note = f"{name} was worse taught than on gold labels, so it learnt {what} (on dev: {scores})."
+    note = f"{name} {KEPT[facts['kept']]} (on dev: {scores})."
     run.stages.progress.say(note)
     run.dataset = replace(run.dataset, notes=(*run.dataset.notes, note))
 
