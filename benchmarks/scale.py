@@ -151,6 +151,7 @@ def run(folder: Path, count: int, clock: Clock) -> dict:
             students="cbow.v1",
             augment=[{"masking": {"passes": 1}}],
             data__stream=True,
+            loss__name="mse",
             training__vocabulary_size=WORDS + len(SPECIALS),
             training__epochs=1,
             out=folder / "run",

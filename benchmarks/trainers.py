@@ -83,7 +83,7 @@ def compare(student: str, data: Dataset, lesson: TransferSet, loss: str, seeds: 
                 (data.dev.texts, data.dev.labels),
                 seed=seed,
                 loss=LossConfig(loss),
-                config=TrainingConfig(trainer=trainer),
+                config=TrainingConfig(trainer=trainer, gold_pass=False),
             )
             seconds[trainer].append(time.perf_counter() - started)
             right[trainer].append(done.student.logits(data.test.texts).argmax(axis=1) == data.test.labels)

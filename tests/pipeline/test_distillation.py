@@ -12,6 +12,7 @@ import pytest
 from plain import PLAIN, PLAIN_OPTIONS
 
 import understudy
+from understudy.core.configs import DEFAULT_STUDENTS
 from understudy.core.manifest import file_digest, verify
 from understudy.core.progress import Silent
 from understudy.errors import DataError, RecipeError, StoreError, TeacherError
@@ -219,6 +220,36 @@ def test_recipe_and_settings_together_are_refused(source):
     recipe = make_recipe(flags={"data.source": str(source)})
     with pytest.raises(RecipeError, match="not both"):
         distill(recipe=recipe, students="cbow.v1")
+
+
+def test_the_saved_recipe_names_the_students_that_were_left_open(source, tmp_path):
+    made = distill(str(source), out=tmp_path / "run", until="data")
+    assert made.students == DEFAULT_STUDENTS["classification"]
+    again = distill(recipe=tmp_path / "run" / "recipe.yaml", out=tmp_path / "run", until="data")
+    assert again.students == made.students
+
+
+@pytest.mark.slow
+def test_what_is_left_open_is_decided_once_and_for_every_command(toy, bert, tmp_path, monkeypatch):
+    monkeypatch.setattr("understudy.pipeline.made_pool._rate", lambda run: 60.0)
+    data = write_folder(tmp_path / "toy", toy, (60, 40, 30))
+    (data / "unlabelled.txt").unlink()
+    settings = {"teacher": str(bert), "training__epochs": 2, "make_pool": 2, "baseline": False}
+    first = distill(str(data), out=tmp_path / "run", until="train", **settings)
+    ears = Ears()
+    whole = distill(recipe=first.folder / "recipe.yaml", out=first.folder, progress=ears)
+    done = [line.partition(":")[0] for line in ears.heard if "done in" in line]
+    assert all(line.startswith(("export", "evaluate")) for line in done)
+    assert list(whole.models) == list(DEFAULT_STUDENTS["classification"])
+    notes = whole.report["data"]["notes"]
+    assert len(set(notes)) == len(notes)
+    for said in ("passes of rules", "Loss, chosen on dev", "Start of the word tables", "Pool made by rules"):
+        assert sum(said in note for note in notes) == 1, said
+
+    ears = Ears()
+    again = distill(recipe=first.folder / "recipe.yaml", out=first.folder, progress=ears)
+    assert not [line for line in ears.heard if "done in" in line]
+    assert again.report["data"]["notes"] == notes
 
 
 def test_bad_data_leaves_an_earlier_run_alone(copy, tmp_path, bare):

@@ -69,3 +69,16 @@ def test_a_damaged_record_of_seconds_loses_nothing_else(tmp_path, damage):
     cache.note("train", 1.5)
     assert [fact["seconds"] for fact in cache.done.values()] == [0.0, 1.5]
     assert read_json(tmp_path / "stages.json")["train"] == 1.5
+
+
+def test_nothing_is_said_of_a_shared_stage_that_is_found_done(tmp_path):
+    def work(about):
+        with publish(tmp_path / "out", about):
+            pass
+
+    ears = Ears()
+    stages = StageCache(tmp_path, ears)
+    for _ in range(3):
+        stages.run("shared", tmp_path / "out", {"a": 1}, work, is_shared=True)
+    assert [line.partition(" in ")[0] for line in ears.heard] == ["shared …", "shared: done"]
+    assert not stages.done["shared"]["skipped"]

@@ -249,9 +249,10 @@ def test_a_vocabulary_is_made_of_texts_at_even_distances(run, monkeypatch):
         dataset = type("Data", (), {"train": type("Split", (), {"texts": ("x",)})})
 
     Seen.pool = pool
-    taken = list(train.vocabulary_items(Seen))
+    taken = list(train.vocabulary_items(Seen, uses_pool=True))
     apart = -(-len(pool) // 50)
     assert taken == ["x", *list(pool)[::apart]]
+    assert list(train.vocabulary_items(Seen, uses_pool=False)) == ["x"]
 
 
 def test_a_run_that_streams_by_hand_says_so_in_its_recipe(run):
