@@ -28,13 +28,13 @@ from understudy.report.svg import COLOURS, INK, LINE, PAPER, add_axes, new_figur
 NUMBERS, PICTURE = DOCS / "retention.json", DOCS / "retention.svg"
 README, MARK = DOCS.parent / "README.md", "retention-picture"
 
-KINDS = ("linear", "old", "new")
-"""What has a dot, in the order in which it is drawn."""
+KINDS = ("old", "new", "linear")
+"""What has a dot, in the order in which it is drawn: the small squares last."""
 
 SHOWN = {"old": "student, before", "new": "student, now", "linear": "linear model"}
 
-LEAST = 0.4
-"""Where the scale begins; dots below stand on its edge."""
+LEAST, MOST = 0.0, 1.5
+"""The widest scale; a dot beyond it stands on its edge, and the table has its number."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -113,17 +113,18 @@ def sentence(sets: Sequence[Mapping[str, Any]]) -> str:
     middle = ""
     if both:
         old, new = (median(each[kind]["retention"] for each in both) for kind in ("old", "new"))
-        middle = f" On the {len(both)} sets that have both, the median went from {percent(old)} to {percent(new)}."
+        middle = f" On {len(both)} sets the median went from {percent(old)} to {percent(new)}."
     return (
         "![Share of the teacher's score that students keep on public sets](docs/retention.svg)\n\n"
-        f"`understudy distill SET`, nothing else said: what the recommended student keeps of its teacher's score on test, "
-        f"before and after students knew the language.{middle}\n[docs/results.md](docs/results.md) has the numbers.\n"
+        "`understudy distill SET` with no other option: the share of its teacher's score on test that the "
+        f"recommended student\nkeeps, in the version before this one and now.{middle}\n"
+        "[docs/results.md](docs/results.md#the-plain-command) has the table.\n"
     )
 
 
 def _set_axes(axes: Axes, ranked: Sequence[Mapping[str, Any]]) -> None:
     found = [kept for each in ranked for kind in KINDS if (kept := retention(each, kind)) is not None]
-    axes.set_xlim(max(LEAST, min([*found, 0.95]) - 0.02), max([*found, 1.0]) + 0.02)
+    axes.set_xlim(max(LEAST, min([*found, 0.95]) - 0.02), min(MOST, max([*found, 1.0]) + 0.02))
     axes.set_ylim(-0.6, len(ranked) - 0.4)
     axes.set_yticks(range(len(ranked)), [each["set"] for each in ranked])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -134,7 +135,8 @@ def _set_axes(axes: Axes, ranked: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _draw_set(axes: Axes, y: int, each: Mapping[str, Any]) -> None:
-    found = {kind: max(LEAST, kept) for kind in KINDS if (kept := retention(each, kind)) is not None}
+    known = {kind: kept for kind in KINDS if (kept := retention(each, kind)) is not None}
+    found = {kind: min(MOST, max(LEAST, kept)) for kind, kept in known.items()}
     if "old" in found and "new" in found:
         axes.plot([found["old"], found["new"]], [y, y], color=LINE, linewidth=2.5, zorder=2)
     for kind, kept in found.items():

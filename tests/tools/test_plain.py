@@ -76,7 +76,13 @@ def test_choice_and_method_of_the_teacher_are_named(tool, tmp_path):
     folder = tmp_path / "runs" / "a"
     write_run(folder)
     trial = {"what": "pool", "name": "with", "dev": 0.5, "seconds": 1.0}
-    choice = {"loss": LOSS, "embeddings": "teacher-static", "uses_pool": True, "racer": "x", "trials": [trial]}
+    choice = {
+        "loss": LOSS,
+        "embeddings": "teacher-static",
+        "uses_pool": True,
+        "racer": "x",
+        "trials": [trial],
+    }
     for name, content in (
         ("choice/choice.json", choice),
         ("teacher/finetuning.json", {"comparison": {"chosen": "contrastive"}}),
