@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pages import DOCS, put
+
 from understudy.report import numbers
 from understudy.report.markdown import grid
 
-PAGE = Path(__file__).parents[1] / "docs" / "transfer.md"
+PAGE = DOCS / "transfer.md"
 
 
 def main(arguments: list[str]) -> None:
@@ -27,13 +29,6 @@ def main(arguments: list[str]) -> None:
             folders.append(Path(argument))
     sections = {heading: section(folders) for heading, folders in tables.items()}
     put(PAGE, "tables", "\n".join(f"## {heading}\n\n{table}" for heading, table in sections.items()))
-
-
-def put(page: Path, mark: str, inside: str) -> None:
-    """Replace what stands between two marks of a page."""
-    text, start, end = page.read_text(encoding="utf-8"), f"<!-- {mark} -->", f"<!-- /{mark} -->"
-    before, after = text.split(start)[0], text.split(end)[1]
-    page.write_text(f"{before}{start}\n\n{inside}\n{end}{after}", encoding="utf-8")
 
 
 def section(folders: list[Path]) -> str:

@@ -63,7 +63,8 @@ def test_an_old_run_is_compared_from_its_kept_answers(rows, folder):
     assert student.against_teacher["name"] == "big"
     assert student.against_teacher["difference"] == pytest.approx(-0.1)
     assert student.against_undistilled["difference"] == pytest.approx(11 / 60)
-    assert student.against_baseline is twin.against_teacher is None
+    assert student.against_baseline is twin.against_undistilled is None
+    assert twin.against_teacher["difference"] == pytest.approx(-17 / 60)
     assert student == compared(rows, [answers(name) for name in ROLES], dataset(), 0)[1]
 
 

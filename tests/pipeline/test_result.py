@@ -55,3 +55,13 @@ def test_a_result_is_short_and_has_no_report_before_the_end(tmp_path):
     assert len(repr(result)) < 250
     with pytest.raises(understudy.RecipeError, match="ended before its report"):
         _ = Result(tmp_path, None).html
+
+
+def test_the_best_may_be_a_student_that_learnt_from_labels_only(tmp_path):
+    def row(name, role, dev):
+        facts = {"name": name, "role": role, "student": "cbow.v1", "metric": "accuracy", "score": 0.5}
+        return {**facts, "curve": [], "dev": dev}
+
+    rows = [row("cbow.v1", "student", 0.6), row("cbow.v1 (labels only)", "undistilled", 0.7)]
+    best = Result(tmp_path, {"rows": rows}, ("cbow.v1",)).best
+    assert best == tmp_path / "undistilled" / "cbow.v1"

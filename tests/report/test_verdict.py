@@ -1,9 +1,7 @@
 import pytest
 
 from understudy.core.task import Task
-from understudy.report.record import ReportRow
 from understudy.report.verdict import (
-    best,
     find_confusions,
     find_gains,
     find_gaps,
@@ -11,7 +9,6 @@ from understudy.report.verdict import (
     judge,
     name_gaps,
     overlap,
-    twin,
 )
 from understudy.report.wording import wording
 
@@ -22,10 +19,6 @@ WORDS = wording(Task(("a", "b")))
 
 def row_of(report, name):
     return next(row for row in report["rows"] if row["name"] == name)
-
-
-def best_name(report):
-    return best(document(report).rows, "student").name
 
 
 @pytest.fixture
@@ -126,43 +119,6 @@ def test_a_student_without_latency_still_names_a_faster_one(report):
         "Where speed counts most: cbow.v1 scores 87.1 % (85.3–88.8)."
         in give_verdict(document(report)).details
     )
-
-
-def test_best_is_chosen_on_dev_and_prefers_the_faster_of_equals(report):
-    rows, slow, fast = report["rows"], row_of(report, "bilstm.v1"), row_of(report, "cbow.v1")
-    assert best_name(report) == "bilstm.v1"
-    fast["score"] = slow["score"] + 0.01
-    assert best_name(report) == "bilstm.v1"  # test chooses nothing
-    fast["curve"] = slow["curve"]
-    assert best_name(report) == "cbow.v1"
-    fast["curve"] = [{"dev_score": 0.9}, {"dev_score": 0.99}, {"dev_score": 0.5}]
-    said = "cbow.v1 is the best of 4 students on dev (99.0 %); the test split was not used to choose."
-    assert said in give_verdict(document(report)).details
-    report["rows"] = [row for row in rows if row["role"] != "student"] + [slow, fast]
-    assert "cbow.v1 is the better of two students on dev" in " ".join(give_verdict(document(report)).details)
-    assert best([], "student") is None
-
-
-def test_without_curves_the_score_has_to_choose(report):
-    for name in ("bilstm.v1", "cbow.v1"):
-        row_of(report, name)["curve"] = []
-    assert best_name(report) == "bilstm.v1"
-    assert "on dev" not in " ".join(give_verdict(document(report)).details)
-
-
-def test_a_twin_is_found_by_name_then_by_size(report):
-    student = ReportRow.from_dict(row_of(report, "cbow.v1"))
-    assert twin(student, document(report).rows).name == "cbow.v1 labels only"
-    row_of(report, "cbow.v1 labels only")["name"] = "cbow.v10"
-    assert twin(student, document(report).rows).name == "cbow.v10"  # by its parameters
-    row_of(report, "cbow.v10")["parameters"] = 1
-    assert twin(student, document(report).rows) is None
-
-
-def test_a_twin_may_bear_the_same_name(report):
-    row_of(report, "cbow.v1 labels only")["name"] = "cbow.v1"
-    student = ReportRow.from_dict(row_of(report, "cbow.v1"))
-    assert twin(student, document(report).rows).role == "undistilled"
 
 
 @pytest.mark.parametrize(
@@ -306,3 +262,36 @@ def test_a_student_within_noise_above_its_teacher_accuses_nobody(report):
     verdict = give_verdict(document(report))
     assert verdict.headline.startswith("bilstm.v1 reaches 101 % of the teacher's accuracy")
     assert "problem" not in " ".join(verdict.details)
+
+
+def test_a_baseline_clearly_above_the_best_student_is_the_headline(report):
+    student = row_of(report, "bilstm.v1")
+    paired = {"name": "tfidf + logistic regression", "difference": -0.02, "share_not_better": 1.0}
+    student["against_baseline"] = {**paired, "interval": [-0.03, -0.01]}
+    verdict = give_verdict(document(report))
+    assert verdict.headline == (
+        "The baseline tfidf + logistic regression serves better here: its 83.8 % accuracy is clearly above "
+        "the 90.7 % of bilstm.v1, the best student on dev."
+    )
+    assert verdict.details[0].startswith("bilstm.v1 keeps 97 %")
+    student["against_baseline"]["interval"] = [-0.03, 0.01]
+    assert give_verdict(document(report)).headline.startswith("bilstm.v1 keeps")
+
+
+def test_a_baseline_is_compared_by_intervals_where_there_are_no_pairs(report):
+    baseline = row_of(report, "tfidf + logistic regression")
+    baseline.update(score=0.95, ci95=[0.94, 0.96])
+    row_of(report, "minilm-l6 fine-tuned").update(score=0.96, ci95=[0.95, 0.97])
+    assert give_verdict(document(report)).headline.startswith("The baseline tfidf")
+    baseline.update(ci95=[0.90, 0.97])
+    assert give_verdict(document(report)).headline.startswith("bilstm.v1 keeps")
+
+
+def test_an_untaught_student_says_why_it_is_recommended(report):
+    row_of(report, "bilstm.v1")["dev"] = 0.81
+    row_of(report, "bilstm.v1 labels only").update(dev=0.99, against_baseline=None)
+    verdict = give_verdict(document(report))
+    assert verdict.headline.startswith("bilstm.v1 labels only ")
+    text = " ".join(verdict.details)
+    assert "It learnt from labels only: taught, it was worse on dev (81.0 % against 99.0 %)." in text
+    assert "Distillation" not in text

@@ -50,12 +50,12 @@ def print_result(result: Result) -> None:
     for name, folder in result.models.items():
         console.print(f"Model:  {folder}  ({name})", markup=False)
 
-    best, name_of = result.best, {folder: name for name, folder in result.models.items()}
+    best, name_of = result.best, {folder.name: name for name, folder in result.models.items()}
     example = "$'...\\t...'" if result.report["task"]["texts"] == 2 else '"..."'
     console.print(f"Try it: understudy predict {shlex.quote(str(best))} {example}", markup=False)
     console.print(
         "Next, with your own file: understudy distill your.csv --unlabelled more.txt --student "
-        + name_of[best],
+        + name_of[best.name],
         markup=False,
     )
 

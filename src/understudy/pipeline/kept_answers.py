@@ -76,7 +76,11 @@ def with_comparisons(
 def compared(
     rows: Sequence[ReportRow], answers: Sequence[KeptAnswers], dataset: Dataset, seed: int
 ) -> list[ReportRow]:
-    """Rows in which each student says how it differs from the teacher, its undistilled twin, the baseline."""
+    """Rows in which each student says how it differs from the teacher, its undistilled twin, the baseline.
+
+    Those trained on labels only are compared with the teacher and the baseline too: where being taught made a
+    student worse, one of them may be recommended.
+    """
     decided = [each.task.decisions(each.logits) for each in answers]
     lengths = dataset.task.rows(dataset.test.texts)
 
@@ -98,11 +102,13 @@ def compared(
 
     def with_all(number: int, row: ReportRow) -> ReportRow:
         # Without a train split, the teacher's own answers are the labels: it is always right.
+        is_taught = row.role == "student"
         return replace(
             row,
             against_teacher=compare(number, "teacher") if len(dataset.train) else None,
-            against_undistilled=compare(number, "undistilled", row.student),
+            against_undistilled=compare(number, "undistilled", row.student) if is_taught else None,
             against_baseline=compare(number, "baseline"),
         )
 
-    return [with_all(i, row) if row.role == "student" else row for i, row in enumerate(rows)]
+    judged = ("student", "undistilled")
+    return [with_all(i, row) if row.role in judged else row for i, row in enumerate(rows)]

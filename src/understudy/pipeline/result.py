@@ -8,8 +8,8 @@ from typing import Any
 
 from understudy.core.manifest import read_manifest
 from understudy.errors import RecipeError
+from understudy.report.recommendation import recommended
 from understudy.report.record import ReportRow
-from understudy.report.verdict import best
 from understudy.runtime.layout import slug
 
 
@@ -36,7 +36,9 @@ class Result:
 
     @property
     def best(self) -> Path:
-        """The folder of the student that was best on dev; the report's verdict is about this one.
+        """The folder of the student that the report recommends: the best on dev.
+
+        Where being taught made every student worse on dev, it is one that learnt from labels only.
 
         Raises:
             RecipeError: The run ended before its report, so that nothing was compared.
@@ -46,9 +48,11 @@ class Result:
                 "This run ended before its report, so that no student is known to be the best. Run it to the "
                 "end: until='report'."
             )
-        row = best([ReportRow.from_dict(row) for row in self.report["rows"]], "student")
+        row = recommended([ReportRow.from_dict(row) for row in self.report["rows"]])
         if row is None:
             raise RecipeError("The report has no student.")
+        if row.role == "undistilled":
+            return self.folder / "undistilled" / slug(row.student)
         return self.models[row.name]
 
     @property

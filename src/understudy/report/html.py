@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from understudy.report import charts as pictures
 from understudy.report import numbers, prose, rows, verdict
+from understudy.report.recommendation import best, recommended, twin
 from understudy.report.record import ReportDocument, ReportRow
 from understudy.report.wording import labels_of, wording
 
@@ -43,7 +44,7 @@ def render_html(report: ReportDocument) -> str:
 def _context(report: ReportDocument) -> dict[str, Any]:
     """What the template shows, all judged and drawn; it only lays out."""
     ranked = rows.rank(report.rows)
-    teacher, student = verdict.best(ranked, "teacher"), verdict.best(ranked, "student")
+    teacher, student = best(ranked, "teacher"), recommended(ranked)
     shown = student or ranked[0]
     gaps = verdict.find_gaps(teacher, student)
     labels, words = report.task.labels, wording(report.task)
@@ -89,7 +90,7 @@ def _pictures(
 ) -> dict[str, Markup]:
     """Name of a picture → its SVG, safe because `pictures` escapes what it writes."""
     labels = report.task.labels
-    compared = [row for row in (teacher, shown, verdict.twin(shown, ranked)) if row is not None]
+    compared = [row for row in (teacher, shown, twin(shown, ranked)) if row is not None]
     compared = [row for number, row in enumerate(compared) if row not in compared[:number]]
     drawn = {
         "cost": pictures.quality_against_latency(report),
@@ -126,7 +127,7 @@ def _key_figures(
         if student.compression is not None:
             small += f" (compression {numbers.times(student.compression)})"
         figures.append((numbers.size(student.size_bytes), "on disk", small))
-    other = verdict.twin(student, all_rows)
+    other = twin(student, all_rows)
     if other is not None:
         gain = student.score - other.score
         sign = "+" if gain >= 0 else "−"

@@ -20,9 +20,10 @@ from understudy.report.numbers import (
     whole,
 )
 from understudy.report.prose import CONVERGED, PAIRED, conditions, graphs, limits, machine_facts, reading
+from understudy.report.recommendation import best, recommended
 from understudy.report.record import DataRecord, ReportDocument, ReportRow, StageRecord
 from understudy.report.rows import agreed, other_metrics, other_score, rank, with_steps
-from understudy.report.verdict import best, find_gains, find_gaps, give_verdict, name_gaps
+from understudy.report.verdict import find_gains, find_gaps, give_verdict, name_gaps
 from understudy.report.wording import Wording, wording
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|])")
@@ -120,7 +121,7 @@ def _gains(rows: Sequence[ReportRow]) -> list[str]:
 def _losses(rows: Sequence[ReportRow], words: Wording) -> list[str]:
     if not words.has_labels:
         return []
-    gaps = find_gaps(best(rows, "teacher"), best(rows, "student"))
+    gaps = find_gaps(best(rows, "teacher"), recommended(rows))
     return ["## Where it loses", escape(name_gaps(gaps, words))]
 
 

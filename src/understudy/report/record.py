@@ -123,6 +123,7 @@ class ReportRow:
         per_label_f1: Label, or kind of span, → F1.
         calibration: Confidence against accuracy.
         curve: Its training, one epoch a line.
+        dev: Score on dev with the weights that were kept, which a pass after the curve may have changed.
         train_seconds: Seconds of training.
         start: What the word table began with.
         steps: Steps of training.
@@ -133,9 +134,9 @@ class ReportRow:
         retention: Score divided by the teacher's.
         speedup: The teacher's p50 latency divided by its own.
         compression: The teacher's parameters divided by its own.
-        against_teacher: A student's comparison with the teacher.
+        against_teacher: A student's comparison with the teacher; also of one trained on labels only.
         against_undistilled: A student's comparison with its undistilled twin.
-        against_baseline: A student's comparison with the baseline.
+        against_baseline: A student's comparison with the baseline; also of one trained on labels only.
     """
 
     name: str
@@ -160,6 +161,7 @@ class ReportRow:
     per_label_f1: Mapping[str, float] | None = None
     calibration: CalibrationRecord | None = None
     curve: Sequence[EpochRecord] = ()
+    dev: float | None = None
     train_seconds: float | None = None
     start: Mapping[str, object] | None = None
     steps: int | None = None
@@ -220,7 +222,9 @@ class ReportRow:
 
 
 _TRAINING = ("start", "steps", "convergence_steps")
-_MAY_BE_ABSENT = ("call_us", "quantisation", "against_teacher", "against_undistilled", "against_baseline")
+_MAY_BE_ABSENT = (
+    "call_us", "dev", "quantisation", "against_teacher", "against_undistilled", "against_baseline",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

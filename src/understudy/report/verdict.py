@@ -19,6 +19,7 @@ from understudy.report.numbers import (
     unit,
     whole,
 )
+from understudy.report.recommendation import best, dev_score, recommended, twin
 from understudy.report.record import (
     ComparisonRecord,
     DataRecord,
@@ -103,60 +104,28 @@ UNJUDGED = (
 
 
 def give_verdict(report: ReportDocument) -> Verdict:
-    """Judge the best student against its teacher, its undistilled twin, and the best baseline."""
+    """Judge the recommended student against its teacher, its undistilled twin, and the best baseline."""
     rows = report.rows
-    student = best(rows, "student")
+    student = recommended(rows)
     if student is None:
         return Verdict("No student has been evaluated yet.", ())
     if report.is_judged_by_teacher:
         return Verdict(_on_agreement(student, report), (UNJUDGED, *filter(None, [_on_faster(student, rows)])))
 
     teacher, baseline = best(rows, "teacher"), best(rows, "baseline")
-    headline, warning = _headline(student, teacher), _on_poor_teacher(student, teacher, baseline)
+    headline = _headline(student, teacher)
+    warning = _on_poor_teacher(student, teacher, baseline) or _on_better_baseline(student, baseline)
     sentences = [
         headline if warning else _on_weak_teacher(teacher, baseline),
         _on_teacher(student, teacher),
         _on_twin(student, twin(student, rows)),
+        _on_untaught(student, rows),
         _on_baseline(student, baseline),
         _on_faster(student, rows),
         _on_choice(student, rows),
         on_test(report.task, report.data),
     ]
     return Verdict(warning or headline, tuple(filter(None, sentences)))
-
-
-def best(rows: Sequence[ReportRow], role: str) -> ReportRow | None:
-    """The row of a role that was best on dev, of equal ones the fastest; ``None``: there is none.
-
-    Test chooses nothing, for the best of several scores on test promises too much. Where a row says nothing
-    of dev, the highest score has to do.
-    """
-    chosen = [row for row in rows if row.role == role]
-    known = all(row.curve for row in chosen)
-    return max(chosen, key=lambda row: (dev_score(row) if known else row.score, -latency(row)), default=None)
-
-
-def dev_score(row: ReportRow) -> float:
-    """The score on dev of the epoch that was kept, of a row with a training curve."""
-    # What is not a number is no score: it would win or lose depending on where it stands.
-    scores = (float(epoch["dev_score"]) for epoch in row.curve)
-    return max((score for score in scores if not math.isnan(score)), default=-math.inf)
-
-
-def twin(student: ReportRow, rows: Sequence[ReportRow]) -> ReportRow | None:
-    """The same architecture trained on labels only: an undistilled row.
-
-    Its name is, or begins with, the student's name (``cbow.v1``, ``cbow.v1 labels only``); failing that, it
-    is the only undistilled row with the same number of parameters. ``None``: there is no such row.
-    """
-    undistilled = [row for row in rows if row.role == "undistilled"]
-    name = str(student.name)
-    for row in undistilled:
-        head, rest = str(row.name)[: len(name)], str(row.name)[len(name) :]
-        if head == name and not rest[:1].isalnum():
-            return row
-    same = [row for row in undistilled if row.parameters and row.parameters == student.parameters]
-    return same[0] if len(same) == 1 else None
 
 
 def overlap(row: ReportRow, other: ReportRow) -> bool | None:
@@ -263,6 +232,17 @@ def _on_poor_teacher(student: ReportRow, teacher: ReportRow | None, baseline: Re
     )
 
 
+def _on_better_baseline(student: ReportRow, baseline: ReportRow | None) -> str:
+    """That a linear model serves better, where it is clearly better than the recommended student."""
+    if baseline is None or not _is_clearly_better(baseline, student):
+        return ""
+    return (
+        f"The baseline {shorten(baseline.name, 60)} serves better here: its "
+        f"{score(baseline.metric, baseline.score)} {metric_name(baseline.metric)} is clearly above the "
+        f"{score(student.metric, student.score)} of {shorten(student.name, 60)}, the best student on dev."
+    )
+
+
 def _on_weak_teacher(teacher: ReportRow | None, baseline: ReportRow | None) -> str:
     """That a teacher which does not beat the baseline has little to teach."""
     if teacher is None or baseline is None or teacher.score > baseline.score:
@@ -273,11 +253,13 @@ def _on_weak_teacher(teacher: ReportRow | None, baseline: ReportRow | None) -> s
     )
 
 
-def _is_clearly_better(row: ReportRow, teacher: ReportRow) -> bool:
-    paired = row.against_teacher
-    if paired and paired["name"] == teacher.name:
-        return judge(paired) == "clearly better"
-    return row.score > teacher.score and overlap(row, teacher) is False
+def _is_clearly_better(row: ReportRow, other: ReportRow) -> bool:
+    """Whether one row is clearly above another: by their paired comparison, or by their intervals."""
+    for first, second, verdict in ((row, other, "clearly better"), (other, row, "clearly worse")):
+        paired = first.against(second.role)
+        if paired and paired["name"] == second.name:
+            return judge(paired) == verdict
+    return row.score > other.score and overlap(row, other) is False
 
 
 def _on_agreement(student: ReportRow, report: ReportDocument) -> str:
@@ -329,6 +311,17 @@ def _on_twin(student: ReportRow, other: ReportRow | None) -> str:
         else f"cost {points} against"
     )
     return f"Distillation {did} the same architecture trained on labels only, {_judged(student, other)}."
+
+
+def _on_untaught(student: ReportRow, rows: Sequence[ReportRow]) -> str:
+    """That the recommended student was not taught, where being taught made it worse."""
+    taught = next((row for row in rows if row.role == "student" and twin(row, rows) is student), None)
+    if student.role != "undistilled" or taught is None:
+        return ""
+    return (
+        f"It learnt from labels only: taught, it was worse on dev ({score(taught.metric, dev_score(taught))} "
+        f"against {score(student.metric, dev_score(student))}). It is in the run's folder undistilled."
+    )
 
 
 def _on_baseline(student: ReportRow, baseline: ReportRow | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -54,7 +55,7 @@ BASELINE = "TF-IDF + LR"
 BASELINES = {"regression": "TF-IDF + ridge", "tagging": "word features + LR"}
 """Names of the baselines of those kinds of task that have another one."""
 
-TRAINED = ("curve", "start", "steps", "convergence_steps")
+TRAINED = ("curve", "dev", "start", "steps", "convergence_steps")
 """Facts on a training in a row, by the names of ``student.json``."""
 
 
@@ -224,6 +225,8 @@ def _training(entry: ReportEntry) -> dict[str, object]:
     files = [entry.trained / name for name in ("student.json", "finetuning.json")]
     facts = read_json(next(file for file in files if file.is_file()))
     known = {**facts, **facts.get("facts", {})}
+    if not math.isfinite(known.get("dev", math.inf)):
+        known.pop("dev", None)  # a metric may have no value, such as the correlation of one constant
     return {
         "train_seconds": facts.get("seconds"),
         **{key: known[key] for key in TRAINED if key in known},
