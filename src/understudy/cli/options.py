@@ -230,6 +230,13 @@ EXPORT = (
         "FORM",
     ),
     Option(
+        "--prune",
+        ("prune",),
+        "Share of the rows of words and n-grams that linear.v1, cbow.v2 and dan.v2 keep, the most frequent; "
+        "auto, the smallest that is as good on dev; or none. [none]",
+        "SHARE",
+    ),
+    Option(
         "--table",
         ("table",),
         "Precision of the word table in model.fast: float32, float16, int8, or auto, the smallest that is as "
