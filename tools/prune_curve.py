@@ -1,6 +1,6 @@
 """Put the curve of pruning into docs/quantisation.md: ``python tools/prune_curve.py RUN``.
 
-RUN is the folder of a finished run. Its weighted bags are exported once for each share of their rows, with the
+RUN is the folder of a finished run. Its weighted bags are exported for each share of their rows, with the
 precision of rows that dev chooses, and scored and timed on test. Nothing in RUN is changed.
 """
 
@@ -17,8 +17,8 @@ import understudy
 from understudy.core.items import from_json
 from understudy.core.manifest import read_json
 from understudy.core.task import Gold, Item, Task
-from understudy.data.dataset import Split
-from understudy.data.gold import GOLD_KEYS, encode
+from understudy.data.dataset import GOLD_KEYS, Split
+from understudy.data.gold import encode
 from understudy.evaluation.clock import measure
 from understudy.evaluation.machine import cpu_name
 from understudy.evaluation.metrics import score

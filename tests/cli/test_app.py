@@ -13,6 +13,7 @@ from understudy.cli import app as cli
 from understudy.cli import inputs, results
 from understudy.cli.options import FIRST_READER, GROUPS, readers
 from understudy.cli.verbs import BASE, OTHERS, STAGES
+from understudy.core.configs import BAGS, DEFAULT_STUDENTS
 from understudy.errors import RecipeError, UnderstudyError
 from understudy.pipeline.distillation import distill
 from understudy.pipeline.recipe import Recipe
@@ -142,7 +143,7 @@ def test_help_says_the_defaults():
     recipe = Recipe.model_validate({"data": {"source": "x"}})
     defaults = (
         *(
-            f"[{recipe.students[0]}]",
+            f"[{', '.join(BAGS[:-1])} and {BAGS[-1]}; for tagging {DEFAULT_STUDENTS['tagging'][0]}]",
             f"[{recipe.teacher.model}]",
             f"[{recipe.loss.name}]",
             f"[{recipe.seed}]",
@@ -176,6 +177,7 @@ def test_every_group_has_a_first_reader():
     ("verb", "option", "right"),
     [
         ("finetune", ("--quantize", "int8"), "distill, export, evaluate, report"),
+        ("train", ("--prune", "0.1"), "distill, export, evaluate, report"),
         ("augment", ("--student", "dan.v1"), "distill, train, export, evaluate, report"),
         ("label", ("--frozen",), "distill, train, export, evaluate, report"),
         ("finetune", ("--augment", "rules"), "distill, augment, label, train, export, evaluate, report"),
@@ -224,6 +226,7 @@ def test_flags_reach_the_recipe(tmp_path, monkeypatch):
         *("--dev-fraction", "0.2", "--test-fraction", "0.3", "--metric", "mcc", "--loss", "kl"),
         *("--teacher-method", "finetune"),
         *("--precision", "bfloat16", "--quantize", "auto", "--table", "auto", "--seed", "7"),
+        *("--prune", "0.1"),
     )
     recipe = seen["recipe"]
     assert seen["until"] == "export"
@@ -239,7 +242,7 @@ def test_flags_reach_the_recipe(tmp_path, monkeypatch):
     assert (recipe.data.dev_fraction, recipe.data.test_fraction) == (0.2, 0.3)
     assert (recipe.data.metric, recipe.loss.name, recipe.seed) == ("mcc", "kl", 7)
     assert recipe.training.epochs == 3
-    assert (recipe.quantize, recipe.table) == ("auto", "auto")
+    assert (recipe.quantize, recipe.table, recipe.prune) == ("auto", "auto", 0.1)
 
 
 def test_what_is_read_is_told_before_torch_is_imported(tmp_path, monkeypatch):

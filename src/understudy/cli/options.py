@@ -181,7 +181,7 @@ TRAINING = (
         "--student",
         ("students",),
         "A student to train. May be given several times; `understudy students` lists them. "
-        "[linear.v1, cbow.v2 and dan.v2; for tagging bilstm.v1]",
+        "[linear.v1, cbow.v2 and dan.v2; for tagging bilstm.v1:tagger]",
         "NAME",
         list[str] | None,
     ),
@@ -240,7 +240,7 @@ EXPORT = (
         "--table",
         ("table",),
         "Precision of the word table in model.fast: float32, float16, int8, or auto, the smallest that is as "
-        "good on dev. [float32]",
+        "good on dev. [auto]",
         "FORM",
     ),
 )

@@ -25,9 +25,6 @@ Key = tuple[str | int, ...]
 LISTS: tuple[tuple[str, ...], ...] = (("students",), ("augment",), ("data", "unlabelled"))
 """Keys that hold lists; a single value stands for a list of one."""
 
-DEFAULT = Recipe.model_fields["students"].default
-"""The students of a recipe that names none."""
-
 GOVERNING = "name"
 """A key that decides what its neighbours mean: they are not judged where it is wrong itself."""
 
@@ -104,8 +101,10 @@ def problems_of(tree: Tree) -> list[str]:
     early = [*_unknown_students(tree), *_sentences(others)]
     if not early:
         return _sentences(tree)
+    if "students" not in tree:
+        return early
 
-    students = tree.get("students", DEFAULT)
+    students = tree["students"]
     if isinstance(students, list | tuple) and students:
         students = [one for one in students if not _is_unknown(one)]
         if all(isinstance(one, str) and ":" not in one for one in students):
