@@ -182,6 +182,7 @@ def test_every_group_has_a_first_reader():
     ("verb", "option", "right"),
     [
         ("finetune", ("--quantize", "int8"), "distill, export, evaluate, report"),
+        ("train", ("--prune", "0.1"), "distill, export, evaluate, report"),
         ("augment", ("--student", "dan.v1"), "distill, train, export, evaluate, report"),
         ("label", ("--frozen",), "distill, train, export, evaluate, report"),
         ("finetune", ("--augment", "rules"), "distill, augment, label, train, export, evaluate, report"),
@@ -230,6 +231,7 @@ def test_flags_reach_the_recipe(tmp_path, monkeypatch):
         *("--dev-fraction", "0.2", "--test-fraction", "0.3", "--metric", "mcc", "--loss", "kl"),
         *("--teacher-method", "finetune"),
         *("--precision", "bfloat16", "--quantize", "auto", "--table", "auto", "--seed", "7"),
+        *("--prune", "0.1"),
     )
     recipe = seen["recipe"]
     assert seen["until"] == "export"
@@ -245,7 +247,7 @@ def test_flags_reach_the_recipe(tmp_path, monkeypatch):
     assert (recipe.data.dev_fraction, recipe.data.test_fraction) == (0.2, 0.3)
     assert (recipe.data.metric, recipe.loss.name, recipe.seed) == ("mcc", "kl", 7)
     assert recipe.training.epochs == 3
-    assert (recipe.quantize, recipe.table) == ("auto", "auto")
+    assert (recipe.quantize, recipe.table, recipe.prune) == ("auto", "auto", 0.1)
 
 
 def test_what_is_read_is_told_before_torch_is_imported(tmp_path, monkeypatch):

@@ -70,6 +70,22 @@ def test_a_loss_on_layers_needs_a_transformer():
     assert "linear.v1 is not one. Drop it, or choose a BERT." in problems("loss.layers=1")
 
 
+@pytest.mark.parametrize("student", ["bilstm.v1", "cbow.v1", "dan.v2:vocabulary=wordpiece"])
+def test_rows_are_left_out_of_weighted_bags_of_words_alone(student):
+    said = problems(students=["linear.v1", student], prune="0.1")
+    assert said.startswith("prune: rows ")
+    assert f"of {student.partition(':')[0]}" in said or "dan.v2 has pieces" in said
+    assert "use auto, which leaves students without such rows as they are" in said
+    recipe = make_recipe(None, {"data.source": "sst2", "students": ["linear.v1", student], "prune": "auto"})
+    check_run(recipe, TASK, None)
+
+
+def test_rows_are_counted_in_labelled_texts():
+    flags = {"data.unlabelled": ["x.txt"], "teacher.callable": "a:b", "students": ["dan.v2"], "prune": "auto"}
+    with pytest.raises(RecipeError, match=r"prune: .* there is no data\.source"):
+        check_run(make_recipe(None, flags), TASK, None)
+
+
 def test_labels_of_a_finetuned_teacher_are_compared_from_its_config_alone(write_model, monkeypatch):
     other = write_model("bert", labels=("no", "yes"))
     monkeypatch.setattr(

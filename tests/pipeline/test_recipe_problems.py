@@ -71,6 +71,8 @@ def test_problems_of_students_and_of_the_rest_are_told_together():
         ({"augment": [3]}, "augment.0: must be a text, or keys with values (got 3)."),
         ({"augment": 3}, "augment: must be a list (got 3)."),
         ({"quantize": "int4"}, "quantize: must be none, auto or int8 (got 'int4'). Did you mean 'int8'?"),
+        ({"prune": 2}, "prune: must be none or auto, or at most 1 (got 2)."),
+        ({"prune": "atuo"}, "prune: must be none or auto, or a number (got 'atuo'). Did you mean 'auto'?"),
         ({"data": {"source": "a", "bins": -1}}, "data.bins: must be greater than 0 (got -1)."),
         (
             {"data": {"source": "a", "header": "perhaps"}},

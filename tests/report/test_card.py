@@ -50,6 +50,11 @@ def test_the_front_matter_is_what_hubs_read(facts):
     assert result["metrics"] == [{"type": "accuracy", "value": 0.871}]
 
 
+def test_the_card_tells_of_rows_that_were_left_out(facts):
+    assert "Pruning" not in card_of(facts)
+    assert "- Pruning: 30 of 99 rows\\_.\n" in card_of(facts | {"pruning": "30 of 99 rows_"})
+
+
 def test_a_given_license_stands(facts):
     assert front_matter(card_of(facts | {"license": "mit"}))["license"] == "mit"
 

@@ -185,7 +185,7 @@ TRAINING = (
         "--student",
         ("students",),
         "A student to train. May be given several times; `understudy students` lists them. "
-        "[linear.v1, cbow.v2 and dan.v2; for tagging bilstm.v1]",
+        "[linear.v1, cbow.v2 and dan.v2; for tagging bilstm.v1:tagger]",
         "NAME",
         list[str] | None,
     ),
@@ -233,6 +233,13 @@ EXPORT = (
         "Whether to use int8 graphs: none, int8, or auto, which takes one that is faster here and as good on "
         "dev. [none]",
         "FORM",
+    ),
+    Option(
+        "--prune",
+        ("prune",),
+        "Share of the rows of words and n-grams that linear.v1, cbow.v2 and dan.v2 keep, the most frequent; "
+        "auto, the smallest that is as good on dev; or none. [none]",
+        "SHARE",
     ),
     Option(
         "--table",

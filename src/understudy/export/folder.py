@@ -16,6 +16,7 @@ from understudy.core.manifest import publish, verify
 from understudy.core.task import Gold, Item
 from understudy.export.int8 import Decision, quantise
 from understudy.export.parity import parity
+from understudy.export.pruning import NONE, RowChoice, choose_rows
 from understudy.export.table_precision import TableChoice, choose_table
 from understudy.runtime.bag_format import BagWeights, pack_bag
 from understudy.runtime.fast_format import BAGS, SERVED, Rule, Weights, beyond_limits, pack, rule_of
@@ -35,6 +36,8 @@ def export(
     about: Mapping[str, object],
     quantize: str = "none",
     table: str = "float32",
+    prune: float | str = NONE,
+    texts: Sequence[Item] = (),
     dev: tuple[Sequence[Item], Gold] | None = None,
 ) -> float:
     """Write a student as config, vocabulary, weights and graph, and compare the graph with torch first.
@@ -50,16 +53,20 @@ def export(
         quantize: Whether an int8 graph may serve: ``none``, ``auto`` or ``int8`` (`understudy.export.int8`).
         table: Precision of the rows in ``model.fast``: ``auto`` or one of
             `understudy.runtime.fast_format.TABLES`.
-        dev: Items and gold labels, on which both are decided.
+        prune: Share of the rows of words and n-grams that is kept, ``auto`` or ``none``
+            (`understudy.export.pruning`); it is decided before the precision of those rows.
+        texts: Labelled items of train and dev, in which words and n-grams are counted; needed to prune.
+        dev: Items and gold labels, on which all of these are decided.
 
     Returns:
         The largest difference found, in logits.
 
     Raises:
-        RecipeError: ``quantize`` or ``table`` is unknown, does not fit the student, or needs dev items that
-            are missing.
+        RecipeError: ``quantize``, ``table`` or ``prune`` is unknown, does not fit the student, or needs items
+            that are missing.
         ExportError: the graph's logits differ from torch's by more than `TOLERANCE`.
     """
+    student, rows = choose_rows(student, prune, texts, dev)
     excess = too_large(student) if reads_as_in_c(student) else ""
     is_fast = reads_as_in_c(student) and not excess
     has_table = is_fast and quantize != "int8"
@@ -81,7 +88,7 @@ def export(
             layout.fast.write_bytes(fast)
 
         config = _config(student, decision, choice, teacher=teacher, largest_difference=difference, fast=fast)
-        _write(layout.config, config)
+        _write(layout.config, config | _pruning(rows))
         _write(layout.report, {"note": "This student was exported, but not evaluated yet."})
         layout.card.write_text(f"# {student.name}\n\nNot evaluated yet.\n", encoding="utf-8")
     return difference
@@ -117,6 +124,11 @@ def _config(
         "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
         | {"understudy": __version__},
     }
+
+
+def _pruning(rows: RowChoice) -> dict[str, object]:
+    """What ``config.json`` says of rows that were left out, where that was asked for."""
+    return {} if rows.wanted == NONE else {"pruning": asdict(rows)}
 
 
 def reads_as_in_c(student: TorchStudent) -> bool:

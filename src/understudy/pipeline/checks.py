@@ -52,6 +52,7 @@ def _problems(recipe: Recipe, task: Task, folder: Path) -> Iterator[UnderstudyEr
             lambda name=name: _check_student(name, recipe, task),  # type: ignore[misc]
             lambda name=name: _check_layers(name, recipe),  # type: ignore[misc]
             lambda name=name: _check_start(name, recipe),  # type: ignore[misc]
+            lambda name=name: _check_rows(name, recipe),  # type: ignore[misc]
         ]
 
     for check in checks:
@@ -127,6 +128,26 @@ def _check_start(name: str, recipe: Recipe) -> None:
         raise RecipeError(
             f"training.embeddings: there is no file {source!r} of word vectors. Give one, or "
             f"{' or '.join(map(repr, VECTORS_OF_TEACHER))}."
+        )
+
+
+def _check_rows(name: str, recipe: Recipe) -> None:
+    """Refuse to leave out rows of a student that has none of words, or where there is no text to count in."""
+    if recipe.prune == "none":
+        return
+    if recipe.data.source is None:
+        raise RecipeError(
+            "prune: rows are counted in labelled texts, but there is no data.source. Drop it, or give one."
+        )
+
+    from understudy.export.pruning import why_not_pruned
+    from understudy.students.registry import parse
+
+    student, options = parse(name).student, replace(recipe.training, **parse(name).options)
+    reason = why_not_pruned(student, "words" if options.vocabulary == "words" else "pieces")
+    if reason and recipe.prune != "auto":
+        raise RecipeError(
+            f"prune: {reason}. Drop it, or use auto, which leaves students without such rows as they are."
         )
 
 

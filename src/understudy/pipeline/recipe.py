@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -180,6 +180,8 @@ class Recipe(_Part):
             faster on this machine and as good on dev; ``int8``, always.
         table: Type of the numbers in the word table of ``model.fast``: ``float32``, ``float16``, ``int8``, or
             ``auto`` for the smallest of these that is as good on dev.
+        prune: Share of the rows of words and n-grams that a weighted bag keeps, those most frequent in train
+            and dev; ``auto`` for the smallest that is as good on dev, or ``none``.
         seed: Seed of every random choice.
     """
 
@@ -193,6 +195,7 @@ class Recipe(_Part):
     baseline: bool = True
     quantize: Literal["none", "auto", "int8"] = "none"
     table: Literal["float32", "float16", "int8", "auto"] = "auto"
+    prune: Literal["none", "auto"] | Annotated[float, Field(gt=0, le=1)] = "none"
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="before")

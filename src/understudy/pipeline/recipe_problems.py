@@ -101,9 +101,9 @@ def problems_of(tree: Tree) -> list[str]:
     early = [*_unknown_students(tree), *_sentences(others)]
     if not early:
         return _sentences(tree)
-
     if "students" not in tree:
         return early
+
     students = tree["students"]
     if isinstance(students, list | tuple) and students:
         students = [one for one in students if not _is_unknown(one)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 from understudy.augment import PoolTexts
 from understudy.core.configs import LossConfig
@@ -29,6 +30,14 @@ POOL = "pool.jsonl"
 
 POOL_FOLDER = "augment"
 """Folder of the pool in a run."""
+
+
+class Smaller(TypedDict):
+    """How an export may make a student smaller: the parameters of `understudy.export.folder.export`."""
+
+    quantize: str
+    table: str
+    prune: NotRequired[float | str]
 
 
 @dataclass
@@ -159,18 +168,25 @@ class Run:
         """Folder of the linear baseline."""
         return self.folder / "train" / "baseline"
 
-    def smaller(self, name: str, *, is_gold: bool) -> dict[str, str]:
-        """How an export may store numbers in fewer bits: ``quantize`` and ``table``.
+    def smaller(self, name: str, *, is_gold: bool) -> Smaller:
+        """How an export may store numbers in fewer bits, and leave out rows where the recipe says so.
 
         The undistilled twin of a student is timed beside it, and so follows the decision for the student.
         """
-        wanted: dict[str, str] = {"quantize": self.recipe.quantize, "table": self.recipe.table}
+        wanted: Smaller = {"quantize": self.recipe.quantize, "table": self.recipe.table}
+        if self.recipe.prune != "none":
+            wanted["prune"] = self.recipe.prune
         if not is_gold or "auto" not in wanted.values():
             return wanted
-        decided = read_json(Layout(self.model_folder(name, is_gold=False)).config)["quantisation"]
-        return {"quantize": "int8" if decided["is_int8"] else "none", "table": decided["table"]["form"]}
 
-    def measured_on(self, smaller: dict[str, str]) -> dict[str, object]:
+        config = read_json(Layout(self.model_folder(name, is_gold=False)).config)
+        bits, share = config["quantisation"], config.get("pruning", {}).get("share", 1.0)
+        decided: Smaller = {"quantize": "int8" if bits["is_int8"] else "none", "table": bits["table"]["form"]}
+        if share < 1.0:
+            decided["prune"] = share
+        return decided
+
+    def measured_on(self, smaller: Smaller) -> dict[str, object]:
         """Everything that decisions by measurement depend on; they are valid until one of these changes."""
         if smaller == {"quantize": "none", "table": "float32"}:
             return {}

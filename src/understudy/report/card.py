@@ -94,6 +94,7 @@ class CardFacts:
         machine: What was measured on.
         license: Identifier of a licence.
         quantisation: A sentence on the precision that it is stored in.
+        pruning: A sentence on the rows that were left out; empty where none were meant to be.
     """
 
     student: str
@@ -109,6 +110,7 @@ class CardFacts:
     machine: MachineRecord | None = None
     license: str = "other"
     quantisation: str | None = None
+    pruning: str = ""
 
 
 def render_card(facts: CardFacts) -> str:
@@ -260,4 +262,5 @@ def _limits(facts: CardFacts) -> list[str]:
         "It imitates its teacher, errors and biases included.",
         *([UNJUDGED] if is_judged_by_teacher(facts.data) else []),
         f"Quantisation: {stored}.",
+        *([f"Pruning: {escape(facts.pruning)}."] if facts.pruning else []),
     ]

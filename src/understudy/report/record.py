@@ -128,7 +128,7 @@ class ReportRow:
         start: What the word table began with.
         steps: Steps of training.
         convergence_steps: Steps until dev was within half a point of its best.
-        quantisation: What was decided about its bits, where fewer were asked for.
+        quantisation: What was decided about its rows and bits, where fewer were asked for.
         thresholds: Probability from which each label holds, in the order of the task's labels.
         pareto: Whether it is on the front of score and latency.
         retention: Score divided by the teacher's.

@@ -121,5 +121,6 @@ _OPTIONAL: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "teacher": _FACTS,
     "onnx": _FACTS,
     "quantisation": _FACTS,
+    "pruning": _FACTS,
 }
 """The same for keys that older or other students do not have."""

@@ -164,18 +164,19 @@ def _row(entry: ReportEntry, answers: KeptAnswers, quality: Quality, cost: Mappi
             "per_label_f1": judged["per_label"],
             "calibration": _calibration(quality),
             **_training(entry),
-            "quantisation": _quantisation(entry.order),
+            "quantisation": _decided(entry.order),
             "thresholds": thresholds and list(thresholds),
         }
     )
 
 
-def _quantisation(order: PredictorSpec) -> str | None:
-    """What was decided about the bits of an exported student, where fewer were asked for."""
+def _decided(order: PredictorSpec) -> str | None:
+    """What was decided about the rows and bits of an exported student, where fewer were asked for."""
     if order.kind != "student":
         return None
-    is_asked, why = decided_bits(read_json(Layout(Path(order.location)).config))
-    return why if is_asked else None
+    config = read_json(Layout(Path(order.location)).config)
+    rows, (is_asked, bits) = decided_rows(config), decided_bits(config)
+    return "; ".join(filter(None, (rows, bits if is_asked else ""))) or None
 
 
 def decided_bits(config: Mapping[str, Any]) -> tuple[bool, str]:
@@ -187,6 +188,16 @@ def decided_bits(config: Mapping[str, Any]) -> tuple[bool, str]:
     graph = config.get("quantisation", {"wanted": "none", "why": "", "table": {"why": ""}})
     reasons = (graph["why"], graph["table"]["why"])
     return graph["wanted"] != "none" or bool(reasons[1]), "; ".join(filter(None, reasons))
+
+
+def decided_rows(config: Mapping[str, Any]) -> str:
+    """What came of leaving out rows of words and n-grams; empty where it was not asked for.
+
+    Args:
+        config: The ``config.json`` of an exported student.
+    """
+    why: str = config.get("pruning", {"why": ""})["why"]
+    return why
 
 
 def _costs(

@@ -29,13 +29,15 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
 
         teacher = {"name": run.teacher.name, "fingerprint": run.record.fingerprint}
         student = load_trained(trained_folder).student
+        train, dev = run.dataset.train, run.dataset.dev
         write(
             student,
             folder,
             teacher={} if is_gold else teacher,
             about={**about, "name": name},
             **smaller,
-            dev=(run.dataset.dev.texts, run.dataset.dev.labels),
+            texts=(*train.texts, *dev.texts),
+            dev=(dev.texts, dev.labels),
         )
 
     inputs = {**weights, **run.measured_on(smaller)}

@@ -14,7 +14,7 @@ from understudy.export.folder import annotate
 from understudy.pipeline.kept_answers import ANSWERS, with_comparisons
 from understudy.pipeline.run import POOL_FOLDER, Run
 from understudy.pipeline.stage_cache import StageCache
-from understudy.pipeline.stages.evaluate import EVALUATION, decided_bits
+from understudy.pipeline.stages.evaluate import EVALUATION, decided_bits, decided_rows
 from understudy.report.card import CardFacts, render_card
 from understudy.report.record import DataRecord, ReportDocument, ReportRow
 from understudy.report.schema import SCHEMA
@@ -85,6 +85,7 @@ def _annotate(run: Path, document: ReportDocument, row: ReportRow) -> None:
         parameters=config["parameters"],
         vocabulary_size=config["vocabulary"]["size"],
         quantisation=decided_bits(config)[1],
+        pruning=decided_rows(config),
         understudy_version=__version__,
     )
 
