@@ -147,7 +147,7 @@ def test_help_says_the_defaults():
     usual, (tagger,) = DEFAULT_STUDENTS["classification"], DEFAULT_STUDENTS["tagging"]
     defaults = (
         *(
-            f"[{', '.join(usual[:-1])} and {usual[-1]}; for tagging {tagger.partition(':')[0]}]",
+            f"[{', '.join(usual[:-1])} and {usual[-1]}; for tagging {tagger}]",
             f"[{recipe.make_pool:g}]",
             f"[{recipe.teacher.model}]",
             f"[{recipe.loss.name}]",
