@@ -148,7 +148,7 @@ def test_it_learns_labels_that_exclude_each_other(name, loss, alpha):
 @pytest.mark.parametrize(("loss", "alpha"), [("gold", 0), ("mse", 0), ("bce", 0), ("hard", 0), ("bce", 0.5)])
 @pytest.mark.parametrize("name", FORMS)
 def test_it_learns_labels_that_may_hold_together(name, loss, alpha):
-    texts, gold = each_corpus(400)
+    texts, gold = each_corpus(600)
     some = gold.copy()
     some[::2] = np.nan
     soft = None if loss == "gold" else gold * 6 - 3
@@ -196,16 +196,19 @@ def noisy(n, seed=0):
 
 @pytest.mark.parametrize("name", FORMS)
 def test_it_is_about_as_good_as_the_torch_loop(name):
-    reached = {"native": [], "torch": []}
+    """On 1,200 texts, a tenth of whose labels are wrong.
+
+    Fewer are not enough to say so: of 400, over four seeds, `cbow.v2` is 2.7 points worse than by torch, and
+    `linear.v1` and `dan.v2` are 2.3 and 1.5 points better.
+    """
     held, _, truth = noisy(500, 9)
-    for trainer, scores in reached.items():
-        for seed in range(2):
-            config = TrainingConfig(trainer=trainer, epochs=8)
-            lesson, dev = TransferSet(*noisy(400, seed)[:2]), noisy(150, seed + 5)[:2]
-            found = fit(name, TASK, lesson, dev, seed=seed, config=config)
-            scores.append((found.student.logits(held).argmax(axis=1) == truth).mean())
-    assert np.mean(reached["native"]) > np.mean(reached["torch"]) - 0.03
-    assert np.mean(reached["native"]) > 0.8
+    lesson, dev, reached = TransferSet(*noisy(1200)[:2]), noisy(200, 5)[:2], {}
+    for trainer in ("native", "torch"):
+        config = TrainingConfig(trainer=trainer, epochs=5)
+        found = fit(name, TASK, lesson, dev, seed=0, config=config)
+        reached[trainer] = (found.student.logits(held).argmax(axis=1) == truth).mean()
+    assert reached["native"] > reached["torch"] - 0.03
+    assert reached["native"] > 0.83
 
 
 def test_the_student_has_the_weights_of_its_best_epoch():
