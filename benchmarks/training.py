@@ -18,11 +18,16 @@ from understudy.optim.losses import mse
 from understudy.students import RaggedTexts, build
 from understudy.tokenization.batching import bucketed_batches
 from understudy.tokenization.words import build_vocabulary
+from understudy.training.native import bag_fit
 from understudy.training.native import fit as bag
 from understudy.training.native import trainer as native
+from understudy.training.native.bag_trainer import BagTargets, Rates, train_bag
 
 WORDS = 19
 """Words of an average SST-2 sentence."""
+
+GRAMS = 50_000
+"""Rows of n-grams of a weighted bag; a text has half as many n-grams as words that the table knows."""
 
 
 def texts_of_sst2_length(count: int) -> tuple[list[str], str]:
@@ -108,6 +113,39 @@ def by_native(encoded: RaggedTexts, targets: torch.Tensor, name: str, loss: str)
     return block
 
 
+def by_native_bag(encoded: RaggedTexts, targets: torch.Tensor, name: str, grams: int = GRAMS) -> Block:
+    """Three epochs of the native trainer over a weighted bag; each text has some n-grams drawn at random."""
+    lengths, generator = encoded.lengths.numpy(), np.random.default_rng(0)
+    words = int(encoded.ids.max()) + 1
+    grams = 0 if name == "cbow.v2" else grams
+    found = [lengths // 2 if grams else 0 * lengths, lengths]
+    drawn = generator.integers(words, words + max(1, grams), int(found[0].sum())).astype(np.int32)
+    owners = np.concatenate([np.repeat(np.arange(len(lengths)), each) for each in found])
+    order = np.argsort(owners, kind="stable")
+    ids = np.concatenate([drawn, encoded.ids.numpy().astype(np.int32)])[order]
+    ends = np.cumsum(found[0] + found[1])
+
+    direct = {} if name == "cbow.v2" else {"direct": targets.shape[1]}
+    module = build(name, targets.shape[1], seed=0, vocabulary_size=words + grams, **direct)
+    first = bag_fit.bag_of(module)
+    taught = BagTargets("mse", targets.numpy(), np.full(len(ends), -1))
+
+    def block() -> int:
+        train_bag(
+            first,
+            ids,
+            ends,
+            taught,
+            epochs=3,
+            rates=Rates(0.1, bag_fit.LAYER_RATE),
+            seed=0,
+            after_epoch=lambda *_: True,
+        )
+        return 3 * len(ends)
+
+    return block
+
+
 def by_loop(count: int) -> dict[str, Block]:
     """The project's loop in torch, by as many threads as torch has when it is called."""
     texts, _ = texts_of_sst2_length(count)
@@ -150,6 +188,10 @@ def measure(count: int, repeats: int, threads: int) -> tuple[list[dict[str, Any]
             "cbow, native, one thread": by_native(encoded, targets, "cbow.v1", "mse"),
             "cbow, native, kl, one thread": by_native(encoded, targets, "cbow.v1", "kl"),
             "dan, native, one thread": by_native(encoded, targets, "dan.v1", "mse"),
+            **{
+                f"{name}, native, one thread": by_native_bag(encoded, targets, name)
+                for name in ("linear.v1", "cbow.v2", "dan.v2")
+            },
         }
     found = turns(contestants, repeats)
     clock = "cpu" if threads == 1 else "wall"

@@ -88,7 +88,8 @@ def test_losses_and_gradients_are_torchs(name, is_each, loss, alpha, monkeypatch
     """Of one text; a second one only makes the labels' weights uneven."""
     monkeypatch.setattr(bag_trainer, "FIRST_SQUARE", FACTOR**2)
     module, (task, transfer) = small(name, 3), goals(is_each)
-    config = LossConfig(loss, alpha=0.0 if loss == "gold" else alpha, temperature=2.0)
+    heat = 2.0 if loss in ("kl", "bce") else 1.0
+    config = LossConfig(loss, alpha=0.0 if loss == "gold" else alpha, temperature=heat)
     has_weights = loss == "gold" or alpha > 0
     targets = bag_fit._targets(task, transfer, config, has_weights=has_weights)
     one = replace(targets, gold=targets.gold[:1], soft=None if targets.soft is None else targets.soft[:1])
@@ -147,7 +148,7 @@ def test_it_learns_labels_that_exclude_each_other(name, loss, alpha):
 @pytest.mark.parametrize(("loss", "alpha"), [("gold", 0), ("mse", 0), ("bce", 0), ("hard", 0), ("bce", 0.5)])
 @pytest.mark.parametrize("name", FORMS)
 def test_it_learns_labels_that_may_hold_together(name, loss, alpha):
-    texts, gold = each_corpus(400)
+    texts, gold = each_corpus(600)
     some = gold.copy()
     some[::2] = np.nan
     soft = None if loss == "gold" else gold * 6 - 3
@@ -195,16 +196,19 @@ def noisy(n, seed=0):
 
 @pytest.mark.parametrize("name", FORMS)
 def test_it_is_about_as_good_as_the_torch_loop(name):
-    reached = {"native": [], "torch": []}
+    """On 1,200 texts, a tenth of whose labels are wrong.
+
+    Fewer are not enough to say so: of 400, over four seeds, `cbow.v2` is 2.7 points worse than by torch, and
+    `linear.v1` and `dan.v2` are 2.3 and 1.5 points better.
+    """
     held, _, truth = noisy(500, 9)
-    for trainer, scores in reached.items():
-        for seed in range(2):
-            config = TrainingConfig(trainer=trainer, epochs=8)
-            lesson, dev = TransferSet(*noisy(400, seed)[:2]), noisy(150, seed + 5)[:2]
-            found = fit(name, TASK, lesson, dev, seed=seed, config=config)
-            scores.append((found.student.logits(held).argmax(axis=1) == truth).mean())
-    assert np.mean(reached["native"]) > np.mean(reached["torch"]) - 0.03
-    assert np.mean(reached["native"]) > 0.8
+    lesson, dev, reached = TransferSet(*noisy(1200)[:2]), noisy(200, 5)[:2], {}
+    for trainer in ("native", "torch"):
+        config = TrainingConfig(trainer=trainer, epochs=5)
+        found = fit(name, TASK, lesson, dev, seed=0, config=config)
+        reached[trainer] = (found.student.logits(held).argmax(axis=1) == truth).mean()
+    assert reached["native"] > reached["torch"] - 0.03
+    assert reached["native"] > 0.83
 
 
 def test_the_student_has_the_weights_of_its_best_epoch():
@@ -220,6 +224,16 @@ def test_the_same_seed_gives_the_same_student():
     # exact: the same seed, shapes and machine
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
+
+
+def test_dev_is_scored_without_dropout():
+    """The student drops most of what it reads while it learns, and nothing while it is judged."""
+    config = TrainingConfig(trainer="native", epochs=3)
+    found = train(config=config, dropout=0.8)
+    assert max(epoch.dev_score for epoch in found.curve) > 0.95
+    again = train(config=config, dropout=0.8)
+    expected = [epoch.dev_loss for epoch in found.curve]
+    assert [epoch.dev_loss for epoch in again.curve] == pytest.approx(expected, rel=1e-5)
 
 
 def test_rare_labels_weigh_more_where_the_recipe_says_so():
@@ -268,7 +282,7 @@ def test_what_it_cannot_do_is_said(config, loss, said):
         ("dan.v2", Task(tuple(map(str, range(MOST_LABELS + 1)))), {}, f"{MOST_LABELS:,} labels at most"),
         ("dan.v2", TASK, {"width": MOST_WIDTH + 1}, f"{MOST_WIDTH:,} wide at most"),
         ("cbow.v2", TASK, {"hidden": MOST_WIDTH + 1}, f"{MOST_WIDTH:,} wide at most"),
-        ("dan.v2", Task(("score",), "regression"), {}, "labels, no values"),
+        ("dan.v2", Task(("score",), "regression", bounds=(0.0, 5.0)), {}, "labels, no values"),
         ("dan.v2", EACH_TASK, {"width": MOST_WIDTH, "hidden": MOST_WIDTH}, ""),
         ("linear.v1", Task(tuple(map(str, range(MOST_LABELS)))), {}, ""),
     ],

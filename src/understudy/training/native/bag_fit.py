@@ -100,6 +100,8 @@ def learn(
         log, state = resumed
         progress.say(f"  {what}: resumed after epoch {state.epoch}")
 
+    module.eval()  # dropout is the extension's: dev is scored without
+
     def judge(_: int, train_loss: float, now: Arrays) -> bool:
         put(module, now)
         with torch.inference_mode():
@@ -127,7 +129,6 @@ def learn(
         )
     if log.best is not None:
         put(module, log.best)
-    module.eval()
     return log.curve
 
 

@@ -233,8 +233,8 @@ def _taught(targets: BagTargets) -> tuple[Any, Any, Any, Any]:
 def _sigmoid(logits: FloatArray) -> FloatArray:
     """Probabilities, without an overflow where logits are far from zero."""
     small = np.exp(-np.abs(logits))
-    shares = np.where(logits >= 0, np.float32(1.0), small) / (1.0 + small)
-    return np.asarray(shares, dtype=np.float32)
+    likely: FloatArray = np.where(logits >= 0, np.float32(1), small) / (np.float32(1) + small)
+    return likely
 
 
 def _padded(bag: Bag) -> Arrays:
