@@ -70,10 +70,9 @@ def points(run: Path) -> Iterator[Point]:
 
     task = Task.from_dict(read_json(run / "data" / "dataset.json")["task"])
     train, dev, test = (_split(run / "data" / f"{name}.jsonl", task) for name in ("train", "dev", "test"))
-    texts = (*train.texts, *dev.texts)
     for student in pruned:
         for share in SHARES:
-            yield _point(student, share, texts, (dev.texts, dev.labels), test)
+            yield _point(student, share, train.texts, (dev.texts, dev.labels), test)
 
 
 def _split(file: Path, task: Task) -> Split:

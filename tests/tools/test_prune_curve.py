@@ -1,6 +1,7 @@
 """The curve of pruning, from the trained students of a run."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ TASK = Task(("bad", "good"))
 def tool(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location("prune_curve", ROOT / "tools" / "prune_curve.py")
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # where a dataclass looks for its module
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "PAGE", tmp_path / "page.md")
     real = module.measure
@@ -41,7 +43,7 @@ def run(tmp_path, toy):
     vocabulary = build_ngrams(build_vocabulary(texts, 40), texts, longest=2, most=40)
     module = build("linear.v1", 2, seed=0, vocabulary_size=len(vocabulary), direct=2).eval()
     for text, label in zip(texts, splits["train"].labels, strict=True):
-        module.encoder.rows.data[vocabulary.encode(text), int(label)] += 1.0
+        module.encoder.rows.data[vocabulary.encode(text), int(label)] += 0.05
     for name in ("linear.v1", "linear.v1.gold"):
         student = TorchStudent("linear.v1", module, vocabulary, TASK)
         save_trained(Trained(student, (), 0.0), tmp_path / "run" / "train" / name, {})

@@ -55,7 +55,7 @@ def export(
             `understudy.runtime.fast_format.TABLES`.
         prune: Share of the rows of words and n-grams that is kept, ``auto`` or ``none``
             (`understudy.export.pruning`); it is decided before the precision of those rows.
-        texts: Labelled items of train and dev, in which words and n-grams are counted; needed to prune.
+        texts: Labelled items of train, in which words and n-grams are counted; needed to prune.
         dev: Items and gold labels, on which all of these are decided.
 
     Returns:

@@ -78,7 +78,8 @@ def choose_rows(
     Args:
         student: A trained student; it is left as it is.
         wanted: A share of the rows, greater than 0 and at most 1, ``auto``, or ``none``.
-        texts: Labelled items, in which words and n-grams are counted: those of train and dev.
+        texts: Labelled items, in which words and n-grams are counted. They should be those of train alone:
+            counted in dev too, rows are kept that only dev needs, and its score is too good.
         dev: Items and gold labels; ``auto`` needs them.
 
     Returns:

@@ -180,8 +180,8 @@ class Recipe(_Part):
             faster on this machine and as good on dev; ``int8``, always.
         table: Type of the numbers in the word table of ``model.fast``: ``float32``, ``float16``, ``int8``, or
             ``auto`` for the smallest of these that is as good on dev.
-        prune: Share of the rows of words and n-grams that a weighted bag keeps, those most frequent in train
-            and dev; ``auto`` for the smallest that is as good on dev, or ``none``.
+        prune: Share of the rows of words and n-grams that a weighted bag keeps, those most frequent in train;
+            ``auto`` for the smallest that is as good on dev, or ``none``.
         seed: Seed of every random choice.
     """
 

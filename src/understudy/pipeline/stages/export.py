@@ -36,7 +36,7 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
             teacher={} if is_gold else teacher,
             about={**about, "name": name},
             **smaller,
-            texts=(*train.texts, *dev.texts),
+            texts=train.texts,
             dev=(dev.texts, dev.labels),
         )
 
