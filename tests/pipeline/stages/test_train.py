@@ -69,6 +69,8 @@ def test_a_teacher_that_is_wrong_is_not_followed_and_the_report_says_so(source, 
     assert len(notes) == 1
     assert f"{STUDENT} was worse taught than on gold labels, so it learnt from gold labels alone" in notes[0]
 
+    rows = {row["role"]: row for row in result.report["rows"]}
+    assert rows["student"]["dev"] == rows["undistilled"]["dev"] == found["dev"]
     student, twin = (file_digest(result.folder / kind / SLUG / "model.safetensors") for kind in KINDS)
     assert student == twin
     assert understudy.load(result.best).predict("a great film") == "good"
