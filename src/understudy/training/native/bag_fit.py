@@ -16,8 +16,7 @@ from torch import nn
 from understudy.core.configs import LossConfig, TrainingConfig
 from understudy.core.manifest import digest, publish, read_json, read_manifest, verify
 from understudy.core.progress import Progress, Silent
-from understudy.core.task import FloatArray, Task
-from understudy.evaluation.thresholds import THRESHOLD
+from understudy.core.task import THRESHOLD, FloatArray, Task
 from understudy.optim.epochs import Epoch, EpochLog, Score
 from understudy.optim.losses import balanced_weights
 from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH
