@@ -233,8 +233,7 @@ def _taught(targets: BagTargets) -> tuple[Any, Any, Any, Any]:
 def _sigmoid(logits: FloatArray) -> FloatArray:
     """Probabilities, without an overflow where logits are far from zero."""
     small = np.exp(-np.abs(logits))
-    likely: FloatArray = np.where(logits >= 0, np.float32(1), small) / (np.float32(1) + small)
-    return likely
+    return (np.where(logits >= 0, 1.0, small) / (1.0 + small)).astype(np.float32)
 
 
 def _padded(bag: Bag) -> Arrays:
