@@ -92,6 +92,7 @@ class Run:
         self.contestants: dict[str, Contestant] = {}
         if {"single", "batch", "start"} & set(groups):
             teacher = Teacher.from_pretrained(self.teacher)
+            torch.set_num_threads(1)  # threads that wait for each other after each short step lose time
             self.models = answering.students(self.data, self.teacher, self.folder, self.quick)
             peers, notes = answering.others(self.data, teacher, self.folder)
             self.contestants = answering.ours(self.models, self.data) | peers
