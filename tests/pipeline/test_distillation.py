@@ -80,6 +80,10 @@ def test_the_report_has_the_rows_and_facts_it_promises(run):
     teacher, student = report["rows"][:2]
     assert teacher["retention"] is None
     assert student["retention"] == pytest.approx(student["score"] / teacher["score"])
+    facts = json.loads((run.folder / "train" / "cbow.v1" / "student.json").read_text(encoding="utf-8"))[
+        "facts"
+    ]
+    assert student["dev"] == facts["dev"]
     assert student["speedup"] == pytest.approx(teacher["latency_us"]["p50"] / student["latency_us"]["p50"])
     assert student["speedup"] > 1
     assert student["compression"] == pytest.approx(teacher["parameters"] / student["parameters"])

@@ -71,7 +71,8 @@ def test_a_student_is_compared_with_teacher_twin_and_baseline_on_the_same_resamp
     assert teacher.ci95[0] < student.ci95[1]
     low, high = student.against_teacher["interval"]
     assert -0.08 < low < high < 0
-    assert teacher.against_teacher is twin.against_teacher is baseline.against_baseline is None
+    assert teacher.against_teacher is twin.against_undistilled is baseline.against_baseline is None
+    assert twin.against_teacher["difference"] == pytest.approx(twin.score - teacher.score)
 
 
 def test_rows_are_related_to_the_teacher(assessed):
