@@ -225,7 +225,7 @@ def test_gold_needs_no_teacher():
     [
         ({"name": "ms"}, "Did you mean 'mse'"),
         ({"name": "kld"}, "Did you mean 'kl'"),
-        ({"name": "cross_entropy"}, "Known: 'bce', 'gold', 'hard', 'kl', 'mse'"),
+        ({"name": "cross_entropy"}, "Known: 'auto', 'bce', 'gold', 'hard', 'kl', 'mse'"),
         ({"name": "mse", "temperature": 2.0}, "'mse' has no temperature"),
         ({"name": "hard", "temperature": 2.0}, "'hard' has no temperature"),
         ({"name": "gold", "temperature": 2.0}, "'gold' has no temperature"),

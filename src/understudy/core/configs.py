@@ -14,8 +14,8 @@ from understudy.errors import RecipeError
 AUTO = "auto"
 """Stands for what is chosen on dev."""
 
-LOSSES = ("mse", "kl", "bce", "hard", "gold", AUTO)
-"""Every loss that a recipe can name; `losses_for` says which fit a task."""
+LOSSES = ("mse", "kl", "bce", "hard", "gold")
+"""Every loss that a recipe can name beside `AUTO`; `losses_for` says which fit a task."""
 
 WARM = ("kl", "bce")
 """Losses that have a temperature."""
@@ -73,7 +73,7 @@ class LossConfig:
     layers: float = 0.0
 
     def __post_init__(self) -> None:
-        check_choice("loss", self.name, LOSSES)
+        check_choice("loss", self.name, (*LOSSES, AUTO))
         check_positive(temperature=self.temperature)
         if not 0.0 <= self.alpha <= 1.0:
             raise RecipeError(f"alpha is {self.alpha}, but must lie between 0 and 1.")
