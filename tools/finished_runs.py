@@ -101,7 +101,7 @@ class FinishedRun:
     def choice(self) -> str:
         """Loss, start of the word tables, and pool, in a few words."""
         chosen = self.decisions
-        return "; ".join((describe(chosen.loss), chosen.embeddings or RANDOM, self._pool(chosen)))
+        return "; ".join((describe(chosen.loss), chosen.embeddings or RANDOM, self._pool()))
 
     @property
     def method(self) -> str:
@@ -114,13 +114,11 @@ class FinishedRun:
         """What a student learnt from in the end: ``taught``, ``mix`` or ``gold``."""
         return str(self._facts(row).get("kept", "taught"))
 
-    def _pool(self, chosen: Decisions) -> str:
+    def _pool(self) -> str:
         given = self.report.data["sizes"].get("unlabelled", 0)
         if given:
             return "given pool"
-        if any(trial.what == "pool" for trial in chosen.trials):
-            return "made pool" if chosen.uses_pool else "made pool left out"
-        return "no pool"
+        return "made pool" if (self.folder / "pool-budget").is_dir() else "no pool"
 
     def _facts(self, row: ReportRow) -> dict[str, Any]:
         folder = slug(row.student or row.name) + (".gold" if row.role == "undistilled" else "")

@@ -75,16 +75,16 @@ def test_dev_after_the_pass_over_gold_labels_counts(tool, tmp_path):
 def test_choice_and_method_of_the_teacher_are_named(tool, tmp_path):
     folder = tmp_path / "runs" / "a"
     write_run(folder)
-    trial = {"what": "pool", "name": "with", "dev": 0.5, "seconds": 1.0}
+    trial = {"what": "loss", "name": "kl", "dev": 0.5, "seconds": 1.0}
     choice = {
         "loss": LOSS,
         "embeddings": "teacher-static",
-        "uses_pool": True,
         "racer": "x",
         "trials": [trial],
     }
     for name, content in (
         ("choice/choice.json", choice),
+        ("pool-budget/budget.json", {"passes": 2}),
         ("teacher/finetuning.json", {"comparison": {"chosen": "contrastive"}}),
     ):
         (folder / name).parent.mkdir()
