@@ -19,11 +19,11 @@ from understudy.core.progress import Progress, Silent
 from understudy.core.task import THRESHOLD, FloatArray, Task
 from understudy.optim.epochs import Epoch, EpochLog, Score
 from understudy.optim.losses import balanced_weights
-from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH
 from understudy.students import Network
 from understudy.students.layers.weighted_bag import WeightedBag
-from understudy.training.native.bag_trainer import Arrays, Bag, BagState, BagTargets, Rates, train_bag
-from understudy.training.native.trainer import is_available
+from understudy.training.native.bag_trainer import Bag, BagTargets, Rates, train_bag
+from understudy.training.native.refusals import first_reason
+from understudy.training.native.trainer import Arrays, State
 from understudy.training.torch_student import Inputs
 from understudy.training.transfer_set import Transfer
 
@@ -37,22 +37,12 @@ LAYERS = 5
 
 def why_not(task: Task, module: Network, loss: LossConfig, config: TrainingConfig) -> str:
     """Why only the torch loop can train this weighted bag, or nothing where the native trainer can."""
-    sizes = module.config
-    reasons = {
+    own = {
         "it reads one text at a time": module.form != "text",
         "it knows labels, no values": not (task.is_exclusive or task.kind == "multilabel"),
-        "it adds no noise to logits": loss.noise > 0.0,
-        "it compares no layers": loss.layers > 0.0,
-        f"it holds {MOST_LABELS:,} labels at most": len(task.labels) > MOST_LABELS,
-        f"its layers are {MOST_WIDTH:,} wide at most": max(sizes.width, getattr(sizes, "hidden", 0))
-        > MOST_WIDTH,
-        "it freezes no word table": config.is_embedding_frozen,
-        "a learning rate or batch size was set, which are the torch loop's": (
-            config.learning_rate is not None or config.batch_size is not None
-        ),
-        "the C extension was not built": not is_available(),
     }
-    return next((reason for reason, is_so in reasons.items() if is_so), "")
+    widest = max(module.config.width, getattr(module.config, "hidden", 0))
+    return first_reason(own, task, widest, loss, config)
 
 
 def learn(
@@ -93,7 +83,7 @@ def learn(
     (side,) = inputs.encoded.sides
     first, targets = bag_of(module), _targets(task, transfer, loss, has_weights=has_weights)
     log: EpochLog[Arrays] = EpochLog()
-    state: BagState | None = None
+    state: State | None = None
     identity = _identity(first, loss, [epochs, rate, LAYER_RATE, seed, has_weights, len(inputs)])
     progress = progress or Silent()
     if checkpoint is not None and (resumed := _read(checkpoint, identity)):
@@ -109,7 +99,7 @@ def learn(
         advance(1)
         return not log.is_patience_over(patience)
 
-    def keep(state: BagState) -> None:
+    def keep(state: State) -> None:
         if checkpoint is not None and log.is_saving_due:
             _write(checkpoint, identity, log, state)
 
@@ -181,7 +171,7 @@ def _identity(first: Bag, loss: LossConfig, settings: list[float]) -> str:
     return digest([settings, asdict(loss), shapes, first.width, first.dropout])
 
 
-def _write(folder: Path, identity: str, log: EpochLog[Arrays], state: BagState) -> None:
+def _write(folder: Path, identity: str, log: EpochLog[Arrays], state: State) -> None:
     """Write a checkpoint, whole or not at all."""
     began = time.perf_counter()
     kinds = {"layer": state.layers, "square": state.squares, "best": log.best or []}
@@ -193,7 +183,7 @@ def _write(folder: Path, identity: str, log: EpochLog[Arrays], state: BagState) 
     log.note_saving(began)
 
 
-def _read(folder: Path, identity: str) -> tuple[EpochLog[Arrays], BagState] | None:
+def _read(folder: Path, identity: str) -> tuple[EpochLog[Arrays], State] | None:
     """The checkpoint of this training, if there is one."""
     manifest = read_manifest(folder)
     if manifest is None or manifest.get("identity") != identity:
@@ -207,4 +197,4 @@ def _read(folder: Path, identity: str) -> tuple[EpochLog[Arrays], BagState] | No
     )
     log: EpochLog[Arrays] = EpochLog()
     log.restore(facts, best)
-    return log, BagState(facts["epoch"], layers, squares)
+    return log, State(facts["epoch"], layers, squares)

@@ -14,16 +14,11 @@ import numpy as np
 from understudy.core.task import FloatArray, IntArray
 from understudy.errors import MissingExtraError, RecipeError
 from understudy.runtime.fast import extension
-from understudy.runtime.fast_format import LANES
 from understudy.tokenization.batching import shuffled
-
-FIRST_SQUARE = 1e-8
-"""What each accumulated square begins with: a weight's first step is as long as the learning rate."""
+from understudy.training.native.trainer import FIRST_SQUARE, Arrays, State, widened
 
 LOSSES = {False: ("mse", "kl", "hard", "gold"), True: ("mse", "bce", "hard", "gold")}
 """Losses by whether labels may hold together."""
-
-Arrays = list[FloatArray]
 
 AfterEpoch = Callable[[int, float, Arrays], bool]
 """Number of the epoch (from 1), mean loss, layers as `Bag` has them → whether to continue."""
@@ -116,21 +111,6 @@ class BagTargets:
 
 
 @dataclass(frozen=True)
-class BagState:
-    """The state of a training after an epoch, from which another process can continue.
-
-    Attributes:
-        epoch: That was done last, from 1.
-        layers: The weights as the extension holds them.
-        squares: Adagrad's sums of squares, of the same shapes.
-    """
-
-    epoch: int
-    layers: Arrays
-    squares: Arrays
-
-
-@dataclass(frozen=True)
 class Rates:
     """Adagrad's learning rates: of rows, and of layers; both fall linearly to a tenth, epoch by epoch."""
 
@@ -148,8 +128,8 @@ def train_bag(
     rates: Rates,
     seed: int,
     after_epoch: AfterEpoch,
-    state: BagState | None = None,
-    keep: Callable[[BagState], None] | None = None,
+    state: State | None = None,
+    keep: Callable[[State], None] | None = None,
     level: int = 2,
 ) -> None:
     """Train text by text, in an order that is shuffled again each epoch; `after_epoch` sees the weights.
@@ -172,7 +152,7 @@ def train_bag(
         MissingExtraError: The C extension was not built.
     """
     begin = _padded(first)
-    state = state or BagState(0, begin, [np.full_like(layer, FIRST_SQUARE) for layer in begin])
+    state = state or State(0, begin, [np.full_like(layer, FIRST_SQUARE) for layer in begin])
     generator = np.random.default_rng(seed)
     taught = _taught(targets)
     lesson = (np.ascontiguousarray(ids, dtype=np.int32), np.ascontiguousarray(ends, dtype=np.int64))
@@ -196,7 +176,7 @@ def train_bag(
         if not after_epoch(epoch, total / max(1, len(ends)), _cut(state.layers, first)):
             break
         if keep is not None:
-            keep(BagState(epoch, state.layers, state.squares))
+            keep(State(epoch, state.layers, state.squares))
 
 
 def _pass(
@@ -239,13 +219,7 @@ def _sigmoid(logits: FloatArray) -> FloatArray:
 def _padded(bag: Bag) -> Arrays:
     """New arrays for the extension: rows padded, the hidden layer (in, out), the output layer (out, in)."""
     rows, hidden, hidden_bias, output, output_bias = bag.layers
-    return [_widened(layer) for layer in (rows, hidden.T, hidden_bias[None], output, output_bias[None])]
-
-
-def _widened(rows: FloatArray) -> FloatArray:
-    wide = np.zeros((len(rows), -(-rows.shape[1] // LANES) * LANES), dtype=np.float32)
-    wide[:, : rows.shape[1]] = rows
-    return wide
+    return [widened(layer) for layer in (rows, hidden.T, hidden_bias[None], output, output_bias[None])]
 
 
 def _cut(layers: Arrays, like: Bag) -> Arrays:

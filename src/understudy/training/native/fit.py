@@ -17,11 +17,12 @@ from understudy.core.progress import Progress, Silent
 from understudy.core.task import Task
 from understudy.optim.epochs import Epoch, EpochLog, Score
 from understudy.optim.losses import balanced_weights
-from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH, Weights
+from understudy.runtime.fast_format import Weights
 from understudy.students import Network, Ragged
 from understudy.students.dan import DAN
 from understudy.training.native import trainer as native
 from understudy.training.native.checkpoint import read_checkpoint, write_checkpoint
+from understudy.training.native.refusals import first_reason
 from understudy.training.torch_student import Inputs
 from understudy.training.transfer_set import Transfer
 
@@ -54,22 +55,12 @@ def why_not(name: str, task: Task, module: Network, loss: LossConfig, config: Tr
 
     A learning rate or a batch size that a recipe sets is one of the torch loop's, so it decides for that.
     """
-    reasons = {
+    own = {
         f"it trains {' and '.join(LEARNING_RATES)} alone": name not in LEARNING_RATES,
         "it reads one text at a time": module.form != "text",
         "it knows labels that exclude each other": not task.is_exclusive,
-        "it adds no noise to logits": loss.noise > 0.0,
-        "it compares no layers": loss.layers > 0.0,
-        f"it holds {MOST_LABELS:,} labels at most": len(task.labels) > MOST_LABELS,
-        f"its layers are {MOST_WIDTH:,} wide at most": _widest(module) > MOST_WIDTH,
-        "it freezes no word table": config.is_embedding_frozen,
-        "a learning rate or batch size was set, which are the torch loop's": (
-            config.learning_rate is not None or config.batch_size is not None
-        ),
-        "the C extension was not built": not native.is_available(),
     }
-
-    return next((reason for reason, is_so in reasons.items() if is_so), "")
+    return first_reason(own, task, _widest(module), loss, config)
 
 
 def learn(

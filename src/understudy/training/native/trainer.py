@@ -212,10 +212,11 @@ def _padded(weights: Weights) -> list[FloatArray]:
     rows = weights.embedding
     if weights.grams is not None:
         rows = np.concatenate([rows, weights.grams])
-    return [_widened(layer) for layer in (rows, *hidden, *output)]
+    return [widened(layer) for layer in (rows, *hidden, *output)]
 
 
-def _widened(rows: FloatArray) -> FloatArray:
+def widened(rows: FloatArray) -> FloatArray:
+    """Rows with zeros behind them, to a multiple of `LANES`."""
     wide = np.zeros((len(rows), -(-rows.shape[1] // LANES) * LANES), dtype=np.float32)
     wide[:, : rows.shape[1]] = rows
     return wide
