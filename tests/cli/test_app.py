@@ -6,7 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from plain import PLAIN
+from plain_settings import PLAIN
 from typer.testing import CliRunner
 
 import understudy

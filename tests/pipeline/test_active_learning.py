@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from plain import PLAIN_KEYS
+from plain_settings import PLAIN_KEYS
 from typer.testing import CliRunner
 
 from understudy.cli.app import app

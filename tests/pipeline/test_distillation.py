@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from plain import PLAIN, PLAIN_OPTIONS
+from plain_settings import PLAIN, PLAIN_OPTIONS
 
 import understudy
 from understudy.core.configs import DEFAULT_STUDENTS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from plain import PLAIN
+from plain_settings import PLAIN
 
 import understudy
 from understudy.errors import RecipeError, TeacherError

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from plain import PLAIN
+from plain_settings import PLAIN
 from toy_sets import write_rows, write_set
 
 from understudy.core.manifest import read_json

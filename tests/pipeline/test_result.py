@@ -1,7 +1,7 @@
 """What `distill` gives back, and what it takes."""
 
 import pytest
-from plain import PLAIN
+from plain_settings import PLAIN
 
 import understudy
 from understudy.pipeline.result import Result

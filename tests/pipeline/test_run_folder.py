@@ -9,7 +9,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plain import PLAIN
+from plain_settings import PLAIN
 
 from understudy.core.manifest import publish
 from understudy.errors import ArtifactError, DataError, RecipeError

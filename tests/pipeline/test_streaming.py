@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from plain import PLAIN
+from plain_settings import PLAIN
 
 from understudy.augment import PoolTexts
 from understudy.core.progress import Silent

@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from plain import PLAIN
+from plain_settings import PLAIN
 
 from understudy.core.task import Task
 from understudy.errors import DataError, RecipeError, TeacherError

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from plain import PLAIN
+from plain_settings import PLAIN
 
 from understudy.pipeline import teacher as kinds
 from understudy.pipeline.distillation import distill

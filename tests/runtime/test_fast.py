@@ -81,12 +81,14 @@ def test_logits_are_those_of_onnx_runtime(folder, name, kind):
     assert isinstance(quick.fast, FastStudent)
     slow = replace(quick, fast=None)
     found, expected = quick.logits(TEXTS), slow.logits(TEXTS)
-    # ONNX Runtime adds words one by one, in float32, and a bag's logits grow with the root of their number.
+    # ONNX Runtime adds words one by one, in float32, and a bag's logits grow with the root of their number:
+    # what is lost is a share of the largest logit, on other processors another one.
     is_long = np.array([len(text) >= (700 if name in BAGS else 3000) for text in TEXTS])
-    far = 1e-4 * max(1, np.abs(expected).max()) if name in BAGS else 1e-4
+    largest = max(1, np.abs(expected).max())
+    far, near = (1e-4 * largest, 1e-5 * largest) if name in BAGS else (1e-4, 1e-5)
     np.testing.assert_allclose(found[is_long], expected[is_long], atol=far)
-    np.testing.assert_allclose(found[~is_long], expected[~is_long], atol=1e-5)
-    np.testing.assert_allclose(quick.logits(TEXTS[0]), slow.logits(TEXTS[0]), atol=1e-5)
+    np.testing.assert_allclose(found[~is_long], expected[~is_long], atol=near)
+    np.testing.assert_allclose(quick.logits(TEXTS[0]), slow.logits(TEXTS[0]), atol=near)
     assert quick.predict(TEXTS) == slow.predict(TEXTS) == [quick.predict(text) for text in TEXTS]
     np.testing.assert_allclose(quick.predict_proba(TEXTS[0]), slow.predict_proba(TEXTS[0]), atol=1e-5)
     np.testing.assert_allclose(quick.fast.probabilities(TEXTS[0]), slow.predict_proba(TEXTS[0]), atol=1e-5)

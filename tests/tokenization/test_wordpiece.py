@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 
 from understudy.errors import ArtifactError
+from understudy.tokenization.ngrams import load_vocabulary
 from understudy.tokenization.wordpiece import (
     SubwordVocabulary,
     is_own,
-    load_vocabulary,
     teacher_vocabulary,
     train_wordpiece,
 )

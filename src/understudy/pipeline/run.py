@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from understudy.augment import PoolTexts
 from understudy.core.configs import LossConfig
@@ -24,6 +24,9 @@ from understudy.pipeline.teacher import Labeller, RunTeacher, find_teacher
 from understudy.runtime.layout import Layout, slug
 from understudy.targets.store import LogitStore
 from understudy.teachers.function import Function
+
+if TYPE_CHECKING:
+    from understudy.training.embeddings.known import KnownWords
 
 POOL = "pool.jsonl"
 """File of the pool in its folder, one item a line."""
@@ -52,6 +55,7 @@ class Run:
         function: The teacher, where it is handed over in Python.
         has_made_pool: Whether the pool was made by rules because there was none: students may leave it out.
         decisions: What was chosen on dev, once the stage `choose` is done.
+        known: The teacher's vectors of single words, once they were read.
     """
 
     folder: Path
@@ -61,6 +65,7 @@ class Run:
     function: Function | None = None
     has_made_pool: bool = False
     decisions: Decisions | None = None
+    known: KnownWords | None = None
 
     @property
     def losses(self) -> tuple[LossConfig, ...]:

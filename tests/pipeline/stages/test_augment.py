@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from chat_server import KEY, Chat, serve
-from plain import PLAIN
+from plain_settings import PLAIN
 from typer.testing import CliRunner
 
 from understudy.augment import PoolTexts

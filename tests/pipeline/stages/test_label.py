@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from chat_server import KEY
-from plain import PLAIN
+from plain_settings import PLAIN
 
 import understudy
 from understudy.core.progress import Silent

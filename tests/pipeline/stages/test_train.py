@@ -4,7 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from plain import PLAIN, PLAIN_KEYS
+from plain_settings import PLAIN, PLAIN_KEYS
 from toy_sets import write_set
 
 import understudy

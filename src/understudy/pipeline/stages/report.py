@@ -25,8 +25,7 @@ from understudy.runtime.layout import slug
 def report(run: Run) -> None:
     """Write the report, and put each student's share of it into its folder."""
     recipe = run.recipe.model_dump(mode="json")
-    pool = run.pool
-    compose_report(run.folder, recipe, run.dataset, pool, run.stages, seed=run.recipe.seed)
+    compose_report(run.folder, recipe, run.dataset, run.pool, run.stages, seed=run.recipe.seed)
 
 
 def compose_report(

@@ -213,8 +213,8 @@ def known_words_of(run: Run) -> KnownWords | None:
     from understudy.training.embeddings.known import KnownWords, known_words
 
     members = run.teacher.members
-    if not members or members[0].source.is_student:
-        return None
+    if run.known is not None or not members or members[0].source.is_student:
+        return run.known
     folder = run.folder / "vectors"
     inputs = {"teacher": members[0].key, "data": [run.labelled_key, run.pool.fingerprint]}
 
@@ -223,7 +223,8 @@ def known_words_of(run: Run) -> KnownWords | None:
         known_words(teacher, vocabulary_items(run, uses_pool=True)).save(folder, about)
 
     run.stages.run("word vectors", folder, inputs, work, is_shared=True)
-    return KnownWords.load(folder)
+    run.known = KnownWords.load(folder)
+    return run.known
 
 
 def _borrowed(run: Run, name: str) -> dict[str, str]:
