@@ -17,7 +17,7 @@ typedef struct {
 
 extern const Engine engine_any;
 #if defined(__x86_64__)
-extern const Engine engine_avx2, engine_avx512;
+extern const Engine engine_avx2, engine_avx512bw, engine_avx512;
 #endif
 
 /* The fastest that this processor has, up to a level (0, 1, 2); its name goes to `name`. */

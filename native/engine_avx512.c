@@ -7,6 +7,7 @@
 #endif
 #define ENGINE engine_avx512
 #define LEVEL 2
+#define HAS_COMPRESS 1
 #include "engine_impl.h"
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -1,7 +1,9 @@
 /* The path that every text takes. Compiled once for each kind of processor: engine_*.c include this file.
 
    An includer defines ENGINE, the name of what it makes, and LEVEL: 0 for any processor, 1 for AVX2, 2 for
-   AVX-512 (F, BW, VL, VBMI2). Only reading 64 bytes of ASCII at once differs; the compiler does the rest. */
+   AVX-512 (F, BW, VL, DQ), there with HAS_COMPRESS, whether it has VBMI2, too. Only reading 64 bytes of ASCII at once
+   differs, and a little arithmetic; the compiler does the rest. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -123,7 +125,7 @@ ALWAYS Marks mark(const unsigned char *text, char *low, int is_bert) {
 /* Write the position of each bit, and return how many there are; it may write up to 15 numbers after them. */
 ALWAYS long places(uint64_t bits, uint32_t at, uint32_t *out) {
     int count = __builtin_popcountll(bits);
-#if LEVEL == 2
+#if LEVEL == 2 && HAS_COMPRESS
     const __m512i iota = _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45,
                                          44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26,
                                          25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6,
@@ -137,6 +139,14 @@ ALWAYS long places(uint64_t bits, uint32_t at, uint32_t *out) {
             __m128i some = _mm_loadu_si128((const __m128i *)(const void *)(rest + i));
             _mm512_storeu_si512(out + i, _mm512_add_epi32(base, _mm512_cvtepu8_epi32(some)));
         }
+    }
+#elif LEVEL == 2
+    const __m512i iota = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    for (uint32_t first = 0; first < 64; first += 16) { /* each writes 16 numbers, of which those count that have a bit */
+        __mmask16 some = (__mmask16)(bits >> first);
+        __m512i places = _mm512_add_epi32(iota, _mm512_set1_epi32((int)(at + first)));
+        _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(some, places));
+        out += __builtin_popcount(some);
     }
 #else
     for (int i = 0; bits; i++, bits &= bits - 1) out[i] = at + (uint32_t)__builtin_ctzll(bits);
@@ -314,6 +324,16 @@ typedef float Lanes __attribute__((vector_size(WIDE * sizeof(float)), aligned(4)
 typedef int32_t LaneBits __attribute__((vector_size(WIDE * sizeof(int32_t))));
 typedef uint32_t LaneWords __attribute__((vector_size(WIDE * sizeof(uint32_t))));
 
+ALWAYS float sum_of(Lanes v) {
+    float sum = 0;
+#if LEVEL == 2
+    sum = _mm512_reduce_add_ps((__m512)v);
+#else
+    for (int i = 0; i < WIDE; i += 4) sum += (v[i] + v[i + 1]) + (v[i + 2] + v[i + 3]);
+#endif
+    return sum;
+}
+
 enum { FEW = 64 }; /* rows that are added up before their sum is added: long texts keep their precision */
 
 /* WIDE halves as floats; none of them is infinite or NaN. */
@@ -472,10 +492,15 @@ ALWAYS void average(const Student *s, const int32_t *ids, long count, float *mea
 }
 
 #include "bag_impl.h"
+#include "cnn_impl.h"
 
 /* Logits of at least one id; up to PADDED(labels) floats are written. */
 static void logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
     const Header *h = &s->head;
+    if (h->student == CNN) {
+        cnn_logits_of(s, ids, count, logits);
+        return;
+    }
     if (h->student != CBOW && h->student != DAN) {
         bag_logits_of(s, ids, count, logits);
         return;

@@ -42,8 +42,21 @@ static int has_right_sums(const unsigned char *file, const Header *head) {
 
 static int is_bag(const Header *h) { return h->student == BAG || h->student == DIRECT_BAG; }
 
+/* Filters of all widths, and what they are padded to. */
+static uint64_t filters_of(const Header *h) { return h->width * ((uint64_t)h->longest - h->hidden + 1); }
+
+static uint64_t padded_filters(const Header *h) { return (filters_of(h) + ABREAST - 1) / ABREAST * ABREAST; }
+
+/* Numbers of a folded row: each block has ABREAST for every word that its first filter sees. */
+static uint64_t folded_row(const Header *h) {
+    uint64_t numbers = 0, filters = filters_of(h);
+    for (uint64_t first = 0; first < filters; first += ABREAST) numbers += ABREAST * (h->longest - first / h->width);
+    return numbers;
+}
+
 /* Numbers of a row, those of padding included. */
 static uint64_t row_of(const Header *h) {
+    if (h->student == CNN) return folded_row(h);
     return PADDED((uint64_t)h->width) + (h->student == DIRECT_BAG ? PADDED((uint64_t)h->labels) : 0);
 }
 
@@ -56,6 +69,7 @@ static uint64_t bytes_of_steps(const Header *h, uint64_t rows) { return h->table
 
 /* Weights and biases of both layers; the sizes of a layer that is not there are 0. */
 static uint64_t bytes_of_layers(const Header *h) {
+    if (h->student == CNN) return 4 * (padded_filters(h) * (1 + (uint64_t)h->labels) + PADDED((uint64_t)h->labels));
     uint64_t hidden = PADDED((uint64_t)h->hidden), labels = PADDED((uint64_t)h->labels);
     return 4 * (h->width * hidden + hidden + h->hidden * labels + labels);
 }
@@ -67,6 +81,7 @@ static uint64_t bytes_of_grams(const Header *h) { return 4 * PADDED(2 * (uint64_
 
 static uint64_t bytes_of_weights(const Header *h) {
     uint64_t rows = (uint64_t)h->vocabulary + h->buckets, all = bytes_of_rows(h, rows) + bytes_of_layers(h);
+    if (h->student == CNN) return all + bytes_of_steps(h, padded_filters(h));
     if (!is_bag(h)) return all + bytes_of_steps(h, h->vocabulary) + bytes_of_steps(h, h->buckets);
     uint64_t steps = bytes_of_steps(h, rows) * ((h->width > 0) + (h->student == DIRECT_BAG));
     return all + steps + bytes_of_squares(h) + bytes_of_grams(h);
@@ -89,16 +104,29 @@ static const char *check_grams(const Header *h) {
     return NULL;
 }
 
+static const char *check_filters(const Header *h) {
+    if (!h->hidden || h->hidden > h->longest || h->longest > MOST_KERNEL) return "its filters see too many words";
+    if (!h->width || h->width > MOST_FILTERS || filters_of(h) > MOST_FILTERS)
+        return "its number of filters is impossible";
+    if (h->buckets || h->gram_weight != 0.0f) return "it has filters and n-grams";
+    return NULL;
+}
+
+static int has_known_student(const Header *h) {
+    if (h->version == 1) return h->student == CBOW || h->student == DAN;
+    return h->version == 2 ? is_bag(h) : h->student == CNN;
+}
+
 static const char *check_sizes(const Header *h) {
-    if (h->version == 1 ? h->student != CBOW && h->student != DAN : !is_bag(h))
-        return "it names no student that is known here";
+    if (!has_known_student(h)) return "it names no student that is known here";
     if (h->rule < WORDS || h->rule > BERT) return "it names no rule of splitting that is known here";
     if (h->table > INT8) return "it stores its rows in no form that is known here";
     if (h->vocabulary < 2 || h->vocabulary > MOST_WORDS) return "its vocabulary has an impossible size";
+    if (!h->labels || h->labels > MOST_LABELS) return "its number of labels is impossible";
+    if (h->student == CNN) return check_filters(h);
     int has_layer = h->width && h->hidden, has_none = !h->width && !h->hidden && h->student == DIRECT_BAG;
     if (!(has_layer || has_none) || h->width > MOST_WIDTH || h->hidden > MOST_WIDTH)
         return "its layers have an impossible width";
-    if (!h->labels || h->labels > MOST_LABELS) return "its number of labels is impossible";
     return is_bag(h) ? check_grams(h) : check_buckets(h);
 }
 
@@ -130,7 +158,7 @@ static const char *check(const unsigned char *file, uint64_t bytes, Header *head
     if (bytes < sizeof *head) return "it is too short to have a header";
     memcpy(head, file, sizeof *head);
     if (memcmp(head->magic, "UNDRSTDY", 8)) return "it does not begin as such a file does";
-    if (head->version != 1 && head->version != 2) return "it is of another version";
+    if (head->version < 1 || head->version > 3) return "it is of another version";
     if (head->header_bytes != sizeof *head) return "its header has another length";
     if (head->file_bytes != bytes) return "it was truncated, or something was added";
     const char *what = check_sizes(head);
@@ -262,9 +290,24 @@ static const unsigned char *find_rows(Student *s, const unsigned char *at) {
     return end + bytes_of_steps(h, rows);
 }
 
+/* The same of a convolution: filters have steps, not words. */
+static void find_filters(Student *s, const unsigned char *at) {
+    const Header *h = &s->head;
+    s->convolution = (Convolution){padded_filters(h), row_of(h)};
+    s->embedding.rows = at;
+    s->embedding.steps = (const float *)(const void *)(at + bytes_of_rows(h, h->vocabulary));
+    s->b1 = s->embedding.steps + bytes_of_steps(h, s->convolution.filters) / 4;
+    s->w2 = s->b1 + s->convolution.filters;
+    s->b2 = s->w2 + h->labels * s->convolution.filters;
+}
+
 static void find_weights(Student *s, const unsigned char *file) {
     const Header *h = &s->head;
     const unsigned char *at = file + h->floats_at;
+    if (h->student == CNN) {
+        find_filters(s, at);
+        return;
+    }
     size_t hidden = PADDED(h->hidden);
     if (is_bag(h)) {
         at = find_rows(s, at);

@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /* What is pooled: words; words and hashed n-grams; weighted words and exact n-grams, whose rows may also hold what
-   each adds to the logits, past the layers. The last two are in files of version 2. */
-enum { CBOW = 1, DAN = 2, BAG = 3, DIRECT_BAG = 4 };
+   each adds to the logits, past the layers; words seen by folded filters. A bag with weights is in a file of version 2,
+   a convolution in one of version 3. */
+enum { CBOW = 1, DAN = 2, BAG = 3, DIRECT_BAG = 4, CNN = 5 };
 enum { FLOAT32, FLOAT16, INT8 };            /* as what the rows of words and n-grams are stored */
 enum { WORDS = 1, PIECES = 2, BERT = 3 };   /* how text becomes ids: see docs/splitting.md */
 enum { LANES = 16 };                        /* rows of weights are padded with zeros to this many floats */
@@ -15,6 +16,8 @@ enum { LANES = 16 };                        /* rows of weights are padded with z
    numbers, and a test compares them: a student beyond them is exported without `model.fast`. */
 enum { MOST_WIDTH = 2048, MOST_LABELS = 4096, MOST_GRAM = 16, MOST_WORDS = 1 << 24 };
 enum { MOST_BUCKETS = 1 << 28, MOST_GRAMS = 1 << 24 };
+enum { MOST_KERNEL = 8, MOST_FILTERS = 4096 }; /* words that a filter sees; filters of all widths */
+enum { ABREAST = 32 };                           /* filters whose numbers lie together, as `runtime/cnn_format.py` has it */
 enum { KEY = 16 };                          /* bytes of a word that its hash table compares at once */
 
 #define PADDED(n) (((n) + LANES - 1) / LANES * LANES)
@@ -65,6 +68,13 @@ typedef struct {
     Index index;          /* where an n-gram is, by its prefix and its word */
 } Bag;
 
+/* What a folded convolution has beyond `embedding`, whose rows are products; `b1` are its filters' biases, `w2` a row
+   a label. The head's `width` is the number of filters of each width, from `hidden` to `longest` words. */
+typedef struct {
+    size_t filters; /* of all widths, with those of padding: a multiple of ABREAST */
+    size_t stride;  /* numbers of a row */
+} Convolution;
+
 typedef struct {
     Header head;
     Index short_words[2], long_words[2]; /* up to 16 bytes, and longer; [1] holds pieces that continue a word */
@@ -74,6 +84,7 @@ typedef struct {
     uint32_t longest_piece; /* bytes of the longest word or piece */
     Table embedding, grams;
     Bag bag;
+    Convolution convolution;
     const float *w1, *b1, *w2, *b2; /* without a hidden layer only the last */
 } Student;
 

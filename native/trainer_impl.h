@@ -17,16 +17,6 @@ ALWAYS Lanes inverse_root(Lanes x) {
 #endif
 }
 
-ALWAYS float sum_of(Lanes v) {
-    float sum = 0;
-#if LEVEL == 2
-    sum = _mm512_reduce_add_ps((__m512)v);
-#else
-    for (int i = 0; i < WIDE; i += 4) sum += (v[i] + v[i + 1]) + (v[i + 2] + v[i + 3]);
-#endif
-    return sum;
-}
-
 ALWAYS float dot(const float *a, const float *b, size_t count) {
     Lanes sum = {0};
     for (size_t i = 0; i < count; i += WIDE) sum += *(const Lanes *)(a + i) * *(const Lanes *)(b + i);

@@ -17,6 +17,9 @@ MOST_GRAM: int
 MOST_WORDS: int
 MOST_BUCKETS: int
 MOST_GRAMS: int
+MOST_KERNEL: int
+MOST_FILTERS: int
+ABREAST: int
 
 class Student:
     """A `model.fast` in memory that answers texts. It may be shared between threads.

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from bag_cases import FORMS, bag, packed, words
 from fast_cases import LABELS, refuse
+from forged_files import forge, summed
 
 from understudy.runtime.fast_format import (
     MOST_GRAM,
@@ -14,42 +15,10 @@ from understudy.runtime.fast_format import (
     MOST_LABELS,
     MOST_WIDTH,
     beyond_limits,
-    checksum,
 )
 from understudy.runtime.fast_header import HEADER, HEADER_BYTES
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
-
-FIELDS = {
-    name: 40 + 4 * place
-    for place, name in enumerate(
-        (
-            "student",
-            "rule",
-            "vocabulary",
-            "width",
-            "hidden",
-            "labels",
-            "max_words",
-            "grams",
-            "longest",
-            "weight",
-        )
-    )
-} | {"version": 8, "table": 100}
-
-
-def summed(file):
-    """A file whose sums are right."""
-    sums = struct.pack("<QQ", *checksum(bytes(file)))
-    return bytes(file[:24]) + sums + bytes(file[40:])
-
-
-def forge(file, **changes):
-    altered = bytearray(file)
-    for name, value in changes.items():
-        altered[FIELDS[name] : FIELDS[name] + 4] = struct.pack("<f" if name == "weight" else "<I", value)
-    return summed(altered)
 
 
 @pytest.fixture(scope="module", params=FORMS)

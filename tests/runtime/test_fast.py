@@ -19,7 +19,7 @@ from understudy.errors import ArtifactError
 from understudy.export.folder import export
 from understudy.runtime import load
 from understudy.runtime.fast import FastStudent, open_fast, status
-from understudy.runtime.fast_format import BAGS, SERVED, pack, rule_of
+from understudy.runtime.fast_format import BAGS, CONVOLUTIONS, SERVED, pack, rule_of
 from understudy.students import build
 from understudy.tokenization.ngrams import NgramVocabulary, build_ngrams
 from understudy.training.torch_student import TorchStudent
@@ -42,6 +42,8 @@ def folder(vocabularies, tmp_path_factory):
         if (name, kind) not in made:
             vocabulary = vocabularies[kind]
             sizes = {} if name == "linear.v1" else {"width": 21, "hidden": 19}
+            if name in CONVOLUTIONS:
+                sizes = {"width": 21, "filters": 19}
             if name == "dan.v1":
                 sizes["buckets"] = 100
             if name in {"linear.v1", "dan.v2"}:

@@ -14,12 +14,23 @@ from safetensors.torch import save_file
 from understudy._version import __version__
 from understudy.core.manifest import publish, verify
 from understudy.core.task import Gold, Item
+from understudy.export.folded import folded
 from understudy.export.int8 import Decision, quantise
 from understudy.export.parity import parity
 from understudy.export.pruning import NONE, RowChoice, choose_rows
 from understudy.export.table_precision import TableChoice, choose_table
 from understudy.runtime.bag_format import BagWeights, pack_bag
-from understudy.runtime.fast_format import BAGS, SERVED, Rule, Weights, beyond_limits, pack, rule_of
+from understudy.runtime.cnn_format import pack_folded
+from understudy.runtime.fast_format import (
+    BAGS,
+    CONVOLUTIONS,
+    SERVED,
+    Rule,
+    Weights,
+    beyond_limits,
+    pack,
+    rule_of,
+)
 from understudy.runtime.fast_header import fingerprint
 from understudy.runtime.layout import FORMAT, Layout
 from understudy.students.registry import describe
@@ -120,10 +131,15 @@ def _config(
             "precision": decision.precision,
         },
         "quantisation": {**decision.to_dict(), "table": asdict(choice)},
-        **({} if fast is None else {"fast": {"fingerprint": fingerprint(fast)}}),
+        **({} if fast is None else {"fast": {"fingerprint": fingerprint(fast)} | _bound(student, choice)}),
         "versions": {name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")}
         | {"understudy": __version__},
     }
+
+
+def _bound(student: TorchStudent, choice: TableChoice) -> dict[str, float]:
+    """By how much a logit of `model.fast` may differ from the graph's, where its rows alone are rounded."""
+    return {"bound": folded(student, choice.form).bound} if student.name in CONVOLUTIONS else {}
 
 
 def _pruning(rows: RowChoice) -> dict[str, object]:
@@ -140,8 +156,17 @@ def reads_as_in_c(student: TorchStudent) -> bool:
 
 
 def too_large(student: TorchStudent) -> str:
-    """Why the sizes of a bag-of-words student are beyond the C extension; empty where they are not."""
+    """Why the sizes of a student are beyond the C extension; empty where they are not."""
     config, vocabulary = student.module.config, student.vocabulary
+    if student.name in CONVOLUTIONS:
+        return beyond_limits(
+            vocabulary=len(vocabulary),
+            width=0,
+            hidden=0,
+            labels=len(student.task.labels),
+            filters=student.module.encoder.width,
+            kernel=config.widest,
+        )
     if isinstance(vocabulary, NgramVocabulary):
         words, grams, longest = len(vocabulary.base), len(vocabulary.table), vocabulary.table.longest
     else:
@@ -166,6 +191,8 @@ def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
 
     if student.name in BAGS:
         return _bag_file(student, rule, table)
+    if student.name in CONVOLUTIONS:
+        return pack_folded(rule, folded(student, table))
 
     state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
     config = student.module.config

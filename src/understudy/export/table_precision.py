@@ -12,9 +12,10 @@ import torch
 from understudy.core.checks import check_choice
 from understudy.core.task import Gold, Item
 from understudy.errors import RecipeError
+from understudy.export.folded import folded_logits
 from understudy.export.int8 import MOST_LOST, score_on
 from understudy.runtime.bag_format import round_bag_rows
-from understudy.runtime.fast_format import BAGS, SERVED, TABLES, round_rows
+from understudy.runtime.fast_format import BAGS, CONVOLUTIONS, SERVED, TABLES, round_rows
 from understudy.training.torch_student import TorchStudent
 
 
@@ -44,7 +45,8 @@ def choose_table(
     """Round a student's rows to what a smaller table can hold.
 
     ``auto`` takes the lowest precision that is within `MOST_LOST` of float32 on dev. All files are written
-    from the rounded student, so the C extension, the graph and torch still give one answer.
+    from the rounded student, so the C extension, the graph and torch still give one answer. Of a convolution
+    the products are rounded, which only `model.fast` has: there ``config.json`` bounds what that moves.
 
     Args:
         student: A trained student; it is left as it is.
@@ -72,11 +74,12 @@ def choose_table(
     if dev is None or len(dev[0]) == 0:
         raise RecipeError(f"table: {wanted} is decided on dev items, but there are none. Give some.")
 
-    items, gold = list(dev[0]), dev[1]
+    items, gold, is_folded = list(dev[0]), dev[1], student.name in CONVOLUTIONS
     before = score_on(student, items, gold, student.logits(items))
     for form in ("int8", "float16") if wanted == "auto" else (wanted,):
-        small = rounded(student, form)
-        after = score_on(small, items, gold, small.logits(items))
+        small = student if is_folded else rounded(student, form)
+        logits = folded_logits(student, items, form) if is_folded else small.logits(items)
+        after = score_on(small, items, gold, logits)
         scores = f"{student.task.metric} on dev is {after:.4f} against {before:.4f} in float32"
         if wanted == form or after >= before - MOST_LOST - 1e-9:
             return small, TableChoice(wanted, form, f"the rows of words are in {form}: {scores}")

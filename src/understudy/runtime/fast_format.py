@@ -4,12 +4,13 @@
 byte       type    what (all little-endian)
 =========  ======  ==================================================================================
 0          8 s     ``UNDRSTDY``
-8, 12      u32     version, 1 or 2; bytes of this header, 128
+8, 12      u32     version, 1 to 3; bytes of this header, 128
 16         u64     bytes of the file, a multiple of 8
 24, 32     u64     Fletcher's sums modulo 2^64 of the 64-bit numbers from byte 40 on: of all of them, and of
                    all partial sums
 40, 44     u32     student: 1 `cbow`, 2 `dan`; in version 2 a weighted bag, 3 without a direct path and 4 with
-                   one; splitting rule: 1 words, 2 pieces, 3 BERT's pieces
+                   one; in version 3 a folded convolution, 5; splitting rule: 1 words, 2 pieces, 3 BERT's
+                   pieces
 48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets (of a weighted bag: its
                    n-grams), longest n-gram
 76         f32     weight of an n-gram in the mean; of a weighted bag 0
@@ -21,7 +22,8 @@ byte       type    what (all little-endian)
                    weights (in, out) and bias of the hidden and of the output layer; float32, every row padded
                    with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; after rows
                    of int8 follows the scale of each row (float32, padded to a multiple of 16).
-                   `bag_format.py` says what the weights of version 2 are
+                   `bag_format.py` says what the weights of version 2 are, and `cnn_format.py` those of
+                   version 3
 =========  ======  ==================================================================================
 
 Rows in float16 or int8 make the file half or a quarter as large. The student's rows are rounded to what these
@@ -69,7 +71,10 @@ MOST_HALF = 65504.0
 BAGS = ("linear.v1", "cbow.v2", "dan.v2")
 """Students that are weighted bags of words and exact n-grams: `bag_format.py`."""
 
-SERVED = ("cbow.v1", "dan.v1", *BAGS)
+CONVOLUTIONS = ("kim-cnn.v1",)
+"""Students whose filters are folded into the word table: `cnn_format.py`."""
+
+SERVED = ("cbow.v1", "dan.v1", *BAGS, *CONVOLUTIONS)
 """Students that the C extension can serve."""
 
 CBOW, DAN = 1, 2
@@ -81,6 +86,9 @@ MOST_WIDTH, MOST_LABELS, MOST_GRAM = 2048, 4096, 16
 MOST_WORDS, MOST_BUCKETS, MOST_GRAMS = 2**24, 2**28, 2**24
 """Most words of a vocabulary, rows of hashed n-grams, and exact n-grams. All these numbers stand in
 `native/student.h`, too."""
+
+MOST_KERNEL, MOST_FILTERS = 8, 4096
+"""Words that the widest filter may see, and filters of all widths together."""
 
 MOST_GRAM_WEIGHT = 1e6
 """An n-gram weighs less than this in the mean."""
@@ -164,6 +172,8 @@ def beyond_limits(
     grams: int = 0,
     longest: int = 0,
     gram_weight: float = 0.0,
+    filters: int = 0,
+    kernel: int = 0,
 ) -> str:
     """Why C can neither serve nor train a student of these sizes, as part of a sentence; empty where it can.
 
@@ -176,6 +186,8 @@ def beyond_limits(
         grams: Exact n-grams, 0 for a student without them.
         longest: Words in the longest n-grams.
         gram_weight: Weight of an n-gram in the mean.
+        filters: Filters of all widths, 0 for a student without them.
+        kernel: Words that the widest filter sees.
     """
     sizes = (
         (vocabulary, MOST_WORDS, "words in its vocabulary"),
@@ -185,6 +197,8 @@ def beyond_limits(
         (buckets, MOST_BUCKETS, "rows of n-grams"),
         (grams, MOST_GRAMS, "n-grams"),
         (longest, MOST_GRAM, "words in its longest n-grams"),
+        (filters, MOST_FILTERS, "filters"),
+        (kernel, MOST_KERNEL, "words in its widest filters"),
     )
     for size, most, what in sizes:
         if size > most:

@@ -10,15 +10,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from understudy.errors import RecipeError
 from understudy.students.layers.heads import LinearHead
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged
 from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
 from understudy.tokenization.words import PAD_ID
-
-KERNELS = (3, 4, 5)
-"""Words that a filter sees, by group of filters."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,8 @@ class KimCNNConfig:
     Attributes:
         vocabulary_size: Rows of the embedding table, special words included.
         width: Width of an embedding.
-        filters: Number of filters for each width in `KERNELS`.
+        filters: Number of filters of each width.
+        narrowest, widest: Words that filters see: those of each number from the one to the other.
         dropout: Share of features dropped in training.
         max_words: Words that are read of a text.
     """
@@ -36,14 +35,21 @@ class KimCNNConfig:
     vocabulary_size: int = 5000
     width: int = 100
     filters: int = 100
+    narrowest: int = 3
+    widest: int = 5
     dropout: float = 0.5
     max_words: int | None = 512
 
+    @property
+    def kernels(self) -> range:
+        """Words that a filter sees, by group of filters."""
+        return range(self.narrowest, self.widest + 1)
+
 
 def parameters(config: KimCNNConfig, labels: int, features: int) -> int:
-    """``v·d + f·(12·d + 3) + (3·k·f + 1)·c``, with k = 3 for two texts apart."""
-    filters = config.filters * (sum(KERNELS) * config.width + len(KERNELS))
-    pooled = len(KERNELS) * config.filters
+    """``v·d + f·(12·d + 3) + (3·k·f + 1)·c`` in its own widths, with k = 3 for two texts apart."""
+    filters = config.filters * (sum(config.kernels) * config.width + len(config.kernels))
+    pooled = len(config.kernels) * config.filters
     return config.vocabulary_size * config.width + filters + (features * pooled + 1) * labels
 
 
@@ -57,7 +63,7 @@ def parameters(config: KimCNNConfig, labels: int, features: int) -> int:
     source="Kim 2014, section 2 (CNN-rand)",
 )
 class KimCNN(nn.Module):
-    """Embed, filters of three widths side by side, the greatest answer of each over the text; a linear head.
+    """Embed, filters of a few widths side by side, the greatest answer of each over the text; a linear head.
 
     A filter also reads the zeros on both sides of a text, in every window that holds a word. So texts shorter
     than a filter have answers too, and every word is seen at every place of every filter.
@@ -69,12 +75,17 @@ class KimCNN(nn.Module):
     def __init__(self, config: KimCNNConfig) -> None:
         super().__init__()
         self.config = config
-        self.width = len(KERNELS) * config.filters
+        if not 1 <= config.narrowest <= config.widest:
+            raise RecipeError(
+                f"kim-cnn.v1: filters see {config.narrowest} to {config.widest} words. Give narrowest and "
+                "widest of 1 or more, the first not above the second."
+            )
+        self.width = len(config.kernels) * config.filters
         self.embedding = nn.Embedding(config.vocabulary_size, config.width, padding_idx=PAD_ID)
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.embedding.weight.data[PAD_ID] = 0.0
         self.filters = nn.ModuleList(
-            nn.Conv1d(config.width, config.filters, kernel, padding=kernel - 1) for kernel in KERNELS
+            nn.Conv1d(config.width, config.filters, kernel, padding=kernel - 1) for kernel in config.kernels
         )
 
     def word_table(self) -> WordTable:
@@ -82,10 +93,10 @@ class KimCNN(nn.Module):
         return WordTable(self.embedding.weight)
 
     def forward(self, batch: Ragged) -> Tensor:
-        """Features ``(b, 3·filters)``."""
+        """Features ``(b, filters of all widths)``."""
         columns = self.embedding(batch.padded()).transpose(1, 2)
         pooled = []
-        for kernel, convolve in zip(KERNELS, self.filters, strict=True):
+        for kernel, convolve in zip(self.config.kernels, self.filters, strict=True):
             answers = F.relu(convolve(columns))  # (b, filters, t + kernel - 1)
             meets_a_word = torch.arange(answers.shape[2]) < (batch.lengths + kernel - 1)[:, None]
             pooled.append((answers * meets_a_word[:, None]).amax(dim=2))
@@ -97,7 +108,7 @@ class KimCNN(nn.Module):
         (columns,) = graph.add("Transpose", [rows], perm=[0, 2, 1])
         pooled = []
         convolutions = [cast("nn.Conv1d", layer) for layer in self.filters]
-        for kernel, convolve in zip(KERNELS, convolutions, strict=True):
+        for kernel, convolve in zip(self.config.kernels, convolutions, strict=True):
             weight = graph.weight(f"filters.{kernel}.w", convolve.weight)
             bias = graph.weight(f"filters.{kernel}.b", cast("Tensor", convolve.bias))
             (answers,) = graph.add("Conv", [columns, weight, bias], pads=[kernel - 1, kernel - 1])

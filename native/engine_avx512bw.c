@@ -1,0 +1,15 @@
+/* For processors with AVX-512 as Skylake and Cascade Lake have it; empty for others. */
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2,popcnt,lzcnt"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2,popcnt,lzcnt")
+#endif
+#define ENGINE engine_avx512bw
+#define LEVEL 2
+#define HAS_COMPRESS 0
+#include "engine_impl.h"
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif

@@ -1,0 +1,36 @@
+"""Files of students with other facts in their head, and right sums all the same."""
+
+import struct
+
+from understudy.runtime.fast_format import checksum
+
+FIELDS = {
+    name: 40 + 4 * place
+    for place, name in enumerate(
+        (
+            "student",
+            "rule",
+            "vocabulary",
+            "width",
+            "hidden",
+            "labels",
+            "max_words",
+            "grams",
+            "longest",
+            "weight",
+        )
+    )
+} | {"version": 8, "table": 100}
+
+
+def summed(file):
+    """A file whose sums are right."""
+    sums = struct.pack("<QQ", *checksum(bytes(file)))
+    return bytes(file[:24]) + sums + bytes(file[40:])
+
+
+def forge(file, **changes):
+    altered = bytearray(file)
+    for name, value in changes.items():
+        altered[FIELDS[name] : FIELDS[name] + 4] = struct.pack("<f" if name == "weight" else "<I", value)
+    return summed(altered)
