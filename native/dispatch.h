@@ -13,6 +13,9 @@ typedef struct {
     /* One pass over a lesson that was checked; the sum of the losses. */
     double (*learn)(const Trainable *, const Lesson *);
     double (*learn_bag)(const Trainable *, const BagLesson *);
+    /* The greatest windows of a batch that was checked; and the gradients of some filters, and of words there. */
+    void (*find_windows)(const Windows *);
+    void (*return_windows)(const Windows *, size_t first, size_t last);
 } Engine;
 
 extern const Engine engine_any;

@@ -515,5 +515,6 @@ static void logits_of(const Student *s, const int32_t *ids, long count, float *l
 
 #include "trainer_impl.h"
 #include "bag_trainer_impl.h"
+#include "windows_impl.h"
 
-const Engine ENGINE = {ids_of, logits_of, learn_pass, learn_bag_pass};
+const Engine ENGINE = {ids_of, logits_of, learn_pass, learn_bag_pass, find_windows, return_windows};

@@ -48,4 +48,20 @@ typedef struct {
     float *shares;
 } BagLesson;
 
+/* A batch of texts under filters. Numbers of filters are by falling width, padded to a multiple of ABREAST. */
+typedef struct {
+    const int64_t *ids;  /* of all texts, end to end: rows of `products` and of `words` */
+    const int64_t *ends; /* (texts,): where each text ends in `ids`; none is empty */
+    size_t texts, filters, padded, stride; /* filters of each width, of all; numbers of a row of products */
+    uint32_t widest;
+    float *best;     /* (texts, padded): the greatest answers */
+    int32_t *places; /* (texts, padded): the word that each ends at, from the text's first one */
+    const float *products;  /* forward: (rows, stride), as `runtime/cnn_format.py` has them */
+    const float *gradients; /* backward: (texts, padded), of the greatest answers */
+    size_t width;           /* numbers of a word, a multiple of LANES */
+    const float *words;     /* (rows, width) */
+    const float *columns;   /* (filters of all widths, widest, width): what meets a window's last word first */
+    float *of_words, *of_columns; /* gradients are added to them */
+} Windows;
+
 #endif

@@ -10,5 +10,7 @@
 extern PyType_Spec student_spec;
 PyObject *python_learn(PyObject *module, PyObject *arguments);
 PyObject *python_learn_bag(PyObject *module, PyObject *arguments);
+PyObject *python_find_windows(PyObject *module, PyObject *arguments);
+PyObject *python_return_windows(PyObject *module, PyObject *arguments);
 
 #endif

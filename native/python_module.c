@@ -36,6 +36,12 @@ static PyMethodDef functions[] = {
      "learn_bag(arrays, (rows, width, direct, hidden, labels), is_mse, is_each, temperature, alpha, dropout,\n"
      "row_rate, rate, seed, level) -> float: one pass over weighted bags. `training/native/bag_trainer.py` says\n"
      "what the arrays are."},
+    {"find_windows", python_find_windows, METH_VARARGS,
+     "find_windows(arrays, filters, narrowest, widest, level): the greatest window of each filter in each text.\n"
+     "`students/layers/windows.py` says what the arrays are."},
+    {"return_windows", python_return_windows, METH_VARARGS,
+     "return_windows(arrays, filters, narrowest, widest, width, first, last, level): the gradients of the filters\n"
+     "from `first` on and before `last`, and of the words that they meet."},
     {NULL, NULL, 0, NULL},
 };
 

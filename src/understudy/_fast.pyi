@@ -73,3 +73,17 @@ def learn(
     level: int,
     /,
 ) -> float: ...
+def find_windows(
+    arrays: tuple[Memory, ...], filters: int, narrowest: int, widest: int, level: int, /
+) -> None: ...
+def return_windows(
+    arrays: tuple[Memory, ...],
+    filters: int,
+    narrowest: int,
+    widest: int,
+    width: int,
+    first: int,
+    last: int,
+    level: int,
+    /,
+) -> None: ...

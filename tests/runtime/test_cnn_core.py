@@ -33,9 +33,7 @@ def test_windows_by_hand(level, table):
         embedding, filters, biases, np.eye(2, dtype=np.float32), np.array([0, 1000], np.float32)
     )
     one = student(weights, level, table)
-    off = (
-        {"atol": 20 / 127} if table == "int8" else {"rtol": 1e-6}
-    )  # half a step of a filter, twice
+    off = {"atol": 20 / 127} if table == "int8" else {"rtol": 1e-6}  # half a step of a filter, twice
     for text, first in (
         ("good", 2),
         ("bad", 20),

@@ -161,11 +161,10 @@ class Folded:
         """
         if self.table == "float32":
             return 0.0
-        if self.table == "int8":
-            off = self.steps / 2
-        else:
-            off = HALF * _largest(self.weights.products, self.weights.kernels)
-        return float((np.abs(_output(self.weights)) @ (off * self.weights.kernels)).max())
+        kernels = self.weights.kernels
+        is_int8 = self.table == "int8"
+        off: FloatArray = self.steps * 0.5 if is_int8 else _largest(self.weights.products, kernels) * HALF
+        return float((np.abs(_output(self.weights)) @ (off * kernels)).max())
 
 
 def kernels_of(count: int, narrowest: int, widest: int) -> npt.NDArray[np.int64]:

@@ -14,6 +14,7 @@ from understudy.errors import RecipeError
 from understudy.students.layers.heads import LinearHead
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged
+from understudy.students.layers.windows import greatest
 from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
 from understudy.tokenization.words import PAD_ID
@@ -94,13 +95,9 @@ class KimCNN(nn.Module):
 
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, filters of all widths)``."""
-        columns = self.embedding(batch.padded()).transpose(1, 2)
-        pooled = []
-        for kernel, convolve in zip(self.config.kernels, self.filters, strict=True):
-            answers = F.relu(convolve(columns))  # (b, filters, t + kernel - 1)
-            meets_a_word = torch.arange(answers.shape[2]) < (batch.lengths + kernel - 1)[:, None]
-            pooled.append((answers * meets_a_word[:, None]).amax(dim=2))
-        return torch.cat(pooled, dim=1)
+        convolutions = [cast("nn.Conv1d", layer) for layer in self.filters]
+        answers = greatest(self.embedding.weight, [layer.weight for layer in convolutions], batch)
+        return F.relu(answers + torch.cat([cast("Tensor", layer.bias) for layer in convolutions]))
 
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:
         """The same as nodes; padding is zero in the table, so a filter sees zeros after the end."""
