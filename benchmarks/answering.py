@@ -29,6 +29,10 @@ from understudy.training.fit import fit
 from understudy.training.transfer_set import TransferSet
 
 SEED = 0
+SLOW = ("bilstm.v1", "kim-cnn.v1")
+"""Students that are trained for few passes: they are timed here, and answer well enough after these."""
+TABLES = {"kim-cnn": "auto"}
+"""Precision of the rows, where it is not float32."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +87,14 @@ def students(given: Data, teacher: Path, folder: Path, quick: bool) -> dict[str,
         "linear": ("linear.v1", {}),
         "cbow.v2": ("cbow.v2", {}),
         "dan.v2": ("dan.v2", {}),
+        "kim-cnn": ("kim-cnn.v1", {}),
         "bilstm": ("bilstm.v1", {}),
     }
     tokenizer = Teacher.from_pretrained(teacher).tokenizer
     vocabulary = teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)
     made = {}
     for name, (student, more) in wanted.items():
-        epochs = (5 if quick else 20) if student != "bilstm.v1" else 1 if quick else 3
+        epochs = (1 if quick else 3) if student in SLOW else 5 if quick else 20
         trained = fit(
             student,
             given.task,
@@ -100,7 +105,14 @@ def students(given: Data, teacher: Path, folder: Path, quick: bool) -> dict[str,
             teacher_vocabulary=vocabulary,
         )
         made[name] = folder / re.sub(r"\W+", "-", name)
-        export(trained.student, made[name], teacher={}, about={})
+        export(
+            trained.student,
+            made[name],
+            teacher={},
+            about={},
+            table=TABLES.get(name, "float32"),
+            dev=given.dev,
+        )
     return made
 
 

@@ -51,6 +51,7 @@ PEERS = {
     "numpy_over_cbow": "cbow, Python + numpy",
     "reference_over_cbow": "cbow, Python + ONNX Runtime",
     "bilstm_over_cbow": "bilstm, ONNX Runtime",
+    "kim_cnn_over_cbow": "kim-cnn",
     "teacher_over_cbow": "MiniLM, torch",
     "teacher_onnx_over_cbow": "MiniLM, ONNX Runtime",
 }

@@ -1,7 +1,7 @@
 /* `understudy._fast`: what Python sees. Written against the stable ABI of Python 3.11. */
 #include "python_api.h"
 
-/* The engine that serves here, and the limits of a student, which Python compares with its own. */
+/* The engines that can serve here, by level, and the limits of a student, which Python compares with its own. */
 static int describe(PyObject *module) {
     static const struct {
         const char *name;
@@ -14,9 +14,12 @@ static int describe(PyObject *module) {
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         if (PyModule_AddIntConstant(module, limits[i].name, limits[i].value)) return -1;
     }
-    const char *engine;
-    best_engine(2, &engine);
-    return PyModule_AddStringConstant(module, "ENGINE", engine);
+    const char *names[3];
+    for (int level = 0; level < 3; level++) best_engine(level, &names[level]);
+    PyObject *engines = Py_BuildValue("(sss)", names[0], names[1], names[2]);
+    int failed = PyModule_AddObjectRef(module, "ENGINES", engines);
+    Py_XDECREF(engines);
+    return failed ? failed : PyModule_AddStringConstant(module, "ENGINE", names[2]);
 }
 
 static int fill_module(PyObject *module) {

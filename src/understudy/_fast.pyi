@@ -9,6 +9,7 @@ from typing_extensions import Buffer
 Memory = Buffer | npt.NDArray[np.generic]
 
 ENGINE: str
+ENGINES: tuple[str, str, str]
 """The kind of processor whose code runs here: portable, avx2 or avx512."""
 
 MOST_WIDTH: int

@@ -68,5 +68,5 @@ def test_a_recipe_as_a_mapping(tmp_path):
         "training": {"epochs": 1},
     }
     result = distill(recipe=tree, out=tmp_path / "run", until="label")
-    assert result.students == ("linear.v1", "cbow.v2", "dan.v2")
+    assert result.students == ("linear.v1", "cbow.v2", "dan.v2", "kim-cnn.v1")
     assert (result.folder / "logits" / "label.json").is_file()

@@ -189,6 +189,15 @@ def test_the_fast_path_says_that_it_serves():
     assert extension.ENGINE in status().why
 
 
+@pytest.mark.parametrize(
+    ("value", "level"), [("portable", 0), ("avx2", 1), ("AVX512 ", 2), ("1", 2), ("", 2)]
+)
+def test_the_fast_path_can_be_kept_from_newer_instructions(folder, monkeypatch, value, level):
+    monkeypatch.setenv("UNDERSTUDY_FAST", value)
+    assert f"runs its {extension.ENGINES[level]} engine" in status().why
+    assert load(folder("cbow.v1")).fast is not None
+
+
 def test_the_fast_path_can_be_turned_off(folder, monkeypatch):
     monkeypatch.setenv("UNDERSTUDY_FAST", "0")
     assert not status().is_active

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from understudy.core.task import FloatArray, IntArray
 
 SWITCH = "UNDERSTUDY_FAST"
-"""Environment variable that turns the fast path off where it is ``0``."""
+"""Environment variable that turns the fast path off where it is ``0``, and else may hold one of `LEVELS`."""
+
+LEVELS = {"portable": 0, "avx2": 1, "avx512": 2}
+"""Highest instruction sets that an engine may use, by name; a processor without one takes the next below."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,17 @@ def extension() -> ModuleType:
     return import_module("understudy._fast")
 
 
+def level() -> int:
+    """The highest instruction set that may be used, by its number in `LEVELS`."""
+    return LEVELS.get(os.environ.get(SWITCH, "").strip().lower(), LEVELS["avx512"])
+
+
 def status() -> Status:
     """Whether the fast path can serve in this process, and why or why not."""
     if os.environ.get(SWITCH, "").strip() == "0":
         return Status(False, f"{SWITCH}=0 turns it off")
     try:
-        engine = extension().ENGINE
+        engine = extension().ENGINES[level()]
     except ImportError as error:
         return Status(False, f"understudy._fast is not built here, so the reference path serves ({error})")
     return Status(True, f"understudy._fast is built; this processor runs its {engine} engine")
@@ -147,7 +155,7 @@ def open_fast(
     try:
         with path.open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        core = extension().Student(mapped, tuple(labels), reference)
+        core = extension().Student(mapped, tuple(labels), reference, level())
     except (OSError, ValueError) as error:
         raise ArtifactError(
             f"{path} cannot be used: {error}. Restore it, or write the folder again."
