@@ -1,58 +1,18 @@
 /* `learn_bag`: one pass of the native trainer over weighted bags, after checking what could lead outside an array. */
-#include "python_api.h"
+#include "python_arrays.h"
 
 #include <stdlib.h>
 
-/* Arrays by position: five layers, their squares, then what is learnt from. Only those from SOFT on may be None. */
+/* Arrays by position: five layers, their squares, then what is learnt from. */
 enum { LAYERS = 5, ARRAYS = 2 * LAYERS + 8 };
 enum { IDS = 2 * LAYERS, ENDS, ORDER, FEATURE_WEIGHTS, SOFT, GOLD, GOLD_ROWS, CLASS_WEIGHTS };
 
-typedef struct {
-    Py_buffer buffers[ARRAYS];
-    int count;
-} Given;
+static const unsigned char KINDS[ARRAYS] = {
+    WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN,
+    0, LONG, LONG, 0, OPTIONAL, OPTIONAL | LONG, OPTIONAL, OPTIONAL,
+};
 
-static void given_free(Given *given) {
-    for (int i = 0; i < given->count; i++) {
-        if (given->buffers[i].obj) PyBuffer_Release(&given->buffers[i]);
-    }
-}
-
-static int given_read(Given *given, PyObject *tuple) {
-    given->count = 0;
-    if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != ARRAYS) {
-        PyErr_Format(PyExc_TypeError, "learn_bag takes a tuple of %d arrays.", ARRAYS);
-        return -1;
-    }
-    for (int i = 0; i < ARRAYS; i++) {
-        PyObject *one = PyTuple_GetItem(tuple, i);
-        Py_buffer *buffer = &given->buffers[i];
-        given->count = i + 1;
-        buffer->obj = NULL;
-        buffer->buf = NULL;
-        buffer->len = 0;
-        if (i >= SOFT && one == Py_None) continue;
-        if (PyObject_GetBuffer(one, buffer, i < 2 * LAYERS ? PyBUF_WRITABLE : PyBUF_SIMPLE)) {
-            buffer->obj = NULL;
-            return -1;
-        }
-        if ((uintptr_t)buffer->buf % (i == ENDS || i == ORDER || i == GOLD ? 8 : 4)) { /* as its numbers need */
-            PyErr_Format(PyExc_ValueError, "Array %d is not aligned in memory.", i);
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int has_bytes(const Given *given, int which, uint64_t count, size_t size) {
-    const Py_buffer *buffer = &given->buffers[which];
-    if (!buffer->obj || (uint64_t)buffer->len == count * size) return 1;
-    PyErr_Format(PyExc_ValueError, "Array %d has %zd bytes, but %llu are needed.", which, buffer->len,
-                 (unsigned long long)(count * size));
-    return 0;
-}
-
-static int has_right_sizes(const Given *given, const Trainable *m, size_t direct, uint64_t texts) {
+static int has_right_sizes(const Arrays *given, const Trainable *m, size_t direct, uint64_t texts) {
     uint64_t wide = PADDED(m->width + direct), hidden = PADDED(m->hidden), labels = PADDED(m->labels);
     uint64_t sizes[LAYERS] = {m->vocabulary * wide, m->width * hidden, hidden, m->labels * hidden, labels};
     for (int i = 0; i < 2 * LAYERS; i++) {
@@ -86,7 +46,7 @@ static const char *check_numbers(const Trainable *m, const Lesson *lesson, uint6
     return NULL;
 }
 
-static PyObject *run(const Given *given, const Trainable *m, BagLesson *bag, uint64_t texts, int level) {
+static PyObject *run(const Arrays *given, const Trainable *m, BagLesson *bag, uint64_t texts, int level) {
     const char *what, *name;
     const Engine *engine = best_engine(level, &name);
     double loss = 0;
@@ -133,8 +93,8 @@ PyObject *python_learn_bag(PyObject *module, PyObject *arguments) {
     }
     bag.direct = direct;
     bag.seed = seed;
-    Given given;
-    if (!given_read(&given, tuple)) {
+    Arrays given;
+    if (!arrays_read(&given, tuple, KINDS, ARRAYS)) {
         Py_buffer *b = given.buffers;
         Trainable m = {b[0].buf, b[1].buf, b[2].buf, b[3].buf, b[4].buf,
                        {b[5].buf, b[6].buf, b[7].buf, b[8].buf, b[9].buf}, vocabulary, width, hidden, labels};
@@ -150,6 +110,6 @@ PyObject *python_learn_bag(PyObject *module, PyObject *arguments) {
         bag.lesson.class_weights = b[CLASS_WEIGHTS].buf;
         if (has_right_sizes(&given, &m, direct, texts)) done = run(&given, &m, &bag, texts, level);
     }
-    given_free(&given);
+    arrays_free(&given);
     return done;
 }

@@ -1,67 +1,24 @@
 /* `learn`: one pass of the native trainer. Everything that could lead outside of an array is checked first. */
-#include "python_api.h"
+#include "python_arrays.h"
 
-/* Arrays that are given by position: their buffers, and what they must hold. */
 enum { WEIGHTS = 5, ARRAYS = 2 * WEIGHTS + 7 };
 enum { IDS = 2 * WEIGHTS, ENDS, ORDER, SOFT, GOLD, CLASS_WEIGHTS, WORD_COUNTS };
 
-typedef struct {
-    Py_buffer buffers[ARRAYS];
-    int count;
-} Arrays;
+/* The layers and their squares, then what is learnt from. */
+static const unsigned char KINDS[ARRAYS] = {
+    WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN, WRITTEN,
+    0, LONG, LONG, OPTIONAL, OPTIONAL | LONG, OPTIONAL, OPTIONAL | LONG,
+};
 
-static void arrays_free(Arrays *arrays) {
-    for (int i = 0; i < arrays->count; i++) {
-        if (arrays->buffers[i].obj) PyBuffer_Release(&arrays->buffers[i]);
-    }
-}
-
-/* Only those from SOFT on may be None. */
-static int arrays_read(Arrays *arrays, PyObject *tuple) {
-    arrays->count = 0;
-    if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != ARRAYS) {
-        PyErr_Format(PyExc_TypeError, "learn takes a tuple of %d arrays.", ARRAYS);
-        return -1;
-    }
-    for (int i = 0; i < ARRAYS; i++) {
-        PyObject *one = PyTuple_GetItem(tuple, i);
-        Py_buffer *buffer = &arrays->buffers[i];
-        arrays->count = i + 1;
-        buffer->obj = NULL;
-        buffer->buf = NULL;
-        buffer->len = 0;
-        if (i >= SOFT && one == Py_None) continue;
-        if (PyObject_GetBuffer(one, buffer, i < 2 * WEIGHTS ? PyBUF_WRITABLE : PyBUF_SIMPLE)) {
-            buffer->obj = NULL;
-            return -1;
-        }
-        int is_long = i == ENDS || i == ORDER || i == GOLD || i == WORD_COUNTS;
-        if ((uintptr_t)buffer->buf % (is_long ? 8 : 4)) { /* as its numbers need */
-            PyErr_Format(PyExc_ValueError, "Array %d is not aligned in memory.", i);
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int has_bytes(const Arrays *arrays, int which, uint64_t count, size_t size) {
-    if ((uint64_t)arrays->buffers[which].len == count * size) return 1;
-    PyErr_Format(PyExc_ValueError, "Array %d has %zd bytes, but %llu are needed.", which, arrays->buffers[which].len,
-                 (unsigned long long)(count * size));
-    return 0;
-}
-
-static int has_right_sizes(const Arrays *arrays, const Trainable *m, const Lesson *lesson, uint64_t texts) {
+static int has_right_sizes(const Arrays *arrays, const Trainable *m, uint64_t texts) {
     uint64_t width = PADDED(m->width), hidden = PADDED(m->hidden), labels = PADDED(m->labels);
     uint64_t sizes[WEIGHTS] = {m->vocabulary * width, m->width * hidden, hidden, m->labels * hidden, labels};
     for (int i = 0; i < 2 * WEIGHTS; i++) {
         if (!has_bytes(arrays, i, sizes[i % WEIGHTS], sizeof(float))) return 0;
     }
-    if (lesson->soft && !has_bytes(arrays, SOFT, texts * m->labels, sizeof(float))) return 0;
-    if (lesson->gold && !has_bytes(arrays, GOLD, texts, sizeof(int64_t))) return 0;
-    if (lesson->words && !has_bytes(arrays, WORD_COUNTS, texts, sizeof(int64_t))) return 0;
-    if (lesson->class_weights && !has_bytes(arrays, CLASS_WEIGHTS, m->labels, sizeof(float))) return 0;
-    return 1;
+    return has_bytes(arrays, SOFT, texts * m->labels, sizeof(float)) && has_bytes(arrays, GOLD, texts, sizeof(int64_t)) &&
+           has_bytes(arrays, WORD_COUNTS, texts, sizeof(int64_t)) &&
+           has_bytes(arrays, CLASS_WEIGHTS, m->labels, sizeof(float));
 }
 
 static const char *wrong_numbers(const Trainable *m, const Lesson *lesson, uint64_t texts, int64_t ids) {
@@ -99,7 +56,7 @@ PyObject *python_learn(PyObject *module, PyObject *arguments) {
         return NULL;
     }
     Arrays arrays;
-    if (!arrays_read(&arrays, tuple)) {
+    if (!arrays_read(&arrays, tuple, KINDS, ARRAYS)) {
         Py_buffer *b = arrays.buffers;
         Trainable m = {b[0].buf, b[1].buf, b[2].buf, b[3].buf, b[4].buf,
                        {b[5].buf, b[6].buf, b[7].buf, b[8].buf, b[9].buf}, vocabulary, width, hidden, labels};
@@ -112,7 +69,7 @@ PyObject *python_learn(PyObject *module, PyObject *arguments) {
         lesson.gold = b[GOLD].buf;
         lesson.class_weights = b[CLASS_WEIGHTS].buf;
         lesson.words = b[WORD_COUNTS].buf;
-        if (has_right_sizes(&arrays, &m, &lesson, texts)) {
+        if (has_right_sizes(&arrays, &m, texts)) {
             const char *what, *name;
             const Engine *engine = best_engine(level, &name);
             double loss = 0;

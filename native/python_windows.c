@@ -1,44 +1,14 @@
 /* `find_windows` and `return_windows`: a convolution over words in training, after checking what could lead outside an
    array. `students/layers/windows.py` says what they compute. */
-#include "python_api.h"
+#include "python_arrays.h"
 
-enum { IDS, ENDS, BEST, PLACES, FORWARD, PRODUCTS = FORWARD, GRADIENTS = FORWARD, WORDS_AT, COLUMNS, OF_WORDS, OF_COLUMNS, MOST_ARRAYS };
+enum { IDS, ENDS, BEST, PLACES, PRODUCTS, FORWARD };                             /* arrays on the way to the windows */
+enum { GRADIENTS = PLACES + 1, WORDS_AT, COLUMNS, OF_WORDS, OF_COLUMNS, BACKWARD }; /* and on the way back */
 
-typedef struct {
-    Py_buffer buffers[MOST_ARRAYS];
-    int count;
-} Given;
+static const unsigned char KINDS[BACKWARD] = {LONG, LONG, WRITTEN, WRITTEN, 0, 0, 0, WRITTEN, WRITTEN};
 
-static void given_free(Given *given) {
-    for (int i = 0; i < given->count; i++) {
-        if (given->buffers[i].obj) PyBuffer_Release(&given->buffers[i]);
-    }
-}
-
-static int given_read(Given *given, PyObject *tuple, int wanted) {
-    given->count = 0;
-    if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != wanted) {
-        PyErr_Format(PyExc_TypeError, "It takes a tuple of %d arrays.", wanted);
-        return -1;
-    }
-    for (int i = 0; i < wanted; i++) {
-        Py_buffer *buffer = &given->buffers[i];
-        int is_written = i == BEST || i == PLACES || i == OF_WORDS || i == OF_COLUMNS;
-        if (PyObject_GetBuffer(PyTuple_GetItem(tuple, i), buffer, is_written ? PyBUF_WRITABLE : PyBUF_SIMPLE)) return -1;
-        given->count = i + 1;
-        if ((uintptr_t)buffer->buf % (i == IDS || i == ENDS ? 8 : 4)) {
-            PyErr_Format(PyExc_ValueError, "Array %d is not aligned in memory.", i);
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int has_bytes(const Given *given, int which, uint64_t count) {
-    if ((uint64_t)given->buffers[which].len == 4 * count) return 1;
-    PyErr_Format(PyExc_ValueError, "Array %d has %zd bytes, but %llu are needed.", which, given->buffers[which].len,
-                 (unsigned long long)(4 * count));
-    return 0;
+static int has_floats(const Arrays *given, int which, uint64_t count) {
+    return has_bytes(given, which, count, sizeof(float));
 }
 
 /* Sizes of filters; 0 where they are impossible. */
@@ -52,7 +22,7 @@ static int set_filters(Windows *w, unsigned filters, unsigned narrowest, unsigne
     return all <= MOST_FILTERS;
 }
 
-static int has_right_texts(const Given *given, Windows *w, uint64_t rows) {
+static int has_right_texts(const Arrays *given, Windows *w, uint64_t rows) {
     int64_t count = given->buffers[IDS].len / 8, last = 0;
     w->ids = given->buffers[IDS].buf;
     w->ends = given->buffers[ENDS].buf;
@@ -72,7 +42,7 @@ static int has_right_texts(const Given *given, Windows *w, uint64_t rows) {
             return 0;
         }
     }
-    return has_bytes(given, BEST, w->texts * w->padded) && has_bytes(given, PLACES, w->texts * w->padded);
+    return has_floats(given, BEST, w->texts * w->padded) && has_floats(given, PLACES, w->texts * w->padded);
 }
 
 PyObject *python_find_windows(PyObject *module, PyObject *arguments) {
@@ -80,7 +50,7 @@ PyObject *python_find_windows(PyObject *module, PyObject *arguments) {
     PyObject *tuple, *done = NULL;
     unsigned filters, narrowest, widest;
     int level;
-    Given given = {.count = 0};
+    Arrays given = {.count = 0};
     Windows w = {0};
     const char *name;
     if (!PyArg_ParseTuple(arguments, "OIIIi", &tuple, &filters, &narrowest, &widest, &level)) return NULL;
@@ -88,9 +58,9 @@ PyObject *python_find_windows(PyObject *module, PyObject *arguments) {
         PyErr_SetString(PyExc_ValueError, "There are too many filters, or they see too many words.");
         return NULL;
     }
-    if (!given_read(&given, tuple, PRODUCTS + 1)) {
+    if (!arrays_read(&given, tuple, KINDS, FORWARD)) {
         uint64_t rows = (uint64_t)given.buffers[PRODUCTS].len / 4 / w.stride;
-        if (has_bytes(&given, PRODUCTS, rows * w.stride) && has_right_texts(&given, &w, rows)) {
+        if (has_floats(&given, PRODUCTS, rows * w.stride) && has_right_texts(&given, &w, rows)) {
             const Engine *engine = best_engine(level, &name);
             w.products = given.buffers[PRODUCTS].buf;
             Py_BEGIN_ALLOW_THREADS
@@ -99,7 +69,7 @@ PyObject *python_find_windows(PyObject *module, PyObject *arguments) {
             done = Py_NewRef(Py_None);
         }
     }
-    given_free(&given);
+    arrays_free(&given);
     return done;
 }
 
@@ -108,7 +78,7 @@ PyObject *python_return_windows(PyObject *module, PyObject *arguments) {
     PyObject *tuple, *done = NULL;
     unsigned filters, narrowest, widest, width, first, last;
     int level;
-    Given given = {.count = 0};
+    Arrays given = {.count = 0};
     Windows w = {0};
     const char *name;
     if (!PyArg_ParseTuple(arguments, "OIIIIIIi", &tuple, &filters, &narrowest, &widest, &width, &first, &last, &level))
@@ -118,12 +88,12 @@ PyObject *python_return_windows(PyObject *module, PyObject *arguments) {
         PyErr_SetString(PyExc_ValueError, "The sizes are impossible.");
         return NULL;
     }
-    if (!given_read(&given, tuple, MOST_ARRAYS)) {
+    if (!arrays_read(&given, tuple, KINDS, BACKWARD)) {
         uint64_t rows = (uint64_t)given.buffers[WORDS_AT].len / 4 / width;
         uint64_t columns = (uint64_t)filters * (widest - narrowest + 1) * widest * width;
-        if (has_bytes(&given, WORDS_AT, rows * width) && has_bytes(&given, OF_WORDS, rows * width) &&
-            has_bytes(&given, COLUMNS, columns) && has_bytes(&given, OF_COLUMNS, columns) &&
-            has_right_texts(&given, &w, rows) && has_bytes(&given, GRADIENTS, w.texts * w.padded)) {
+        if (has_floats(&given, WORDS_AT, rows * width) && has_floats(&given, OF_WORDS, rows * width) &&
+            has_floats(&given, COLUMNS, columns) && has_floats(&given, OF_COLUMNS, columns) &&
+            has_right_texts(&given, &w, rows) && has_floats(&given, GRADIENTS, w.texts * w.padded)) {
             const Engine *engine = best_engine(level, &name);
             w.gradients = given.buffers[GRADIENTS].buf;
             w.width = width;
@@ -137,6 +107,6 @@ PyObject *python_return_windows(PyObject *module, PyObject *arguments) {
             done = Py_NewRef(Py_None);
         }
     }
-    given_free(&given);
+    arrays_free(&given);
     return done;
 }

@@ -13,6 +13,7 @@ from understudy.students import (
     hybrid,
     kim_cnn,
     linear,
+    window,
 )
 from understudy.students.layers.ragged import Ragged, RaggedTexts
 from understudy.students.network import Network
@@ -39,4 +40,5 @@ __all__ = [
     "linear",
     "rebuild",
     "spec",
+    "window",
 ]
