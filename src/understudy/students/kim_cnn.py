@@ -59,7 +59,7 @@ def parameters(config: KimCNNConfig, labels: int, features: int) -> int:
     config=KimCNNConfig,
     head=lambda config, width, labels: LinearHead(width, labels, config.dropout),
     parameters=parameters,
-    training=TrainingDefaults(epochs=15, batch_size=64, learning_rate=5e-4, patience=5, is_bucketed=True),
+    training=TrainingDefaults(epochs=20, batch_size=64, learning_rate=1e-3, patience=5, is_bucketed=True),
     presets={"wide": {"width": 300}},
     source="Kim 2014, section 2 (CNN-rand)",
 )
