@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -66,6 +67,8 @@ class Task:
         texts: How many texts an item has: 1, or 2 (always in ``pair``; multilabel and regression may).
         thresholds: Probability from which each label holds (multilabel); ``None`` is `THRESHOLD` for all.
         bounds: Values that the logits 0 and 1 stand for (regression with one column).
+        transitions: ``(c + 1, c)``, what a tag's score gains behind each tag, and at the beginning of a
+            sentence (tagging; `understudy.core.chain`). Predictors whose task has them give logits in order.
 
     Raises:
         RecipeError: unknown kind or metric, too few labels, a label named twice, or a field that the kind
@@ -78,6 +81,7 @@ class Task:
     texts: int = 1
     thresholds: tuple[float, ...] | None = None
     bounds: tuple[float, float] | None = None
+    transitions: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -85,6 +89,8 @@ class Task:
         for name in ("labels", "thresholds", "bounds"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else tuple(value))
+        if self.transitions is not None:
+            object.__setattr__(self, "transitions", tuple(map(tuple, self.transitions)))
         object.__setattr__(self, "metric", self.metric or self._usual_metric())
         object.__setattr__(self, "texts", 2 if self.kind == "pair" else self.texts)
         if self.metric not in METRICS[self.kind]:
@@ -120,6 +126,13 @@ class Task:
         ):
             raise RecipeError("Only multilabel tasks have thresholds, one per label.")
 
+        if self.transitions is not None:
+            sizes = [len(self.labels)] * (len(self.labels) + 1)
+            if self.kind != "tagging" or list(map(len, self.transitions)) != sizes:
+                raise RecipeError(
+                    "Only tagging tasks have transitions: a row a tag and another, a number a tag."
+                )
+
         if (self.bounds is not None) != (self.kind == "regression" and len(self.labels) == 1):
             raise RecipeError("Bounds belong to a regression task with one column, and it needs them.")
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
@@ -134,6 +147,11 @@ class Task:
     def index(self) -> dict[str, int]:
         """Label name → column of the logits."""
         return {label: column for column, label in enumerate(self.labels)}
+
+    @cached_property
+    def steps(self) -> npt.NDArray[np.float64] | None:
+        """``(c + 1, c)``: what a tag's probability is multiplied with; ``None`` without transitions."""
+        return None if self.transitions is None else np.exp(np.array(self.transitions, dtype=np.float64))
 
     @property
     def is_exclusive(self) -> bool:

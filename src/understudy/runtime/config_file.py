@@ -117,6 +117,10 @@ _OPTIONAL: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "task.texts": (lambda value: value in (1, 2) and _is_count(value), "1 or 2"),
     "task.thresholds": (_are_numbers, "a list of numbers"),
     "task.bounds": (lambda value: _are_numbers(value) and len(value) == 2, "a list of two numbers"),  # type: ignore[arg-type]
+    "task.transitions": (
+        lambda value: isinstance(value, list) and all(map(_are_numbers, value)),
+        "a list of lists of numbers",
+    ),
     "fast": _FACTS,
     "teacher": _FACTS,
     "onnx": _FACTS,

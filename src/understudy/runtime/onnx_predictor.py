@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from understudy.core.chain import in_order
 from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.runtime.onnx_session import batches
 from understudy.tokenization.encoding import INPUTS, encode, inputs_of
@@ -44,7 +45,7 @@ class Reference:
             logits = self._run(encoded.feeds(self.input_mode, units))
             is_per_word = encoded.places is not None  # then the graph answers every id, ours are some of them
             answers[encoded.rows(units)] = logits[encoded.answered(units)] if is_per_word else logits
-        return answers
+        return in_order(self.task, answers, encoded.counts)
 
     def faults(self) -> str:
         """In what the graph does not fit the task and the input mode, in words; empty where it does."""

@@ -122,7 +122,9 @@ class Window(nn.Module):
         """Nodes of `states`."""
         table = graph.weight("embedding", self.embedding.weight)
         embedded = embed_graph(graph, table, self.spelling, ids)
-        (columns,) = graph.add("Transpose", [graph.masked(embedded, graph.real(ids, lengths))], perm=[0, 2, 1])
+        (columns,) = graph.add(
+            "Transpose", [graph.masked(embedded, graph.real(ids, lengths))], perm=[0, 2, 1]
+        )
         weight = graph.weight("around.w", self.around.weight)
         bias = graph.weight("around.b", cast("Tensor", self.around.bias))
         (seen,) = graph.add("Conv", [columns, weight, bias], pads=[self.config.reach] * 2)

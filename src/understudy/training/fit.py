@@ -36,6 +36,7 @@ from understudy.training.native import bag_fit
 from understudy.training.native import fit as bag
 from understudy.training.torch_student import TorchStudent, Trained
 from understudy.training.transfer_set import Transfer
+from understudy.training.transitions import with_transitions
 from understudy.training.vocabularies import vocabulary_for
 
 SEEN = 100_000
@@ -115,10 +116,13 @@ def fit(
     curve = _learn(lesson, teacher, seed=seed, checkpoint=checkpoint, progress=progress, what=what)
     gold_pass = _gold_pass(lesson, curve, seed=seed, progress=progress, what=f"{what}, gold labels")
 
-    student = replace(student, task=tuned(task, student.logits_of(lesson.dev_inputs), dev[1]))
+    logits, words = student.logits_of(lesson.dev_inputs), lesson.dev_inputs.encoded.counts
+    labelled = transfer.gold, lesson.inputs.encoded.counts
+    decided, order = with_transitions(tuned(task, logits, dev[1]), labelled, (logits, dev[1], words))
+    student = replace(student, task=decided)
     steps = len(lesson.batches(np.random.default_rng(seed)))
-    reached = replace(lesson, student=student).score()[0]
-    facts = {"dev": reached, "start": start, "steps": steps * len(curve), "gold_pass": gold_pass}
+    facts = {"dev": replace(lesson, student=student).score()[0], "start": start, "steps": steps * len(curve)}
+    facts |= {"gold_pass": gold_pass, "transitions": order}
     facts["convergence_steps"] = convergence_step(curve, steps) if curve else None
     return Trained(student, tuple(curve), time.perf_counter() - started, facts)
 

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from understudy.core.chain import in_order
 from understudy.core.manifest import publish, read_json, verify
 from understudy.core.task import FloatArray, IntArray, Item, Task
 from understudy.optim.epochs import Epoch, rank
@@ -100,7 +101,7 @@ class TorchStudent:
                 units = order[start : start + ANSWER_BATCH]
                 logits = inputs.answered(units, self.module(*inputs.batch(units)))
                 answers[encoded.rows(units)] = logits.numpy()
-        return answers
+        return in_order(self.task, answers, encoded.counts)
 
 
 @dataclass(frozen=True)
