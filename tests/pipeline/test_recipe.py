@@ -27,9 +27,9 @@ def test_defaults_are_those_of_the_papers():
 
 def test_the_usual_students_are_those_of_the_kind_of_task():
     assert made().settled("pair").students == ("linear.v1", "cbow.v2", "dan.v2")
-    assert made().settled("tagging").students == ("bilstm.v1:tagger",)
+    assert made().settled("tagging").students == ("window.v1:tagger",)
     assert made("students=[kim-cnn.v1]").settled("tagging").students == ("kim-cnn.v1",)
-    with pytest.raises(RecipeError, match=r"table: int8 .* not bilstm.v1:tagger"):
+    with pytest.raises(RecipeError, match=r"table: int8 .* not window.v1:tagger"):
         made("table=int8").settled("tagging")
 
 

@@ -185,7 +185,7 @@ TRAINING = (
         "--student",
         ("students",),
         "A student to train. May be given several times; `understudy students` lists them. "
-        "[linear.v1, cbow.v2, dan.v2 and kim-cnn.v1; for tagging bilstm.v1:tagger]",
+        "[linear.v1, cbow.v2, dan.v2 and kim-cnn.v1; for tagging window.v1:tagger]",
         "NAME",
         list[str] | None,
     ),

@@ -34,7 +34,7 @@ BAGS = ("linear.v1", "cbow.v2", "dan.v2")
 DEFAULT_STUDENTS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(KINDS, BAGS),
     **dict.fromkeys(("classification", "multilabel"), (*BAGS, "kim-cnn.v1")),  # word order matters to some
-    "tagging": ("bilstm.v1:tagger",),
+    "tagging": ("window.v1:tagger",),
 }
 """Students of a recipe that names none, by kind of task."""
 

@@ -74,7 +74,14 @@ def parameters(config: WindowConfig, labels: int, features: int) -> int:
     config=WindowConfig,
     head=lambda config, width, labels: LinearHead(width, labels, config.dropout),
     parameters=parameters,
-    training=TrainingDefaults(epochs=15, batch_size=32, learning_rate=2e-3, patience=5, is_bucketed=True),
+    training=TrainingDefaults(
+        epochs=15,
+        batch_size=32,
+        learning_rate=2e-3,
+        patience=5,
+        is_bucketed=True,
+        vocabulary_size=20_000,
+    ),
     source="Collobert et al. 2011, section 3.3.1 (window approach)",
     presets=PRESETS,
 )
