@@ -11,7 +11,7 @@ RUN ?= runs/demo
 .PHONY: help demo test lint types unit sanitize bench clean
 
 help:
-	@echo "make demo   distil the bundled data set into two students and write $(RUN)/report.html"
+	@echo "make demo   distil the bundled data set into four students and write $(RUN)/report.html"
 	@echo "make test   lint, types and all tests, with coverage"
 	@echo "make lint | types | unit | sanitize | bench | clean"
 
