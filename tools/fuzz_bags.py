@@ -14,7 +14,8 @@ import argparse
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from fuzz_fast import CHUNK, LABELS, strings, vocabularies
@@ -23,7 +24,7 @@ from understudy._fast import Student
 from understudy.core.task import FloatArray, IntArray
 from understudy.data.load import load_dataset
 from understudy.runtime.bag_format import TINY, BagWeights, pack_bag, round_bag_rows
-from understudy.runtime.fast_format import rule_of
+from understudy.runtime.fast_format import Rule, rule_of
 from understudy.tokenization.ngrams import Vocabulary
 
 TOLERANCE = 1e-4
@@ -72,7 +73,7 @@ def draw(form: str, words: int, grams: IntArray, generator: np.random.Generator)
     )
 
 
-class Portable:
+class PortableBag:
     """A weighted bag in numpy: many texts at once, in float64.
 
     Args:
@@ -127,27 +128,30 @@ class Portable:
         return logits + pooled[:, w.width :] if w.is_direct else logits
 
 
+class Portable(Protocol):
+    """A student in numpy."""
+
+    def logits(self, ids: IntArray, lengths: IntArray) -> FloatArray:
+        """Logits ``(n, c)`` of texts whose ids lie end to end."""
+        ...
+
+
 class Differ:
     """Compares both forms of one student.
 
     Args:
         what: Names of the student, its precision and its vocabulary.
         vocabulary: The reference path.
-        weights: The student's.
-        table: Precision of its rows.
+        file: The student as a `model.fast`.
+        portable: The same in numpy.
         level: Kind of processor that may be used at most: 0 any, 1 AVX2, 2 AVX-512.
     """
 
     def __init__(
-        self, what: str, vocabulary: Vocabulary, weights: BagWeights, *, table: str, level: int
+        self, what: str, vocabulary: Vocabulary, file: bytes, portable: Portable, *, level: int
     ) -> None:
-        rounded = {**vars(weights), "rows": round_bag_rows(weights.rows, weights.width, table)}
-        rule = rule_of(vocabulary)
-        if rule is None:
-            raise ValueError(f"C cannot follow the rule of {what}.")
-        self.what, self.vocabulary, self.largest = what, vocabulary, 0.0
-        self.portable = Portable(BagWeights(**rounded))
-        self.core = Student(pack_bag(rule, weights, table), LABELS, vocabulary.encode, level)
+        self.what, self.vocabulary, self.portable, self.largest = what, vocabulary, portable, 0.0
+        self.core = Student(file, LABELS, vocabulary.encode, level)
 
     def compare(self, texts: list[str]) -> None:
         """Stop at the first text with other ids or other logits."""
@@ -168,11 +172,28 @@ class Differ:
             )
 
 
+def rule_for(what: str, vocabulary: Vocabulary) -> Rule:
+    """The rule of a vocabulary's words, which C must be able to follow."""
+    rule = rule_of(vocabulary)
+    if rule is None:
+        raise ValueError(f"C cannot follow the rule of {what}.")
+    return rule
+
+
+def run(differs: Sequence[Differ], words: Sequence[str], count: int, seed: int) -> None:
+    """Compare so many strings by every student."""
+    drawn = strings(words, np.random.default_rng(seed))
+    for start in range(0, count, CHUNK):
+        some = list(itertools.islice(drawn, min(CHUNK, count - start)))
+        for differ in differs:
+            differ.compare(some)
+
+
 def fuzz(count: int, seed: int, level: int) -> list[Differ]:
     """Compare so many strings; the students, with their largest differences."""
     texts = list(load_dataset("bundled:concierge").train.texts)
     words = sorted({word for text in texts for word in text.split()})
-    drawn, generator = strings(words, np.random.default_rng(seed)), np.random.default_rng(1)
+    generator = np.random.default_rng(1)
 
     # N-grams of the very strings, too: those of the data set alone would hardly ever be found in noise.
     seen = texts + list(itertools.islice(strings(words, np.random.default_rng(2)), 500))
@@ -182,18 +203,22 @@ def fuzz(count: int, seed: int, level: int) -> list[Differ]:
         for form, table in FORMS:
             weights = draw(form, len(vocabulary), grams, generator)
             what = f"{form}, {kind}, {table}"
-            differs.append(Differ(what, vocabulary, weights, table=table, level=level))
+            rounded = {**vars(weights), "rows": round_bag_rows(weights.rows, weights.width, table)}
+            file = pack_bag(rule_for(what, vocabulary), weights, table)
+            differs.append(Differ(what, vocabulary, file, PortableBag(BagWeights(**rounded)), level=level))
 
-    for start in range(0, count, CHUNK):
-        some = list(itertools.islice(drawn, min(CHUNK, count - start)))
-        for differ in differs:
-            differ.compare(some)
+    run(differs, words, count, seed)
     return differs
 
 
 def main() -> None:
     """Fuzz, and say what was done."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    tell(fuzz, __doc__)
+
+
+def tell(fuzz: Callable[[int, int, int], list[Differ]], about: str | None) -> None:
+    """Read the options, fuzz, and print what was found."""
+    parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=1_000_000, help="number of strings")
     parser.add_argument("--seed", type=int, default=0, help="seed of the strings")
     parser.add_argument("--level", type=int, default=2, help="0 any processor, 1 AVX2, 2 AVX-512 at most")

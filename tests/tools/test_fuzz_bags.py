@@ -34,7 +34,7 @@ def test_another_answer_is_noticed(tool, part):
     differ.compare(texts)
     weights = differ.portable.weights
     changed = -getattr(weights, part) if part != "grams" else weights.grams[::-1].copy()
-    differ.portable = tool.Portable(replace(weights, **{part: changed}))
+    differ.portable = tool.PortableBag(replace(weights, **{part: changed}))
     with pytest.raises(SystemExit, match="extension"):
         differ.compare(texts)
 
@@ -43,4 +43,5 @@ def _differ(tool):
     vocabulary = tool.vocabularies(["good bad film", "bad good film", "film film good"] * 3)["words"]
     grams = tool.frequent_grams(vocabulary, ["good bad film", "bad good", "film film good bad"])
     weights = tool.draw("dan.v2", len(vocabulary), grams, np.random.default_rng(0))
-    return tool.Differ("dan.v2", vocabulary, weights, table="float32", level=2)
+    file = tool.pack_bag(tool.rule_for("dan.v2", vocabulary), weights)
+    return tool.Differ("dan.v2", vocabulary, file, tool.PortableBag(weights), level=2)
