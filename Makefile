@@ -56,6 +56,7 @@ else
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=$(SANITIZED) OMP_NUM_THREADS=1 \
 	$(BIN)/python -m pytest --noconftest -q -s tests/runtime/test_fast_core.py tests/runtime/test_fast_file.py tests/runtime/test_fast_lines.py \
+	tests/runtime/test_arrow_core.py \
 	tests/runtime/test_bag_core.py tests/runtime/test_bag_file.py tests/runtime/test_cnn_core.py tests/runtime/test_cnn_file.py \
 	tests/training/native/test_bag_trainer.py
 endif

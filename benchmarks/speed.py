@@ -29,6 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import answering
+import arrow
 import labelling
 import numpy as np
 import starting
@@ -38,6 +39,7 @@ from answering import Contestant
 from contest import Block, at_once, one_by_one, ratio, rows, show, turns
 
 from understudy.evaluation.machine import describe_machine
+from understudy.runtime import load
 from understudy.runtime.fast import status
 from understudy.teachers.transformer import Teacher
 
@@ -144,12 +146,17 @@ class Run:
                 pairs[f"{name}, 2 threads"] = at_once(each.twice, self.texts, 4 * self.seconds)
         double = rows(turns(pairs, self.repeats), "cbow", "wall")
         show("Many texts, one thread and two, the wall's clock", double, "cbow", rate=True)
+        columns = arrow.blocks(load(self.models["cbow"]), self.texts, self.seconds)
+        arrays = rows(turns(columns, self.repeats), arrow.LIST, "cpu")
+        show("cbow, batch from Arrow, one thread, processor time", arrays, arrow.LIST, rate=True)
+        self.document["batch_arrow"] = arrays
         self.document["batch"], self.document["batch_threads"] = table, double
         gain = ratio(double, "cbow", "cbow, 2 threads")
         self.document["ratios"] |= {
             "batch_fasttext_over_cbow": ratio(table, "fastText", "cbow"),
             "batch_onnx_over_cbow": ratio(table, "cbow, tokenizers + ONNX Runtime", "cbow"),
             "two_threads_over_one": gain,
+            **arrow.ratios(arrays),
         }
 
     def start(self) -> None:

@@ -1,5 +1,6 @@
 /* Each thread takes the next few texts until there are none left. */
 #include "batch.h"
+#include "utf8.h"
 
 #include <string.h>
 
@@ -17,14 +18,18 @@ static int answer(Batch *batch, size_t row, Scratch *scratch) {
     const Text *text = &batch->texts[row];
     uint32_t labels = student->head.labels;
     float logits[MOST_LABELS];
+    if (batch->is_unknown && !is_utf8(text->text, text->bytes)) {
+        batch->is_left[row] = NOT_UTF8;
+        return 0;
+    }
     if (text->bytes > UINT32_MAX / 4) {
-        batch->is_left[row] = 1;
+        batch->is_left[row] = LEFT;
         return 0;
     }
     if (scratch_fit(scratch, text->bytes)) return -1;
     long count = batch->engine->ids_of(student, text->text, text->bytes, scratch);
     if (count == NOT_MINE) {
-        batch->is_left[row] = 1;
+        batch->is_left[row] = LEFT;
         return 0;
     }
     batch->engine->logits_of(student, scratch->ids, count, logits);

@@ -9,6 +9,8 @@ typedef struct {
     size_t bytes;
 } Text;
 
+enum { LEFT = 1, NOT_UTF8 = 2 };
+
 typedef struct {
     const Student *student;
     const Engine *engine;
@@ -16,7 +18,8 @@ typedef struct {
     size_t count;
     float *logits;         /* (count, labels), or NULL */
     int32_t *columns;      /* (count,): of the highest logit, or NULL */
-    unsigned char *is_left; /* (count,): set for texts that must go through the reference path */
+    unsigned char *is_left; /* (count,): set for texts that must go through the reference path, or NOT_UTF8 */
+    int is_unknown;        /* whether the texts may be anything: only then is it looked whether they are UTF-8 */
     size_t next;           /* first text that no thread has taken */
     int is_out_of_memory;
 } Batch;

@@ -22,12 +22,17 @@ static int describe(PyObject *module) {
     return failed ? failed : PyModule_AddStringConstant(module, "ENGINE", names[2]);
 }
 
-static int fill_module(PyObject *module) {
-    PyObject *type = PyType_FromModuleAndSpec(module, &student_spec, NULL);
+static int add_type(PyObject *module, const char *name, PyType_Spec *spec) {
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
     if (!type) return -1;
-    int failed = PyModule_AddObjectRef(module, "Student", type);
+    int failed = PyModule_AddObjectRef(module, name, type);
     Py_DECREF(type);
-    return failed ? failed : describe(module);
+    return failed;
+}
+
+static int fill_module(PyObject *module) {
+    if (add_type(module, "Student", &student_spec) || add_type(module, "ArrowTexts", &arrow_texts_spec)) return -1;
+    return describe(module);
 }
 
 static PyMethodDef functions[] = {

@@ -1,5 +1,6 @@
 /* The type `Student`: immutable once made, so threads may share one. */
-#include "python_api.h"
+#include "python_texts.h"
+#include "utf8.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,27 +15,6 @@ typedef struct {
 } StudentObject;
 
 /* -------------------------------------------------------------------------------------------- from and to Python */
-
-/* The UTF-8 that a str holds, or that it makes once and keeps; of lone surrogates a copy, into `kept`. */
-static int text_of(PyObject *str, Text *text, PyObject **kept) {
-    if (!PyUnicode_Check(str)) {
-        PyErr_Format(PyExc_TypeError, "A text is a str, not %R.", (PyObject *)Py_TYPE(str));
-        return -1;
-    }
-    Py_ssize_t bytes;
-    *kept = NULL;
-    text->text = PyUnicode_AsUTF8AndSize(str, &bytes);
-    if (!text->text) {
-        if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) return -1;
-        PyErr_Clear();
-        char *copy;
-        *kept = PyUnicode_AsEncodedString(str, "utf-8", "surrogatepass");
-        if (!*kept || PyBytes_AsStringAndSize(*kept, &copy, &bytes)) return -1;
-        text->text = copy;
-    }
-    text->bytes = (size_t)bytes;
-    return 0;
-}
 
 /* Ids from the reference path, checked: a new array, or NULL with an error set. */
 static int32_t *ids_by_reference(StudentObject *self, PyObject *text, long *count) {
@@ -166,55 +146,11 @@ static PyObject *student_encode(PyObject *object, PyObject *str) {
 
 /* -------------------------------------------------------------------------------------------------- many texts */
 
-/* The texts of a batch: borrowed from a tuple of our own, so that nobody takes them away meanwhile. */
-typedef struct {
-    PyObject *tuple, *kept;
-    Text *texts;
-    unsigned char *is_left;
-    int32_t *columns;
-    size_t count;
-} Texts;
-
-static void texts_free(Texts *texts) {
-    Py_XDECREF(texts->tuple);
-    Py_XDECREF(texts->kept);
-    free(texts->texts);
-    free(texts->is_left);
-    free(texts->columns);
-}
-
-static int texts_read(Texts *texts, PyObject *sequence) {
-    memset(texts, 0, sizeof *texts);
-    if (PyUnicode_Check(sequence)) {
-        PyErr_SetString(PyExc_TypeError, "Give a list of texts, not one text.");
-        return -1;
-    }
-    texts->tuple = PySequence_Tuple(sequence);
-    texts->kept = PyList_New(0);
-    if (!texts->tuple || !texts->kept) return -1;
-    texts->count = (size_t)PyTuple_Size(texts->tuple);
-    texts->texts = malloc((texts->count + 1) * sizeof *texts->texts);
-    texts->is_left = calloc(texts->count + 1, 1);
-    texts->columns = malloc((texts->count + 1) * sizeof *texts->columns);
-    if (!texts->texts || !texts->is_left || !texts->columns) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (size_t i = 0; i < texts->count; i++) {
-        PyObject *kept;
-        if (text_of(PyTuple_GetItem(texts->tuple, (Py_ssize_t)i), &texts->texts[i], &kept)) return -1;
-        if (!kept) continue;
-        int failed = PyList_Append(texts->kept, kept);
-        Py_DECREF(kept);
-        if (failed) return -1;
-    }
-    return 0;
-}
-
-/* Answer all texts: logits (count, labels) where they are wanted, and the columns of the highest ones. */
-static int texts_answer(StudentObject *self, Texts *texts, float *logits, int threads) {
+/* Answer a block: logits (count, labels) where they are wanted, and the columns of the highest ones. */
+static int block_answer(StudentObject *self, Texts *texts, float *logits, int threads) {
     const Student *student = self->student;
-    Batch batch = {student, self->engine, texts->texts, texts->count, logits, texts->columns, texts->is_left, 0, 0};
+    Batch batch = {student, self->engine, texts->texts, texts->count, logits, texts->columns, texts->is_left,
+                   texts->arrow != NULL, 0, 0};
     int failed;
     Py_BEGIN_ALLOW_THREADS
     failed = batch_run(&batch, threads);
@@ -226,28 +162,50 @@ static int texts_answer(StudentObject *self, Texts *texts, float *logits, int th
     uint32_t labels = student->head.labels;
     for (size_t i = 0; i < texts->count; i++) {
         if (!texts->is_left[i]) continue;
+        if (texts->is_left[i] == NOT_UTF8) return texts_refuse(texts, i);
         float row[MOST_LABELS];
-        if (answer_by_reference(self, PyTuple_GetItem(texts->tuple, (Py_ssize_t)i), row)) return -1;
+        PyObject *item = texts_item(texts, i);
+        failed = item ? answer_by_reference(self, item, row) : -1;
+        Py_XDECREF(item);
+        if (failed) return -1;
         texts->columns[i] = highest(row, labels);
         if (logits) memcpy(logits + i * labels, row, labels * sizeof *row);
     }
     return 0;
 }
 
+/* Answer all texts, whose columns go to one of two places; and logits (total, labels), where they are wanted. */
+static int texts_answer(StudentObject *self, Texts *texts, float *logits, int32_t *narrow, int64_t *wide,
+                        int threads) {
+    size_t labels = self->student->head.labels;
+    int more;
+    while ((more = texts_next(texts)) > 0) {
+        size_t first = texts->first;
+        if (block_answer(self, texts, logits ? logits + first * labels : NULL, threads)) return -1;
+        if (narrow) memcpy(narrow + first, texts->columns, texts->count * sizeof *narrow);
+        for (size_t i = 0; wide && i < texts->count; i++) wide[first + i] = texts->columns[i];
+    }
+    return more;
+}
+
 static PyObject *student_labels(PyObject *object, PyObject *arguments) {
     StudentObject *self = (StudentObject *)object;
-    PyObject *sequence, *list = NULL;
+    PyObject *source, *list = NULL;
     int threads = 1;
-    if (!PyArg_ParseTuple(arguments, "O|i:labels", &sequence, &threads)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "O|i:labels", &source, &threads)) return NULL;
     Texts texts;
-    if (!texts_read(&texts, sequence) && !texts_answer(self, &texts, NULL, threads)) {
-        list = PyList_New((Py_ssize_t)texts.count);
-        for (size_t i = 0; list && i < texts.count; i++) {
-            PyObject *label = PyTuple_GetItem(self->labels, texts.columns[i]);
+    int failed = texts_open(&texts, source);
+    int32_t *columns = failed ? NULL : malloc((texts.total + 1) * sizeof *columns);
+    if (!failed && !columns) PyErr_NoMemory();
+    if (columns && !texts_answer(self, &texts, NULL, columns, NULL, threads)) {
+        list = PyList_New((Py_ssize_t)texts.total); /* filled at once: nobody sees it before it is full */
+        for (size_t i = 0; list && i < texts.total; i++) {
+            PyObject *label = PyTuple_GetItem(self->labels, columns[i]);
             Py_XINCREF(label);
             if (!label || PyList_SetItem(list, (Py_ssize_t)i, label)) Py_CLEAR(list);
         }
     }
+    free(columns);
     texts_free(&texts);
     return list;
 }
@@ -263,15 +221,14 @@ static int buffer_for(PyObject *target, size_t bytes, size_t alignment, const ch
 
 static PyObject *student_columns(PyObject *object, PyObject *arguments) {
     StudentObject *self = (StudentObject *)object;
-    PyObject *sequence, *target, *done = NULL;
+    PyObject *source, *target, *done = NULL;
     int threads = 1;
-    if (!PyArg_ParseTuple(arguments, "OO|i:columns", &sequence, &target, &threads)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "OO|i:columns", &source, &target, &threads)) return NULL;
     Texts texts;
     Py_buffer out;
-    if (!texts_read(&texts, sequence) &&
-        !buffer_for(target, texts.count * sizeof(int64_t), sizeof(int64_t), "columns", &out)) {
-        if (!texts_answer(self, &texts, NULL, threads)) {
-            for (size_t i = 0; i < texts.count; i++) ((int64_t *)out.buf)[i] = texts.columns[i];
+    if (!texts_open(&texts, source) &&
+        !buffer_for(target, texts.total * sizeof(int64_t), sizeof(int64_t), "columns", &out)) {
+        if (!texts_answer(self, &texts, NULL, NULL, out.buf, threads)) {
             done = Py_None;
             Py_INCREF(done);
         }
@@ -283,15 +240,15 @@ static PyObject *student_columns(PyObject *object, PyObject *arguments) {
 
 static PyObject *student_fill(PyObject *object, PyObject *arguments) {
     StudentObject *self = (StudentObject *)object;
-    PyObject *sequence, *target, *done = NULL;
+    PyObject *source, *target, *done = NULL;
     int threads = 1;
-    if (!PyArg_ParseTuple(arguments, "OO|i:fill", &sequence, &target, &threads)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "OO|i:fill", &source, &target, &threads)) return NULL;
     Texts texts;
     Py_buffer out;
     size_t labels = self->student->head.labels;
-    if (!texts_read(&texts, sequence) &&
-        !buffer_for(target, texts.count * labels * sizeof(float), sizeof(float), "logits", &out)) {
-        if (!texts_answer(self, &texts, out.buf, threads)) {
+    if (!texts_open(&texts, source) &&
+        !buffer_for(target, texts.total * labels * sizeof(float), sizeof(float), "logits", &out)) {
+        if (!texts_answer(self, &texts, out.buf, NULL, NULL, threads)) {
             done = Py_None;
             Py_INCREF(done);
         }
@@ -347,7 +304,7 @@ static int lines_answer(Lines *lines, const StudentObject *self, size_t first, s
     uint32_t labels = self->student->head.labels;
     int32_t *columns = lines->columns + first;
     Batch batch = {self->student, self->engine, lines->texts + first, count, lines->logits, columns,
-                   lines->is_left + first, 0, 0};
+                   lines->is_left + first, 0, 0, 0};
     if (batch_run(&batch, threads)) return -1;
     for (size_t i = 0; i < count; i++) {
         if (lines->is_left[first + i]) return 1; /* and has no column */
@@ -469,6 +426,7 @@ static int ids_add(Ids *ids, const int32_t *more, long count) {
 static int encode_one(StudentObject *self, Texts *texts, size_t row, Scratch *scratch, Ids *ids, int64_t *length) {
     const Text *text = &texts->texts[row];
     long count = NOT_MINE;
+    if (texts->arrow && !is_utf8(text->text, text->bytes)) return texts_refuse(texts, row);
     if (text->bytes <= UINT32_MAX / 4) {
         if (scratch_fit(scratch, text->bytes)) return -1;
         count = self->engine->ids_of(self->student, text->text, text->bytes, scratch);
@@ -477,7 +435,9 @@ static int encode_one(StudentObject *self, Texts *texts, size_t row, Scratch *sc
         *length = count;
         return ids_add(ids, scratch->ids, count);
     }
-    int32_t *found = ids_by_reference(self, PyTuple_GetItem(texts->tuple, (Py_ssize_t)row), &count);
+    PyObject *item = texts_item(texts, row);
+    int32_t *found = item ? ids_by_reference(self, item, &count) : NULL;
+    Py_XDECREF(item);
     if (!found) return -1;
     int failed = ids_add(ids, found, count);
     free(found);
@@ -485,23 +445,26 @@ static int encode_one(StudentObject *self, Texts *texts, size_t row, Scratch *sc
     return failed;
 }
 
-static PyObject *student_encode_batch(PyObject *object, PyObject *sequence) {
+static PyObject *student_encode_batch(PyObject *object, PyObject *source) {
     StudentObject *self = (StudentObject *)object;
     Texts texts;
     Ids ids = {NULL, 0, 0};
     PyObject *pair = NULL;
-    if (!texts_read(&texts, sequence)) {
-        int64_t *lengths = malloc((texts.count + 1) * sizeof *lengths);
+    if (!texts_open(&texts, source)) {
+        int64_t *lengths = malloc((texts.total + 1) * sizeof *lengths);
         StackScratch stack;
         Scratch scratch = scratch_on(&stack);
-        int failed = lengths ? 0 : -1;
-        for (size_t i = 0; !failed && i < texts.count; i++)
-            failed = encode_one(self, &texts, i, &scratch, &ids, &lengths[i]);
+        int failed = lengths ? 0 : -1, more = !failed;
+        while (!failed && (more = texts_next(&texts)) > 0) {
+            for (size_t i = 0; !failed && i < texts.count; i++)
+                failed = encode_one(self, &texts, i, &scratch, &ids, &lengths[texts.first + i]);
+        }
+        if (more < 0) failed = -1;
         if (failed) {
             if (!PyErr_Occurred()) PyErr_NoMemory();
         } else {
             PyObject *flat = PyByteArray_FromStringAndSize((const char *)ids.ids, (Py_ssize_t)(ids.count * 8));
-            PyObject *each = PyByteArray_FromStringAndSize((const char *)lengths, (Py_ssize_t)(texts.count * 8));
+            PyObject *each = PyByteArray_FromStringAndSize((const char *)lengths, (Py_ssize_t)(texts.total * 8));
             if (flat && each) pair = PyTuple_Pack(2, flat, each);
             Py_XDECREF(flat);
             Py_XDECREF(each);
@@ -614,7 +577,8 @@ static PyMethodDef methods[] = {
     {"probabilities", student_probabilities, METH_O, "probabilities(text) -> list of float: their softmax."},
     {"encode", student_encode, METH_O, "encode(text) -> list of int: ids, at least one."},
     {"logits_of_ids", student_logits_of_ids, METH_O, "logits_of_ids(ids) -> list of float."},
-    {"labels", student_labels, METH_VARARGS, "labels(texts, threads=1) -> list of str."},
+    {"labels", student_labels, METH_VARARGS,
+     "labels(texts, threads=1) -> list of str. Many texts are a sequence, or ArrowTexts."},
     {"columns", student_columns, METH_VARARGS,
      "columns(texts, out, threads=1): the column of each text's highest logit into an int64 buffer (n,)."},
     {"fill", student_fill, METH_VARARGS, "fill(texts, out, threads=1): logits into a float32 buffer (n, labels)."},

@@ -2,8 +2,8 @@
 
     python tools/fuzz_cnn.py [--count 1000000] [--seed 0] [--level 2]
 
-As `fuzz_bags.py`, for convolutions with random weights, their products in float32, float16 and int8. Numpy adds
-up the rounded products in float64. `tests/tools/test_fuzz_cnn.py` runs some hundreds of strings.
+As `fuzz_bags.py`, for convolutions with random weights, their products in float32, float16 and int8. Numpy
+adds up the rounded products in float64. `tests/tools/test_fuzz_cnn.py` runs some hundreds of strings.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from understudy.runtime.fast_header import HEADER_BYTES
 from understudy.runtime.fast_header import fingerprint as fingerprint_of
 
 if TYPE_CHECKING:
-    from understudy._fast import Student
+    from understudy._fast import Student, Texts
     from understudy.core.task import FloatArray, IntArray
 
 SWITCH = "UNDERSTUDY_FAST"
@@ -65,7 +65,9 @@ def status() -> Status:
 
 @dataclass(frozen=True)
 class FastStudent:
-    """A student in C. It may be shared between threads, and releases the interpreter's lock for a list.
+    """A student in C. It may be shared between threads, and releases the interpreter's lock for many texts.
+
+    Many texts are a sequence, or the strings of Arrow arrays that `understudy.runtime.arrow` opens.
 
     Attributes:
         core: The student as the extension holds it.
@@ -83,7 +85,7 @@ class FastStudent:
         # Bound once, so that a call for one text looks up one attribute less.
         object.__setattr__(self, "label", self.core.label)
 
-    def logits(self, texts: str | Sequence[str]) -> FloatArray:
+    def logits(self, texts: str | Texts) -> FloatArray:
         """Logits ``(n, c)`` float32; one text alone is a batch of one."""
         import numpy as np
 
@@ -96,11 +98,11 @@ class FastStudent:
         """Softmax of one text's logits, in the order of the labels."""
         return self.core.probabilities(text)
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
+    def predict(self, texts: Texts) -> list[str]:
         """The label of each text."""
         return self.core.labels(texts, self.threads)
 
-    def label_ids(self, texts: Sequence[str]) -> IntArray:
+    def label_ids(self, texts: Texts) -> IntArray:
         """The column of each text's label ``(n,)``."""
         import numpy as np
 
@@ -112,7 +114,7 @@ class FastStudent:
         """Ids of one text, as its vocabulary gives them."""
         return self.core.encode(text)
 
-    def encode_batch(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
+    def encode_batch(self, texts: Texts) -> tuple[IntArray, IntArray]:
         """Ids of all texts end to end ``(sum of lengths,)``, and the lengths ``(n,)``; each length ≥ 1."""
         import numpy as np
 

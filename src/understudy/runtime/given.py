@@ -7,6 +7,7 @@ from typing import cast
 
 from understudy.core.task import Item
 from understudy.errors import DataError
+from understudy.runtime.arrow import LISTED_BY, arrow_texts
 
 
 def as_sequence(items: object) -> Sequence[Item]:
@@ -17,12 +18,29 @@ def as_sequence(items: object) -> Sequence[Item]:
     Raises:
         DataError: the argument is a table, a mapping, a set, bytes, or nothing that holds items.
     """
+    found = as_texts(items)
+    return found if isinstance(found, list | tuple) else list(found)
+
+
+def as_texts(items: object) -> Sequence[Item]:
+    """As `as_sequence`, but the strings of an Arrow array stay where they are, for a student in C.
+
+    Such a sequence has a number of items, and gives each by its number: ``None`` where it is null, and bytes
+    where it is not UTF-8.
+
+    Raises:
+        DataError: as for `as_sequence`; or an Arrow array is damaged.
+    """
     if isinstance(items, list | tuple):
         return cast("Sequence[Item]", items)
     _refuse(items)
+    if (texts := arrow_texts(items)) is not None:
+        return cast("Sequence[Item]", texts)
 
-    if hasattr(items, "tolist"):  # numpy's arrays and pandas' columns give their items as plain objects
-        items = items.tolist()
+    for name in LISTED_BY:  # numpy's arrays, Arrow's, and columns of tables
+        if hasattr(items, name):
+            items = getattr(items, name)()
+            break
     if isinstance(items, str) or not isinstance(items, Iterable):
         raise DataError(f"A text or a list of texts is needed, but {_named(items)} was given.")
     return list(items)

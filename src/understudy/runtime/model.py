@@ -17,7 +17,7 @@ from understudy.errors import ArtifactError, RecipeError
 from understudy.runtime.artifact import is_spelled, open_folder, read_spelling, read_vocabulary
 from understudy.runtime.config_file import Config
 from understudy.runtime.fast import FastStudent
-from understudy.runtime.given import as_sequence
+from understudy.runtime.given import as_sequence, as_texts
 from understudy.runtime.layout import Layout
 from understudy.runtime.onnx_predictor import Reference
 from understudy.runtime.onnx_session import open_session
@@ -37,7 +37,8 @@ class Model:
 
     What it is asked depends on its task: a text; ``(text, text)``, a tuple, where two belong together; or, to
     tag words, a sentence, or a tuple of its words. Many of such are given as a list, a tuple, an array, a
-    column of a table, or a generator, and answered as a list.
+    column of a table, or a generator, and answered as a list. Strings in an Arrow array (whatever
+    has ``__arrow_c_array__`` or ``__arrow_c_stream__``) are read in place where C answers.
 
     A model that is pickled is its folder's absolute path: the folder must be there where it is unpickled, and
     is opened and checked anew. So a model can be sent to other processes.
@@ -185,7 +186,7 @@ class Model:
         return self  # nothing in it changes
 
     def _fast_labels(self, fast: FastStudent, items: object) -> list[str]:
-        texts = as_sequence(items)
+        texts = as_texts(items)
         try:
             return fast.predict(cast("Sequence[str]", texts))
         except TypeError:  # C says that a text is none; which one, is looked for only now
@@ -213,7 +214,9 @@ class Model:
 
     def _given(self, items: object) -> Sequence[Item]:
         """Items as they were given; one item given alone is a list of one."""
-        return [items] if self._is_one(items) else as_sequence(items)
+        if self._is_one(items):
+            return [items]
+        return as_sequence(items) if self.fast is None else as_texts(items)
 
     def _as_asked(self, items: Sequence[Item]) -> Sequence[Item]:
         """Items in the form of the task; a sentence given as a text is split into words."""
