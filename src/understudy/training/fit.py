@@ -34,6 +34,7 @@ from understudy.training.layer_learner import LayerLearner
 from understudy.training.lesson import Lesson, batch_loss
 from understudy.training.native import bag_fit
 from understudy.training.native import fit as bag
+from understudy.training.native.watched import Watch
 from understudy.training.torch_student import TorchStudent, Trained
 from understudy.training.transfer_set import Transfer
 from understudy.training.transitions import with_transitions
@@ -155,42 +156,16 @@ def _learn(
     """Train by the native trainer where it can and is worth it, else by the torch loop."""
     config, defaults, module = lesson.config, lesson.defaults, lesson.student.module
     epochs, patience = config.epochs or defaults.epochs, config.patience or defaults.patience
+    watch = Watch(epochs, patience, lesson.score, checkpoint, progress, what)
+    common: dict[str, Any] = {"has_weights": config.class_weights, "seed": seed, "watch": watch}
+    given = lesson.student.task, module, lesson.inputs, lesson.transfer, lesson.loss
     if isinstance(module.encoder, WeightedBag):
         reason = bag_fit.why_not(lesson.student.task, module, lesson.loss, config)
         if _is_native(reason, config.trainer, bag.FEWEST_TEXTS):
-            return bag_fit.learn(
-                lesson.student.task,
-                module,
-                lesson.inputs,
-                lesson.transfer,
-                lesson.loss,
-                rate=defaults.row_rate,
-                has_weights=config.class_weights,
-                epochs=epochs,
-                patience=patience,
-                seed=seed,
-                score=lesson.score,
-                checkpoint=checkpoint,
-                progress=progress,
-                what=what,
-            )
+            return bag_fit.learn(*given, rate=defaults.row_rate, **common)
     reason = bag.why_not(lesson.student.name, lesson.student.task, module, lesson.loss, config)
     if _is_native(reason, config.trainer, len(lesson.inputs)):
-        return bag.learn(
-            lesson.student.task,
-            module,
-            lesson.inputs,
-            lesson.transfer,
-            lesson.loss,
-            has_weights=config.class_weights,
-            epochs=epochs,
-            patience=patience,
-            seed=seed,
-            score=lesson.score,
-            checkpoint=checkpoint,
-            progress=progress,
-            what=what,
-        )
+        return bag.learn(*given, **common)
 
     learner = LayerLearner(module, teacher, config, seed) if lesson.loss.layers > 0.0 else None
     return optimise(

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -14,25 +10,21 @@ import torch
 from torch import nn
 
 from understudy.core.configs import LossConfig, TrainingConfig
-from understudy.core.manifest import digest, publish, read_json, read_manifest, verify
-from understudy.core.progress import Progress, Silent
+from understudy.core.manifest import digest
 from understudy.core.task import THRESHOLD, FloatArray, Task
-from understudy.optim.epochs import Epoch, EpochLog, Score
+from understudy.optim.epochs import Epoch
 from understudy.optim.losses import balanced_weights
 from understudy.students import Network
 from understudy.students.layers.weighted_bag import WeightedBag
 from understudy.training.native.bag_trainer import Bag, BagTargets, Rates, train_bag
 from understudy.training.native.refusals import first_reason
 from understudy.training.native.trainer import Arrays, State
+from understudy.training.native.watched import LAYERS, Form, Judge, Keep, Named, Watch, watched
 from understudy.training.torch_student import Inputs
 from understudy.training.transfer_set import Transfer
 
 LAYER_RATE = 0.05
 """Adagrad's learning rate of the hidden and the output layer, chosen on dev of SST-2 and HWU64."""
-
-ARRAYS, FACTS = "state.npz", "state.json"
-LAYERS = 5
-"""Arrays of a state, each with its squares."""
 
 
 def why_not(task: Task, module: Network, loss: LossConfig, config: TrainingConfig) -> str:
@@ -54,13 +46,8 @@ def learn(
     *,
     rate: float,
     has_weights: bool,
-    epochs: int,
-    patience: int,
     seed: int,
-    score: Callable[[], Score],
-    checkpoint: Path | None = None,
-    progress: Progress | None = None,
-    what: str = "training",
+    watch: Watch,
 ) -> list[Epoch]:
     """Train in place, leave the weights of the best epoch on dev, and return the curve.
 
@@ -72,54 +59,40 @@ def learn(
         loss: Which loss.
         rate: Adagrad's learning rate of the rows.
         has_weights: Whether rare gold labels weigh more.
-        epochs: Passes, at most.
-        patience: Epochs without a better dev score before stopping.
         seed: Seed of shuffling and dropout.
-        score: → score on dev, with the module's weights of that moment.
-        checkpoint: Folder that is written after epochs and read at the start, if given.
-        progress: Where progress is shown.
-        what: What the progress is called.
+        watch: How long, and where it is seen.
     """
     (side,) = inputs.encoded.sides
     first, targets = bag_of(module), _targets(task, transfer, loss, has_weights=has_weights)
-    log: EpochLog[Arrays] = EpochLog()
-    state: State | None = None
-    identity = _identity(first, loss, [epochs, rate, LAYER_RATE, seed, has_weights, len(inputs)])
-    progress = progress or Silent()
-    if checkpoint is not None and (resumed := _read(checkpoint, identity)):
-        log, state = resumed
-        progress.say(f"  {what}: resumed after epoch {state.epoch}")
+    shapes = [list(layer.shape) for layer in first.layers]
+    settings = [watch.epochs, rate, LAYER_RATE, seed, has_weights, len(inputs)]
+    identity = digest([settings, asdict(loss), shapes, first.width, first.dropout])
 
-    module.eval()  # dropout is the extension's: dev is scored without
-
-    def judge(_: int, train_loss: float, now: Arrays) -> bool:
-        put(module, now)
-        with torch.inference_mode():
-            log.add(train_loss, score(), now)
-        advance(1)
-        return not log.is_patience_over(patience)
-
-    def keep(state: State) -> None:
-        if checkpoint is not None and log.is_saving_due:
-            _write(checkpoint, identity, log, state)
-
-    with progress.bar(what, epochs, "epochs") as advance:
-        advance(len(log.curve))
+    def train(state: State | None, judge: Judge[Arrays], keep: Keep) -> None:
         train_bag(
             first,
             side.ids,
             np.cumsum(side.lengths),
             targets,
-            epochs=epochs,
+            epochs=watch.epochs,
             rates=Rates(rate, LAYER_RATE),
             seed=seed,
             after_epoch=judge,
             state=state,
             keep=keep,
         )
-    if log.best is not None:
-        put(module, log.best)
-    return log.curve
+
+    module.eval()  # dropout is the extension's: dev is scored without
+    form: Form[Arrays] = Form(lambda layers: put(module, layers), _parts, _whole)
+    return watched(watch, form, identity, train)
+
+
+def _parts(layers: Arrays) -> dict[str, FloatArray]:
+    return {f"best-{number}": layer for number, layer in enumerate(layers)}
+
+
+def _whole(arrays: Named) -> Arrays:
+    return [arrays[f"best-{number}"] for number in range(LAYERS)]
 
 
 def bag_of(module: Network) -> Bag:
@@ -163,38 +136,3 @@ def _targets(task: Task, transfer: Transfer, loss: LossConfig, *, has_weights: b
         weights,
         thresholds,
     )
-
-
-def _identity(first: Bag, loss: LossConfig, settings: list[float]) -> str:
-    """Says which training a checkpoint is of: another one must not go on from it."""
-    shapes = [list(layer.shape) for layer in first.layers]
-    return digest([settings, asdict(loss), shapes, first.width, first.dropout])
-
-
-def _write(folder: Path, identity: str, log: EpochLog[Arrays], state: State) -> None:
-    """Write a checkpoint, whole or not at all."""
-    began = time.perf_counter()
-    kinds = {"layer": state.layers, "square": state.squares, "best": log.best or []}
-    arrays = {f"{kind}-{number}": one for kind, every in kinds.items() for number, one in enumerate(every)}
-    with publish(folder, {"identity": identity}) as aside:
-        with (aside / ARRAYS).open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        (aside / FACTS).write_text(json.dumps({"epoch": state.epoch, **log.facts()}), encoding="utf-8")
-    log.note_saving(began)
-
-
-def _read(folder: Path, identity: str) -> tuple[EpochLog[Arrays], State] | None:
-    """The checkpoint of this training, if there is one."""
-    manifest = read_manifest(folder)
-    if manifest is None or manifest.get("identity") != identity:
-        return None
-    verify(folder)
-    facts = read_json(folder / FACTS)
-    with np.load(folder / ARRAYS, allow_pickle=False) as file:
-        arrays = dict(file)
-    layers, squares, best = (
-        [arrays[f"{kind}-{number}"] for number in range(LAYERS)] for kind in ("layer", "square", "best")
-    )
-    log: EpochLog[Arrays] = EpochLog()
-    log.restore(facts, best)
-    return log, State(facts["epoch"], layers, squares)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,16 +11,15 @@ import torch
 
 from understudy.core.configs import LossConfig, TrainingConfig
 from understudy.core.manifest import digest
-from understudy.core.progress import Progress, Silent
 from understudy.core.task import Task
-from understudy.optim.epochs import Epoch, EpochLog, Score
+from understudy.optim.epochs import Epoch
 from understudy.optim.losses import balanced_weights
 from understudy.runtime.fast_format import Weights
 from understudy.students import Network, Ragged
 from understudy.students.dan import DAN
 from understudy.training.native import trainer as native
-from understudy.training.native.checkpoint import read_checkpoint, write_checkpoint
 from understudy.training.native.refusals import first_reason
+from understudy.training.native.watched import Form, Judge, Keep, Named, Watch, watched
 from understudy.training.torch_student import Inputs
 from understudy.training.transfer_set import Transfer
 
@@ -71,13 +68,8 @@ def learn(
     loss: LossConfig,
     *,
     has_weights: bool,
-    epochs: int,
-    patience: int,
     seed: int,
-    score: Callable[[], Score],
-    checkpoint: Path | None = None,
-    progress: Progress | None = None,
-    what: str = "training",
+    watch: Watch,
 ) -> list[Epoch]:
     """Train in place, leave the weights of the best epoch on dev, and return the curve.
 
@@ -88,47 +80,35 @@ def learn(
         transfer: Its targets.
         loss: Which loss.
         has_weights: Whether rare gold labels weigh more.
-        epochs: Passes, at most.
-        patience: Epochs without a better dev score before stopping.
         seed: Seed of the shuffling.
-        score: → score on dev, with the module's weights of that moment.
-        checkpoint: Folder that is written after epochs and read at the start, if given.
-        progress: Where progress is shown.
-        what: What the progress is called.
+        watch: How long, and where it is seen.
     """
     (side,) = inputs.encoded.sides
     texts = with_grams(module, native.TextIds(side.ids.astype(np.int32, copy=False), np.cumsum(side.lengths)))
     first = weights_of(module)
     rate = LEARNING_RATES["cbow.v1" if first.grams is None else "dan.v1"]
-
-    log: EpochLog[Weights] = EpochLog()
-    state: native.State | None = None
-    identity = digest([epochs, rate, seed, asdict(loss), len(texts), list(first.embedding.shape)])
-    progress = progress or Silent()
-    if checkpoint is not None and (resumed := read_checkpoint(checkpoint, identity)):
-        log, state = resumed
-        progress.say(f"  {what}: resumed after epoch {state.epoch}")
-
-    def judge(_: int, train_loss: float, now: Weights) -> bool:
-        put(module, now)
-        with torch.inference_mode():
-            log.add(train_loss, score(), now)
-        advance(1)
-        return not log.is_patience_over(patience)
-
-    def keep(state: native.State) -> None:
-        if checkpoint is not None and log.is_saving_due:
-            write_checkpoint(checkpoint, identity, log, state)
-
-    settings: dict[str, Any] = {"epochs": epochs, "learning_rate": rate, "seed": seed}
     targets = _targets(task, transfer, loss, has_weights=has_weights)
-    with progress.bar(what, epochs, "epochs") as advance:
-        advance(len(log.curve))
+    settings: dict[str, Any] = {"epochs": watch.epochs, "learning_rate": rate, "seed": seed}
+    identity = digest([watch.epochs, rate, seed, asdict(loss), len(texts), list(first.embedding.shape)])
+
+    def train(state: native.State | None, judge: Judge[Weights], keep: Keep) -> None:
         native.train(first, texts, targets, **settings, after_epoch=judge, state=state, keep=keep)
 
-    if log.best is not None:
-        put(module, log.best)
-    return log.curve
+    form: Form[Weights] = Form(lambda weights: put(module, weights), _parts, _whole)
+    return watched(watch, form, identity, train)
+
+
+def _parts(weights: Weights) -> dict[str, npt.NDArray[Any]]:
+    return {name: np.asarray(value) for name, value in vars(weights).items() if value is not None}
+
+
+def _whole(arrays: Named) -> Weights:
+    """Students without n-grams have no ``grams``."""
+    return Weights(
+        **{part: arrays[part] for part in PLACES if part in arrays},
+        longest=int(arrays["longest"]),
+        gram_weight=float(arrays["gram_weight"]),
+    )
 
 
 def _targets(task: Task, transfer: Transfer, loss: LossConfig, *, has_weights: bool) -> native.Targets:
