@@ -9,7 +9,7 @@ from fast_cases import TEXTS
 
 from understudy.core.task import Task
 from understudy.export.folded import folded, folded_logits
-from understudy.export.folder import export, too_large
+from understudy.export.folder import beyond_c, export
 from understudy.export.table_precision import choose_table
 from understudy.runtime import load
 from understudy.students import build
@@ -75,7 +75,7 @@ def test_filters_that_see_too_many_words_go_through_onnx_runtime(student, tmp_pa
     config = {**vars(student.module.config), "narrowest": 8, "widest": 9}
     module = build("kim-cnn.v1", 2, seed=0, **config).eval()
     one = TorchStudent("kim-cnn.v1", module, student.vocabulary, student.task)
-    assert "9 words in its widest filters" in too_large(one)
+    assert "9 words in its widest filters" in beyond_c(one)
     export(one, tmp_path / "s", teacher={}, about={})
     model = load(tmp_path / "s")
     assert model.fast is None

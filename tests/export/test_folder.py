@@ -30,6 +30,7 @@ SIZES = {"cbow.v1": {"width": 6, "hidden": 5}, "bilstm.v1": {"width": 6, "hidden
 FILES = {"config.json", "tokenizer.json", "model.safetensors", "model.onnx", "report.json", "README.md"}
 FLAT = {"model.fast"}  # of students that the C extension can serve
 NGRAMS = {"ngrams.npy"}  # of students that read n-grams
+CHARACTERS = {"characters.json"}  # of those that read parts of words
 SPELLED = {"spelling.json"}  # of taggers that read how words are spelled
 
 
@@ -77,7 +78,7 @@ def test_every_file_of_the_layout_is_written_and_listed(tmp_path, name):
     difference = write(tmp_path / "s", one, {"seed": 7, "recipe": "r"})
     layout = Layout(tmp_path / "s")
     properties = [key for key, value in vars(Layout).items() if isinstance(value, property)]
-    named = FILES | FLAT | NGRAMS | SPELLED
+    named = FILES | FLAT | NGRAMS | CHARACTERS | SPELLED
     assert {getattr(layout, key).name for key in properties} == named
     assert {path.name for path in layout.folder.iterdir()} == files_of(name) | {MANIFEST}
     manifest = verify(layout.folder)

@@ -122,3 +122,14 @@ def test_one_problem_keeps_its_class(write_model):
 
 def test_a_model_of_the_hub_is_not_asked_for(offline):
     check_run(make_recipe(None, {"data.source": "sst2", "teacher.model": "owner/name"}), TASK, None)
+
+
+def test_parts_of_words_are_refused_beside_pieces_and_count_among_the_parameters():
+    for name in ("linear.v1", "dan.v2"):
+        said = problems(students=[f"{name}:characters=true,vocabulary=wordpiece"])
+        assert "characters=true reads parts of words, but the vocabulary 'wordpiece' has pieces" in said
+    task = Task(tuple(f"intent_{n}" for n in range(150)))
+    said = problems(students=["linear.v1:characters=true,parts=9000000"], task=task)
+    assert "parameters, but a student has 1,000,000,000 at most" in said
+    assert "characters is 3, but must be true or false" in problems(students=["linear.v1:characters=3"])
+    check_run(make_recipe(None, {"data.source": "sst2", "students": ["dan.v2:characters=true"]}), TASK, None)

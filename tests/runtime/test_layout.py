@@ -8,7 +8,7 @@ def test_every_file_lies_in_the_folder_under_its_own_name():
     names = [name for name, value in vars(Layout).items() if isinstance(value, property)]
     paths = [getattr(layout, name) for name in names]
     assert {path.parent for path in paths} == {Path("student")}
-    assert len(set(paths)) == len(paths) == 9
+    assert len(set(paths)) == len(paths) == 10
 
 
 def test_names_that_saved_folders_rely_on():

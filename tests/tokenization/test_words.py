@@ -15,6 +15,7 @@ from understudy.tokenization import words
 from understudy.tokenization.words import (
     MASK_ID,
     PAD_ID,
+    SEP,
     SPECIALS,
     UNK_ID,
     WordVocabulary,
@@ -319,3 +320,16 @@ def test_every_code_point_counts_as_it_is_split():
     for count in (2, 3):
         there = re.findall(kinds[count], "".join(points).replace("\u2019", ""))
         assert [points[n] for n in np.flatnonzero(found == count)] == there
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(alphabet="abB \u2019!", max_size=20), st.booleans(), st.sampled_from([None, 1, 4]))
+def test_the_words_that_are_read_are_those_whose_ids_are_given(text, reads_masks, limit):
+    vocabulary = WordVocabulary((*SPECIALS, SEP, "a", "b", "!"), limit, reads_masks=reads_masks)
+    masked = f"{text} [MASK] {text}"
+    for asked in (text, masked):
+        words = vocabulary.words_of(asked)
+        assert [vocabulary.ids.get(word, UNK_ID) for word in words] == vocabulary.encode(asked)
+    (words,) = vocabulary.words_of_pairs([text], [masked])
+    ids, _ = vocabulary.encode_pairs([text], [masked])
+    assert [vocabulary.ids.get(word, UNK_ID) for word in words] == ids.tolist()

@@ -173,6 +173,8 @@ def test_other_n_grams_of_the_same_words_are_tokenised_anew(tmp_path, pool, stor
     assert [tokenised(f"linear.v1:{sizes}") for sizes in ("longest=1", "longest=2", "longest=3")] == [1, 2, 3]
     assert tokenised("linear.v1:longest=2,ngrams=5") == 4
     assert tokenised("dan.v2:longest=2") == 4
+    assert tokenised("dan.v2:longest=2,characters=true") == 5
+    assert tokenised("linear.v1:longest=2,characters=true,parts=3") == 6
 
 
 @pytest.mark.parametrize(

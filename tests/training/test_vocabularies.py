@@ -6,7 +6,9 @@ import pytest
 from understudy.core.configs import TrainingConfig
 from understudy.core.task import Task
 from understudy.errors import RecipeError
+from understudy.tokenization.characters import PartTable, frequent_parts
 from understudy.tokenization.ngrams import NgramVocabulary, build_ngrams
+from understudy.tokenization.wordpiece import train_wordpiece
 from understudy.tokenization.words import SEP, SPECIALS, WordVocabulary, build_vocabulary
 from understudy.training.embeddings.known import KnownWords
 from understudy.training.vocabularies import vocabulary_for
@@ -134,3 +136,39 @@ def test_pieces_are_trained_on_the_items():
     vocabulary = made("cbow.v2", TrainingConfig(vocabulary="wordpiece", vocabulary_size=40), known=KNOWN)
     assert vocabulary.kind == "pieces"
     assert len(vocabulary) <= 40
+
+
+# ----------------------------------------------------------------------------------------- parts of words
+
+
+def test_parts_of_words_stand_behind_the_n_grams_where_they_are_asked_for():
+    plain, found = made("dan.v2"), made("dan.v2:characters=true", items=iter(ITEMS))
+    assert plain.parts is None
+    assert (found.base.words, found.table.pairs.tolist()) == (plain.base.words, plain.table.pairs.tolist())
+    assert list(found.parts.parts) == frequent_parts(ITEMS, 99)
+    assert found.parts.first == len(plain)
+    assert len(made("linear.v1:characters=true,parts=3").parts) == 3
+    sized = vocabulary_for("linear.v1", {"characters": True, "parts": 2}, TrainingConfig(), TASK, items=ITEMS)
+    assert len(sized.parts) == 2
+
+
+def test_parts_are_those_of_both_texts_of_a_pair():
+    found = made("linear.v1:characters=true", task=PAIRS, items=(("goodness", "blue"), ("badness", "glue")))
+    assert {"ness ", "lue "} <= set(found.parts.parts)
+
+
+def test_a_teachers_parts_are_left_out_and_its_words_have_parts_of_the_items():
+    base = WordVocabulary((*SPECIALS, "only"))
+    teacher = build_ngrams(base, ["only only"] * 2, longest=2, most=1)
+    teacher = teacher.with_parts(PartTable(len(teacher), ["nly"]))
+    found = made("linear.v1:characters=true", TrainingConfig(vocabulary="teacher"), teacher=teacher)
+    assert found.base.words == base.words
+    assert list(found.parts.parts) == frequent_parts(ITEMS, 99)
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "teacher"])
+def test_pieces_have_no_parts(kind):
+    teacher = train_wordpiece(ITEMS * 3, 40)
+    config = TrainingConfig(vocabulary=kind, vocabulary_size=40)
+    with pytest.raises(RecipeError, match=f"characters=true reads parts of words.* '{kind}' has pieces"):
+        made("linear.v1:characters=true", config, teacher=teacher)

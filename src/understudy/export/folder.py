@@ -78,10 +78,10 @@ def export(
         ExportError: the graph's logits differ from torch's by more than `TOLERANCE`.
     """
     student, rows = choose_rows(student, prune, texts, dev)
-    excess = too_large(student) if reads_as_in_c(student) else ""
-    is_fast = reads_as_in_c(student) and not excess
+    reason = beyond_c(student) if reads_as_in_c(student) else ""
+    is_fast = reads_as_in_c(student) and not reason
     has_table = is_fast and quantize != "int8"
-    student, choice = choose_table(student, table, dev, is_fast=has_table, reason=excess)
+    student, choice = choose_table(student, table, dev, is_fast=has_table, reason=reason)
 
     with publish(folder, about) as aside:
         layout = Layout(aside)
@@ -148,16 +148,18 @@ def _pruning(rows: RowChoice) -> dict[str, object]:
 
 
 def reads_as_in_c(student: TorchStudent) -> bool:
-    """Whether the C extension knows the architecture and the splitting rule, whatever the sizes are."""
+    """Whether the C extension knows the architecture and the splitting rule; see `beyond_c` for the rest."""
     reads_one_text = student.module.form == "text" and student.task.texts == 1
     has_place = student.name in BAGS or not isinstance(student.vocabulary, NgramVocabulary)
     is_served = student.name in SERVED and has_place and reads_one_text
     return is_served and rule_of(student.vocabulary) is not None
 
 
-def too_large(student: TorchStudent) -> str:
-    """Why the sizes of a student are beyond the C extension; empty where they are not."""
+def beyond_c(student: TorchStudent) -> str:
+    """Why sizes or parts of words of a student are beyond the C extension; empty where nothing is."""
     config, vocabulary = student.module.config, student.vocabulary
+    if isinstance(vocabulary, NgramVocabulary) and vocabulary.parts is not None:
+        return "it reads parts of words (characters=true), which the C extension does not"
     if student.name in CONVOLUTIONS:
         return beyond_limits(
             vocabulary=len(vocabulary),
@@ -185,7 +187,7 @@ def too_large(student: TorchStudent) -> str:
 
 def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
     """`model.fast` of a student that the C extension can serve; ``None`` for every other."""
-    rule = rule_of(student.vocabulary) if reads_as_in_c(student) and not too_large(student) else None
+    rule = rule_of(student.vocabulary) if reads_as_in_c(student) and not beyond_c(student) else None
     if rule is None:
         return None
 
@@ -240,7 +242,8 @@ def annotate(folder: Path, *, report: Mapping[str, object], card: str) -> bool:
         return False
     with publish(folder, about) as aside:
         new = Layout(aside)
-        for path in (old.config, old.tokenizer, old.ngrams, old.spelling, old.weights, old.onnx, old.fast):
+        vocabulary = (old.tokenizer, old.ngrams, old.characters, old.spelling)
+        for path in (old.config, *vocabulary, old.weights, old.onnx, old.fast):
             if path.exists():
                 (aside / path.name).write_bytes(path.read_bytes())
         new.report.write_text(new_report, encoding="utf-8")

@@ -53,7 +53,7 @@ def choose_table(
         wanted: ``auto`` or one of `understudy.runtime.fast_format.TABLES`.
         dev: Items and gold labels; needed unless float32 is wanted.
         is_fast: Whether a `model.fast` will be written. Where not, ``auto`` is float32.
-        reason: Why it will not be, where that is the student's size.
+        reason: Why it will not be, where that is the student's size or what it reads.
 
     Returns:
         The student as it will answer, and the choice.

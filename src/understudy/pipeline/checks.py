@@ -75,6 +75,7 @@ def _check_kind(recipe: Recipe, task: Task) -> None:
 def _check_student(name: str, recipe: Recipe, task: Task) -> None:
     """Refuse a student that cannot learn this kind of task, or whose sizes are not possible."""
     from understudy.students.registry import parse, spec
+    from understudy.training.vocabularies import characters_refusal
 
     student, parsed = spec(name), parse(name)
     options = replace(recipe.training, **parsed.options)
@@ -88,8 +89,13 @@ def _check_student(name: str, recipe: Recipe, task: Task) -> None:
         _check_size(f"{name}: {size}", value, usual[size])
 
     words = options.vocabulary_size or student.training.vocabulary_size
-    grams = parsed.sizes.get("ngrams", usual.get("ngrams", 0)) if student.has_ngrams else 0
-    sizes = {**parsed.sizes, "vocabulary_size": words + grams}
+    chosen = {**usual, **parsed.sizes}
+    rows = words + (chosen["ngrams"] if student.has_ngrams else 0)
+    if chosen.get("characters"):
+        rows += chosen["parts"]
+        if options.vocabulary == "wordpiece":
+            raise RecipeError(characters_refusal(name, options.vocabulary))
+    sizes = {**parsed.sizes, "vocabulary_size": rows}
     parameters = student.parameters(student.config(**sizes), len(task.labels))
     if parameters > MOST_PARAMETERS:
         raise RecipeError(

@@ -62,6 +62,8 @@ def open_folder(folder: Path, threads: int = 1) -> OpenArtifact:
     config = read_config(layout)
     if is_spelled(config):
         _check_named(manifest, layout.spelling)
+    if _reads_parts(config):
+        _check_named(manifest, layout.characters)
     if not is_fast or "fast" not in config:
         return OpenArtifact(layout, config, None)
 
@@ -83,8 +85,18 @@ def _check_named(manifest: Mapping[str, Any], path: Path) -> None:
 
 def is_spelled(config: Config) -> bool:
     """Whether a student reads how words are spelled, beside their ids."""
+    return _has(config, "spelling")
+
+
+def _reads_parts(config: Config) -> bool:
+    """Whether a student reads parts of words, beside words and n-grams."""
+    return _has(config, "characters")
+
+
+def _has(config: Config, switch: str) -> bool:
+    """Whether a switch of the student's sizes is on."""
     sizes = config["student"].get("config", {})
-    return isinstance(sizes, Mapping) and sizes.get("spelling") is True
+    return isinstance(sizes, Mapping) and sizes.get(switch) is True
 
 
 def read_spelling(layout: Layout, config: Config) -> Spelling | None:
@@ -111,14 +123,14 @@ def read_vocabulary(layout: Layout) -> Vocabulary:
     """The vocabulary of the reference path, after checking its files.
 
     Raises:
-        ArtifactError: ``tokenizer.json`` or ``ngrams.npy`` is altered or damaged.
+        ArtifactError: ``tokenizer.json``, ``ngrams.npy`` or ``characters.json`` is altered or damaged.
     """
     from understudy.tokenization.ngrams import load_vocabulary
-    from understudy.tokenization.wordpiece import load_base
 
-    manifest = verify(layout.folder, read=(layout.tokenizer.name, layout.ngrams.name))
-    has_ngrams = layout.ngrams.name in manifest["files"]  # a file that the manifest does not name is not ours
-    return load_vocabulary(layout.tokenizer) if has_ngrams else load_base(layout.tokenizer)
+    files = (layout.tokenizer, layout.ngrams, layout.characters)
+    manifest = verify(layout.folder, read=[path.name for path in files])
+    # a file that the manifest does not name is not ours
+    return load_vocabulary(layout.tokenizer, manifest["files"])
 
 
 def _check_library(config: Config, fast: Path) -> None:

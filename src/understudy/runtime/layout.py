@@ -35,6 +35,11 @@ class Layout:
         return self.folder / "ngrams.npy"
 
     @property
+    def characters(self) -> Path:
+        """The parts of words that have a row (`understudy.tokenization.characters`), where there are such."""
+        return self.folder / "characters.json"
+
+    @property
     def spelling(self) -> Path:
         """How words are spelled (`understudy.tokenization.spelling`), for taggers that read it."""
         return self.folder / "spelling.json"

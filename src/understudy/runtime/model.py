@@ -93,7 +93,7 @@ class Model:
         layout = self.layout
         decisive = [layout.config, layout.tokenizer, layout.onnx]
         decisive += [layout.spelling] if is_spelled(self.config) else []
-        decisive += [layout.ngrams] if layout.ngrams.name in files else []
+        decisive += [each for each in (layout.ngrams, layout.characters) if each.name in files]
         return digest([files[path.name]["sha256"] for path in decisive])
 
     @property

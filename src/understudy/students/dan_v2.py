@@ -15,13 +15,15 @@ class DAN2Config:
     """Sizes of `dan.v2`.
 
     Attributes:
-        vocabulary_size: Rows of the table: words, special ones included, and n-grams.
+        vocabulary_size: Rows of the table: words, special ones included, n-grams, and parts of words.
         width: Width of an embedding.
         hidden: Width of the hidden layer.
         longest: Words in the longest n-grams; 1 for words alone.
         ngrams: N-grams of two and more words, at most.
+        characters: Whether parts of words are read, too: their character n-grams of 3 to 5 letters.
+        parts: Parts of words, at most.
         direct: Number of logits, which each row adds to directly; it follows from the task.
-        dropout: Share of a text's words and n-grams that are dropped in training.
+        dropout: Share of a text's words, n-grams and parts of words that are dropped in training.
         max_words: Words that are read of a text; ``None`` reads all.
     """
 
@@ -30,12 +32,16 @@ class DAN2Config:
     hidden: int = 128
     longest: int = 2
     ngrams: int = 50_000
+    characters: bool = False
+    parts: int = 50_000
     direct: int = 2
     dropout: float = 0.1
     max_words: int | None = None
 
     def __post_init__(self) -> None:
-        check_positive(width=self.width, hidden=self.hidden, longest=self.longest, ngrams=self.ngrams)
+        check_positive(
+            width=self.width, hidden=self.hidden, longest=self.longest, ngrams=self.ngrams, parts=self.parts
+        )
         check_dropout(self.dropout)
 
 

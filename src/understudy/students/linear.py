@@ -15,17 +15,21 @@ class LinearConfig:
     """Sizes of `linear.v1`.
 
     Attributes:
-        vocabulary_size: Rows of the table: words, special ones included, and n-grams.
+        vocabulary_size: Rows of the table: words, special ones included, n-grams, and parts of words.
         longest: Words in the longest n-grams; 1 for words alone.
         ngrams: N-grams of two and more words, at most.
+        characters: Whether parts of words are read, too: their character n-grams of 3 to 5 letters.
+        parts: Parts of words, at most.
         direct: Number of logits, the width of a row; it follows from the task.
-        dropout: Share of a text's words and n-grams that are dropped in training.
+        dropout: Share of a text's words, n-grams and parts of words that are dropped in training.
         max_words: Words that are read of a text; ``None`` reads all.
     """
 
     vocabulary_size: int = 50_000
     longest: int = 2
     ngrams: int = 100_000
+    characters: bool = False
+    parts: int = 50_000
     direct: int = 2
     dropout: float = 0.1
     max_words: int | None = None
@@ -33,7 +37,7 @@ class LinearConfig:
     width = 0
 
     def __post_init__(self) -> None:
-        check_positive(longest=self.longest, ngrams=self.ngrams)
+        check_positive(longest=self.longest, ngrams=self.ngrams, parts=self.parts)
         check_dropout(self.dropout)
 
 
@@ -65,4 +69,4 @@ def parameters(config: LinearConfig, labels: int, features: int) -> int:
     source="Joachims 1998 (tf-idf and a linear model); soft targets as in Hinton et al. 2015",
 )
 class Linear(WeightedBag):
-    """Each word and n-gram adds its own logits, weighed; what scikit-learn's tf-idf and regression learn."""
+    """Each feature adds its own logits, weighed: what scikit-learn's tf-idf and regression learn."""

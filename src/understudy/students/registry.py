@@ -68,7 +68,8 @@ class StudentSpec:
         training: Defaults.
         source: The paper.
         presets: Sizes by name, each next to the config's own for the rest.
-        has_ngrams: Whether its vocabulary holds n-grams: ``config.ngrams`` of up to ``config.longest`` words.
+        has_ngrams: Whether its vocabulary holds n-grams: ``config.ngrams`` of up to ``config.longest`` words,
+            and where ``config.characters`` is true ``config.parts`` parts of words.
         knows_teacher: Whether its vocabulary goes on with words that only its teacher knows.
     """
 

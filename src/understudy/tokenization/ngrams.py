@@ -2,11 +2,12 @@
 
 A text's ids are those of its words, in order, then those of its pairs of neighbouring words that the table
 knows, then of its triples, and so on. A longer n-gram is known only if the one without its last word is.
+Parts of the words (`characters.py`) come last, in vocabularies that have such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -17,8 +18,9 @@ import numpy.typing as npt
 
 from understudy.core.task import IntArray
 from understudy.errors import ArtifactError
+from understudy.tokenization.characters import CHARACTERS, PartTable
 from understudy.tokenization.wordpiece import BaseVocabulary, load_base
-from understudy.tokenization.words import SPECIALS
+from understudy.tokenization.words import SPECIALS, WordVocabulary
 
 NGRAMS = "ngrams.npy"
 """File of the table, beside ``tokenizer.json``."""
@@ -124,16 +126,28 @@ class NgramTable:
 
 
 class NgramVocabulary:
-    """A vocabulary of words or pieces, and the n-grams of them that a table knows.
+    """A vocabulary of words or pieces, the n-grams of them that a table knows, and maybe parts of its words.
 
     Args:
         base: Text → ids of words or pieces.
         pairs: `NgramTable.pairs`.
+        parts: Parts of words, their ids behind those of the n-grams; ``None`` for a vocabulary without.
+
+    Raises:
+        ArtifactError: The tables do not belong together, or there are parts of words, but the base has
+            pieces.
     """
 
-    def __init__(self, base: BaseVocabulary, pairs: Pairs) -> None:
+    def __init__(self, base: BaseVocabulary, pairs: Pairs, parts: PartTable | None = None) -> None:
         self.base = base
         self.table = NgramTable(len(base), pairs)
+        self.parts = parts
+        if parts is not None and not isinstance(base, WordVocabulary):
+            raise ArtifactError(f"Parts are those of words, but this vocabulary has {base.kind}.")
+        if parts is not None and parts.first != len(base) + len(self.table):
+            raise ArtifactError(
+                f"The ids of parts begin with {parts.first}, but must with {len(base) + len(self.table)}."
+            )
 
     @property
     def kind(self) -> str:
@@ -146,59 +160,79 @@ class NgramVocabulary:
         return self.base.max_words
 
     def __len__(self) -> int:
-        return len(self.base) + len(self.table)
+        return len(self.base) + len(self.table) + len(self.parts or ())
 
     def encode(self, text: str) -> list[int]:
-        """Ids of one text's words, then of its n-grams."""
+        """Ids of one text's words, then of its n-grams, then of the parts of its words."""
         ids: list[int] = self.encode_batch([text])[0].tolist()
         return ids
 
     def encode_batch(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Ids of all texts end to end ``(sum of lengths,)``, and the lengths ``(n,)``; each length ≥ 1."""
-        return self.table.add(*self.base.encode_batch(texts))
+        ids, lengths = self.table.add(*self.base.encode_batch(texts))
+        if self.parts is None or not isinstance(self.base, WordVocabulary):
+            return ids, lengths
+        return self.parts.add(ids, lengths, map(self.base.words_of, texts))
 
     def encode_words(self, words: Sequence[str]) -> tuple[IntArray, IntArray]:
-        """Ids of given words, without n-grams: they reach beyond a word."""
+        """Ids of given words alone: n-grams reach beyond a word, and a word has one id in a sentence."""
         return self.base.encode_words(words)
 
     def encode_pairs(self, first: Sequence[str], second: Sequence[str]) -> tuple[IntArray, IntArray]:
-        """Ids of pairs of texts with a separator between, and their n-grams."""
-        return self.table.add(*self.base.encode_pairs(first, second))
+        """Ids of pairs of texts with a separator between, their n-grams, and the parts of their words."""
+        ids, lengths = self.table.add(*self.base.encode_pairs(first, second))
+        if self.parts is None or not isinstance(self.base, WordVocabulary):
+            return ids, lengths
+        return self.parts.add(ids, lengths, self.base.words_of_pairs(first, second))
 
     def masked(self) -> NgramVocabulary:
         """The same vocabulary for training texts, in which words may be masked."""
-        return NgramVocabulary(self.base.masked(), self.table.pairs)
+        return NgramVocabulary(self.base.masked(), self.table.pairs, self.parts)
 
     def cut(self, max_words: int | None) -> NgramVocabulary:
         """The same vocabulary with another limit."""
-        return NgramVocabulary(self.base.cut(max_words), self.table.pairs)
+        return NgramVocabulary(self.base.cut(max_words), self.table.pairs, self.parts)
+
+    def with_parts(self, parts: PartTable) -> NgramVocabulary:
+        """The same vocabulary with parts of its words."""
+        return NgramVocabulary(self.base, self.table.pairs, parts)
 
     def save(self, path: Path) -> None:
-        """Write ``tokenizer.json`` and, beside it, the table."""
+        """Write ``tokenizer.json`` and, beside it, the tables."""
         self.base.save(path)
         np.save(path.with_name(NGRAMS), self.table.pairs, allow_pickle=False)
+        if self.parts is not None:
+            self.parts.save(path.with_name(CHARACTERS))
 
 
 Vocabulary = BaseVocabulary | NgramVocabulary
 """Every kind of vocabulary; all have the same methods."""
 
 
-def load_vocabulary(path: Path) -> Vocabulary:
-    """Read a ``tokenizer.json`` and, where one lies beside it, the table of n-grams.
+def load_vocabulary(path: Path, names: Collection[str] | None = None) -> Vocabulary:
+    """Read a ``tokenizer.json`` and, where they lie beside it, the tables of n-grams and of parts of words.
+
+    Args:
+        path: The ``tokenizer.json``.
+        names: Names of the files that belong to it; ``None`` for all that lie there.
 
     Raises:
-        ArtifactError: A file is damaged, or the two do not belong together.
+        ArtifactError: A file is damaged, or the files do not belong together.
         MissingExtraError: Only the ``tokenizers`` library can follow it, and it is not installed.
     """
-    base, table = load_base(path), path.with_name(NGRAMS)
-    if not table.is_file():
+    base, table, parts = load_base(path), path.with_name(NGRAMS), path.with_name(CHARACTERS)
+    is_there = [each.is_file() if names is None else each.name in names for each in (table, parts)]
+    if not any(is_there):
         return base
+    if not is_there[0]:
+        raise ArtifactError(f"{parts} has the parts of words behind n-grams, but {table.name} is missing.")
     try:
         with table.open("rb") as file:
             pairs = np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, OSError) as error:
         raise ArtifactError(f"{table} is not a table of n-grams, or is damaged: {error}.") from error
-    return NgramVocabulary(base, pairs)
+    made = NgramVocabulary(base, pairs)
+    return made.with_parts(PartTable.load(parts, len(made))) if is_there[1] else made
 
 
 def build_ngrams(base: BaseVocabulary, texts: Iterable[str], *, longest: int, most: int) -> NgramVocabulary:

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +54,10 @@ _FIND = re.compile(PATTERN).findall
 _PLACES = re.compile(PATTERN).finditer
 _MASKS = re.compile(r"\[MASK\]|<mask>")
 _LOWER = {**LOWER, "\u2019": "'"}
-_SURROGATE = re.compile("[\ud800-\udfff]").search
+has_surrogate = re.compile("[\ud800-\udfff]").search
+"""Whether a word has lone surrogates, which UTF-8 cannot write: a match, or ``None``."""
+
+T = TypeVar("T")
 
 
 def lower(text: str) -> str:
@@ -140,7 +143,7 @@ def build_vocabulary(
     for special in SPECIALS:
         counts.pop(special, None)
 
-    kept = (word for word in counts if not _SURROGATE(word))
+    kept = (word for word in counts if not has_surrogate(word))
     ranked = sorted(kept, key=lambda word: (-counts[word], word))
     first = (*SPECIALS, SEP) if has_separator else SPECIALS
     taken = {*first, *counts}
@@ -199,18 +202,24 @@ class WordVocabulary:
         sides = (map(self._every, first), map(self._every, second))
         return joined(zip(*sides, strict=True), [self.ids[SEP]], self.max_words)
 
-    def _every(self, text: str) -> list[int]:
-        if self.reads_masks and _MASKS.search(text):
-            return self._every_masked(text)
-        look_up = self.ids.get
-        return [look_up(word, UNK_ID) for word in _FIND(lower(text))] or [UNK_ID]
+    def words_of(self, text: str) -> list[str]:
+        """The words that `encode` reads, unknown ones as they stand there; special ones by name."""
+        return self._words(text)[: self.max_words]
 
-    def _every_masked(self, text: str) -> list[int]:
-        first, *rest = [split(part) for part in _MASKS.split(text)]
-        ids = [self.ids.get(word, UNK_ID) for word in first]
-        for words in rest:
-            ids += [MASK_ID, *(self.ids.get(word, UNK_ID) for word in words)]
-        return ids
+    def words_of_pairs(self, first: Sequence[str], second: Sequence[str]) -> list[list[str]]:
+        """The words that `encode_pairs` reads, with `SEP` between two texts."""
+        sides = (map(self._words, first), map(self._words, second))
+        return joined_lists(zip(*sides, strict=True), [SEP], self.max_words)
+
+    def _every(self, text: str) -> list[int]:
+        look_up = self.ids.get
+        return [look_up(word, UNK_ID) for word in self._words(text)]
+
+    def _words(self, text: str) -> list[str]:
+        if self.reads_masks and _MASKS.search(text):
+            first, *rest = [split(part) for part in _MASKS.split(text)]
+            return first + [word for words in rest for word in (MASK, *words)]
+        return _FIND(lower(text)) or [UNK]
 
     def masked(self) -> WordVocabulary:
         """The same vocabulary for training texts, in which words may be masked."""
@@ -284,7 +293,14 @@ class WordVocabulary:
 def joined(
     pairs: Iterable[tuple[list[int], list[int]]], between: list[int], limit: int | None
 ) -> tuple[IntArray, IntArray]:
-    """Two lists of ids in one, with ids between: all end to end ``(sum of lengths,)``, and lengths ``(n,)``.
+    """`joined_lists` of ids: all end to end ``(sum of lengths,)``, and lengths ``(n,)``."""
+    return flattened(joined_lists(pairs, between, limit))
+
+
+def joined_lists(
+    pairs: Iterable[tuple[list[T], list[T]]], between: list[T], limit: int | None
+) -> list[list[T]]:
+    """Two lists in one, with something between, for each pair.
 
     Where both together are longer than ``limit``, the longer of the two is cut first.
     """
@@ -293,7 +309,7 @@ def joined(
         room = len(one) + len(two) if limit is None else max(2, limit - len(between))
         kept = one[: max(room - len(two), room // 2)]
         rows.append([*kept, *between, *two[: room - len(kept)]])
-    return flattened(rows)
+    return rows
 
 
 def flattened(rows: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:

@@ -1,4 +1,4 @@
-"""The vocabulary of a student: words or pieces of its transfer set, its teacher's, and n-grams of them."""
+"""The vocabulary of a student: words or pieces of its texts or its teacher's, n-grams, and parts of words."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from understudy.core.task import Item, Task
 from understudy.errors import RecipeError
 from understudy.students import spec
 from understudy.students.registry import parse
+from understudy.tokenization.characters import PartTable, frequent_parts
 from understudy.tokenization.encoding import input_mode_of
 from understudy.tokenization.ngrams import NgramVocabulary, Vocabulary, build_ngrams
 from understudy.tokenization.wordpiece import BaseVocabulary, train_wordpiece
-from understudy.tokenization.words import build_vocabulary
+from understudy.tokenization.words import WordVocabulary, build_vocabulary
 from understudy.training.embeddings.known import KnownWords
 
 
@@ -27,7 +28,7 @@ def vocabulary_for(
     teacher: Vocabulary | None = None,
     known: KnownWords | None = None,
 ) -> Vocabulary:
-    """The vocabulary that a config asks for, with n-grams where the student has such.
+    """The vocabulary that a config asks for, with n-grams and parts of words where the student has such.
 
     Args:
         name: Name of the student.
@@ -35,11 +36,13 @@ def vocabulary_for(
         config: How it is trained.
         task: Whether it reads pairs.
         items: Whose words are counted.
-        teacher: The teacher's own vocabulary, where the config asks for it; its n-grams are left out.
+        teacher: The teacher's own vocabulary, where the config asks for it; n-grams and parts of words are
+            always those of the items.
         known: Words that the teacher has vectors of: they follow those of the items while there is room.
 
     Raises:
-        RecipeError: The teacher's vocabulary was asked for, but it has none.
+        RecipeError: The teacher's vocabulary was asked for, but it has none; or parts of words, but the
+            vocabulary has pieces.
     """
     student = spec(name)
     is_joint = task.texts == 2 and input_mode_of(task, config.pair or student.training.pair) == "text"
@@ -60,4 +63,22 @@ def vocabulary_for(
     if not student.has_ngrams:
         return base
     wanted = student.config(**{**parse(name).sizes, **sizes})
-    return build_ngrams(base.masked(), parts(every), longest=wanted.longest, most=wanted.ngrams)
+    if wanted.characters and not isinstance(base, WordVocabulary):
+        raise RecipeError(characters_refusal(name, config.vocabulary))
+    made = build_ngrams(base.masked(), parts(every), longest=wanted.longest, most=wanted.ngrams)
+    if not wanted.characters:
+        return made
+    return made.with_parts(PartTable(len(made), frequent_parts(parts(every), wanted.parts)))
+
+
+def characters_refusal(name: str, vocabulary: str) -> str:
+    """Why parts of words cannot be read beside a vocabulary of pieces.
+
+    Args:
+        name: Name of the student.
+        vocabulary: `TrainingConfig.vocabulary` that gave pieces.
+    """
+    return (
+        f"{name}: characters=true reads parts of words, but the vocabulary {vocabulary!r} has pieces. "
+        "Use the vocabulary 'words', or leave characters out."
+    )

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from understudy.students import Ragged, build
+from understudy.students.layers import weighted_bag
 from understudy.students.layers.weighted_bag import OVERLAP, BagHead
 from understudy.tokenization.words import SPECIALS, UNK_ID
 
@@ -207,3 +208,12 @@ def test_pairs_of_random_lengths_are_answered_by_onnx_as_by_torch(
     unknown = ragged([UNK_ID], [3, UNK_ID]), ragged([UNK_ID, UNK_ID], [4])
     np.testing.assert_allclose(twin(*unknown), logits_of(module, *unknown), atol=1e-5)
     assert np.std(np.concatenate(seen), axis=0).min() > 0.02
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 100])
+def test_weights_do_not_depend_on_the_blocks_in_which_texts_are_counted(block, monkeypatch):
+    whole, parts, texts = bag(), bag(), ragged([3, 4], [3, 3, 1], [5], [4, 3, 4], [11])
+    whole.weigh(texts)
+    monkeypatch.setattr(weighted_bag, "AT_ONCE", block)
+    parts.weigh(texts)
+    assert parts.weights.tolist() == whole.weights.tolist()

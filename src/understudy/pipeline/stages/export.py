@@ -17,7 +17,7 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
     """Export one student, unless the same weights are exported already."""
     trained_folder = run.train_folder(name, is_gold=is_gold)
     files = (read_manifest(trained_folder) or {}).get("files", {})
-    decisive = ("model.safetensors", "tokenizer.json", "ngrams.npy")
+    decisive = ("model.safetensors", "tokenizer.json", "ngrams.npy", "characters.json")
     weights = {file: files[file]["sha256"] for file in decisive if file in files}
 
     folder = run.model_folder(name, is_gold=is_gold)

@@ -1,8 +1,9 @@
 """A bag of words and n-grams, weighed by inverse document frequency and divided by its length.
 
-The form of `linear.v1`, `cbow.v2` and `dan.v2`. Each feature (a word, or an n-gram that the vocabulary names)
-has a weight and a row of a table. What a text is worth is the sum of its features' rows times their weights,
-divided by the Euclidean length of the weights: what tf-idf makes of a text, times a matrix.
+The form of `linear.v1`, `cbow.v2` and `dan.v2`. Each feature (a word, an n-gram or a part of a word that the
+vocabulary names) has a weight and a row of a table. What a text is worth is the sum of its features' rows
+times their weights, divided by the Euclidean length of the weights: what tf-idf makes of a text, times a
+matrix.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from understudy.tokenization.words import SPECIALS
 SPREAD = 0.1
 """Standard deviation of the embeddings' first entries."""
 
+AT_ONCE = 5_000
+"""Texts whose features are counted at once."""
+
 TINY = 1e-12
 """Least square of a bag's length: a text of unknown words alone is a bag of zeros."""
 
@@ -36,7 +40,7 @@ class BagSizes(Protocol):
 
     @property
     def vocabulary_size(self) -> int:
-        """Rows of the table: words and n-grams."""
+        """Rows of the table: words, n-grams and parts of words."""
         ...
 
     @property
@@ -99,10 +103,14 @@ class WeightedBag(nn.Module):
 
     def weigh(self, batch: Ragged) -> None:
         """Weigh features by inverse document frequency in some texts: ``ln((1 + n) / (1 + df)) + 1``."""
-        texts = len(batch.lengths)
-        owner = torch.repeat_interleave(torch.arange(texts), batch.lengths)
-        found = torch.unique(owner * len(self.weights) + batch.ids) % len(self.weights)
-        counts = torch.bincount(found, minlength=len(self.weights))
+        texts, rows = len(batch.lengths), len(self.weights)
+        counts = torch.zeros(rows, dtype=torch.long)
+        # By blocks: with parts of words, a hundred thousand texts can have a hundred million features.
+        blocks = torch.split(batch.lengths, AT_ONCE)
+        sizes = [int(lengths.sum()) for lengths in blocks]
+        for lengths, ids in zip(blocks, torch.split(batch.ids, sizes), strict=True):
+            owner = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+            counts += torch.bincount(torch.unique(owner * rows + ids) % rows, minlength=rows)
         self.weights.copy_(torch.log((1 + texts) / (1 + counts)) + 1)
         self.weights[: len(SPECIALS)] = 0.0
 
