@@ -226,3 +226,29 @@ def test_what_is_no_whole_baseline_is_refused(tmp_path):
 def test_what_cannot_be_fitted_is_refused(train, dev, message):
     with pytest.raises(DataError, match=message):
         fit_baseline(TWO, *train, *dev, seed=0)
+
+
+def test_a_tagger_weighs_which_tags_follow_each_other(tmp_path):
+    """Spans of three words; a word tells its tag in half of all cases, else any."""
+    rng = np.random.default_rng(0)
+    task = Task(("O", "B-X", "I-X"), kind="tagging")
+
+    def split(count):
+        tags = np.concatenate(
+            [np.concatenate([[0] * rng.integers(1, 5), [1, 2, 2]]) for _ in range(4 * count)]
+        )
+        words = np.where(rng.random(len(tags)) < 0.5, tags, rng.integers(0, 3, len(tags)))
+        ends = np.flatnonzero((np.roll(tags, -1) == 0) & (tags == 2))[3::4] + 1
+        sentences = [tuple("abc"[word] for word in part) for part in np.split(words, ends) if len(part)]
+        return sentences, tags
+
+    train, dev = split(100), split(60)
+    fitted = fit_baseline(task, *train, *dev, seed=0)
+    assert fitted.task.transitions is not None
+    alone = LinearBaseline(
+        task, fitted.features, weight=fitted.weight, bias=fitted.bias, strength=fitted.strength
+    )
+    right = [(each.logits(dev[0]).argmax(axis=1) == dev[1]).mean() for each in (fitted, alone)]
+    assert right[0] > right[1] + 0.02
+    fitted.save(tmp_path / "b")
+    np.testing.assert_allclose(load_baseline(tmp_path / "b").logits(dev[0]), fitted.logits(dev[0]), atol=1e-5)

@@ -12,7 +12,8 @@ multilabel          as above, for one text or two                       a logist
                                                                         thresholds tuned on dev
 regression          as above, for one text or two                       ridge, or of bins logistic
                                                                         regression
-tagging             traits of a word and of its neighbours              logistic regression
+tagging             traits of a word and of its neighbours              logistic regression, and which
+                                                                        tags follow each other
 ==================  ==================================================  =================================
 """
 
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from understudy.core.chain import in_order
 from understudy.core.items import rows_of
 from understudy.core.manifest import publish, read_json, read_manifest, verify
 from understudy.core.task import FloatArray, Gold, Item, Task
@@ -34,6 +36,7 @@ from understudy.evaluation.metrics import score
 from understudy.evaluation.thresholds import tuned
 from understudy.training.baseline.features import Features, features_of
 from understudy.training.baseline.linear import Linear, fit_each
+from understudy.training.transitions import with_transitions
 
 FORMAT = "understudy.linear_baseline.v1"
 
@@ -76,7 +79,8 @@ class LinearBaseline:
 
     def logits(self, items: Sequence[Any]) -> FloatArray:
         """Scores ``(rows, labels)``, float32, of the task's items."""
-        return np.asarray(self.features.matrix(items) @ self.weight + self.bias, dtype=np.float32)
+        scores = np.asarray(self.features.matrix(items) @ self.weight + self.bias, dtype=np.float32)
+        return in_order(self.task, scores, self.task.rows(items))
 
     def save(self, folder: Path, about: Mapping[str, Any] | None = None) -> None:
         """Write ``baseline.json`` (task, terms), ``weights.npz`` and a manifest with ``about``."""
@@ -133,7 +137,7 @@ def fit_baseline(
     """Fit the baseline on train, its regularisation chosen by the task's metric on dev.
 
     Items with a row that has no gold label are left out. In multilabel, the thresholds of the returned
-    baseline's task are tuned on dev too.
+    baseline's task are tuned on dev too; in tagging, it weighs which tags follow each other as students do.
 
     Args:
         task: Kind, label names and metric.
@@ -150,16 +154,17 @@ def fit_baseline(
     dev, dev_y = _labelled("dev", task, dev_items, dev_gold)
     features = features_of(task).fit(train)
     dev_matrix, lengths = features.matrix(dev), task.rows(dev)
-    best: tuple[float, Task, Linear] | None = None
+    best: tuple[float, Task, Linear, FloatArray] | None = None
     for fitted in fit_each(task, features.matrix(train), train_y, seed=seed):
         logits = np.asarray(dev_matrix @ fitted.weight + fitted.bias, dtype=np.float32)
         decider = tuned(task, logits, dev_y)
         value = score(decider, dev_y, decider.decisions(logits), lengths)
         if best is None or value > best[0]:
-            best = (value, decider, fitted)
+            best = (value, decider, fitted, logits)
 
     assert best is not None
-    _, task, fitted = best
+    _, task, fitted, logits = best
+    task, _ = with_transitions(task, (train_y, task.rows(train)), (logits, dev_y, lengths))
     return LinearBaseline(task, features, **fitted._asdict())
 
 
