@@ -121,6 +121,18 @@ def test_tags_that_mark_no_spans_are_scored_by_accuracy(source, bare, tmp_path):
     assert not answer.spans
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_report_says_where_tags_are_weighed_in_their_order(source, bare, tmp_path, monkeypatch, weight):
+    def decided(task, *_):
+        return task, {"weight": weight, "dev_before": 0.5, "dev_after": 0.75}
+
+    monkeypatch.setattr("understudy.training.fit.with_transitions", decided)
+    notes = run(source, "parts of speech", bare, tmp_path / "run").report["data"]["notes"]
+    said = [note for note in notes if "weighs which tags follow each other" in note]
+    assert len(said) == (weight > 0)
+    assert all("on dev: 0.500 without, 0.750 with" in note for note in said)
+
+
 @pytest.fixture(scope="session")
 def pairs_run(source, bare, tmp_path_factory):
     """A run on pairs up to its labels; read only."""
