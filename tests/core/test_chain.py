@@ -40,6 +40,9 @@ def test_probabilities_are_sums_over_all_sequences(lengths, seed):
     found = in_order(task(transitions), logits.astype(np.float32), lengths)
     assert found.dtype == np.float32
     for start, length in zip(np.cumsum(lengths) - lengths, lengths, strict=True):
+        some = logits[start : start + length].astype(np.float32)
+        alone = in_order(task(transitions), some, np.array([length]))
+        np.testing.assert_allclose(np.exp(alone), np.exp(found[start : start + length]), atol=1e-5)
         expected = by_brute_force(logits[start : start + length], transitions)
         np.testing.assert_allclose(np.exp(found[start : start + length]), expected, atol=1e-5)
 
@@ -69,7 +72,9 @@ def test_what_cannot_follow_is_not_answered():
 def test_scores_of_any_size_have_logarithms():
     transitions = np.full((4, 3), -30.0)
     logits = np.array([[1e4, -1e4, 0], [0, 1e4, -1e4], [-1e4, 0, 1e4]] * 200, np.float32)
-    assert np.isfinite(in_order(task(transitions), logits, np.array([600]))).all()
+    for lengths in ([600], [300, 300]):
+        found = in_order(task(transitions), logits, np.array(lengths))
+        np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, rtol=1e-4)
 
 
 def test_transitions_say_how_much_likelier_a_tag_is():

@@ -16,6 +16,12 @@ from understudy.core.task import FloatArray, IntArray, Task
 TINY = 1e-30
 """Least probability of a tag: it has a logarithm."""
 
+LEAST = 1e-300
+"""What sums are divided by at least."""
+
+FEW = 8
+"""Words after which a sentence's sums are put into scale again: they shrink by no more than float64 holds."""
+
 UNSEEN = 0.1
 """What is added to each count of tags that follow each other."""
 
@@ -36,11 +42,34 @@ def in_order(task: Task, logits: FloatArray, lengths: IntArray) -> FloatArray:
     if task.steps is None or not len(logits):
         return logits
     steps, first = task.steps[:-1], task.steps[-1]
-    shares = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    shares = _normal(shares)
+    shares = _normal(np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True)))
+    sums = _of_one(shares, steps, first) if len(lengths) == 1 else _of_many(shares, lengths, steps, first)
+    return np.log(np.maximum(_normal(sums), TINY)).astype(np.float32)
+
+
+def _of_one(shares: Doubles, steps: Doubles, first: Doubles) -> Doubles:
+    """Sums over all sequences of one sentence ``(t, c)``, each row in a scale of its own."""
+    last = len(shares) - 1
+    before, behind = np.empty_like(shares), np.ones_like(shares)
+    state = before[0] = first * shares[0]
+    for place in range(1, last + 1):
+        state = state.dot(steps) * shares[place]
+        if place % FEW == 0:
+            state /= max(state.sum(), LEAST)
+        before[place] = state
+    state, back = behind[last], steps.T
+    for place in range(last - 1, -1, -1):
+        state = (state * shares[place + 1]).dot(back)
+        if place % FEW == 0:
+            state /= max(state.sum(), LEAST)
+        behind[place] = state
+    return before * behind
+
+
+def _of_many(shares: Doubles, lengths: IntArray, steps: Doubles, first: Doubles) -> Doubles:
+    """The same for sentences end to end: a place after the other in all of them, the longest first."""
     starts, order = np.cumsum(lengths) - lengths, np.argsort(-lengths, kind="stable")
     sizes, longest = lengths[order], int(lengths.max(initial=0))
-
     before, behind = shares.copy(), np.ones_like(shares)
     begun = starts[lengths > 0]
     before[begun] = _normal(first * shares[begun])
@@ -50,7 +79,7 @@ def in_order(task: Task, logits: FloatArray, lengths: IntArray) -> FloatArray:
     for place in range(longest - 2, -1, -1):
         rows = starts[order[: np.searchsorted(-sizes, -(place + 1))]] + place
         behind[rows] = _normal((shares[rows + 1] * behind[rows + 1]) @ steps.T)
-    return np.log(np.maximum(_normal(before * behind), TINY)).astype(np.float32)
+    return before * behind
 
 
 def count_transitions(tags: IntArray, lengths: IntArray, labels: int) -> FloatArray:
@@ -77,5 +106,5 @@ def count_transitions(tags: IntArray, lengths: IntArray, labels: int) -> FloatAr
 
 def _normal(rows: Doubles) -> Doubles:
     """Rows that add up to 1."""
-    found: Doubles = rows / np.maximum(rows.sum(axis=1, keepdims=True), TINY)
+    found: Doubles = rows / np.maximum(rows.sum(axis=1, keepdims=True), LEAST)
     return found
