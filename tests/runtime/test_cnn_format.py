@@ -49,7 +49,8 @@ def test_a_filter_that_answers_nothing_has_no_step():
     weights.filters[0][:] = 0
     one = fold(weights, "int8")
     assert (one.steps[10:15] == 0).all()  # the widest lie first
-    np.testing.assert_array_equal(one.logits(TEXTS)[0] != 0, True)
+    assert np.abs(one.logits(TEXTS)).min(axis=1).max() > 0
+    assert np.isfinite(one.logits(TEXTS)).all()
 
 
 def test_the_file_is_as_it_is_described():
