@@ -115,6 +115,7 @@ def test_every_block_runs(tmp_path, monkeypatch):
         "understudy.core.configs.FEWEST_STEPS", 20
     )  # that it runs is tested here, not how well
     monkeypatch.setattr("understudy.teachers.contrastive.STEPS", 5)
+    monkeypatch.setattr("understudy.teachers.few_labels.ENOUGH", 5)  # teachers are compared on dev, once
     monkeypatch.setattr("understudy.pipeline.made_pool.MOST_PASSES", 2)
     monkeypatch.setattr("understudy.pipeline.stages.choose.EPOCHS", 1)
     monkeypatch.setattr("understudy.training.embeddings.known._whole_words", lambda tokenizer: set())
