@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bag_cases import FORMS, bag, packed, words
 from fast_cases import LABELS, refuse
-from forged_files import forge, summed
+from forged_files import altered, forge, summed, truncated
 
 from understudy.runtime.fast_format import (
     MOST_GRAM,
@@ -102,17 +102,15 @@ def test_a_square_that_is_none_is_refused(square):
 
 
 def test_a_truncated_file_is_refused(file):
-    for end in [*range(0, len(file), 61), len(file) - 1]:
+    for part in truncated(file):
         with pytest.raises(ValueError, match=r"short|truncated"):
-            extension.Student(file[:end], LABELS, refuse)
+            extension.Student(part, LABELS, refuse)
 
 
 def test_every_altered_byte_is_noticed(file):
-    for at in [*range(HEADER_BYTES), *range(HEADER_BYTES, len(file), 13), *range(len(file) - 300, len(file))]:
-        altered = bytearray(file)
-        altered[at] ^= 1 << (at % 8)
+    for other in altered(file):
         with pytest.raises(ValueError, match=r"it|its"):
-            extension.Student(bytes(altered), LABELS, refuse)
+            extension.Student(other, LABELS, refuse)
 
 
 def test_forged_files_never_crash(file):
@@ -123,11 +121,11 @@ def test_forged_files_never_crash(file):
     grams = HEADER.unpack(file[:HEADER_BYTES])[13]
     places = [*range(40, HEADER_BYTES + 44, 4), *range(len(file) - 8 * (grams + 3), len(file), 4)]
     for _ in range(3000):
-        altered = bytearray(file)
+        changed = bytearray(file)
         for at in rng.choice(places, rng.integers(1, 4)):
-            altered[at : at + 4] = struct.pack("<I", int(rng.choice(extremes)))
+            changed[at : at + 4] = struct.pack("<I", int(rng.choice(extremes)))
         try:
-            core = extension.Student(summed(altered), LABELS, lambda text: [1])
+            core = extension.Student(summed(changed), LABELS, lambda text: [1])
         except ValueError:
             continue
         accepted += 1

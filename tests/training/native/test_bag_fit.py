@@ -1,16 +1,15 @@
 """Weighted bags by the native trainer, from texts to a student: as torch has it, resumable, and as good."""
 
-import contextlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from audience import Audience
 from bag_trainer_cases import EACH, EXCLUSIVE, FACTOR, learn, texts_of
 from torch.nn import functional
 
 from understudy.core.configs import LossConfig, TrainingConfig
-from understudy.core.progress import Silent
 from understudy.core.task import Task
 from understudy.errors import RecipeError
 from understudy.optim.losses import balanced_weights, combined
@@ -294,25 +293,6 @@ def test_what_the_extension_cannot_hold_is_the_torch_loops(name, task, sizes, re
     found = bag_fit.why_not(task, module, LossConfig("mse"), TrainingConfig())
     assert reason in found
     assert bool(found) == bool(reason)
-
-
-class Audience(Silent):
-    """Hears all, counts epochs, and may die after some."""
-
-    def __init__(self, dies_after=None):
-        self.heard, self.epochs, self.dies_after = [], 0, dies_after
-
-    def say(self, sentence):
-        self.heard.append(sentence)
-
-    @contextlib.contextmanager
-    def bar(self, what, total, unit):
-        def advance(done):
-            self.epochs += done
-            if self.dies_after is not None and self.epochs > self.dies_after:
-                raise KeyboardInterrupt
-
-        yield advance
 
 
 def resumable(folder, audience, name="dan.v2", **more):

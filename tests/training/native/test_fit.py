@@ -1,10 +1,8 @@
-import contextlib
-
 import numpy as np
 import pytest
+from audience import Audience
 
 from understudy.core.configs import LossConfig, TrainingConfig
-from understudy.core.progress import Silent
 from understudy.core.task import Task
 from understudy.errors import RecipeError
 from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH
@@ -148,25 +146,6 @@ def test_few_texts_and_other_students_are_the_torch_loops(monkeypatch):
     monkeypatch.setattr(bag, "FEWEST_TEXTS", 100)
     with pytest.raises(pytest.fail.Exception):
         train(TrainingConfig(epochs=1))
-
-
-class Audience(Silent):
-    """Hears all, counts epochs, and may die after some."""
-
-    def __init__(self, dies_after=None):
-        self.heard, self.epochs, self.dies_after = [], 0, dies_after
-
-    def say(self, sentence):
-        self.heard.append(sentence)
-
-    @contextlib.contextmanager
-    def bar(self, what, total, unit):
-        def advance(done):
-            self.epochs += done
-            if self.dies_after is not None and self.epochs > self.dies_after:
-                raise KeyboardInterrupt
-
-        yield advance
 
 
 def fit_resumably(folder, audience, seed=0, name="cbow.v1"):
