@@ -40,7 +40,7 @@ def test_forging_nothing_is_no_change(file):
         "width": [1, 17 + 16, MOST_WIDTH + 1, 2**32 - 1],
         "hidden": [1, 10, 17, MOST_WIDTH + 1, 2**31],
         "labels": [0, 2, 17, MOST_LABELS + 1, 2**32 - 1],
-        "grams": [29, 31, MOST_GRAMS, MOST_GRAMS + 1, 2**32 - 1],
+        "buckets": [29, 31, MOST_GRAMS, MOST_GRAMS + 1, 2**32 - 1],
         "longest": [0, MOST_GRAM + 1, 2**32 - 1],
         "weight": [0.5, -1.0, float("nan")],
         "table": [1, 2, 3],

@@ -40,7 +40,7 @@ def test_forging_nothing_is_no_change(file):
         "width": [0, 11, MOST_FILTERS, MOST_FILTERS + 1, 2**31, 2**32 - 1],
         "hidden": [0, 6, 9, 2**31, 2**32 - 1],
         "labels": [0, 2, 17, MOST_LABELS + 1, 2**32 - 1],
-        "grams": [1, 2**32 - 1],
+        "buckets": [1, 2**32 - 1],
         "longest": [0, 2, 4, 6, MOST_KERNEL + 1, 2**32 - 1],
         "weight": [0.5, -1.0, float("nan")],
         "table": [3],

@@ -9,42 +9,15 @@ import fast_cases
 import numpy as np
 import pytest
 from fast_cases import LABELS, refuse, weights
+from forged_files import forge
 
 from understudy.runtime import fast_format
 from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH, beyond_limits, checksum, pack, rule_of
-from understudy.runtime.fast_header import HEADER, HEADER_BYTES
+from understudy.runtime.fast_header import HEADER_BYTES
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
 file = fast_cases.file  # fixtures
-
-FIELDS = (
-    *(
-        "magic",
-        "version",
-        "header",
-        "size",
-        "sum",
-        "sums",
-        "student",
-        "rule",
-        "vocabulary",
-        "width",
-        "hidden",
-    ),
-    *("labels", "max_words", "buckets", "longest", "weight", "unknown", "empty", "before", "after"),
-    *("longest_word", "table", "texts_at", "texts_bytes", "floats_at"),
-)
-
-
-def forge(file, **changes):
-    """A file with other facts in its header, and sums that are right for them."""
-    facts = dict(zip(FIELDS, HEADER.unpack(file[:HEADER_BYTES]), strict=True))
-    facts.update(changes)
-    facts.update(
-        zip(("sum", "sums"), checksum(HEADER.pack(*facts.values()) + file[HEADER_BYTES:]), strict=True)
-    )
-    return HEADER.pack(*facts.values()) + file[HEADER_BYTES:]
 
 
 def test_forging_nothing_is_no_change(file):

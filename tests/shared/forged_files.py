@@ -3,25 +3,25 @@
 import struct
 
 from understudy.runtime.fast_format import checksum
-from understudy.runtime.fast_header import HEADER_BYTES
+from understudy.runtime.fast_header import HEADER, HEADER_BYTES
 
-FIELDS = {
-    name: 40 + 4 * place
-    for place, name in enumerate(
-        (
-            "student",
-            "rule",
-            "vocabulary",
-            "width",
-            "hidden",
-            "labels",
-            "max_words",
-            "grams",
-            "longest",
-            "weight",
-        )
-    )
-} | {"version": 8, "table": 100}
+FIELDS = (
+    *(
+        "magic",
+        "version",
+        "header",
+        "size",
+        "sum",
+        "sums",
+        "student",
+        "rule",
+        "vocabulary",
+        "width",
+        "hidden",
+    ),
+    *("labels", "max_words", "buckets", "longest", "weight", "unknown", "empty", "before", "after"),
+    *("longest_word", "table", "texts_at", "texts_bytes", "floats_at"),
+)
 
 
 def summed(file):
@@ -31,10 +31,13 @@ def summed(file):
 
 
 def forge(file, **changes):
-    altered = bytearray(file)
-    for name, value in changes.items():
-        altered[FIELDS[name] : FIELDS[name] + 4] = struct.pack("<f" if name == "weight" else "<I", value)
-    return summed(altered)
+    """A file with other facts in its header, and sums that are right for them."""
+    facts = dict(zip(FIELDS, HEADER.unpack(file[:HEADER_BYTES]), strict=True))
+    facts.update(changes)
+    facts.update(
+        zip(("sum", "sums"), checksum(HEADER.pack(*facts.values()) + file[HEADER_BYTES:]), strict=True)
+    )
+    return HEADER.pack(*facts.values()) + file[HEADER_BYTES:]
 
 
 def truncated(file):
