@@ -179,28 +179,21 @@ def test_a_student_with_n_grams_starts_its_words_alone(teacher):
     assert done.facts["start"]["words_covered"] == pytest.approx(known / (len(vocabulary.base) - 1))
     assert done.facts["start"]["tokens_covered"] == pytest.approx(13 / 14)
 
-    config = replace(config, is_embedding_frozen=True)
-    with pytest.raises(RecipeError, match="share their table with other weights"):
-        fit(
-            "dan.v2",
-            Task(("no", "yes")),
-            transfer,
-            (texts, np.array(gold)),
-            seed=0,
-            config=config,
-            teacher=teacher,
-        )
-    config = replace(config, is_embedding_frozen=False)
-    with pytest.raises(RecipeError, match="logits of its own and no vector"):
-        fit(
-            "linear.v1",
-            Task(("no", "yes")),
-            transfer,
-            (texts, np.array(gold)),
-            seed=0,
-            config=config,
-            teacher=teacher,
-        )
+    for name, is_frozen, why in (
+        ("dan.v2", True, "share their table with other weights"),
+        ("linear.v1", False, "logits of its own and no vector"),
+    ):
+        asked = replace(config, is_embedding_frozen=is_frozen)
+        with pytest.raises(RecipeError, match=why):
+            fit(
+                name,
+                Task(("no", "yes")),
+                transfer,
+                (texts, np.array(gold)),
+                seed=0,
+                config=asked,
+                teacher=teacher,
+            )
 
 
 def test_a_frozen_start_survives_training(student, teacher):
