@@ -25,17 +25,17 @@ ALWAYS void prefetch_row(const Student *s, int32_t id) {
     size_t bytes = s->bag.stride * (form == FLOAT32 ? 4 : form == FLOAT16 ? 2 : 1);
     const char *row = (const char *)s->embedding.rows + (size_t)id * bytes;
     for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
-    __builtin_prefetch(s->bag.squares + id);
+    __builtin_prefetch(s->bag.squares + (size_t)id * s->bag.apart);
 }
 
-ALWAYS float squares_of(const float *squares, const int32_t *ids, long count) {
+ALWAYS float squares_of(const Bag *bag, const int32_t *ids, long count) {
     float a = 0, b = 0;
     long i = 0;
     for (; i + 2 <= count; i += 2) {
-        a += squares[ids[i]];
-        b += squares[ids[i + 1]];
+        a += bag->squares[(size_t)ids[i] * bag->apart];
+        b += bag->squares[(size_t)ids[i + 1] * bag->apart];
     }
-    return i < count ? a + b + squares[ids[i]] : a + b;
+    return i < count ? a + b + bag->squares[(size_t)ids[i] * bag->apart] : a + b;
 }
 
 /* Add at most SOME features. */
@@ -43,8 +43,8 @@ ALWAYS void pool(const Student *s, const int32_t *ids, long count, Pool *sums) {
     const Header *h = &s->head;
     size_t width = PADDED((size_t)h->width), stride = s->bag.stride;
     add_rows(h->table, s->embedding, stride, width, ids, count, sums->rows);
-    if (stride > width) add_rows(h->table, s->bag.direct, stride, laned(h->labels), ids, count, sums->rows + width);
-    sums->squares += squares_of(s->bag.squares, ids, count);
+    if (s->bag.numbers > width) add_rows(h->table, s->bag.direct, stride, laned(h->labels), ids, count, sums->rows + width);
+    sums->squares += squares_of(&s->bag, ids, count);
 }
 
 /* The n-gram that prolongs a word or an n-gram by a word, as a feature; -1 where there is none. */
@@ -111,17 +111,17 @@ static void bag_logits_of(const Student *s, const int32_t *ids, long count, floa
     float rows[MOST_WIDTH + MOST_LABELS], hidden[MOST_WIDTH];
     Pool sums = {rows, 0};
     size_t width = PADDED((size_t)h->width), wide = PADDED((size_t)h->hidden), labels = laned(h->labels);
-    for (size_t i = 0; i < s->bag.stride; i += WIDE) *(Lanes *)(rows + i) = (Lanes){0};
+    for (size_t i = 0; i < s->bag.numbers; i += WIDE) *(Lanes *)(rows + i) = (Lanes){0};
     for (long first = 0; first < count; first += SOME)
         pool_some(s, ids + first, count - first < SOME ? count - first : SOME, count - first, &sums);
 
     float squares = (float)sums.squares, scale = 1.0f / sqrtf(squares > 1e-12f ? squares : 1e-12f);
-    for (size_t i = 0; i < s->bag.stride; i += WIDE) *(Lanes *)(rows + i) *= scale;
+    for (size_t i = 0; i < s->bag.numbers; i += WIDE) *(Lanes *)(rows + i) *= scale;
     if (width) {
         dense(rows, h->width, s->w1, wide, s->b1, wide, hidden);
         for (size_t i = 0; i < wide; i++) hidden[i] = hidden[i] < 0 ? 0 : hidden[i];
     }
     dense(hidden, h->hidden, s->w2, PADDED((size_t)h->labels), s->b2, labels, logits); /* without a hidden layer, the bias */
-    if (s->bag.stride == width) return;
+    if (s->bag.numbers == width) return;
     for (size_t i = 0; i < labels; i += WIDE) *(Lanes *)(logits + i) += *(Lanes *)(rows + width + i);
 }

@@ -366,7 +366,7 @@ ALWAYS Lanes part(uint32_t form, Table table, size_t stride, int32_t id, size_t 
     size_t place = (size_t)id * stride + at;
     if (form == FLOAT32) return *(const Lanes *)((const float *)table.rows + place);
     if (form == FLOAT16) return of_halves((const uint16_t *)table.rows + place);
-    return table.steps[id] * of_bytes((const int8_t *)table.rows + place);
+    return table.steps[(size_t)id * table.apart] * of_bytes((const int8_t *)table.rows + place);
 }
 
 #define ROW(i) part(form, table, stride, ids[i], at)

@@ -42,6 +42,9 @@ static int has_right_sums(const unsigned char *file, const Header *head) {
 
 static int is_bag(const Header *h) { return h->student == BAG || h->student == DIRECT_BAG; }
 
+/* Whether a bag's squares and steps lie behind their rows: a feature is then in two cache lines, not in five. */
+static int is_together(const Header *h) { return h->version == 6; }
+
 /* Filters of all widths, and what they are padded to. */
 static uint64_t filters_of(const Header *h) { return h->width * ((uint64_t)h->longest - h->hidden + 1); }
 
@@ -62,8 +65,17 @@ static uint64_t row_of(const Header *h) {
 
 static uint64_t bytes_of_number(const Header *h) { return h->table == FLOAT32 ? 4 : h->table == FLOAT16 ? 2 : 1; }
 
+/* Parts of a bag's row that have a step of their own: its embedding, and what it adds to the logits. */
+static uint64_t parts_of(const Header *h) { return (h->width > 0) + (h->student == DIRECT_BAG); }
+
+/* Bytes from a row to the next one. */
+static uint64_t bytes_of_row(const Header *h) {
+    uint64_t numbers = row_of(h) * bytes_of_number(h), steps = h->table == INT8 ? parts_of(h) : 0;
+    return is_together(h) ? (numbers + 4 * (1 + steps) + 15) / 16 * 16 : numbers;
+}
+
 /* Bytes of a table, and of the steps that follow it: a multiple of 16 and of 64. */
-static uint64_t bytes_of_rows(const Header *h, uint64_t rows) { return rows * row_of(h) * bytes_of_number(h); }
+static uint64_t bytes_of_rows(const Header *h, uint64_t rows) { return rows * bytes_of_row(h); }
 
 static uint64_t bytes_of_steps(const Header *h, uint64_t rows) { return h->table == INT8 ? 4 * PADDED(rows) : 0; }
 
@@ -75,7 +87,9 @@ static uint64_t bytes_of_layers(const Header *h) {
 }
 
 /* What follows the layers of a weighted bag: squares of weights, and n-grams of 8 bytes each. */
-static uint64_t bytes_of_squares(const Header *h) { return 4 * PADDED((uint64_t)h->vocabulary + h->buckets); }
+static uint64_t bytes_of_squares(const Header *h) {
+    return is_together(h) ? 0 : 4 * PADDED((uint64_t)h->vocabulary + h->buckets);
+}
 
 static uint64_t bytes_of_grams(const Header *h) { return 4 * PADDED(2 * (uint64_t)h->buckets); }
 
@@ -83,7 +97,7 @@ static uint64_t bytes_of_weights(const Header *h) {
     uint64_t rows = (uint64_t)h->vocabulary + h->buckets, all = bytes_of_rows(h, rows) + bytes_of_layers(h);
     if (h->student == CNN) return all + bytes_of_steps(h, padded_filters(h));
     if (!is_bag(h)) return all + bytes_of_steps(h, h->vocabulary) + bytes_of_steps(h, h->buckets);
-    uint64_t steps = bytes_of_steps(h, rows) * ((h->width > 0) + (h->student == DIRECT_BAG));
+    uint64_t steps = is_together(h) ? 0 : bytes_of_steps(h, rows) * parts_of(h);
     return all + steps + bytes_of_squares(h) + bytes_of_grams(h);
 }
 
@@ -113,8 +127,13 @@ static const char *check_filters(const Header *h) {
 }
 
 static int has_known_student(const Header *h) {
-    if (h->version == 1) return h->student == CBOW || h->student == DAN;
-    return h->version == 2 ? is_bag(h) : h->student == CNN;
+    switch (h->version) {
+        case 1: return h->student == CBOW || h->student == DAN;
+        case 2:
+        case 6: return is_bag(h);
+        case 3: return h->student == CNN;
+        default: return 0;
+    }
 }
 
 static const char *check_sizes(const Header *h) {
@@ -158,7 +177,7 @@ static const char *check(const unsigned char *file, uint64_t bytes, Header *head
     if (bytes < sizeof *head) return "it is too short to have a header";
     memcpy(head, file, sizeof *head);
     if (memcmp(head->magic, "UNDRSTDY", 8)) return "it does not begin as such a file does";
-    if (head->version < 1 || head->version > 3) return "it is of another version";
+    if (head->version < 1 || head->version > 6) return "it is of another version";
     if (head->header_bytes != sizeof *head) return "its header has another length";
     if (head->file_bytes != bytes) return "it was truncated, or something was added";
     const char *what = check_sizes(head);
@@ -270,32 +289,41 @@ static const char *read_vocabulary(Student *s, const unsigned char *file) {
 
 /* ---------------------------------------------------------------------------------------------------- weights */
 
+static const float *floats_from(const void *at) { return at; }
+
 /* Where a table's rows and steps lie; returns where they end. */
 static const unsigned char *find_table(Table *table, const Header *h, uint64_t rows, const unsigned char *at) {
-    table->rows = at;
-    table->steps = (const float *)(const void *)(at + bytes_of_rows(h, rows));
+    *table = (Table){at, floats_from(at + bytes_of_rows(h, rows)), 1};
     return at + bytes_of_rows(h, rows) + bytes_of_steps(h, rows);
 }
 
 /* The same of a bag: one table in two parts, each of which, where it is there, has steps of its own. */
 static const unsigned char *find_rows(Student *s, const unsigned char *at) {
     const Header *h = &s->head;
-    uint64_t rows = (uint64_t)h->vocabulary + h->buckets;
-    const unsigned char *end = find_table(&s->embedding, h, rows, at);
-    s->bag.stride = row_of(h);
-    if (!h->width) end -= bytes_of_steps(h, rows);
-    if (h->student == BAG) return end;
-    s->bag.direct.rows = at + PADDED((uint64_t)h->width) * bytes_of_number(h);
-    s->bag.direct.steps = (const float *)(const void *)end;
-    return end + bytes_of_steps(h, rows);
+    Bag *bag = &s->bag;
+    uint64_t rows = (uint64_t)h->vocabulary + h->buckets, steps = is_together(h) ? 4 : bytes_of_steps(h, rows);
+    size_t embedding = PADDED((size_t)h->width) * bytes_of_number(h);
+    bag->numbers = row_of(h);
+    bag->stride = bytes_of_row(h) / bytes_of_number(h);
+    bag->apart = is_together(h) ? bytes_of_row(h) / 4 : 1;
+
+    const unsigned char *behind = at + (is_together(h) ? bag->numbers * bytes_of_number(h) : bytes_of_rows(h, rows));
+    if (is_together(h)) {
+        bag->squares = floats_from(behind);
+        behind += 4;
+    }
+    s->embedding = (Table){at, floats_from(behind), bag->apart};
+    if (h->width) behind += steps;
+    bag->direct = (Table){at + embedding, floats_from(behind), bag->apart};
+    if (h->student == DIRECT_BAG) behind += steps;
+    return is_together(h) ? at + bytes_of_rows(h, rows) : behind;
 }
 
 /* The same of a convolution: filters have steps, not words. */
 static void find_filters(Student *s, const unsigned char *at) {
     const Header *h = &s->head;
     s->convolution = (Convolution){padded_filters(h), row_of(h)};
-    s->embedding.rows = at;
-    s->embedding.steps = (const float *)(const void *)(at + bytes_of_rows(h, h->vocabulary));
+    s->embedding = (Table){at, floats_from(at + bytes_of_rows(h, h->vocabulary)), 1};
     s->b1 = s->embedding.steps + bytes_of_steps(h, s->convolution.filters) / 4;
     s->w2 = s->b1 + s->convolution.filters;
     s->b2 = s->w2 + h->labels * s->convolution.filters;
@@ -311,13 +339,13 @@ static void find_weights(Student *s, const unsigned char *file) {
     size_t hidden = PADDED(h->hidden);
     if (is_bag(h)) {
         at = find_rows(s, at);
-        s->bag.squares = (const float *)(const void *)(at + bytes_of_layers(h));
+        if (!is_together(h)) s->bag.squares = floats_from(at + bytes_of_layers(h));
         s->bag.grams = (const Gram *)(const void *)(at + bytes_of_layers(h) + bytes_of_squares(h));
     } else {
         at = find_table(&s->embedding, h, h->vocabulary, at);
         at = find_table(&s->grams, h, h->buckets, at);
     }
-    s->w1 = (const float *)(const void *)at;
+    s->w1 = floats_from(at);
     s->b1 = s->w1 + h->width * hidden;
     s->w2 = s->b1 + hidden;
     s->b2 = s->w2 + h->hidden * PADDED((size_t)h->labels);
@@ -355,7 +383,8 @@ static const char *index_grams(Student *s, unsigned char *words) {
 static int has_right_squares(const Student *s) {
     uint64_t rows = (uint64_t)s->head.vocabulary + s->head.buckets;
     for (uint64_t id = 0; id < rows; id++) {
-        if (!(s->bag.squares[id] >= 0.0f && s->bag.squares[id] <= 1e12f)) return 0;
+        float square = s->bag.squares[id * s->bag.apart];
+        if (!(square >= 0.0f && square <= 1e12f)) return 0;
     }
     return 1;
 }

@@ -52,6 +52,7 @@ typedef struct {
 typedef struct {
     const void *rows;
     const float *steps; /* of a table of bytes: one for each row */
+    size_t apart;       /* floats from a row's step to the next one's */
 } Table;
 
 /* An n-gram: another word behind a word, or behind an n-gram that stands before it in the table. */
@@ -61,9 +62,11 @@ typedef struct {
 
 /* What a weighted bag has beyond `embedding`, whose rows are those of words, then of n-grams. */
 typedef struct {
-    size_t stride;        /* of a row: its embedding, then its part of the logits; both padded */
+    size_t numbers;       /* of a row: its embedding, then its part of the logits; both padded */
+    size_t stride;        /* numbers from a row to the next one: since version 6 its square and steps lie behind it */
     Table direct;         /* these parts of the rows; of no use to BAG */
     const float *squares; /* of all weights; the file has the rows times their weights */
+    size_t apart;         /* floats from a square to the next one */
     const Gram *grams;
     Index index;          /* where an n-gram is, by its prefix and its word */
 } Bag;

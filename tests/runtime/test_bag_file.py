@@ -9,11 +9,13 @@ from bag_cases import FORMS, bag, packed, words
 from fast_cases import LABELS, refuse
 from forged_files import altered, forge, summed, truncated
 
+from understudy.runtime.bag_format import APART, TOGETHER
 from understudy.runtime.fast_format import (
     MOST_GRAM,
     MOST_GRAMS,
     MOST_LABELS,
     MOST_WIDTH,
+    TABLES,
     beyond_limits,
 )
 from understudy.runtime.fast_header import HEADER, HEADER_BYTES
@@ -31,10 +33,31 @@ def test_forging_nothing_is_no_change(file):
     assert extension.Student(file, LABELS, refuse).encode("good bad") == [6, 7]
 
 
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("form", FORMS)
+def test_both_versions_answer_alike(form, table):
+    weights = bag(form, 10, 30, 3)
+    ids = [3, 4, 5, 3, 9, 1]
+    found = [
+        extension.Student(packed(words(), weights, table, version), LABELS, refuse).logits_of_ids(ids)
+        for version in (APART, TOGETHER)
+    ]
+    np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-5)  # compilers may add up in another order
+
+
+@pytest.mark.parametrize("version", [APART, TOGETHER])
+@pytest.mark.parametrize("form", FORMS)
+def test_the_other_version_is_checked_as_well(form, version):
+    made = packed(words(), bag(form, 10, 30, 3), "int8", version)
+    for other in (*truncated(made), *altered(made), forge(made, version=8 - version)):
+        with pytest.raises(ValueError, match=r"it|its"):
+            extension.Student(other, LABELS, refuse)
+
+
 @pytest.mark.parametrize(
     ("field", "values"),
     {
-        "version": [0, 1, 3],
+        "version": [0, 1, 3, 4, 7],
         "student": [0, 1, 2, 5],
         "vocabulary": [0, 1, 9, 11, 2**32 - 1],
         "width": [1, 17 + 16, MOST_WIDTH + 1, 2**32 - 1],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from bag_cases import bag, words
 
-from understudy.runtime.bag_format import BagWeights, pack_bag, round_bag_rows
+from understudy.runtime.bag_format import ALIGNED, BagWeights, pack_bag, round_bag_rows
 from understudy.runtime.fast_format import LANES, TABLES, WORDS, Weights, pack, rule_of
 from understudy.runtime.fast_header import HEADER, HEADER_BYTES
 from understudy.tokenization.words import SPECIALS, WordVocabulary
@@ -36,39 +36,45 @@ def weights():
     )
 
 
+def rows_of(file, table):
+    """Each row's numbers ``(n, 2 · LANES)``, and what lies behind them as float32."""
+    width = 2 * LANES * np.dtype(table).itemsize
+    row = -(-(width + 4 * (3 if table == "i1" else 1)) // ALIGNED) * ALIGNED
+    raw = np.frombuffer(file, np.uint8, 7 * row, HEADER.unpack(file[:HEADER_BYTES])[-1]).reshape(7, row)
+    return raw[:, :width].copy().view(table), raw[:, width:].copy().view("<f4")
+
+
 def test_the_file_is_as_it_is_described():
     one = weights()
     file = pack_bag(rule_of(WordVocabulary((*SPECIALS, "a", "b"))), one)
     facts = HEADER.unpack(file[:HEADER_BYTES])
-    assert facts[:4] == (b"UNDRSTDY", 2, 128, len(file))
+    assert facts[:4] == (b"UNDRSTDY", 6, 128, len(file))
     assert facts[6:16] == (4, WORDS, 5, 2, 3, 2, 0, 2, 3, 0.0)
-    rows = np.frombuffer(file, "<f4", offset=facts[-1]).reshape(-1, LANES)
-    table, rest = rows[:14].reshape(7, 2 * LANES), rows[14:]
+    table, behind = rows_of(file, "<f4")
     np.testing.assert_array_equal(table[:, :2], one.rows[:, :2])
     np.testing.assert_array_equal(table[:, LANES : LANES + 2], one.rows[:, 2:])
     assert table.sum() == one.rows.sum()
+    np.testing.assert_array_equal(behind, np.pad(one.squares[:, None], ((0, 0), (0, 3))))
+    rest = np.frombuffer(file, "<f4", offset=facts[-1] + table.nbytes + behind.nbytes).reshape(-1, LANES)
     np.testing.assert_array_equal(rest[:2, :3], one.hidden.T)
     np.testing.assert_array_equal(rest[2, :3], one.hidden_bias)
     np.testing.assert_array_equal(rest[3:6, :2], one.output.T)
     np.testing.assert_array_equal(rest[6, :2], one.output_bias)
-    np.testing.assert_array_equal(rest[7, :7], one.squares)
-    assert rest[8].view("<u4").tolist() == [3, 4, 5, 3] + 12 * [0]
-    assert len(rest) == 9
+    assert rest[7].view("<u4").tolist() == [3, 4, 5, 3] + 12 * [0]
+    assert len(rest) == 8
 
 
 def test_both_parts_of_a_row_have_a_scale_in_int8():
     one = weights()
     rule = rule_of(WordVocabulary((*SPECIALS, "a", "b")))
     file = pack_bag(rule, one, "int8")
-    at = HEADER.unpack(file[:HEADER_BYTES])[-1]
-    table = np.frombuffer(file, "i1", 7 * 2 * LANES, at).reshape(7, 2 * LANES)
-    steps = np.frombuffer(file, "<f4", 2 * LANES, at + table.size).reshape(2, LANES)
-    largest = one.rows.reshape(7, 2, 2).max(axis=2)
-    np.testing.assert_allclose(steps[:, :7].T, largest / 127, rtol=1e-6)
+    table, behind = rows_of(file, "i1")
+    np.testing.assert_array_equal(behind[:, 0], one.squares)
+    np.testing.assert_allclose(behind[:, 1:3], one.rows.reshape(7, 2, 2).max(axis=2) / 127, rtol=1e-6)
     assert table[:, [1, LANES + 1]].tolist() == [[127, 127]] * 7
-    found = np.concatenate([table[:, :2] * steps[0, :7, None], table[:, 16:18] * steps[1, :7, None]], axis=1)
+    found = np.concatenate([table[:, :2] * behind[:, 1:2], table[:, 16:18] * behind[:, 2:3]], axis=1)
     np.testing.assert_allclose(round_bag_rows(one.rows, 2, "int8"), found, rtol=1e-6)
-    assert file.endswith(pack_bag(rule, one)[-4 * 9 * LANES :])
+    assert file.endswith(pack_bag(rule, one)[-4 * 8 * LANES :])
 
 
 @pytest.mark.parametrize(("form", "number"), [("linear.v1", 4), ("cbow.v2", 3), ("dan.v2", 4)])

@@ -77,5 +77,5 @@ def answer(weights, ids):
     return logits + pooled[weights.width :] if weights.is_direct else logits
 
 
-def packed(vocabulary, weights, table="float32"):
-    return pack_bag(rule_of(vocabulary), weights, table)
+def packed(vocabulary, weights, table="float32", version=None):
+    return pack_bag(rule_of(vocabulary), weights, table, version)

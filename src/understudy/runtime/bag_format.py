@@ -1,4 +1,4 @@
-"""`model.fast`, version 2: a weighted bag of words and exact n-grams.
+"""`model.fast`, versions 2 and 6: a weighted bag of words and exact n-grams.
 
 It is `linear.v1`, `cbow.v2` and `dan.v2`. Its n features are the v words of the vocabulary, then g n-grams.
 A text's features, each as often as it is found, are added up and divided by their length::
@@ -19,6 +19,12 @@ The header is that of version 1 (`fast_format.py`); the weights are, all padded 
 5. the n-grams, two u32 each: the id of what is prolonged, and that of the word it is prolonged by; padded
    to a multiple of 8 n-grams.
 
+In version 6, which is written where there are n-grams, the square of a feature's weight and its scales lie
+behind its row, in this order, with zeros up to a multiple of 16 bytes; neither scales nor squares stand by
+themselves then. N-grams are many and each is rare, so that not all of them can be near the processor: a
+feature of 64 numbers and two labels in int8 is then in two lines of a cache instead of five. Without n-grams
+this is no gain: words are few, and the scales of the frequent ones lie close together.
+
 What is prolonged is a word, or an n-gram that stands earlier in the table: the id of n-gram k is v + k. So an
 n-gram is in the table only if its own beginning is, and C stops at the first one that is not.
 """
@@ -26,6 +32,7 @@ n-gram is in the table only if its own beginning is, and C stops at the first on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +43,11 @@ from understudy.runtime.fast_format import LANES, Rule, assemble, padded, round_
 BAG, DIRECT_BAG = 3, 4
 """Weighted bags by their number in the header: without a direct path, and with one."""
 
-BAG_VERSION = 2
-"""Version of the file."""
+APART, TOGETHER = 2, 6
+"""Versions of the file: scales and squares behind all rows, or each behind its own row."""
+
+ALIGNED = 16
+"""Bytes of a row in version 6, with what lies behind it, are a multiple of this."""
 
 TINY = 1e-12
 """Least sum of squares that a text is divided by the root of."""
@@ -104,8 +114,14 @@ def round_bag_rows(rows: FloatArray, width: int, table: str) -> FloatArray:
     return np.concatenate([round_rows(part, table) for part in (rows[:, :width], rows[:, width:])], axis=1)
 
 
-def pack_bag(rule: Rule, weights: BagWeights, table: str = "float32") -> bytes:
+def pack_bag(rule: Rule, weights: BagWeights, table: str = "float32", version: int | None = None) -> bytes:
     """The file's bytes, the rows in one of `understudy.runtime.fast_format.TABLES`.
+
+    Args:
+        rule: How text becomes ids.
+        weights: What it holds.
+        table: Precision of the rows.
+        version: `APART` or `TOGETHER`; ``None`` takes the second where there are n-grams.
 
     Raises:
         ValueError: There are not as many rows as words and n-grams.
@@ -114,23 +130,53 @@ def pack_bag(rule: Rule, weights: BagWeights, table: str = "float32") -> bytes:
     if n != words + grams:
         raise ValueError(f"There are {n} rows, but {words} words and {grams} n-grams.")
 
-    parts = [weights.rows[:, : weights.width], weights.rows[:, weights.width :]]
-    numbers, steps = zip(*(table_parts(part, table) for part in parts if part.shape[1]), strict=True)
-    floats = b"".join((np.concatenate(numbers, axis=1).tobytes(), *steps, *_rest(weights)))
+    version = version or (TOGETHER if grams else APART)
+    floats = _apart(weights, table) if version == APART else _together(weights, table)
     sizes = (
         *(words, weights.width, 0 if weights.hidden is None else len(weights.hidden)),
         *(len(weights.output_bias), rule.max_words, grams, weights.longest, 0.0),
     )
-    return assemble(rule, DIRECT_BAG if weights.is_direct else BAG, sizes, table, floats, version=BAG_VERSION)
+    return assemble(rule, DIRECT_BAG if weights.is_direct else BAG, sizes, table, floats, version=version)
 
 
-def _rest(weights: BagWeights) -> list[bytes]:
-    """What follows the rows."""
+def _apart(weights: BagWeights, table: str) -> bytes:
+    """All weights of version 2."""
+    numbers, scales = _parts(weights, table)
+    rows = np.concatenate(numbers, axis=1).tobytes()
+    squares = padded(weights.squares[None])
+    return b"".join(
+        (rows, *(padded(each[None]) for each in scales), *_layers(weights), squares, _grams(weights))
+    )
+
+
+def _together(weights: BagWeights, table: str) -> bytes:
+    """All weights of version 6."""
+    numbers, scales = _parts(weights, table)
+    behind = np.stack([weights.squares.astype("<f4"), *scales], axis=1)
+
+    bare = np.concatenate([np.ascontiguousarray(each).view(np.uint8) for each in (*numbers, behind)], axis=1)
+    wide = np.zeros((len(bare), -(-bare.shape[1] // ALIGNED) * ALIGNED), dtype=np.uint8)
+    wide[:, : bare.shape[1]] = bare
+    return b"".join((wide.tobytes(), *_layers(weights), _grams(weights)))
+
+
+def _parts(weights: BagWeights, table: str) -> tuple[list[npt.NDArray[Any]], list[FloatArray]]:
+    """The two parts of all rows, where they are there, and the scales of int8."""
+    parts = [weights.rows[:, : weights.width], weights.rows[:, weights.width :]]
+    made = [table_parts(part, table) for part in parts if part.shape[1]]
+    return [numbers for numbers, _ in made], [scales for _, scales in made if scales is not None]
+
+
+def _layers(weights: BagWeights) -> list[bytes]:
+    """Both layers, or the bias alone."""
     layers = []
     if weights.hidden is not None and weights.hidden_bias is not None and weights.output is not None:
         layers = [weights.hidden.T, weights.hidden_bias[None], weights.output.T]
+    return [*map(padded, (*layers, weights.output_bias[None]))]
 
+
+def _grams(weights: BagWeights) -> bytes:
+    """The n-grams."""
     pairs = np.zeros((-(-len(weights.grams) // (LANES // 2)) * (LANES // 2), 2), dtype="<u4")
     pairs[: len(weights.grams)] = weights.grams
-    vectors = (weights.output_bias[None], weights.squares[None])
-    return [*map(padded, (*layers, *vectors)), pairs.tobytes()]
+    return pairs.tobytes()

@@ -4,13 +4,13 @@
 byte       type    what (all little-endian)
 =========  ======  ==================================================================================
 0          8 s     ``UNDRSTDY``
-8, 12      u32     version, 1 to 3; bytes of this header, 128
+8, 12      u32     version, 1 to 6; bytes of this header, 128
 16         u64     bytes of the file, a multiple of 8
 24, 32     u64     Fletcher's sums modulo 2^64 of the 64-bit numbers from byte 40 on: of all of them, and of
                    all partial sums
-40, 44     u32     student: 1 `cbow`, 2 `dan`; in version 2 a weighted bag, 3 without a direct path and 4 with
-                   one; in version 3 a folded convolution, 5; splitting rule: 1 words, 2 pieces, 3 BERT's
-                   pieces
+40, 44     u32     student: 1 `cbow`, 2 `dan`; in versions 2 and 6 a weighted bag, 3 without a direct path and
+                   4 with one; in version 3 a folded convolution, 5; splitting rule: 1 words, 2 pieces,
+                   3 BERT's pieces
 48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets (of a weighted bag: its
                    n-grams), longest n-gram
 76         f32     weight of an n-gram in the mean; of a weighted bag 0
@@ -22,8 +22,8 @@ byte       type    what (all little-endian)
                    weights (in, out) and bias of the hidden and of the output layer; float32, every row padded
                    with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; after rows
                    of int8 follows the scale of each row (float32, padded to a multiple of 16).
-                   `bag_format.py` says what the weights of version 2 are, and `cnn_format.py` those of
-                   version 3
+                   `bag_format.py` says what the weights of versions 2 and 6 are, and `cnn_format.py`
+                   those of version 3
 =========  ======  ==================================================================================
 
 Rows in float16 or int8 make the file half or a quarter as large. The student's rows are rounded to what these
@@ -284,17 +284,17 @@ def checksum(file: bytes) -> tuple[int, int]:
 def table_bytes(rows: FloatArray, table: str) -> bytes:
     """Rows ``(n, d)`` as they lie in a file, the scales of int8 behind them."""
     numbers, steps = table_parts(rows, table)
-    return numbers.tobytes() + steps
+    return numbers.tobytes() + (b"" if steps is None else padded(steps[None]))
 
 
-def table_parts(rows: FloatArray, table: str) -> tuple[npt.NDArray[Any], bytes]:
-    """Padded rows ``(n, d)`` in the precision of a table, and the scales of int8, else nothing."""
+def table_parts(rows: FloatArray, table: str) -> tuple[npt.NDArray[Any], FloatArray | None]:
+    """Padded rows ``(n, d)`` in the precision of a table, and the scales ``(n,)`` of int8."""
     if table == "float32":
-        return pad(rows), b""
+        return pad(rows), None
     if table == "float16":
-        return pad(_halves(rows), "<f2"), b""
+        return pad(_halves(rows), "<f2"), None
     numbers, steps = _numbers(rows)
-    return pad(numbers, "i1"), padded(steps[None])
+    return pad(numbers, "i1"), steps.astype("<f4")
 
 
 def _halves(rows: FloatArray) -> npt.NDArray[np.float16]:
