@@ -34,7 +34,7 @@ def dev(student):
     return ITEMS, student.logits(ITEMS).argmax(axis=1)
 
 
-@pytest.mark.parametrize("sizes", [{}, {"narrowest": 1}, {"narrowest": 2, "widest": 2}])
+@pytest.mark.parametrize("sizes", [{}, {"narrowest": 1}, {"narrowest": 2, "widest": 2}, {"channels": 2}])
 def test_products_answer_as_torch_does(student, sizes):
     config = {**vars(student.module.config), **sizes}
     module = build("kim-cnn.v1", 2, seed=1, **config)

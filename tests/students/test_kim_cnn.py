@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from understudy.errors import RecipeError
 from understudy.students import Ragged, build, spec
 from understudy.students.kim_cnn import KimCNNConfig
 from understudy.students.registry import count_parameters
@@ -60,3 +61,23 @@ def test_reads_word_order(make, logits_of):
     one = logits_of(module, Ragged(torch.tensor([3, 4, 5, 6]), lengths))
     other = logits_of(module, Ragged(torch.tensor([6, 5, 4, 3]), lengths))
     assert np.abs(one - other).max() > 1e-2
+
+
+def test_the_second_channel_starts_alike_and_is_never_trained(make):
+    module = make(NAME, vocabulary_size=9, channels=2)
+    encoder, batch = module.encoder, Ragged(torch.tensor([3, 4, 5]), torch.tensor([3]))
+    torch.testing.assert_close(encoder.frozen, encoder.embedding.weight, rtol=0, atol=0)
+    start = np.arange(9 * encoder.config.width, dtype=np.float32).reshape(9, -1)
+    encoder.word_table().fill(start)
+    start[0] = 0
+    np.testing.assert_array_equal(encoder.frozen.numpy(), start)
+    np.testing.assert_array_equal(encoder.rows().detach().numpy(), np.hstack([start, start]))
+
+    encoder(batch).sum().backward()
+    assert encoder.frozen.grad is None
+    assert all(parameter.grad is not None for parameter in encoder.parameters() if parameter.requires_grad)
+
+
+def test_two_channels_are_the_most():
+    with pytest.raises(RecipeError, match="channels is 3, but must be 1 or 2"):
+        build(NAME, 2, seed=0, vocabulary_size=9, channels=3)

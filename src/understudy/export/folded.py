@@ -21,7 +21,7 @@ def folded(student: TorchStudent, table: str) -> Folded:
     state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
     groups = range(student.module.config.widest - student.module.config.narrowest + 1)
     weights = Convolution(
-        state["encoder.embedding.weight"],
+        student.module.encoder.rows().detach().numpy(),
         [state[f"encoder.filters.{i}.weight"] for i in groups],
         [state[f"encoder.filters.{i}.bias"] for i in groups],
         state["head.output.weight"],

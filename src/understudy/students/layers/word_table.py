@@ -25,12 +25,14 @@ class WordTable:
         first: Entry of a row at which the word's vector begins; what stands before is something else.
         width: Entries of a vector; ``None`` takes the rest of the row.
         is_weighed: Whether the student weighs its words by their frequency, so that vectors need not.
+        frozen: ``(v, d)``, a second table that starts alike and is never trained, where there is one.
     """
 
     weight: Tensor
     first: int = 0
     width: int | None = None
     is_weighed: bool = False
+    frozen: Tensor | None = None
 
     @property
     def vectors(self) -> Tensor:
@@ -50,8 +52,9 @@ class WordTable:
         rows, width = self.vectors.shape
         if len(table) > rows or table.shape[1:] != (width,):
             raise RecipeError(f"Vectors {table.shape} do not fit a word table {tuple(self.vectors.shape)}.")
-        self.vectors[: len(table)].copy_(torch.from_numpy(np.ascontiguousarray(table)))
-        self.vectors[PAD_ID] = 0.0
+        for vectors in (self.vectors, *(() if self.frozen is None else (self.frozen,))):
+            vectors[: len(table)].copy_(torch.from_numpy(np.ascontiguousarray(table)))
+            vectors[PAD_ID] = 0.0
 
     def freeze(self) -> None:
         """Let training leave the vectors as they are: no gradient, so no step and no weight decay.
