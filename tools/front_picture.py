@@ -49,13 +49,13 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def collect(run: FinishedRun) -> dict[str, Any]:
-    """What is drawn of a run: each row's name, role, score, and seconds for one item at the median."""
+    """What is drawn of a run: each row's name, role, score, and microseconds for one item at the median."""
     rows = [
         {
             "name": row.name if row.role == "student" else NAMES[row.role],
             "role": row.role,
             "score": round(row.score, 4),
-            "seconds": float(f"{latency(row):.3g}"),
+            "us": float(f"{latency(row):.3g}"),
         }
         for row in run.report.rows
         if row.role in ROLES
@@ -88,7 +88,7 @@ def described(sets: Sequence[Mapping[str, Any]]) -> str:
     parts = []
     for each in sets:
         rows = [
-            f"{row['name']} {score(each['metric'], row['score'])} in {duration(row['seconds'])}"
+            f"{row['name']} {score(each['metric'], row['score'])} in {duration(row['us'])}"
             for row in each["rows"]
         ]
         parts.append(f"{each['set']}: {', '.join(rows)}")
@@ -109,7 +109,7 @@ def sentence(sets: Sequence[Mapping[str, Any]]) -> str:
 def front(rows: Sequence[Row]) -> list[Row]:
     """The rows that no quicker row is as good as, from the quickest on."""
     found: list[Row] = []
-    for row in sorted(rows, key=lambda row: (row["seconds"], -row["score"])):
+    for row in sorted(rows, key=lambda row: (row["us"], -row["score"])):
         if not found or row["score"] > found[-1]["score"]:
             found.append(row)
     return found
@@ -120,7 +120,7 @@ def _draw_set(axes: Axes, each: Mapping[str, Any]) -> None:
     _set_axes(axes, rows, metric)
     axes.set_title(each["set"], loc="left", fontsize=9.5, color=INK, pad=6)
 
-    corners = [(row["seconds"], row["score"]) for row in front(rows)]
+    corners = [(row["us"], row["score"]) for row in front(rows)]
     stair = corners[:1]
     for x, y in corners[1:]:
         stair += [(x, stair[-1][1]), (x, y)]
@@ -128,14 +128,14 @@ def _draw_set(axes: Axes, each: Mapping[str, Any]) -> None:
 
     marks = []
     for row in rows:
-        x, y = row["seconds"], row["score"]
+        x, y = row["us"], row["score"]
         axes.add_line(_dot([x], [y], row["role"]))
         marks.append(Mark(x=x, y=y, radius=RADIUS, text=row["name"], reach=(y, y)))
     place_labels(axes, marks, stair)
 
 
 def _set_axes(axes: Axes, rows: Sequence[Row], metric: str) -> None:
-    times, scores = [row["seconds"] for row in rows], [row["score"] for row in rows]
+    times, scores = [row["us"] for row in rows], [row["score"] for row in rows]
     pad = 0.12 * (max(scores) - min(scores)) or 0.01
     axes.set_xscale("log")
     axes.set_xlim(min(times) / 2.5, max(times) * 3)

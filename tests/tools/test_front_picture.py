@@ -11,7 +11,7 @@ from finished import WRONG, write_run
 
 ROOT = Path(__file__).parents[2]
 MARKS = "<!-- front-picture -->\n<!-- /front-picture -->\n"
-SECONDS = {"teacher": 0.02, "student": 2e-6, "baseline": 1.5e-4}
+MICROSECONDS = {"teacher": 20_000.0, "student": 2.0, "baseline": 150.0}
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def tool(tmp_path, monkeypatch):
     module = importlib.import_module("front_picture")
     for name, file in (("NUMBERS", "f.json"), ("PICTURE", "f.svg"), ("README", "README.md")):
         monkeypatch.setattr(module, name, tmp_path / file)
-    monkeypatch.setattr(module, "latency", lambda row: SECONDS[row.role])
+    monkeypatch.setattr(module, "latency", lambda row: MICROSECONDS[row.role])
     module.README.write_text(MARKS, encoding="utf-8")
     yield module
     for name in ("front_picture", "pages", "finished_runs"):
@@ -42,7 +42,7 @@ def test_rows_are_kept_as_numbers_without_those_that_were_not_taught(tool, runs)
     first, second = json.loads(tool.NUMBERS.read_text(encoding="utf-8"))["sets"]
     assert (first["set"], second["set"]) == ("a", "b")
     assert {row["role"] for row in first["rows"]} == set(WRONG) - {"undistilled"}
-    assert {"name": "a.v1", "role": "student", "score": 0.9, "seconds": 2e-6} in first["rows"]
+    assert {"name": "a.v1", "role": "student", "score": 0.9, "us": 2.0} in first["rows"]
 
 
 def test_the_picture_says_its_numbers_and_is_drawn_again_from_them(tool, runs):
@@ -57,16 +57,8 @@ def test_the_picture_says_its_numbers_and_is_drawn_again_from_them(tool, runs):
 
 
 def test_the_front_holds_what_nothing_quicker_is_as_good_as(tool):
-    rows = [
-        {"name": name, "seconds": seconds, "score": score}
-        for name, seconds, score in (
-            ("a", 3, 0.9),
-            ("b", 1, 0.7),
-            ("c", 2, 0.7),
-            ("d", 2, 0.8),
-            ("e", 4, 0.85),
-        )
-    ]
+    given = (("a", 3, 0.9), ("b", 1, 0.7), ("c", 2, 0.7), ("d", 2, 0.8), ("e", 4, 0.85))
+    rows = [{"name": name, "us": us, "score": score} for name, us, score in given]
     assert [row["name"] for row in tool.front(rows)] == ["b", "d", "a"]
 
 
