@@ -15,7 +15,9 @@ from setuptools.command.bdist_wheel import bdist_wheel
 
 NATIVE = Path("native")
 STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")  # free-threaded Pythons have none yet
-FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-g0", "-fvisibility=hidden", "-Wno-psabi"]
+# Standard C keeps a product and a sum apart; put together they are one instruction where a processor has it.
+FAST = ["-O3", "-ffp-contract=fast"]
+FLAGS = [] if sys.platform == "win32" else ["-std=c11", *FAST, "-g0", "-fvisibility=hidden", "-Wno-psabi"]
 SANITIZE = os.environ.get("UNDERSTUDY_SANITIZE", "").split()
 
 
