@@ -75,6 +75,13 @@ ALWAYS Words every(const char *at) {
 #endif
 }
 
+#if !defined(__x86_64__)
+typedef int8_t Bytes16 __attribute__((vector_size(16)));
+typedef int16_t Shorts16 __attribute__((vector_size(32)));
+typedef int32_t Pairs __attribute__((vector_size(32)));
+typedef uint32_t UnsignedPairs __attribute__((vector_size(32)));
+#endif
+
 /* sum + the products of four bytes of states, the same in all lanes, and four weights of each column. Neither is -128;
    so two products of bytes have room in 16 bits, and all engines make the same sums. */
 ALWAYS Words add_bytes_products(Words states, Words weights, Words sum) {
@@ -89,14 +96,19 @@ ALWAYS Words add_bytes_products(Words states, Words weights, Words sum) {
     __m256i turned = _mm256_sign_epi8((__m256i)weights, (__m256i)states);
     __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8((__m256i)states), turned);
     return sum + (Words)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+#elif defined(__x86_64__)
+    const __m128i none = _mm_setzero_si128();
+    __m128i a = _mm_unpacklo_epi8((__m128i)states, _mm_cmpgt_epi8(none, (__m128i)states)); /* twice the same four */
+    __m128i b = (__m128i)weights, sign = _mm_cmpgt_epi8(none, b);
+    __m128 first = (__m128)_mm_madd_epi16(a, _mm_unpacklo_epi8(b, sign));
+    __m128 second = (__m128)_mm_madd_epi16(a, _mm_unpackhi_epi8(b, sign));
+    return sum + (Words)_mm_shuffle_ps(first, second, 0x88) + (Words)_mm_shuffle_ps(first, second, 0xDD);
 #else
-    int8_t a[4 * WIDE], b[4 * WIDE];
-    memcpy(a, &states, sizeof a);
-    memcpy(b, &weights, sizeof b);
-    for (int i = 0; i < WIDE; i++) {
-        for (int j = 4 * i; j < 4 * i + 4; j++) sum[i] += a[j] * b[j];
-    }
-    return sum;
+    Shorts16 products = __builtin_convertvector((Bytes16)states, Shorts16);
+    products *= __builtin_convertvector((Bytes16)weights, Shorts16);
+    Pairs pairs = (Pairs)((UnsignedPairs)products << 16) >> 16; /* of two numbers the lower one, and the higher one */
+    pairs += (Pairs)products >> 16;
+    return sum + (Words){pairs[0] + pairs[1], pairs[2] + pairs[3], pairs[4] + pairs[5], pairs[6] + pairs[7]};
 #endif
 }
 
