@@ -19,7 +19,7 @@ from understudy.tokenization.ngrams import Vocabulary
 
 WIDTH, UNITS, MOST_LAYERS = 13, 21, 3
 
-ROUNDED = 0.03
+ROUNDED = 0.01
 """Most that logits may differ in int8."""
 
 
