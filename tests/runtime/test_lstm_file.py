@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 from fast_cases import LABELS, refuse
-from forged_files import altered, forge, summed, truncated
+from forged_files import altered, forge, forged_at_random, summed, truncated
 from lstm_cases import packed, stack
 
 from understudy.runtime.fast_format import (
@@ -74,20 +74,9 @@ def test_a_weight_whose_opposite_is_no_byte_is_refused():
 
 
 def test_forged_files_never_crash(file):
-    rng = np.random.default_rng(0)
     extremes = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1]
-    accepted = 0
-    for _ in range(3000):
-        changed = bytearray(file)
-        for at in rng.choice(range(40, HEADER_BYTES + 44, 4), rng.integers(1, 4)):
-            changed[at : at + 4] = struct.pack("<I", int(rng.choice(extremes)))
-        try:
-            core = extension.Student(summed(changed), LABELS, lambda text: [1])
-        except ValueError:
-            continue
-        accepted += 1
-        core.labels(["good bad the film was good", "x" * 20, "", "[PAD] é"])
-    assert accepted > 10
+    opened = forged_at_random(file, lambda each: extension.Student(each, LABELS, lambda text: [1]), extremes)
+    assert opened > 10
 
 
 @pytest.mark.parametrize("table", ["float32", "int8"])

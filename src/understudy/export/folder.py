@@ -25,7 +25,6 @@ from understudy.runtime.fast_format import (
     BAGS,
     CONVOLUTIONS,
     FOLDED,
-    RECURRENT,
     SERVED,
     Rule,
     Weights,
@@ -166,24 +165,15 @@ def beyond_c(student: TorchStudent) -> str:
     config, vocabulary = student.module.config, student.vocabulary
     if isinstance(vocabulary, NgramVocabulary) and vocabulary.parts is not None:
         return "it reads parts of words (characters=true), which the C extension does not"
-    if student.name in CONVOLUTIONS:
-        return beyond_limits(
-            vocabulary=len(vocabulary),
-            width=0,
-            hidden=0,
-            labels=len(student.task.labels),
-            filters=student.module.encoder.width,
-            kernel=config.widest,
+    if student.name in FOLDED:
+        is_convolution = student.name in CONVOLUTIONS
+        sizes: dict[str, int] = (
+            {"filters": student.module.encoder.width, "kernel": config.widest}
+            if is_convolution
+            else {"units": config.hidden, "layers": config.layers}
         )
-    if student.name in RECURRENT:
-        return beyond_limits(
-            vocabulary=len(vocabulary),
-            width=0,
-            hidden=0,
-            labels=len(student.task.labels),
-            units=config.hidden,
-            layers=config.layers,
-        )
+        labels = len(student.task.labels)
+        return beyond_limits(vocabulary=len(vocabulary), width=0, hidden=0, labels=labels, **sizes)
     if isinstance(vocabulary, NgramVocabulary):
         words, grams, longest = len(vocabulary.base), len(vocabulary.table), vocabulary.table.longest
     else:
