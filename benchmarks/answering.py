@@ -31,8 +31,10 @@ from understudy.training.transfer_set import TransferSet
 SEED = 0
 EPOCHS = {"bilstm.v1": 3, "kim-cnn.v1": 8}
 """Passes of students that take long; the others have 20. With ``--quick`` all have fewer."""
-TABLES = {"kim-cnn": "auto"}
-"""Precision of the rows, where it is not float32."""
+TABLES = {"kim-cnn": {"kim-cnn": "auto"}, "bilstm": {"bilstm": "float32", "bilstm, int8": "int8"}}
+"""Names of a student's folders, and the precision of the rows in each; else there is one, in float32."""
+BY_RUNTIME = ("bilstm",)
+"""Students that ONNX Runtime answers, too: `cbow` has a row for each way."""
 
 
 @dataclass(frozen=True)
@@ -104,15 +106,9 @@ def students(given: Data, teacher: Path, folder: Path, quick: bool) -> dict[str,
             config=TrainingConfig(epochs=-(-epochs // 4) if quick else epochs, **more),
             teacher_vocabulary=vocabulary,
         )
-        made[name] = folder / re.sub(r"\W+", "-", name)
-        export(
-            trained.student,
-            made[name],
-            teacher={},
-            about={},
-            table=TABLES.get(name, "float32"),
-            dev=given.dev,
-        )
+        for title, table in TABLES.get(name, {name: "float32"}).items():
+            made[title] = folder / re.sub(r"\W+", "-", title)
+            export(trained.student, made[title], teacher={}, about={}, table=table, dev=given.dev)
     return made
 
 
@@ -142,6 +138,10 @@ def ours(folders: dict[str, Path], given: Data) -> dict[str, Contestant]:
             row += ", ONNX Runtime"
         found[row] = Contestant(model.predict, model.predict, double.predict, path)
     with reference():
+        for name in BY_RUNTIME:
+            slow, double = load(folders[name]), load(folders[name], threads=2)
+            path = Layout(folders[name]).onnx
+            found[f"{name}, ONNX Runtime"] = Contestant(slow.predict, slow.predict, double.predict, path)
         slow, double = load(folders["cbow"]), load(folders["cbow"], threads=2)
     found["cbow, Python + ONNX Runtime"] = Contestant(slow.predict, slow.predict, double.predict)
     found["cbow, Python + numpy"] = by_numpy(folders["cbow"], slow)

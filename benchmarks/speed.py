@@ -52,7 +52,9 @@ PEERS = {
     "onnx_over_cbow": "cbow, tokenizers + ONNX Runtime",
     "numpy_over_cbow": "cbow, Python + numpy",
     "reference_over_cbow": "cbow, Python + ONNX Runtime",
-    "bilstm_over_cbow": "bilstm, ONNX Runtime",
+    "bilstm_over_cbow": "bilstm",
+    "bilstm_int8_over_cbow": "bilstm, int8",
+    "bilstm_onnx_over_cbow": "bilstm, ONNX Runtime",
     "kim_cnn_over_cbow": "kim-cnn",
     "teacher_over_cbow": "MiniLM, torch",
     "teacher_onnx_over_cbow": "MiniLM, ONNX Runtime",
@@ -131,6 +133,10 @@ class Run:
         self.document["ratios"] |= {key: ratio(table, name, "cbow") for key, name in PEERS.items()}
         bags = {"linear_v1_over_dan": "linear", "cbow_v2_over_dan": "cbow.v2", "dan_v2_over_dan": "dan.v2"}
         self.document["ratios"] |= {key: ratio(table, name, "dan") for key, name in bags.items()}
+        self.document["ratios"] |= {
+            f"bilstm_onnx_over_{key}": ratio(table, "bilstm, ONNX Runtime", name)
+            for key, name in (("bilstm", "bilstm"), ("int8", "bilstm, int8"))
+        }
 
     def batch(self) -> None:
         """Many texts at once, by one thread and by two."""

@@ -32,7 +32,7 @@ static int answer(Batch *batch, size_t row, Scratch *scratch) {
         batch->is_left[row] = LEFT;
         return 0;
     }
-    batch->engine->logits_of(student, scratch->ids, count, logits);
+    if (batch->engine->logits_of(student, scratch->ids, count, logits)) return -1;
     if (batch->logits) memcpy(batch->logits + row * labels, logits, labels * sizeof *logits);
     if (batch->columns) batch->columns[row] = highest(logits, labels);
     return 0;

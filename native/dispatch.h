@@ -8,8 +8,8 @@
 typedef struct {
     /* Ids of a text (at least one) into the scratch, which fits it; NOT_MINE for the reference path. */
     long (*ids_of)(const Student *, const char *text, size_t bytes, Scratch *);
-    /* Logits of at least one id; up to PADDED(labels) floats are written. */
-    void (*logits_of)(const Student *, const int32_t *ids, long count, float *logits);
+    /* Logits of at least one id; up to PADDED(labels) floats are written. 0, or -1 where memory ran out. */
+    int (*logits_of)(const Student *, const int32_t *ids, long count, float *logits);
     /* One pass over a lesson that was checked; the sum of the losses. */
     double (*learn)(const Trainable *, const Lesson *);
     double (*learn_bag)(const Trainable *, const BagLesson *);
@@ -20,7 +20,7 @@ typedef struct {
 
 extern const Engine engine_any;
 #if defined(__x86_64__)
-extern const Engine engine_avx2, engine_avx512bw, engine_avx512;
+extern const Engine engine_avx2, engine_avx512bw, engine_avx512vnni, engine_avx512;
 #endif
 
 /* The fastest that this processor has, up to a level (0, 1, 2); its name goes to `name`. */

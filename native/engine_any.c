@@ -8,9 +8,10 @@ const Engine *best_engine(int most, const char **name) {
     __builtin_cpu_init();
     if (most >= 2 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("bmi2")) {
-        int has_compress = __builtin_cpu_supports("avx512vbmi2") != 0;
-        *name = has_compress ? "avx512" : "avx512bw";
-        return has_compress ? &engine_avx512 : &engine_avx512bw;
+        int has_vnni = __builtin_cpu_supports("avx512vnni") != 0;
+        int has_both = has_vnni && __builtin_cpu_supports("avx512vbmi2");
+        *name = has_both ? "avx512" : has_vnni ? "avx512vnni" : "avx512bw";
+        return has_both ? &engine_avx512 : has_vnni ? &engine_avx512vnni : &engine_avx512bw;
     }
     if (most >= 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
         __builtin_cpu_supports("bmi2")) {

@@ -1,4 +1,4 @@
-/* For processors with AVX-512 as Skylake and Cascade Lake have it; empty for others. */
+/* For processors with AVX-512 as Skylake has it; empty for others. */
 #if defined(__x86_64__)
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2,popcnt,lzcnt"))), apply_to = function)
@@ -8,6 +8,7 @@
 #define ENGINE engine_avx512bw
 #define LEVEL 2
 #define HAS_COMPRESS 0
+#define HAS_VNNI 0
 #include "engine_impl.h"
 #if defined(__clang__)
 #pragma clang attribute pop

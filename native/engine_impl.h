@@ -1,7 +1,7 @@
 /* The path that every text takes. Compiled once for each kind of processor: engine_*.c include this file.
 
    An includer defines ENGINE, the name of what it makes, and LEVEL: 0 for any processor, 1 for AVX2, 2 for
-   AVX-512 (F, BW, VL, DQ), there with HAS_COMPRESS, whether it has VBMI2, too. Only reading 64 bytes of ASCII at once
+   AVX-512 (F, BW, VL, DQ), there with HAS_COMPRESS and HAS_VNNI, whether it has VBMI2 and VNNI, too. Only reading 64 bytes of ASCII at once
    differs, and a little arithmetic; the compiler does the rest. */
 #include <float.h>
 #include <math.h>
@@ -493,17 +493,20 @@ ALWAYS void average(const Student *s, const int32_t *ids, long count, float *mea
 
 #include "bag_impl.h"
 #include "cnn_impl.h"
+#include "exponential_impl.h"
+#include "lstm_impl.h"
 
-/* Logits of at least one id; up to PADDED(labels) floats are written. */
-static void logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
+/* Logits of at least one id; up to PADDED(labels) floats are written. 0, or -1 where memory ran out. */
+static int logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
     const Header *h = &s->head;
     if (h->student == CNN) {
         cnn_logits_of(s, ids, count, logits);
-        return;
+        return 0;
     }
+    if (h->student == LSTM) return lstm_logits_of(s, ids, count, logits);
     if (h->student != CBOW && h->student != DAN) {
         bag_logits_of(s, ids, count, logits);
-        return;
+        return 0;
     }
     float mean[MOST_WIDTH], hidden[MOST_WIDTH];
     size_t wide = PADDED(h->hidden);
@@ -511,6 +514,7 @@ static void logits_of(const Student *s, const int32_t *ids, long count, float *l
     dense(mean, h->width, s->w1, wide, s->b1, wide, hidden);
     for (size_t i = 0; i < wide; i++) hidden[i] = hidden[i] < 0 ? 0 : hidden[i];
     dense(hidden, h->hidden, s->w2, PADDED(h->labels), s->b2, laned(h->labels), logits);
+    return 0;
 }
 
 #include "trainer_impl.h"

@@ -10,6 +10,7 @@ static int describe(PyObject *module) {
         {"MOST_WIDTH", MOST_WIDTH}, {"MOST_LABELS", MOST_LABELS},   {"MOST_GRAM", MOST_GRAM},
         {"MOST_WORDS", MOST_WORDS}, {"MOST_BUCKETS", MOST_BUCKETS}, {"MOST_GRAMS", MOST_GRAMS},
         {"MOST_KERNEL", MOST_KERNEL}, {"MOST_FILTERS", MOST_FILTERS}, {"ABREAST", ABREAST},
+        {"MOST_UNITS", MOST_UNITS}, {"MOST_LAYERS", MOST_LAYERS},
     };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         if (PyModule_AddIntConstant(module, limits[i].name, limits[i].value)) return -1;

@@ -44,9 +44,10 @@ static int answer_by_reference(StudentObject *self, PyObject *text, float *logit
     long count;
     int32_t *ids = ids_by_reference(self, text, &count);
     if (!ids) return -1;
-    self->engine->logits_of(self->student, ids, count, logits);
+    int failed = self->engine->logits_of(self->student, ids, count, logits);
+    if (failed) PyErr_NoMemory();
     free(ids);
-    return 0;
+    return failed;
 }
 
 /* MOST_LABELS floats of one text. */
@@ -67,7 +68,8 @@ static int answer(StudentObject *self, PyObject *str, float *logits) {
         }
     }
     if (count != NOT_MINE) {
-        self->engine->logits_of(self->student, scratch.ids, count, logits);
+        failed = self->engine->logits_of(self->student, scratch.ids, count, logits);
+        if (failed) PyErr_NoMemory();
     } else if (!failed) {
         failed = answer_by_reference(self, str, logits);
     }
@@ -495,8 +497,8 @@ static PyObject *student_logits_of_ids(PyObject *object, PyObject *sequence) {
         ids[i] = (int32_t)id;
     }
     if (!PyErr_Occurred()) {
-        self->engine->logits_of(self->student, ids, (long)n, logits);
-        found = list_of(logits, self->student->head.labels);
+        if (self->engine->logits_of(self->student, ids, (long)n, logits)) PyErr_NoMemory();
+        else found = list_of(logits, self->student->head.labels);
     }
     free(ids);
     Py_DECREF(list);

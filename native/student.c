@@ -60,6 +60,7 @@ static uint64_t folded_row(const Header *h) {
 /* Numbers of a row, those of padding included. */
 static uint64_t row_of(const Header *h) {
     if (h->student == CNN) return folded_row(h);
+    if (h->student == LSTM) return 2 * GATES * PADDED((uint64_t)h->hidden);
     return PADDED((uint64_t)h->width) + (h->student == DIRECT_BAG ? PADDED((uint64_t)h->labels) : 0);
 }
 
@@ -81,6 +82,7 @@ static uint64_t bytes_of_steps(const Header *h, uint64_t rows) { return h->table
 
 /* Weights and biases of both layers; the sizes of a layer that is not there are 0. */
 static uint64_t bytes_of_layers(const Header *h) {
+    if (h->student == LSTM) return lstm_bytes(h);
     if (h->student == CNN) return 4 * (padded_filters(h) * (1 + (uint64_t)h->labels) + PADDED((uint64_t)h->labels));
     uint64_t hidden = PADDED((uint64_t)h->hidden), labels = PADDED((uint64_t)h->labels);
     return 4 * (h->width * hidden + hidden + h->hidden * labels + labels);
@@ -96,6 +98,7 @@ static uint64_t bytes_of_grams(const Header *h) { return 4 * PADDED(2 * (uint64_
 static uint64_t bytes_of_weights(const Header *h) {
     uint64_t rows = (uint64_t)h->vocabulary + h->buckets, all = bytes_of_rows(h, rows) + bytes_of_layers(h);
     if (h->student == CNN) return all + bytes_of_steps(h, padded_filters(h));
+    if (h->student == LSTM) return all + bytes_of_steps(h, rows);
     if (!is_bag(h)) return all + bytes_of_steps(h, h->vocabulary) + bytes_of_steps(h, h->buckets);
     uint64_t steps = is_together(h) ? 0 : bytes_of_steps(h, rows) * parts_of(h);
     return all + steps + bytes_of_squares(h) + bytes_of_grams(h);
@@ -132,6 +135,7 @@ static int has_known_student(const Header *h) {
         case 2:
         case 6: return is_bag(h);
         case 3: return h->student == CNN;
+        case 5: return h->student == LSTM;
         default: return 0;
     }
 }
@@ -143,6 +147,7 @@ static const char *check_sizes(const Header *h) {
     if (h->vocabulary < 2 || h->vocabulary > MOST_WORDS) return "its vocabulary has an impossible size";
     if (!h->labels || h->labels > MOST_LABELS) return "its number of labels is impossible";
     if (h->student == CNN) return check_filters(h);
+    if (h->student == LSTM) return lstm_check(h);
     int has_layer = h->width && h->hidden, has_none = !h->width && !h->hidden && h->student == DIRECT_BAG;
     if (!(has_layer || has_none) || h->width > MOST_WIDTH || h->hidden > MOST_WIDTH)
         return "its layers have an impossible width";
@@ -391,6 +396,8 @@ static int has_right_squares(const Student *s) {
 
 /* "" where all is well, NULL where memory is out, else why the weights are refused. */
 static const char *read_weights(Student *s, const unsigned char *file) {
+    if (s->head.student == LSTM)
+        return lstm_read(s, find_table(&s->embedding, &s->head, s->head.vocabulary, file + s->head.floats_at));
     find_weights(s, file);
     if (!is_bag(&s->head)) return "";
     if (!has_right_squares(s)) return "the square of a weight is impossible";
@@ -426,6 +433,7 @@ void student_close(Student *s) {
         free(s->long_words[i].slots);
     }
     free(s->bag.index.slots);
+    free(s->recurrent.offsets);
     free(s->keys);
     free(s->ends);
     free(s->texts);

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /* What is pooled: words; words and hashed n-grams; weighted words and exact n-grams, whose rows may also hold what
-   each adds to the logits, past the layers; words seen by folded filters. A bag with weights is in a file of version 2,
-   a convolution in one of version 3. */
-enum { CBOW = 1, DAN = 2, BAG = 3, DIRECT_BAG = 4, CNN = 5 };
+   each adds to the logits, past the layers; words seen by folded filters; words read by LSTMs. A bag with weights is in a
+   file of version 2, a convolution in one of version 3, LSTMs in one of version 5. */
+enum { CBOW = 1, DAN = 2, BAG = 3, DIRECT_BAG = 4, CNN = 5, LSTM = 7 };
 enum { FLOAT32, FLOAT16, INT8 };            /* as what the rows of words and n-grams are stored */
 enum { WORDS = 1, PIECES = 2, BERT = 3 };   /* how text becomes ids: see docs/splitting.md */
 enum { LANES = 16 };                        /* rows of weights are padded with zeros to this many floats */
@@ -18,6 +18,8 @@ enum { MOST_WIDTH = 2048, MOST_LABELS = 4096, MOST_GRAM = 16, MOST_WORDS = 1 << 
 enum { MOST_BUCKETS = 1 << 28, MOST_GRAMS = 1 << 24 };
 enum { MOST_KERNEL = 8, MOST_FILTERS = 4096 }; /* words that a filter sees; filters of all widths */
 enum { ABREAST = 32 };                           /* filters whose numbers lie together, as `runtime/cnn_format.py` has it */
+enum { MOST_UNITS = 1024, MOST_LAYERS = 8 };     /* of an LSTM, per direction; layers on top of each other */
+enum { GATES = 4, GATED = GATES * LANES };       /* numbers that LANES units need at a step; they lie together */
 enum { KEY = 16 };                          /* bytes of a word that its hash table compares at once */
 
 #define PADDED(n) (((n) + LANES - 1) / LANES * LANES)
@@ -78,6 +80,25 @@ typedef struct {
     size_t stride;  /* numbers of a row */
 } Convolution;
 
+/* Weights that states are multiplied with: a column for each gate of each unit, GATED of them side by side. Floats, or
+   bytes that count steps of a column's own size. */
+typedef struct {
+    const void *weights;
+    const float *steps;
+    const int32_t *offsets; /* 128 times the sum of a column's bytes: what unsigned states have too much */
+} Product;
+
+/* One direction of a layer. The first layer's products with words are rows of the table, its biases included. */
+typedef struct {
+    Product entering, recurrent;
+    const float *biases;
+} Direction;
+
+typedef struct {
+    Direction layers[MOST_LAYERS][2]; /* forward, backward */
+    int32_t *offsets;                 /* of all products */
+} Recurrent;
+
 typedef struct {
     Header head;
     Index short_words[2], long_words[2]; /* up to 16 bytes, and longer; [1] holds pieces that continue a word */
@@ -88,6 +109,7 @@ typedef struct {
     Table embedding, grams;
     Bag bag;
     Convolution convolution;
+    Recurrent recurrent;
     const float *w1, *b1, *w2, *b2; /* without a hidden layer only the last */
 } Student;
 
@@ -100,6 +122,12 @@ typedef struct {
 /* Check a file in memory, bounds and sums, and make a student of it that reads its weights there. */
 Student *student_open(const unsigned char *file, uint64_t bytes, Refusal *refusal);
 void student_close(Student *student);
+
+/* The same of LSTMs, whose files `lstm_file.c` knows: bytes of what follows the table; why sizes are refused, NULL where
+   they are not; and finding that, "" where all is well, NULL where memory is out, else why it is refused. */
+uint64_t lstm_bytes(const Header *head);
+const char *lstm_check(const Header *head);
+const char *lstm_read(Student *student, const unsigned char *at);
 
 /* ------------------------------------------------------------------------------------------- hashing of words */
 

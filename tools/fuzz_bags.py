@@ -24,7 +24,7 @@ from understudy._fast import Student
 from understudy.core.task import FloatArray, IntArray
 from understudy.data.load import load_dataset
 from understudy.runtime.bag_format import TINY, BagWeights, pack_bag, round_bag_rows
-from understudy.runtime.fast_format import Rule, rule_of
+from understudy.runtime.fast_format import TABLES, Rule, rule_of
 from understudy.tokenization.ngrams import Vocabulary
 
 TOLERANCE = 1e-4
@@ -145,12 +145,21 @@ class Differ:
         file: The student as a `model.fast`.
         portable: The same in numpy.
         level: Kind of processor that may be used at most: 0 any, 1 AVX2, 2 AVX-512.
+        tolerance: Most that logits may differ, as a share of those above 1.
     """
 
     def __init__(
-        self, what: str, vocabulary: Vocabulary, file: bytes, portable: Portable, *, level: int
+        self,
+        what: str,
+        vocabulary: Vocabulary,
+        file: bytes,
+        portable: Portable,
+        *,
+        level: int,
+        tolerance: float = TOLERANCE,
     ) -> None:
         self.what, self.vocabulary, self.portable, self.largest = what, vocabulary, portable, 0.0
+        self.tolerance = tolerance
         self.core = Student(file, LABELS, vocabulary.encode, level)
 
     def compare(self, texts: list[str]) -> None:
@@ -166,7 +175,7 @@ class Differ:
         difference = (np.abs(found - expected) / np.maximum(1, np.abs(expected))).max(axis=1)
         worst = int(difference.argmax())
         self.largest = max(self.largest, float(difference[worst]))
-        if not self.largest <= TOLERANCE:
+        if not self.largest <= self.tolerance:
             sys.exit(
                 f"{self.what}: {texts[worst]!r}\n  numpy     {expected[worst]}\n  extension {found[worst]}"
             )
@@ -178,6 +187,38 @@ def rule_for(what: str, vocabulary: Vocabulary) -> Rule:
     if rule is None:
         raise ValueError(f"C cannot follow the rule of {what}.")
     return rule
+
+
+def in_every_table(
+    name: str,
+    make: Callable[[Vocabulary, str, np.random.Generator], tuple[bytes, Portable, float]],
+    count: int,
+    seed: int,
+    level: int,
+) -> list[Differ]:
+    """Compare so many strings by a student of each kind of vocabulary and in each precision.
+
+    Args:
+        name: Of the student.
+        make: From a vocabulary whose rule C can follow, a precision and a generator to the student as a
+            `model.fast`, the same in numpy, and the most that logits may differ.
+        count: Number of strings.
+        seed: Seed of the strings.
+        level: Kind of processor that may be used at most, as for `Differ`.
+
+    Returns:
+        All of them, with their largest differences.
+    """
+    texts = list(load_dataset("bundled:concierge").train.texts)
+    words = sorted({word for text in texts for word in text.split()})
+    generator, differs = np.random.default_rng(1), []
+    for kind, vocabulary in vocabularies(texts).items():
+        for table in TABLES:
+            file, portable, tolerance = make(vocabulary, table, generator)
+            what = f"{name}, {kind}, {table}"
+            differs.append(Differ(what, vocabulary, file, portable, level=level, tolerance=tolerance))
+    run(differs, words, count, seed)
+    return differs
 
 
 def run(differs: Sequence[Differ], words: Sequence[str], count: int, seed: int) -> None:

@@ -9,13 +9,12 @@ adds up the rounded products in float64. `tests/tools/test_fuzz_cnn.py` runs som
 from __future__ import annotations
 
 import numpy as np
-from fuzz_bags import Differ, rule_for, run, tell
-from fuzz_fast import LABELS, vocabularies
+from fuzz_bags import TOLERANCE, Differ, in_every_table, rule_for, tell
+from fuzz_fast import LABELS
 
 from understudy.core.task import FloatArray, IntArray
-from understudy.data.load import load_dataset
 from understudy.runtime.cnn_format import Convolution, Folded, columns_of, fold, pack_folded
-from understudy.runtime.fast_format import TABLES
+from understudy.tokenization.ngrams import Vocabulary
 
 WIDTH, FILTERS, KERNELS = 21, 13, (2, 3, 4, 5)
 
@@ -72,19 +71,17 @@ class PortableCNN:
         return answers
 
 
+def make(
+    vocabulary: Vocabulary, table: str, generator: np.random.Generator
+) -> tuple[bytes, PortableCNN, float]:
+    """A convolution with random weights, in C and in numpy."""
+    folded = fold(draw(len(vocabulary), generator), table)
+    return pack_folded(rule_for("kim-cnn.v1", vocabulary), folded), PortableCNN(folded), TOLERANCE
+
+
 def fuzz(count: int, seed: int, level: int) -> list[Differ]:
     """Compare so many strings; the students, with their largest differences."""
-    texts = list(load_dataset("bundled:concierge").train.texts)
-    words = sorted({word for text in texts for word in text.split()})
-    generator, differs = np.random.default_rng(1), []
-    for kind, vocabulary in vocabularies(texts).items():
-        weights = draw(len(vocabulary), generator)
-        for table in TABLES:
-            what, folded = f"kim-cnn.v1, {kind}, {table}", fold(weights, table)
-            file = pack_folded(rule_for(what, vocabulary), folded)
-            differs.append(Differ(what, vocabulary, file, PortableCNN(folded), level=level))
-    run(differs, words, count, seed)
-    return differs
+    return in_every_table("kim-cnn.v1", make, count, seed, level)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ MOST_GRAMS: int
 MOST_KERNEL: int
 MOST_FILTERS: int
 ABREAST: int
+MOST_UNITS: int
+MOST_LAYERS: int
 
 class ArrowTexts:
     """Strings behind the capsules of `__arrow_c_array__`, or of `__arrow_c_stream__`, read in place.

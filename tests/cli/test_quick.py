@@ -30,7 +30,7 @@ needs_extension = pytest.mark.skipif(not status().is_active, reason="the C exten
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("students")
-    for name in ("cbow.v1", "bilstm.v1"):
+    for name in ("cbow.v1", "cnn.v1"):
         module = build(name, 2, seed=0, vocabulary_size=len(WORDS)).eval()
         one = TorchStudent(
             name, module, WordVocabulary(WORDS, module.config.max_words), Task(("bad", "good"))
@@ -61,7 +61,7 @@ def test_both_ways_write_the_same(folder, capsys, monkeypatch):
     "arguments",
     [
         [], ["predict"], ["predict", "cbow.v1"], ["predict", "cbow.v1", "a", "--format", "csv"],
-        ["predict", "cbow.v1", "-a"], ["predict", "bilstm.v1", "a"], ["predict", "nowhere", "a"],
+        ["predict", "cbow.v1", "-a"], ["predict", "cnn.v1", "a"], ["predict", "nowhere", "a"],
         ["info", "cbow.v1", "a"],
     ],
 )  # fmt: skip

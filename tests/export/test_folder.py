@@ -20,13 +20,16 @@ from understudy.students import STUDENTS, build
 from understudy.tokenization.words import WordVocabulary
 from understudy.training.torch_student import TorchStudent
 
-NAMES = ["bilstm.v1", "cbow.v1"]
-"""One student that reads order and one that does not; the contract test has all of them."""
+NAMES = ["attn-bilstm.v1", "cbow.v1"]
+"""One student that ONNX Runtime serves and one of the C extension; the contract test has all of them."""
 
 
 TASK = Task(("bad", "fair", "good"), metric="mcc")
 WORDS = ("[PAD]", "[UNK]", "[MASK]", "the", "film", "was", "good", "bad", "not", "quite")
-SIZES = {"cbow.v1": {"width": 6, "hidden": 5}, "bilstm.v1": {"width": 6, "hidden": 5, "max_words": 20}}
+SIZES = {
+    "cbow.v1": {"width": 6, "hidden": 5},
+    "attn-bilstm.v1": {"width": 32, "hidden": 16, "feed_forward": 32, "max_words": 20},
+}
 FILES = {"config.json", "tokenizer.json", "model.safetensors", "model.onnx", "report.json", "README.md"}
 FLAT = {"model.fast"}  # of students that the C extension can serve
 NGRAMS = {"ngrams.npy"}  # of students that read n-grams
@@ -131,8 +134,8 @@ def test_the_same_student_gives_the_same_bytes(tmp_path, name):
 
 def test_an_older_folder_is_replaced_and_files_of_others_stay(folder):
     (folder / "left-over").write_text("x", encoding="utf-8")
-    write(folder, student("bilstm.v1"))
-    assert read_json(folder / "config.json")["student"]["name"] == "bilstm.v1"
+    write(folder, student("attn-bilstm.v1"))
+    assert read_json(folder / "config.json")["student"]["name"] == "attn-bilstm.v1"
     assert {path.name for path in folder.iterdir()} == FILES | {MANIFEST, "left-over"}
     assert [path.name for path in folder.parent.iterdir()] == ["student"]
 

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from bag_cases import NAMES, words
 from cnn_cases import answer, convolution, packed
-from fast_cases import LEVELS, STRINGS, TEXTS
-from hypothesis import given, settings
+from fast_cases import LEVELS, check_strings, check_ways
 
 from understudy.runtime.cnn_format import Convolution, fold
 from understudy.runtime.fast_format import TABLES
@@ -91,17 +90,7 @@ def test_any_string_has_the_logits_of_numpy(vocabularies, kind, table):
     weights = convolution(vocabulary=len(vocabulary), filters=20)
     students = [student(weights, level, table, vocabulary) for level in LEVELS]
     rounded = fold(weights, table)
-
-    def check(text):
-        ids = vocabulary.encode(text)
-        expected = rounded.logits([np.array(ids)])[0]
-        for one in students:
-            assert one.encode(text) == ids
-            np.testing.assert_allclose(one.logits(text), expected, rtol=1e-4, atol=1e-4)
-
-    for text in TEXTS:
-        check(text)
-    settings(max_examples=60, deadline=None)(given(text=STRINGS)(check))()
+    check_strings(vocabulary, students, lambda ids: rounded.logits([ids])[0], 1e-4, 60)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -110,10 +99,4 @@ def test_every_way_to_ask_gives_one_answer(table):
     one = student(weights, table=table)
     texts = [" ".join(np.random.default_rng(n).choice(NAMES, n % 40)) for n in range(600)]
     expected = fold(weights, table).logits([np.array(words().encode(text)) for text in texts])
-    found = np.empty((len(texts), 3), np.float32)
-    for threads in (1, 3):
-        one.fill(texts, found, threads)
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-        assert one.labels(texts, threads) == [f"l{n}" for n in found.argmax(axis=1)]
-    answers = one.answer_lines("".join(f"{text}\n" for text in texts).encode(), (b"0 ", b"1 ", b"2 "), 2)
-    assert [int(line[:1]) for line in answers.splitlines()] == found.argmax(axis=1).tolist()
+    check_ways(one, texts, expected, 1e-4)

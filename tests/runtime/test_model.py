@@ -23,14 +23,17 @@ from understudy.students import build
 from understudy.tokenization.words import WordVocabulary
 from understudy.training.torch_student import TorchStudent, Trained, save_trained
 
-NAMES = ["bilstm.v1", "cbow.v1"]
+NAMES = ["attn-bilstm.v1", "cbow.v1"]
 """One student that reads order and one that does not; the contract test has all of them."""
 
 
 TASK = Task(("bad", "fair", "good"))
 PLAIN = [f"word{n}" for n in range(40)]
 WORDS = ("[PAD]", "[UNK]", "[MASK]", *PLAIN)
-SIZES = {"cbow.v1": {"width": 12, "hidden": 8}, "bilstm.v1": {"width": 12, "hidden": 8}}
+SIZES = {
+    "cbow.v1": {"width": 12, "hidden": 8},
+    "attn-bilstm.v1": {"width": 32, "hidden": 16, "feed_forward": 32},
+}
 FILES = (
     *("config.json", "model.fast", "tokenizer.json", "model.safetensors", "model.onnx", "report.json"),
     "README.md",
@@ -250,8 +253,8 @@ def test_threads_may_share_a_model(model):
 def test_more_threads_for_one_call(folders, models, monkeypatch):
     monkeypatch.setattr("understudy.runtime.threads.most_threads", lambda: 8)
     texts = random_texts(40)
-    model = load(folders / "bilstm.v1", threads=2)
-    np.testing.assert_allclose(model.logits(texts), models["bilstm.v1"].logits(texts), atol=1e-5)
+    model = load(folders / "attn-bilstm.v1", threads=2)
+    np.testing.assert_allclose(model.logits(texts), models["attn-bilstm.v1"].logits(texts), atol=1e-5)
 
 
 def test_a_path_may_be_a_string_and_the_config_is_kept(folders):
@@ -446,7 +449,7 @@ def test_a_vocabulary_of_another_rule_is_refused(copy, monkeypatch):
 
 @pytest.mark.parametrize("change", [lambda c: c.pop("task"), lambda c: c["task"].update(later=1)])
 def test_a_config_of_another_version_is_named(folders, tmp_path, change):
-    folder = shutil.copytree(folders / "bilstm.v1", tmp_path / "copy")
+    folder = shutil.copytree(folders / "attn-bilstm.v1", tmp_path / "copy")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     change(config)
     with publish(folder, {}) as aside:

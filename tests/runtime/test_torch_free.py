@@ -19,7 +19,7 @@ from understudy.tokenization.words import WordVocabulary
 from understudy.training.torch_student import TorchStudent
 
 TASK = Task(("bad", "good"))
-NAMES = ["bilstm.v1", "cbow.v1", "bilstm.v1-pieces", "cbow.v1-pieces"]
+NAMES = ["attn-bilstm.v1", "cbow.v1", "attn-bilstm.v1-pieces", "cbow.v1-pieces"]
 WORDS = ("[PAD]", "[UNK]", "[MASK]", "the", "film", "was", "good", "bad")
 TEXTS = ["the film was good", "bad", "", "zebra the film"]
 

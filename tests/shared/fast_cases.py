@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -69,3 +70,29 @@ def refuse(text):
 @pytest.fixture(scope="module")
 def file():
     return pack(rule_of(WordVocabulary((*SPECIALS, "good", "bad", "x" * 20))), weights(6))
+
+
+def check_strings(vocabulary, students, answer, near, examples=60):
+    """Any string has the ids of its vocabulary, and by each student the logits that `answer` makes."""
+
+    def check(text):
+        ids = vocabulary.encode(text)
+        expected = answer(np.array(ids))
+        for one in students:
+            assert one.encode(text) == ids
+            np.testing.assert_allclose(one.logits(text), expected, rtol=near, atol=near)
+
+    for text in TEXTS:
+        check(text)
+    settings(max_examples=examples, deadline=None)(given(text=STRINGS)(check))()
+
+
+def check_ways(one, texts, expected, near):
+    """However many texts are asked for, by however many threads, the answers are the same."""
+    found = np.empty((len(texts), 3), np.float32)
+    for threads in (1, 3, 64):
+        one.fill(texts, found, threads)
+        np.testing.assert_allclose(found, expected, rtol=near, atol=near)
+        assert one.labels(texts, threads) == [f"l{n}" for n in found.argmax(axis=1)]
+    answers = one.answer_lines("".join(f"{text}\n" for text in texts).encode(), (b"0 ", b"1 ", b"2 "), 2)
+    assert [int(line[:1]) for line in answers.splitlines()] == found.argmax(axis=1).tolist()

@@ -2,6 +2,8 @@
 
 import struct
 
+import numpy as np
+
 from understudy.runtime.fast_format import checksum
 from understudy.runtime.fast_header import HEADER, HEADER_BYTES
 
@@ -51,3 +53,20 @@ def altered(file):
         other = bytearray(file)
         other[at] ^= 1 << (at % 8)
         yield bytes(other)
+
+
+def forged_at_random(file, open_file, extremes):
+    """Ask students of files with random facts in their heads; how many were opened, and none may crash."""
+    rng = np.random.default_rng(0)
+    accepted = 0
+    for _ in range(3000):
+        changed = bytearray(file)
+        for at in rng.choice(range(40, HEADER_BYTES + 44, 4), rng.integers(1, 4)):
+            changed[at : at + 4] = struct.pack("<I", int(rng.choice(extremes)))
+        try:
+            core = open_file(summed(changed))
+        except ValueError:
+            continue
+        accepted += 1
+        core.labels(["good bad the film was good", "x" * 20, "", "[PAD] é"])
+    return accepted

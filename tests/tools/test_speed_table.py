@@ -49,7 +49,7 @@ def test_rows_are_written_between_the_marks(tool, monkeypatch):
     assert written.endswith("<!-- /speed-table -->\nafter\n")
     assert "| **`cbow.v1`, the C extension** | 0.30 µs | ×1 | 3,330,000 |" in written
     assert "| fastText | 4.00 µs | ×13.3 | 250,000 |" in written
-    assert "| `bilstm.v1` | 163 µs | ×544 | – |" in written
+    assert "| `bilstm.v1`, ONNX Runtime | 163 µs | ×544 | – |" in written
     assert "| MiniLM (22.7 M), torch | 15.1 ms | ×50,200 | – |" in written
     assert "not shown" not in written
     assert "A processor, one thread, processor time" in written

@@ -1,24 +1,29 @@
-"""A convolutional student as a table of products: what `model.fast` of version 3 is made of."""
+"""Students whose words meet weights once, at export: what `model.fast` of versions 3 and 5 is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from understudy.core.task import FloatArray, Item
-from understudy.runtime.cnn_format import Convolution, Folded, fold
+from understudy.runtime.cnn_format import Convolution, Folded, fold, pack_folded
+from understudy.runtime.fast_format import CONVOLUTIONS, Rule
+from understudy.runtime.lstm_format import Direction, Recurrent, Stack, pack_recurrent, recur
 from understudy.training.torch_student import TorchStudent
 
 
-def folded(student: TorchStudent, table: str) -> Folded:
-    """A convolution over words, its filters multiplied with every word.
+def folded(student: TorchStudent, table: str) -> Folded | Recurrent:
+    """A convolution over words or stacked LSTMs, whatever meets words multiplied with every word.
 
     Args:
-        student: One of `understudy.runtime.fast_format.CONVOLUTIONS`, for single texts.
+        student: One of `understudy.runtime.fast_format.FOLDED`, for single texts.
         table: Precision of the products, one of `understudy.runtime.fast_format.TABLES`.
     """
     state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
+    if student.name not in CONVOLUTIONS:
+        return recur(_stack(state, student.module.config.layers), table)
+
     groups = range(student.module.config.widest - student.module.config.narrowest + 1)
     weights = Convolution(
         student.module.encoder.rows().detach().numpy(),
@@ -30,8 +35,32 @@ def folded(student: TorchStudent, table: str) -> Folded:
     return fold(weights, table)
 
 
+def folded_file(rule: Rule, student: TorchStudent, table: str) -> bytes:
+    """`model.fast` of such a student."""
+    made = folded(student, table)
+    return pack_folded(rule, made) if isinstance(made, Folded) else pack_recurrent(rule, made)
+
+
 def folded_logits(student: TorchStudent, items: Sequence[Item], table: str) -> FloatArray:
     """Logits ``(n, c)`` as they will be with products in this precision."""
     side = student.encode(items).encoded.sides[0]
     texts = np.split(side.ids.astype(np.int64), np.cumsum(side.lengths)[:-1])
     return folded(student, table).logits(texts)
+
+
+def _stack(state: Mapping[str, FloatArray], layers: int) -> Stack:
+    """The weights of `bilstm.v1`."""
+
+    def direction(layer: int, way: str) -> Direction:
+        names = [
+            f"encoder.lstm.{kind}_l{layer}{way}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        ]
+        entering, recurrent, *biases = (state[name] for name in names)
+        return Direction(entering, recurrent, biases[0] + biases[1])
+
+    return Stack(
+        state["encoder.embedding.weight"],
+        [(direction(layer, ""), direction(layer, "_reverse")) for layer in range(layers)],
+        state["head.output.weight"],
+        state["head.output.bias"],
+    )

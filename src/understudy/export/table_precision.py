@@ -15,7 +15,7 @@ from understudy.errors import RecipeError
 from understudy.export.folded import folded_logits
 from understudy.export.int8 import MOST_LOST, score_on
 from understudy.runtime.bag_format import round_bag_rows
-from understudy.runtime.fast_format import BAGS, CONVOLUTIONS, SERVED, TABLES, round_rows
+from understudy.runtime.fast_format import BAGS, FOLDED, SERVED, TABLES, round_rows
 from understudy.training.torch_student import TorchStudent
 
 
@@ -27,11 +27,13 @@ class TableChoice:
         wanted: ``auto`` or one of `understudy.runtime.fast_format.TABLES`.
         form: One of `understudy.runtime.fast_format.TABLES`.
         why: The reason in words, with the scores on dev, or why there is no `model.fast`; else empty.
+        moved: Largest difference that rounding makes to a logit of a dev item; 0 in float32.
     """
 
     wanted: str
     form: str = "float32"
     why: str = ""
+    moved: float = 0.0
 
 
 def choose_table(
@@ -46,7 +48,8 @@ def choose_table(
 
     ``auto`` takes the lowest precision that is within `MOST_LOST` of float32 on dev. All files are written
     from the rounded student, so the C extension, the graph and torch still give one answer. Of a convolution
-    the products are rounded, which only `model.fast` has: there ``config.json`` bounds what that moves.
+    and of LSTMs products are rounded, which only `model.fast` has: there ``config.json`` bounds what that
+    moves (``fast.bound``), or says what it moved on dev.
 
     Args:
         student: A trained student; it is left as it is.
@@ -74,15 +77,17 @@ def choose_table(
     if dev is None or len(dev[0]) == 0:
         raise RecipeError(f"table: {wanted} is decided on dev items, but there are none. Give some.")
 
-    items, gold, is_folded = list(dev[0]), dev[1], student.name in CONVOLUTIONS
-    before = score_on(student, items, gold, student.logits(items))
+    items, gold, is_folded = list(dev[0]), dev[1], student.name in FOLDED
+    exact = student.logits(items)
+    before = score_on(student, items, gold, exact)
     for form in ("int8", "float16") if wanted == "auto" else (wanted,):
         small = student if is_folded else rounded(student, form)
         logits = folded_logits(student, items, form) if is_folded else small.logits(items)
         after = score_on(small, items, gold, logits)
         scores = f"{student.task.metric} on dev is {after:.4f} against {before:.4f} in float32"
         if wanted == form or after >= before - MOST_LOST - 1e-9:
-            return small, TableChoice(wanted, form, f"the rows of words are in {form}: {scores}")
+            moved = float(np.abs(logits - exact).max())
+            return small, TableChoice(wanted, form, f"the rows of words are in {form}: {scores}", moved)
     return student, TableChoice(wanted, "float32", f"the rows of words are in float32; in float16 {scores}")
 
 

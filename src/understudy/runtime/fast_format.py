@@ -9,8 +9,8 @@ byte       type    what (all little-endian)
 24, 32     u64     Fletcher's sums modulo 2^64 of the 64-bit numbers from byte 40 on: of all of them, and of
                    all partial sums
 40, 44     u32     student: 1 `cbow`, 2 `dan`; in versions 2 and 6 a weighted bag, 3 without a direct path and
-                   4 with one; in version 3 a folded convolution, 5; splitting rule: 1 words, 2 pieces,
-                   3 BERT's pieces
+                   4 with one; in version 3 a folded convolution, 5; in version 5 LSTMs, 7; splitting rule:
+                   1 words, 2 pieces, 3 BERT's pieces
 48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets (of a weighted bag: its
                    n-grams), longest n-gram
 76         f32     weight of an n-gram in the mean; of a weighted bag 0
@@ -22,8 +22,8 @@ byte       type    what (all little-endian)
                    weights (in, out) and bias of the hidden and of the output layer; float32, every row padded
                    with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; after rows
                    of int8 follows the scale of each row (float32, padded to a multiple of 16).
-                   `bag_format.py` says what the weights of versions 2 and 6 are, and `cnn_format.py`
-                   those of version 3
+                   `bag_format.py` says what the weights of versions 2 and 6 are, `cnn_format.py` those of
+                   version 3, and `lstm_format.py` those of version 5
 =========  ======  ==================================================================================
 
 Rows in float16 or int8 make the file half or a quarter as large. The student's rows are rounded to what these
@@ -74,7 +74,13 @@ BAGS = ("linear.v1", "cbow.v2", "dan.v2")
 CONVOLUTIONS = ("kim-cnn.v1",)
 """Students whose filters are folded into the word table: `cnn_format.py`."""
 
-SERVED = ("cbow.v1", "dan.v1", *BAGS, *CONVOLUTIONS)
+RECURRENT = ("bilstm.v1",)
+"""Students of stacked LSTMs, the first of which is folded into the word table: `lstm_format.py`."""
+
+FOLDED = (*CONVOLUTIONS, *RECURRENT)
+"""Students whose rows of words are products, which `model.fast` alone has."""
+
+SERVED = ("cbow.v1", "dan.v1", *BAGS, *FOLDED)
 """Students that the C extension can serve."""
 
 CBOW, DAN = 1, 2
@@ -87,8 +93,9 @@ MOST_WORDS, MOST_BUCKETS, MOST_GRAMS = 2**24, 2**28, 2**24
 """Most words of a vocabulary, rows of hashed n-grams, and exact n-grams. All these numbers stand in
 `native/student.h`, too."""
 
-MOST_KERNEL, MOST_FILTERS = 8, 4096
-"""Words that the widest filter may see, and filters of all widths together."""
+MOST_KERNEL, MOST_FILTERS, MOST_UNITS, MOST_LAYERS = 8, 4096, 1024, 8
+"""Words that the widest filter may see, filters of all widths together; units of an LSTM in each direction,
+and LSTMs on top of each other."""
 
 MOST_GRAM_WEIGHT = 1e6
 """An n-gram weighs less than this in the mean."""
@@ -174,6 +181,8 @@ def beyond_limits(
     gram_weight: float = 0.0,
     filters: int = 0,
     kernel: int = 0,
+    units: int = 0,
+    layers: int = 0,
 ) -> str:
     """Why C can neither serve nor train a student of these sizes, as part of a sentence; empty where it can.
 
@@ -188,6 +197,8 @@ def beyond_limits(
         gram_weight: Weight of an n-gram in the mean.
         filters: Filters of all widths, 0 for a student without them.
         kernel: Words that the widest filter sees.
+        units: Units of an LSTM in each direction, 0 for a student without them.
+        layers: LSTMs on top of each other.
     """
     sizes = (
         (vocabulary, MOST_WORDS, "words in its vocabulary"),
@@ -199,6 +210,8 @@ def beyond_limits(
         (longest, MOST_GRAM, "words in its longest n-grams"),
         (filters, MOST_FILTERS, "filters"),
         (kernel, MOST_KERNEL, "words in its widest filters"),
+        (units, MOST_UNITS, "units in each direction of its LSTMs"),
+        (layers, MOST_LAYERS, "layers"),
     )
     for size, most, what in sizes:
         if size > most:
@@ -215,7 +228,7 @@ def round_rows(rows: FloatArray, table: str) -> FloatArray:
         return rows
     if table == "float16":
         return _halves(rows).astype(np.float32)
-    numbers, steps = _numbers(rows)
+    numbers, steps = in_steps(rows)
     return numbers.astype(np.float32) * steps[:, None]
 
 
@@ -293,7 +306,7 @@ def table_parts(rows: FloatArray, table: str) -> tuple[npt.NDArray[Any], FloatAr
         return pad(rows), None
     if table == "float16":
         return pad(_halves(rows), "<f2"), None
-    numbers, steps = _numbers(rows)
+    numbers, steps = in_steps(rows)
     return pad(numbers, "i1"), steps.astype("<f4")
 
 
@@ -301,7 +314,7 @@ def _halves(rows: FloatArray) -> npt.NDArray[np.float16]:
     return np.clip(rows, -MOST_HALF, MOST_HALF).astype(np.float16)
 
 
-def _numbers(rows: FloatArray) -> tuple[npt.NDArray[np.int8], FloatArray]:
+def in_steps(rows: FloatArray) -> tuple[npt.NDArray[np.int8], FloatArray]:
     """Rows as whole numbers ``(n, d)``, and the scale of each row ``(n,)``."""
     steps = np.abs(rows).max(axis=1, initial=0.0).astype(np.float32) / np.float32(STEPS)
     numbers = np.rint(rows / np.where(steps > 0, steps, 1)[:, None])

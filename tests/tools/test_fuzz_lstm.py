@@ -1,0 +1,38 @@
+"""The fuzzing tool of stacked LSTMs: it finds no difference, and it would find one."""
+
+import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("understudy._fast", reason="the C extension was not built")
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.syspath_prepend(str(TOOLS))
+    yield importlib.import_module("fuzz_lstm")
+    for name in ("fuzz_lstm", "fuzz_bags", "fuzz_fast"):
+        sys.modules.pop(name, None)
+
+
+def test_some_hundreds_of_strings_have_one_answer(tool):
+    differs = tool.fuzz(200, seed=3, level=2)
+    assert len(differs) == 12
+    assert all(0 < differ.largest <= differ.tolerance for differ in differs)
+
+
+def test_another_answer_is_noticed(tool):
+    vocabulary = sys.modules["fuzz_fast"].vocabularies(["good bad film", "bad good film"] * 3)["words"]
+    file, portable, tolerance = tool.make(vocabulary, "int8", np.random.default_rng(0))
+    differ = tool.Differ("bilstm.v1", vocabulary, file, portable, level=2, tolerance=tolerance)
+    texts = ["good bad film", "film", "zebra", ""]
+    differ.compare(texts)
+    recurrent = portable.recurrent
+    differ.portable = tool.PortableLSTM(replace(recurrent, rows=-recurrent.rows))
+    with pytest.raises(SystemExit, match="extension"):
+        differ.compare(texts)
