@@ -1,5 +1,5 @@
 /* Opening `model.fast`: everything is checked here, once, and trusted afterwards. */
-#include "student.h"
+#include "tagger.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +80,7 @@ static uint64_t bytes_of_squares(const Header *h) { return 4 * PADDED((uint64_t)
 static uint64_t bytes_of_grams(const Header *h) { return 4 * PADDED(2 * (uint64_t)h->buckets); }
 
 static uint64_t bytes_of_weights(const Header *h) {
+    if (h->student == TAGGER) return tagger_bytes(h);
     uint64_t rows = (uint64_t)h->vocabulary + h->buckets, all = bytes_of_rows(h, rows) + bytes_of_layers(h);
     if (h->student == CNN) return all + bytes_of_steps(h, padded_filters(h));
     if (!is_bag(h)) return all + bytes_of_steps(h, h->vocabulary) + bytes_of_steps(h, h->buckets);
@@ -114,7 +115,8 @@ static const char *check_filters(const Header *h) {
 
 static int has_known_student(const Header *h) {
     if (h->version == 1) return h->student == CBOW || h->student == DAN;
-    return h->version == 2 ? is_bag(h) : h->student == CNN;
+    if (h->version == 2) return is_bag(h);
+    return h->version == 3 ? h->student == CNN : h->student == TAGGER;
 }
 
 static const char *check_sizes(const Header *h) {
@@ -124,6 +126,7 @@ static const char *check_sizes(const Header *h) {
     if (h->vocabulary < 2 || h->vocabulary > MOST_WORDS) return "its vocabulary has an impossible size";
     if (!h->labels || h->labels > MOST_LABELS) return "its number of labels is impossible";
     if (h->student == CNN) return check_filters(h);
+    if (h->student == TAGGER) return tagger_check(h);
     int has_layer = h->width && h->hidden, has_none = !h->width && !h->hidden && h->student == DIRECT_BAG;
     if (!(has_layer || has_none) || h->width > MOST_WIDTH || h->hidden > MOST_WIDTH)
         return "its layers have an impossible width";
@@ -158,7 +161,7 @@ static const char *check(const unsigned char *file, uint64_t bytes, Header *head
     if (bytes < sizeof *head) return "it is too short to have a header";
     memcpy(head, file, sizeof *head);
     if (memcmp(head->magic, "UNDRSTDY", 8)) return "it does not begin as such a file does";
-    if (head->version < 1 || head->version > 3) return "it is of another version";
+    if (head->version < 1 || head->version > 4) return "it is of another version";
     if (head->header_bytes != sizeof *head) return "its header has another length";
     if (head->file_bytes != bytes) return "it was truncated, or something was added";
     const char *what = check_sizes(head);
@@ -304,8 +307,8 @@ static void find_filters(Student *s, const unsigned char *at) {
 static void find_weights(Student *s, const unsigned char *file) {
     const Header *h = &s->head;
     const unsigned char *at = file + h->floats_at;
-    if (h->student == CNN) {
-        find_filters(s, at);
+    if (h->student == CNN || h->student == TAGGER) {
+        (h->student == CNN ? find_filters : tagger_find)(s, at);
         return;
     }
     size_t hidden = PADDED(h->hidden);

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from understudy._version import __version__
 from understudy.core.manifest import publish, verify
 from understudy.core.task import Gold, Item
-from understudy.export.folded import folded
+from understudy.export.folded import bound_of, folded, folded_window
 from understudy.export.int8 import Decision, quantise
 from understudy.export.parity import parity
 from understudy.export.pruning import NONE, RowChoice, choose_rows
@@ -25,6 +25,7 @@ from understudy.runtime.fast_format import (
     BAGS,
     CONVOLUTIONS,
     SERVED,
+    TAGGERS,
     Rule,
     Weights,
     beyond_limits,
@@ -33,9 +34,11 @@ from understudy.runtime.fast_format import (
 )
 from understudy.runtime.fast_header import fingerprint
 from understudy.runtime.layout import FORMAT, Layout
+from understudy.runtime.window_format import pack_window, unfit
 from understudy.students.registry import describe
 from understudy.tokenization.encoding import inputs_of
 from understudy.tokenization.ngrams import NgramVocabulary
+from understudy.tokenization.words import WordVocabulary
 from understudy.training.torch_student import TorchStudent
 
 
@@ -139,7 +142,8 @@ def _config(
 
 def _bound(student: TorchStudent, choice: TableChoice) -> dict[str, float]:
     """By how much a logit of `model.fast` may differ from the graph's, where its rows alone are rounded."""
-    return {"bound": folded(student, choice.form).bound} if student.name in CONVOLUTIONS else {}
+    is_folded = student.name in (*CONVOLUTIONS, *TAGGERS)
+    return {"bound": bound_of(student, choice.form)} if is_folded else {}
 
 
 def _pruning(rows: RowChoice) -> dict[str, object]:
@@ -149,6 +153,8 @@ def _pruning(rows: RowChoice) -> dict[str, object]:
 
 def reads_as_in_c(student: TorchStudent) -> bool:
     """Whether the C extension knows the architecture and the splitting rule; see `beyond_c` for the rest."""
+    if student.name in TAGGERS:
+        return student.module.form == "tokens" and isinstance(student.vocabulary, WordVocabulary)
     reads_one_text = student.module.form == "text" and student.task.texts == 1
     has_place = student.name in BAGS or not isinstance(student.vocabulary, NgramVocabulary)
     is_served = student.name in SERVED and has_place and reads_one_text
@@ -158,6 +164,15 @@ def reads_as_in_c(student: TorchStudent) -> bool:
 def beyond_c(student: TorchStudent) -> str:
     """Why sizes or parts of words of a student are beyond the C extension; empty where nothing is."""
     config, vocabulary = student.module.config, student.vocabulary
+    if student.name in TAGGERS:
+        traits = 0 if student.spelling is None else len(student.spelling)
+        return unfit(student.spelling) or beyond_limits(
+            vocabulary=len(vocabulary) + traits,
+            width=0,
+            hidden=config.hidden,
+            labels=len(student.task.labels),
+            seen=2 * config.reach + 1,
+        )
     if isinstance(vocabulary, NgramVocabulary) and vocabulary.parts is not None:
         return "it reads parts of words (characters=true), which the C extension does not"
     if student.name in CONVOLUTIONS:
@@ -195,6 +210,8 @@ def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
         return _bag_file(student, rule, table)
     if student.name in CONVOLUTIONS:
         return pack_folded(rule, folded(student, table))
+    if student.name in TAGGERS:
+        return pack_window(rule, folded_window(student, table))
 
     state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
     config = student.module.config

@@ -15,7 +15,7 @@ from understudy.errors import RecipeError
 from understudy.export.folded import folded_logits
 from understudy.export.int8 import MOST_LOST, score_on
 from understudy.runtime.bag_format import round_bag_rows
-from understudy.runtime.fast_format import BAGS, CONVOLUTIONS, SERVED, TABLES, round_rows
+from understudy.runtime.fast_format import BAGS, CONVOLUTIONS, SERVED, TABLES, TAGGERS, round_rows
 from understudy.training.torch_student import TorchStudent
 
 
@@ -74,7 +74,7 @@ def choose_table(
     if dev is None or len(dev[0]) == 0:
         raise RecipeError(f"table: {wanted} is decided on dev items, but there are none. Give some.")
 
-    items, gold, is_folded = list(dev[0]), dev[1], student.name in CONVOLUTIONS
+    items, gold, is_folded = list(dev[0]), dev[1], student.name in (*CONVOLUTIONS, *TAGGERS)
     before = score_on(student, items, gold, student.logits(items))
     for form in ("int8", "float16") if wanted == "auto" else (wanted,):
         small = student if is_folded else rounded(student, form)

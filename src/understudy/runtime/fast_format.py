@@ -4,13 +4,13 @@
 byte       type    what (all little-endian)
 =========  ======  ==================================================================================
 0          8 s     ``UNDRSTDY``
-8, 12      u32     version, 1 to 3; bytes of this header, 128
+8, 12      u32     version, 1 to 4; bytes of this header, 128
 16         u64     bytes of the file, a multiple of 8
 24, 32     u64     Fletcher's sums modulo 2^64 of the 64-bit numbers from byte 40 on: of all of them, and of
                    all partial sums
 40, 44     u32     student: 1 `cbow`, 2 `dan`; in version 2 a weighted bag, 3 without a direct path and 4 with
-                   one; in version 3 a folded convolution, 5; splitting rule: 1 words, 2 pieces, 3 BERT's
-                   pieces
+                   one; in version 3 a folded convolution, 5; in version 4 a tagger, 6; splitting rule:
+                   1 words, 2 pieces, 3 BERT's pieces
 48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets (of a weighted bag: its
                    n-grams), longest n-gram
 76         f32     weight of an n-gram in the mean; of a weighted bag 0
@@ -22,8 +22,8 @@ byte       type    what (all little-endian)
                    weights (in, out) and bias of the hidden and of the output layer; float32, every row padded
                    with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; after rows
                    of int8 follows the scale of each row (float32, padded to a multiple of 16).
-                   `bag_format.py` says what the weights of version 2 are, and `cnn_format.py` those of
-                   version 3
+                   `bag_format.py` says what the weights of version 2 are, `cnn_format.py` those of version 3,
+                   and `window_format.py` those of version 4
 =========  ======  ==================================================================================
 
 Rows in float16 or int8 make the file half or a quarter as large. The student's rows are rounded to what these
@@ -74,7 +74,10 @@ BAGS = ("linear.v1", "cbow.v2", "dan.v2")
 CONVOLUTIONS = ("kim-cnn.v1",)
 """Students whose filters are folded into the word table: `cnn_format.py`."""
 
-SERVED = ("cbow.v1", "dan.v1", *BAGS, *CONVOLUTIONS)
+TAGGERS = ("window.v1",)
+"""Students whose words are rows that are folded likewise, where they tag words: `window_format.py`."""
+
+SERVED = ("cbow.v1", "dan.v1", *BAGS, *CONVOLUTIONS, *TAGGERS)
 """Students that the C extension can serve."""
 
 CBOW, DAN = 1, 2
@@ -89,6 +92,9 @@ MOST_WORDS, MOST_BUCKETS, MOST_GRAMS = 2**24, 2**28, 2**24
 
 MOST_KERNEL, MOST_FILTERS = 8, 4096
 """Words that the widest filter may see, and filters of all widths together."""
+
+MOST_SEEN = 15
+"""Words that a tagger may see at once, the one that it tags among them."""
 
 MOST_GRAM_WEIGHT = 1e6
 """An n-gram weighs less than this in the mean."""
@@ -174,6 +180,7 @@ def beyond_limits(
     gram_weight: float = 0.0,
     filters: int = 0,
     kernel: int = 0,
+    seen: int = 0,
 ) -> str:
     """Why C can neither serve nor train a student of these sizes, as part of a sentence; empty where it can.
 
@@ -188,6 +195,7 @@ def beyond_limits(
         gram_weight: Weight of an n-gram in the mean.
         filters: Filters of all widths, 0 for a student without them.
         kernel: Words that the widest filter sees.
+        seen: Words that a tagger sees at once.
     """
     sizes = (
         (vocabulary, MOST_WORDS, "words in its vocabulary"),
@@ -199,6 +207,7 @@ def beyond_limits(
         (longest, MOST_GRAM, "words in its longest n-grams"),
         (filters, MOST_FILTERS, "filters"),
         (kernel, MOST_KERNEL, "words in its widest filters"),
+        (seen, MOST_SEEN, "words in sight of each"),
     )
     for size, most, what in sizes:
         if size > most:
