@@ -131,6 +131,8 @@ ALWAYS void add_part(uint32_t form, Table table, size_t from, size_t hidden, voi
     }
 }
 
+enum { AHEAD = 2 }; /* places whose rows are fetched before they are needed */
+
 ALWAYS void fetch_place(uint32_t form, const Student *s, const Place *place) {
     size_t bytes = s->convolution.stride * (form == INT8 ? 1 : form == FLOAT16 ? 2 : 4);
     for (uint32_t k = 0; k < place->count; k++) {
@@ -150,54 +152,85 @@ ALWAYS void activate(uint32_t form, const Student *s, void *sums, float *out) {
     }
 }
 
-/* Rows of hidden units that wait for the head, and where their logits go. */
+/* Rows of hidden units that wait for the head, and where their logits go, or else the columns of the highest ones. */
 typedef struct {
-    float *hidden, *out;
+    float *hidden, *logits;
+    int64_t *columns;
+    size_t row; /* of the first one */
     long count;
 } Group;
 
-static void head_of(const Student *s, Group *group) {
-    size_t hidden = s->convolution.filters, labels = s->head.labels;
-    for (size_t label = 0; label < labels && group->count; label++) {
-        const float *weights = s->w2 + label * hidden;
-        Lanes sums[WIDE];
-        for (int k = 0; k < WIDE; k++) sums[k] = (Lanes){0};
-        for (size_t i = 0; i < hidden; i += WIDE) {
-            Lanes weight = *(const Lanes *)(weights + i);
-            for (int k = 0; k < WIDE; k++) sums[k] += *(const Lanes *)(group->hidden + (size_t)k * hidden + i) * weight;
-        }
-        Lanes answers = sums_of(sums) + s->b2[label];
-        for (long k = 0; k < group->count; k++) group->out[(size_t)k * labels + label] = answers[k];
+/* The logit of one label, of each word of a group. */
+ALWAYS Lanes logits_of_label(const Student *s, const float *hidden, uint32_t label) {
+    size_t count = s->convolution.filters;
+    const float *weights = s->w2 + label * count;
+    Lanes sums[WIDE];
+    for (int k = 0; k < WIDE; k++) sums[k] = (Lanes){0};
+    for (size_t i = 0; i < count; i += WIDE) {
+        Lanes weight = *(const Lanes *)(weights + i);
+        for (int k = 0; k < WIDE; k++) sums[k] += *(const Lanes *)(hidden + (size_t)k * count + i) * weight;
     }
-    group->out += (size_t)group->count * labels;
+    return sums_of(sums) + s->b2[label];
+}
+
+/* As `highest` has it: the first of equals, and a NaN before all. */
+static void columns_of_group(const Student *s, const Group *group) {
+    Lanes best = logits_of_label(s, group->hidden, 0);
+    LaneBits columns = {0};
+    for (uint32_t label = 1; label < s->head.labels; label++) {
+        Lanes answers = logits_of_label(s, group->hidden, label);
+        LaneBits is_better = ~(answers <= best) & (best == best);
+        best = (Lanes)(((LaneBits)answers & is_better) | ((LaneBits)best & ~is_better));
+        columns = (((LaneBits){0} + (int32_t)label) & is_better) | (columns & ~is_better);
+    }
+    for (long k = 0; k < group->count; k++) group->columns[group->row + (size_t)k] = columns[k];
+}
+
+static void logits_of_group(const Student *s, const Group *group) {
+    float *out = group->logits + group->row * s->head.labels;
+    for (uint32_t label = 0; label < s->head.labels; label++) {
+        Lanes answers = logits_of_label(s, group->hidden, label);
+        for (long k = 0; k < group->count; k++) out[(size_t)k * s->head.labels + label] = answers[k];
+    }
+}
+
+static void finish_group(const Student *s, Group *group) {
+    if (group->count) (group->logits ? logits_of_group : columns_of_group)(s, group);
+    group->row += (size_t)group->count;
     group->count = 0;
+}
+
+/* Add a place's rows to the sums of the places that see it; that of the first of these is the ring's number `turn`. */
+ALWAYS void add_place(uint32_t form, const Student *s, const Place *place, long from, long count, size_t turn, char *ring) {
+    size_t hidden = s->convolution.filters, slot = hidden * bytes_of_sum(form), seen = s->head.longest;
+    for (uint32_t k = 0; k < place->count; k++) {
+        size_t row = place->rows[k] * s->convolution.stride, at = turn;
+        for (size_t o = 0; o < seen; o++, row += hidden) {
+            if (from + (long)o >= 0 && from + (long)o < count)
+                add_part(form, s->embedding, row, hidden, ring + at * slot);
+            at = at + 1 < seen ? at + 1 : 0;
+        }
+    }
 }
 
 /* Hidden units of the words of a unit that are answered; `form` is a constant. */
 ALWAYS void answer_unit(uint32_t form, const Student *s, const TagScratch *scratch, Unit unit, Group *group) {
     const size_t *begins = scratch->begins.at;
     const Place *places = (const Place *)scratch->places.at + begins[unit.begin];
-    long count = (long)(begins[unit.end] - begins[unit.begin]), seen = (long)s->head.longest, reach = seen / 2;
-    size_t hidden = s->convolution.filters, slot = hidden * bytes_of_sum(form), word = unit.first;
+    long count = (long)(begins[unit.end] - begins[unit.begin]), reach = (long)s->head.longest / 2;
+    size_t hidden = s->convolution.filters, slot = hidden * bytes_of_sum(form), word = unit.first, turn = 0;
     char *ring = scratch->sums.at;
-    memset(ring, 0, (size_t)seen * slot);
+    memset(ring, 0, s->head.longest * slot);
     for (long at = 0; at < count + reach; at++) {
-        if (at + 2 < count) fetch_place(form, s, &places[at + 2]);
-        for (uint32_t k = 0; at < count && k < places[at].count; k++) {
-            size_t row = places[at].rows[k] * s->convolution.stride;
-            for (long o = 0; o < seen; o++) {
-                long to = at - reach + o;
-                if (to >= 0 && to < count)
-                    add_part(form, s->embedding, row + (size_t)o * hidden, hidden, ring + (size_t)(to % seen) * slot);
-            }
-        }
-        long done = at - reach;
-        if (done < 0) continue;
-        char *sums = ring + (size_t)(done % seen) * slot;
-        if (word < unit.last && begins[word] - begins[unit.begin] == (size_t)done) {
+        if (at + AHEAD < count) fetch_place(form, s, &places[at + AHEAD]);
+        if (at < count) add_place(form, s, &places[at], at - reach, count, turn, ring);
+        char *sums = ring + turn * slot;
+        turn = turn + 1 < s->head.longest ? turn + 1 : 0;
+        if (at < reach) continue;
+        if (word < unit.last && begins[word] - begins[unit.begin] == (size_t)(at - reach)) {
             activate(form, s, sums, group->hidden + (size_t)group->count * hidden);
             word++;
-            if (++group->count == WIDE) head_of(s, group);
+            if (++group->count == WIDE) finish_group(s, group);
         }
         memset(sums, 0, slot);
     }
@@ -243,31 +276,36 @@ static int weigh_stretches(const Tagging *t, float *logits, TagScratch *scratch)
     return 0;
 }
 
+/* Leave a sentence to the reference path; its rows mean nothing. */
+static void leave(const Tagging *t, size_t sentence, size_t words, Group *group) {
+    finish_group(t->student, group);
+    t->is_left[sentence] = 1;
+    size_t labels = t->student->head.labels;
+    if (group->logits) memset(group->logits + group->row * labels, 0, words * labels * sizeof(float));
+    group->row += words;
+}
+
 static int tag(const Tagging *t, size_t first, size_t last, TagScratch *scratch) {
     const Student *s = t->student;
     size_t begin = first ? t->ends[first - 1] : 0, count = t->ends[last - 1] - begin, row = 0, labels = s->head.labels;
-    size_t hidden = s->convolution.filters;
-    float *logits = t->logits ? t->logits + begin * labels : room_for(&scratch->logits, count * labels * sizeof *logits + 1);
-    Group group = {room_for(&scratch->hidden, WIDE * hidden * sizeof(float)), logits, 0};
-    if (!logits || !group.hidden || !room_for(&scratch->sums, MOST_SEEN * hidden * sizeof(float))) return -1;
-    memset(group.hidden, 0, WIDE * hidden * sizeof(float));
+    size_t room = WIDE * s->convolution.filters * sizeof(float);
+    float *logits = t->logits ? t->logits + begin * labels : NULL;
+    if (!logits && t->chain && !(logits = room_for(&scratch->logits, count * labels * sizeof *logits + 1))) return -1;
+    Group group = {room_for(&scratch->hidden, room), logits, t->columns ? t->columns + begin : NULL, 0, 0};
+    if (!group.hidden || !room_for(&scratch->sums, MOST_SEEN * s->convolution.filters * sizeof(float))) return -1;
+    memset(group.hidden, 0, room);
     scratch->stretch_count = 0;
     for (size_t i = first; i < last; i++) {
         size_t words = t->ends[i] - begin - row;
         long read = read_sentence(s, t->words + begin + row, words, scratch);
         if (read == OUT_OF_MEMORY) return -1;
-        if (read == NOT_MINE) {
-            head_of(s, &group);
-            t->is_left[i] = 1;
-            if (!t->logits) memset(group.out, 0, words * labels * sizeof *logits);
-            group.out += words * labels;
-        } else if (answer_sentence(s, scratch, words, row, &group)) {
-            return -1;
-        }
+        if (read == NOT_MINE) leave(t, i, words, &group);
+        else if (answer_sentence(s, scratch, words, row, &group)) return -1;
         row += words;
     }
-    head_of(s, &group);
+    finish_group(s, &group);
     if (t->chain && weigh_stretches(t, logits, scratch)) return -1;
-    for (size_t i = 0; t->columns && i < count; i++) t->columns[begin + i] = highest(logits + i * labels, s->head.labels);
+    for (size_t i = 0; logits && t->columns && i < count; i++)
+        t->columns[begin + i] = highest(logits + i * labels, s->head.labels);
     return 0;
 }
