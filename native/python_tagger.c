@@ -248,7 +248,7 @@ static PyMethodDef methods[] = {
     {"fill", tagger_fill, METH_VARARGS,
      "fill(sentences, out, chain, threads=1) -> list of int: logits of all words into a float32 buffer\n"
      "(words, labels); with a chain, in order. Sentences are tuples of str; those whose numbers are returned are\n"
-     "for the reference path, and their rows stay as they are."},
+     "for the reference path, and their rows mean nothing."},
     {"columns", tagger_columns, METH_VARARGS,
      "columns(sentences, out, chain, threads=1) -> list of int: likewise the column of each word's highest logit\n"
      "into an int64 buffer (words,)."},

@@ -22,7 +22,7 @@ typedef struct {
     const double *first; /* (padded,): of the first word's tag */
 } Chain;
 
-/* Sentences to be tagged. Words that no thread may tag are left, with their sentence, and their rows stay as they are. */
+/* Sentences to be tagged. One with a word that is not for C is left as a whole, and its rows mean nothing. */
 typedef struct Tagging {
     const Student *student;
     const Engine *engine;

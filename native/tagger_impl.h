@@ -131,28 +131,29 @@ ALWAYS void add_part(uint32_t form, Table table, size_t from, size_t hidden, voi
     }
 }
 
-enum { AHEAD = 2 }; /* places whose rows are fetched before they are needed */
+enum { AHEAD = 4 }; /* places whose rows are fetched before they are needed */
 
 ALWAYS void fetch_place(uint32_t form, const Student *s, const Place *place) {
     size_t bytes = s->convolution.stride * (form == INT8 ? 1 : form == FLOAT16 ? 2 : 4);
     for (uint32_t k = 0; k < place->count; k++) {
         const char *row = (const char *)s->embedding.rows + place->rows[k] * bytes;
-        for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
+        for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at, 0, 2);
     }
 }
 
-/* relu(sums · steps + biases), and zeros in place of the sums. */
-ALWAYS void activate(uint32_t form, const Student *s, void *sums, float *out) {
+/* relu(sums · steps + biases) as one word of a group. */
+ALWAYS void activate(uint32_t form, const Student *s, const void *sums, float *out) {
     size_t hidden = s->convolution.filters;
-    for (size_t i = 0; i < hidden; i += WIDE) {
+    for (size_t i = 0; i < hidden; i += WIDE, out += WIDE * WIDE) {
         Lanes sum;
         if (form == INT8) sum = of_shorts((const int16_t *)sums + i) * *(const Lanes *)(s->embedding.steps + i);
         else sum = *(const Lanes *)((const float *)sums + i);
-        *(Lanes *)(out + i) = greater_lanes(sum + *(const Lanes *)(s->b1 + i), (Lanes){0});
+        *(Lanes *)out = greater_lanes(sum + *(const Lanes *)(s->b1 + i), (Lanes){0});
     }
 }
 
-/* Rows of hidden units that wait for the head, and where their logits go, or else the columns of the highest ones. */
+/* Words that wait for the head, and where their logits go, or else the columns of the highest ones. Of WIDE hidden units
+   those of all words lie together, then those of the next: (hidden / WIDE, WIDE words, WIDE). */
 typedef struct {
     float *hidden, *logits;
     int64_t *columns;
@@ -160,15 +161,26 @@ typedef struct {
     long count;
 } Group;
 
+/* sum + a · b, in one instruction where there is one: the standard of C that we compile by does not fuse them. */
+ALWAYS Lanes add_product(Lanes sum, Lanes a, Lanes b) {
+#if LEVEL == 2
+    return (Lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)sum);
+#elif LEVEL == 1
+    return (Lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)sum);
+#else
+    return sum + a * b;
+#endif
+}
+
 /* The logit of one label, of each word of a group. */
 ALWAYS Lanes logits_of_label(const Student *s, const float *hidden, uint32_t label) {
     size_t count = s->convolution.filters;
     const float *weights = s->w2 + label * count;
     Lanes sums[WIDE];
     for (int k = 0; k < WIDE; k++) sums[k] = (Lanes){0};
-    for (size_t i = 0; i < count; i += WIDE) {
+    for (size_t i = 0; i < count; i += WIDE, hidden += WIDE * WIDE) {
         Lanes weight = *(const Lanes *)(weights + i);
-        for (int k = 0; k < WIDE; k++) sums[k] += *(const Lanes *)(hidden + (size_t)k * count + i) * weight;
+        for (int k = 0; k < WIDE; k++) sums[k] = add_product(sums[k], *(const Lanes *)(hidden + k * WIDE), weight);
     }
     return sums_of(sums) + s->b2[label];
 }
@@ -228,7 +240,7 @@ ALWAYS void answer_unit(uint32_t form, const Student *s, const TagScratch *scrat
         turn = turn + 1 < s->head.longest ? turn + 1 : 0;
         if (at < reach) continue;
         if (word < unit.last && begins[word] - begins[unit.begin] == (size_t)(at - reach)) {
-            activate(form, s, sums, group->hidden + (size_t)group->count * hidden);
+            activate(form, s, sums, group->hidden + group->count * WIDE);
             word++;
             if (++group->count == WIDE) finish_group(s, group);
         }

@@ -128,6 +128,17 @@ class PortableBag:
         return logits + pooled[:, w.width :] if w.is_direct else logits
 
 
+class Compares(Protocol):
+    """What compares both forms of a student; `Differ` is one."""
+
+    what: str
+    largest: float
+
+    def compare(self, texts: list[str]) -> None:
+        """Stop at the first text with another answer."""
+        ...
+
+
 class Portable(Protocol):
     """A student in numpy."""
 
@@ -180,7 +191,7 @@ def rule_for(what: str, vocabulary: Vocabulary) -> Rule:
     return rule
 
 
-def run(differs: Sequence[Differ], words: Sequence[str], count: int, seed: int) -> None:
+def run(differs: Sequence[Compares], words: Sequence[str], count: int, seed: int) -> None:
     """Compare so many strings by every student."""
     drawn = strings(words, np.random.default_rng(seed))
     for start in range(0, count, CHUNK):
@@ -216,7 +227,7 @@ def main() -> None:
     tell(fuzz, __doc__)
 
 
-def tell(fuzz: Callable[[int, int, int], list[Differ]], about: str | None) -> None:
+def tell(fuzz: Callable[[int, int, int], Sequence[Compares]], about: str | None) -> None:
     """Read the options, fuzz, and print what was found."""
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=1_000_000, help="number of strings")

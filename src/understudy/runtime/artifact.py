@@ -16,8 +16,8 @@ from understudy.core.manifest import verify
 from understudy.errors import ArtifactError, MissingExtraError
 from understudy.runtime.config_file import Config, read_config
 from understudy.runtime.fast import FastStudent, open_fast, status
-from understudy.runtime.fast_tagger import FastTagger, open_tagger
 from understudy.runtime.fast_header import HEADER_BYTES, reads_like_bert
+from understudy.runtime.fast_tagger import FastTagger, open_tagger
 from understudy.runtime.layout import Layout
 
 if TYPE_CHECKING:

@@ -156,7 +156,9 @@ def open_fast(
     Raises:
         ArtifactError: the file is missing, truncated, altered, or not what it is taken for.
     """
-    core = opened(path, fingerprint, lambda file: extension().Student(file, tuple(labels), reference, level()))
+    core = opened(
+        path, fingerprint, lambda file: extension().Student(file, tuple(labels), reference, level())
+    )
     return FastStudent(core, len(labels), threads)
 
 

@@ -73,9 +73,9 @@ class FastTagger:
 
 
 def chain_of(steps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Steps ``(c + 1, c)`` of a task as C reads them: those between tags, the same transposed, the first word's.
+    """A task's steps ``(c + 1, c)`` as C reads them: between tags, the same transposed, and the first word's.
 
-    ``(2 · c + 1, C)``, where C is c rounded up to a multiple of `IN_CHAIN`.
+    They are ``(2 · c + 1, C)``, where C is c rounded up to a multiple of `IN_CHAIN`.
     """
     import numpy as np
 

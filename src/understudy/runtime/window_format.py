@@ -1,45 +1,46 @@
-"""`model.fast`, version 4: a tagger that looks at each word and its neighbours (`window.v1`), folded into rows.
+"""`model.fast`, version 4: a tagger of each word by its neighbours, folded into rows (`window.v1`).
 
 A hidden unit's answer is linear in each word that it sees, and a word is a sum: its embedding, and what its
-traits add to that (`understudy.tokenization.spelling`). So every part of a word is multiplied with all
+traits add to that (`understudy.tokenization.spelling`). So every part of this sum is multiplied with all
 columns of the convolution once, when the file is written, and a word is a sum of rows::
 
-    hidden(h, t) = relu(step_h · Σ_o Σ_e R[e, o, h] + b_h)  over the entries e of the word o places before t + r
+    hidden(h, t) = relu(step_h · Σ_o Σ_e R[e, o, h] + b_h)
     logits(t)    = W · hidden(t) + b
 
-o is from 0 to 2·r, r being how far the tagger sees; words before and after the sentence are zeros, as in torch.
-What a text's word is made of is the ids of its parts (`understudy.tokenization.words.split`), most often one;
-each part has the traits of the whole word, and the first one answers for it.
+o is from 0 to 2·r, r being how far the tagger sees, and e stands for the rows of the word o places before
+t + r; words before and after the sentence are zeros, as in torch. A word of a sentence may have several
+parts (`understudy.tokenization.words.split`), each with an id; each has the traits of the whole word and is
+seen as a word, and the first one answers for all.
 
 The entries of the file are the words of the vocabulary, then strings behind a mark, one row each:
 
-====  =====================================================================================================
+====  ===========================================================================================
 mark  what
-====  =====================================================================================================
+====  ===========================================================================================
 none  a word of the vocabulary by its id, with all that is added to every word
-1     a *form*: a word as it stands in the sentence, of one part; its row is the sum of all that is known of it
-2     a word's first characters, lower-cased; its row is the sum of those of all known beginnings of it
+1     a *form*: a word of one part as it stands in the sentence, with all that is known of it
+2     a word's first characters, lower-cased, with what all known beginnings of them add
 3     a word's last characters, likewise
 4     a word's shape
 5     a word of several parts as it stands in the sentence
-====  =====================================================================================================
+====  ===========================================================================================
 
-A word that is a form is one row. Any other word has for each part the row of its id, and of its longest known
-beginning, its longest known end, its shape and itself, as far as they are known: `MOST_ROWS` at most. Forms are the
-words that the spelling knows as they stand. A sentence of more ids than the student reads is cut into windows as
-everywhere (`understudy.tokenization.windows`).
+A word that is a form is one row. Any other word has for each part the row of its id, and those of its longest
+known beginning, its longest known end, its shape and itself, as far as they are known: `MOST_ROWS` at most.
+Forms are the words that the spelling knows as they stand; such traits have no rows beside them. A sentence of
+more ids than the student reads is cut into windows as everywhere (`understudy.tokenization.windows`).
 
 The header is that of version 1 (`fast_format.py`), with the number of entries as *vocabulary*, that of hidden
-units as *hidden*, 2·r + 1 as *longest*, and 0 as *width*, *buckets* and the weight of n-grams. The weights are:
+units as *hidden*, 2·r + 1 as *longest*, and neither a width nor n-grams. The weights are:
 
 1. a row an entry: for each o the numbers of all hidden units, padded with zeros to a multiple of `ABREAST`:
    float32, float16, or int8 that count a hidden unit's own steps;
 2. int8 alone: the step of each hidden unit, padded likewise;
-3. the biases of the hidden units, padded likewise; the head's weights, a row a label, padded likewise; the head's
-   bias, padded to a multiple of 16; all of these are float32.
+3. the biases of the hidden units, padded likewise; the head's weights, a row a label, padded likewise; the
+   head's bias, padded to a multiple of 16; all of these are float32.
 
-Sums of int8 are exact in 16 bits: they hold at most `MOST_ROWS` times the words that are seen times 127. So only the rounding of
-the rows parts the logits from those of torch, and by no more than `FoldedWindow.bound` says.
+Sums of int8 are exact in 16 bits: they hold at most `MOST_ROWS` times 127 for each word that is seen. So only
+the rounding of the rows parts the logits from those of torch, and by no more than `FoldedWindow.bound` says.
 """
 
 from __future__ import annotations
@@ -234,8 +235,8 @@ class FoldedWindow:
         """Most by which a logit differs from one of unrounded rows, beside what float32 loses in any order.
 
         A rounded number is off by half a step (int8) or by `HALF` of itself (float16), a hidden unit by that
-        of each row of each word that it sees; the ReLU does not make two answers differ by more. It is that of
-        a word's own logits, before tags are weighed in their order.
+        of each row of each word that it sees; the ReLU does not make two answers differ by more. It holds for
+        the logits of each word by itself, before tags are weighed in their order.
         """
         if self.table == "float32":
             return 0.0
