@@ -2,10 +2,11 @@
 
     python tools/fuzz_tagger.py [--count 100000] [--seed 0] [--level 2]
 
-Strings are those of `fuzz_fast.py`, cut into words at spaces, so that words hold signs, marks, surrogates and
-whatever else. Taggers have random weights, with and without traits, a short limit of words in some, and tags in
-their order. Numpy looks words up in Python and adds rows in float32. A sentence that C leaves must have a word
-with a zero byte, or of more parts than are read. `tests/tools/test_fuzz_tagger.py` runs some hundreds of them.
+Strings are those of `fuzz_fast.py`, cut into words at spaces, so that words hold signs, surrogates and
+whatever else. Taggers have random weights, with traits and without; some read few words at once, some weigh
+tags in their order. Numpy looks words up in Python and adds up rows in float32. A sentence that C leaves must
+have a word with a zero byte, or of more parts than are read. `tests/tools/test_fuzz_tagger.py` runs some
+hundreds of them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from fuzz_bags import TOLERANCE, rule_for, run, tell
-from fuzz_fast import LABELS, strings, vocabularies
+from fuzz_fast import LABELS, strings
 
 from understudy._fast import Tagger
 from understudy.core.task import FloatArray, Task
@@ -31,7 +32,7 @@ from understudy.runtime.window_format import (
     pack_window,
 )
 from understudy.tokenization.spelling import KINDS, Spelling, build_spelling
-from understudy.tokenization.words import WordVocabulary
+from understudy.tokenization.words import build_vocabulary
 
 WIDTH, HIDDEN, SEEN, TRAIT, TRAITS = 7, 37, 5, 3, 4000
 
@@ -97,27 +98,30 @@ class Differ:
         return is_left
 
 
-def differs_of(texts: Sequence[str], level: int) -> list[Differ]:
-    """Taggers of every precision, with traits and without, whose vocabulary and traits are those of some texts."""
+def differs_of(texts: Sequence[str], seen: Sequence[str], level: int) -> list[Differ]:
+    """Taggers of every precision, with traits and without, in order and not.
+
+    Args:
+        texts: Texts of the vocabulary.
+        seen: Further texts whose words' traits are known.
+        level: Kind of processor that may be used at most.
+    """
     generator, differs = np.random.default_rng(1), []
-    spelling = build_spelling(
-        (word for text in texts for word in text.split(" ") if "\0" not in word), TRAITS
-    )
+    spelling = build_spelling((word for text in (*texts, *seen) for word in text.split(" ")), TRAITS)
     steps = generator.normal(size=(len(LABELS) + 1, len(LABELS))).tolist()
     plain = Task(LABELS, "tagging", "accuracy")
-    ordered = Task(LABELS, "tagging", "accuracy", transitions=steps)
-    for kind, vocabulary in vocabularies(texts).items():
-        if not isinstance(vocabulary, WordVocabulary):
-            continue
-        for table, (traits, task) in itertools.product(
-            TABLES, ((None, plain), (spelling, plain), (spelling, ordered))
-        ):
-            spelled = "" if traits is None else ", spelled"
-            what = f"window.v1, {kind}{spelled}{'' if task is plain else ', in order'}, {table}"
-            weights = draw(len(vocabulary), traits, generator)
-            folded = fold_window(weights, vocabulary.words, traits, vocabulary.max_words, table)
-            file = pack_window(rule_for(what, vocabulary), folded)
-            differs.append(Differ(what, folded, file, task, level=level))
+    forms = {
+        "": (None, plain),
+        ", spelled": (spelling, plain),
+        ", in order": (spelling, Task(LABELS, "tagging", "accuracy", transitions=steps)),
+    }
+    for limit, table, (form, (traits, task)) in itertools.product((None, 7), TABLES, forms.items()):
+        what = f"window.v1{'' if limit is None else ', cut'}{form}, {table}"
+        vocabulary = build_vocabulary(texts, 2000).cut(limit)
+        weights = draw(len(vocabulary), traits, generator)
+        folded = fold_window(weights, vocabulary.words, traits, limit, table)
+        file = pack_window(rule_for(what, vocabulary), folded)
+        differs.append(Differ(what, folded, file, task, level=level))
     return differs
 
 
@@ -125,11 +129,9 @@ def fuzz(count: int, seed: int, level: int) -> list[Differ]:
     """Compare so many sentences; the taggers, with their largest differences."""
     texts = list(load_dataset("bundled:concierge").train.texts)
     words = sorted({word for text in texts for word in text.split()})
-    # Words of the very strings, too: those of the data set alone would hardly ever be found in noise.
-    noise = (
-        text.replace("\0", "") for text in itertools.islice(strings(words, np.random.default_rng(2)), 500)
-    )
-    differs = differs_of([*texts, *noise], level)
+    # Words of such strings, too: those of the data set alone would hardly ever be found in noise.
+    noise = itertools.islice(strings(words, np.random.default_rng(2)), 500)
+    differs = differs_of(texts, [text.replace("\0", "") for text in noise], level)
     run(differs, words, count, seed)
     return differs
 

@@ -71,8 +71,8 @@ class Student:
 class Tagger:
     """A `model.fast` in memory that tags the words of sentences. It may be shared between threads.
 
-    Answers go into a float32 buffer ``(words, labels)`` or an int64 one ``(words,)``. The numbers of sentences
-    that are for the reference path are returned, and their rows mean nothing.
+    Answers go into a float32 buffer ``(words, labels)`` or an int64 one ``(words,)``. What is returned are
+    numbers of sentences that are for the reference path; their rows mean nothing.
 
     Raises:
         ValueError: the file is damaged, or a buffer has another size.
