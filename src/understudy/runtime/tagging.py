@@ -53,7 +53,7 @@ def tag(given: Sequence[Item], sentences: Sequence[Item], task: Task, columns: I
         task: Task that names the columns.
         columns: That of each word's tag.
     """
-    names = [task.labels[column] for column in columns.tolist()]
+    names, has_spans = [task.labels[column] for column in columns.tolist()], task.has_spans
     tagged, row = [], 0
 
     for sentence, words in zip(given, sentences, strict=True):
@@ -61,8 +61,8 @@ def tag(given: Sequence[Item], sentences: Sequence[Item], task: Task, columns: I
         row += len(words)
 
         text = sentence if isinstance(sentence, str) else " ".join(words)
-        places = _places(sentence, words)
-        word_spans = spans(tags) if task.has_spans else []
+        word_spans = spans(tags) if has_spans else []
+        places = _places(sentence, words) if word_spans else []
         marked = [(span.kind, places[span.start][0], places[span.stop - 1][1]) for span in word_spans]
         texts = tuple(TextSpan(kind, text[start:stop], start, stop) for kind, start, stop in marked)
         tagged.append(Tagged(tuple(words), tags, texts, text))
