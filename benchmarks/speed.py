@@ -3,9 +3,9 @@
 Rows: `single` (a raw string in, its label out), `batch` (texts a second by one thread and by two), `start`
 (load, process to first answer, memory, disk), `tagging` (a tagger, by the word), `labelling` (a teacher on
 the processor), `training` (forward and backward); the last two also say what a second thread adds. Students
-and peers are trained in the run, from one seed. Rows of one thread are told in the process's time, which other
-work on the machine hardly moves; those of several threads and of processes by the wall's clock. Both stand in
-the last line, one JSON document. Peers that are not installed are named, and their ratios are null.
+and peers are trained in the run, from one seed. Rows of one thread are told in the process's time, which
+other work on the machine hardly moves; those of several threads and of processes by the wall's clock. Both
+stand in the last line, one JSON document. Peers that are not installed are named, and their ratios are null.
 
 Run: python benchmarks/speed.py [--quick] [--threads 2] [--rows single batch …]
 SST-2 is taken from the folder that UNDERSTUDY_DATA names, else the bundled data set.

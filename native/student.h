@@ -17,7 +17,7 @@ enum { LANES = 16 };                        /* rows of weights are padded with z
 enum { MOST_WIDTH = 2048, MOST_LABELS = 4096, MOST_GRAM = 16, MOST_WORDS = 1 << 24 };
 enum { MOST_BUCKETS = 1 << 28, MOST_GRAMS = 1 << 24 };
 enum { MOST_KERNEL = 8, MOST_FILTERS = 4096 }; /* words that a filter sees; filters of all widths */
-enum { MOST_SEEN = 15, MOST_ROWS = 5, MOST_ENTRY = 255 }; /* words that a tagger sees; rows of a word; bytes of an entry */
+enum { MOST_SEEN = 15, MOST_ROWS = 5, MOST_ENTRY = 255 }; /* words a tagger sees; rows of a word; bytes of an entry */
 enum { ABREAST = 32 };                           /* filters whose numbers lie together, as `runtime/cnn_format.py` has it */
 enum { KEY = 16 };                          /* bytes of a word that its hash table compares at once */
 
@@ -70,7 +70,8 @@ typedef struct {
 } Bag;
 
 /* What a folded convolution has beyond `embedding`, whose rows are products; `b1` are its filters' biases, `w2` a row
-   a label. A tagger has the same, its filters being hidden units. The head's `width` is the number of filters of each width, from `hidden` to `longest` words. */
+   a label. The head's `width` is the number of filters of each width, from `hidden` to `longest` words. A tagger has the
+   same, its filters being hidden units. */
 typedef struct {
     size_t filters; /* of all widths, with those of padding: a multiple of ABREAST */
     size_t stride;  /* numbers of a row */

@@ -77,8 +77,8 @@ static void *work(void *argument) {
     while (!failed) {
         size_t first = __atomic_fetch_add(&tagging->next, SENTENCES_TAKEN, __ATOMIC_RELAXED);
         if (first >= tagging->count) break;
-        size_t left = tagging->count - first;
-        failed = tagging->engine->tag(tagging, first, first + (left < SENTENCES_TAKEN ? left : SENTENCES_TAKEN), scratch);
+        size_t left = tagging->count - first, last = left < SENTENCES_TAKEN ? tagging->count : first + SENTENCES_TAKEN;
+        failed = tagging->engine->tag(tagging, first, last, scratch);
     }
     if (failed) __atomic_store_n(&tagging->is_out_of_memory, 1, __ATOMIC_RELAXED);
     scratch_delete(scratch);

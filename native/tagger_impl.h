@@ -1,5 +1,5 @@
-/* A tagger: from the words of sentences to a row of logits for each. Included by engine_impl.h, and so compiled for each
-   kind of processor. `runtime/window_format.py` says what a row is; tagger.c has what all kinds share. */
+/* A tagger: from the words of sentences to a row of logits for each. Included by engine_impl.h, and so compiled for
+   each kind of processor. `runtime/window_format.py` says what a row is; tagger.c has what all kinds share. */
 
 /* The first 15 bytes at most of a word behind its mark; nothing beyond the word is read. */
 ALWAYS Key marked_key(int mark, const char *text, size_t length) {
@@ -17,7 +17,8 @@ ALWAYS Key marked_key(int mark, const char *text, size_t length) {
         a = first | (uint64_t)last << (8 * (length - 4));
     } else if (length) {
         const unsigned char *bytes = (const unsigned char *)text;
-        a = bytes[0] | (uint64_t)bytes[length / 2] << (8 * (length / 2)) | (uint64_t)bytes[length - 1] << (8 * (length - 1));
+        size_t middle = length / 2, last = length - 1;
+        a = bytes[0] | (uint64_t)bytes[middle] << (8 * middle) | (uint64_t)bytes[last] << (8 * last);
     }
     return (Key){a << 8 | (uint64_t)mark, b << 8 | a >> 56};
 }
@@ -152,8 +153,8 @@ ALWAYS void activate(uint32_t form, const Student *s, const void *sums, float *o
     }
 }
 
-/* Words that wait for the head, and where their logits go, or else the columns of the highest ones. Of WIDE hidden units
-   those of all words lie together, then those of the next: (hidden / WIDE, WIDE words, WIDE). */
+/* Words that wait for the head, and where their logits go, or else the columns of the highest ones. Of WIDE hidden
+   units those of all words lie together, then those of the next: (hidden / WIDE, WIDE words, WIDE). */
 typedef struct {
     float *hidden, *logits;
     int64_t *columns;
@@ -212,8 +213,10 @@ static void finish_group(const Student *s, Group *group) {
     group->count = 0;
 }
 
-/* Add a place's rows to the sums of the places that see it; that of the first of these is the ring's number `turn`. */
-ALWAYS void add_place(uint32_t form, const Student *s, const Place *place, long from, long count, size_t turn, char *ring) {
+/* Add a place's rows to the sums of the places that see it, `from` being the first of these; its sums are the ring's
+   number `turn`. There are none for places outside of the unit. */
+ALWAYS void add_place(uint32_t form, const Student *s, const Place *place, long from, long count, size_t turn,
+                      char *ring) {
     size_t hidden = s->convolution.filters, slot = hidden * bytes_of_sum(form), seen = s->head.longest;
     for (uint32_t k = 0; k < place->count; k++) {
         size_t row = place->rows[k] * s->convolution.stride, at = turn;
@@ -262,7 +265,7 @@ static void answer_floats(const Student *s, const TagScratch *scratch, Unit unit
 
 /* ------------------------------------------------------------------------------------------------- sentences */
 
-/* Answer all units of a sentence whose words were read; its first row is `row` of the slice. */
+/* Answer all units of a sentence whose words were read; its first row is number `row` of the slice. */
 static int answer_sentence(const Student *s, TagScratch *scratch, size_t words, size_t row, Group *group) {
     Unit unit = {0, 0, 0, 0};
     while (unit.end < words) {
@@ -281,9 +284,10 @@ static int weigh_stretches(const Tagging *t, float *logits, TagScratch *scratch)
     size_t labels = t->student->head.labels;
     const Stretch *stretches = scratch->stretches.at;
     for (size_t i = 0; i < scratch->stretch_count; i++) {
-        double *room = room_for(&scratch->chain, (2 * stretches[i].count + 3) * IN_CHAIN(labels) * sizeof *room);
+        size_t rows = stretches[i].count;
+        double *room = room_for(&scratch->chain, (2 * rows + 3) * IN_CHAIN(labels) * sizeof *room);
         if (!room) return -1;
-        weigh_in_order(t->chain, logits + stretches[i].row * labels, stretches[i].count, labels, t->logits != NULL, room);
+        weigh_in_order(t->chain, logits + stretches[i].row * labels, rows, labels, t->logits != NULL, room);
     }
     return 0;
 }

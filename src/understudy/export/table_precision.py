@@ -46,7 +46,8 @@ def choose_table(
 
     ``auto`` takes the lowest precision that is within `MOST_LOST` of float32 on dev. All files are written
     from the rounded student, so the C extension, the graph and torch still give one answer. Of a convolution
-    the products are rounded, which only `model.fast` has: there ``config.json`` bounds what that moves.
+    or a tagger the products are rounded, which only `model.fast` has: there ``config.json`` bounds what that
+    moves.
 
     Args:
         student: A trained student; it is left as it is.
@@ -66,7 +67,8 @@ def choose_table(
         note = f"there is no model.fast, so ONNX Runtime answers: {reason}" if reason else ""
         return student, TableChoice(wanted, why=note)
     if not is_fast:
-        served = f"the C extension serves {', '.join(SERVED)} on single texts, with float32 graphs"
+        texts = ", ".join(name for name in SERVED if name not in TAGGERS)
+        served = f"the C extension serves {texts} on single texts, and {', '.join(TAGGERS)} on words"
         raise RecipeError(
             f"table: {wanted} is a precision of the rows in model.fast, but none is written for "
             f"{student.name} here: {reason or served}. Use auto, or drop it."

@@ -69,7 +69,7 @@ def open_folder(folder: Path, threads: int = 1) -> OpenArtifact:
         return OpenArtifact(layout, config, None)
 
     labels, fingerprint = config["task"]["labels"], config["fast"]["fingerprint"]
-    if config["student"]["form"] == "tokens":
+    if config["task"].get("kind") == "tagging" and config["student"]["form"] == "tokens":
         tagger = open_tagger(layout.fast, labels=len(labels), fingerprint=fingerprint, threads=threads)
         return OpenArtifact(layout, config, tagger)
 
