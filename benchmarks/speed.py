@@ -1,11 +1,11 @@
 """Everything that is said about speed, measured in one process, each row in turns with its peers.
 
 Rows: `single` (a raw string in, its label out), `batch` (texts a second by one thread and by two), `start`
-(load, process to first answer, memory, disk), `labelling` (a teacher on the processor), `training` (forward
-and backward); the last two also say what a second thread adds. Students and peers are trained in the run,
-from one seed. Rows of one thread are told in the process's time, which other work on the machine hardly
-moves; those of several threads and of processes by the wall's clock. Both stand in the last line, one JSON
-document. Peers that are not installed are named, and their ratios are null.
+(load, process to first answer, memory, disk), `tagging` (a tagger, by the word), `labelling` (a teacher on
+the processor), `training` (forward and backward); the last two also say what a second thread adds. Students
+and peers are trained in the run, from one seed. Rows of one thread are told in the process's time, which
+other work on the machine hardly moves; those of several threads and of processes by the wall's clock. Both
+stand in the last line, one JSON document. Peers that are not installed are named, and their ratios are null.
 
 Run: python benchmarks/speed.py [--quick] [--threads 2] [--rows single batch …]
 SST-2 is taken from the folder that UNDERSTUDY_DATA names, else the bundled data set.
@@ -33,6 +33,7 @@ import arrow
 import labelling
 import numpy as np
 import starting
+import tagging
 import torch
 import training
 from answering import Contestant
@@ -43,7 +44,7 @@ from understudy.runtime import load
 from understudy.runtime.fast import status
 from understudy.teachers.transformer import Teacher
 
-GROUPS = ("single", "batch", "start", "labelling", "training")
+GROUPS = ("single", "batch", "start", "tagging", "labelling", "training")
 PEERS = {
     "fasttext_over_cbow": "fastText",
     "model2vec_over_cbow": "model2vec",
@@ -174,6 +175,18 @@ class Run:
         peaks, sizes = starting.memory(some, self.texts[0]), starting.sizes(self.contestants)
         starting.show(first, peaks, sizes)
         self.document["start"] = {"load": table, "process": first, "peak_mb": peaks, "bytes": sizes}
+
+    def tagging(self) -> None:
+        """Words of sentences, one thread."""
+        if not tagging.is_there():
+            self.document["notes"].append("tagging: UNDERSTUDY_DATA does not hold ud-ewt")
+            return
+        torch.set_num_threads(1)
+        table = tagging.measure(self.folder / "taggers", self.seconds, self.repeats, quick=self.quick)
+        show("window.v1:tagger, a word, one thread, processor time", table, tagging.BASE)
+        self.document["tagging"] = table
+        onnx = "float32, ONNX Runtime"
+        self.document["ratios"]["tagging_onnx_over_int8"] = ratio(table, onnx, tagging.BASE)
 
     def labelling(self) -> None:
         """A teacher labels, with all threads."""

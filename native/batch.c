@@ -54,21 +54,25 @@ static void *work(void *argument) {
     return NULL;
 }
 
-int batch_run(Batch *batch, int threads) {
+void run_by_threads(void *(*work)(void *), void *argument, size_t useful, int threads) {
 #if HAS_THREADS
     pthread_t others[MOST_THREADS];
     int started = 0;
-    size_t useful = batch->count / TAKEN;
     if (threads > MOST_THREADS) threads = MOST_THREADS;
-    if ((size_t)threads > useful) threads = (int)useful;
+    if (threads > 0 && (size_t)threads > useful) threads = (int)useful;
     for (; started < threads - 1; started++) {
-        if (pthread_create(&others[started], NULL, work, batch)) break; /* fewer threads do the same work */
+        if (pthread_create(&others[started], NULL, work, argument)) break; /* fewer threads do the same work */
     }
-    work(batch);
+    work(argument);
     for (int i = 0; i < started; i++) pthread_join(others[i], NULL);
 #else
+    (void)useful;
     (void)threads;
-    work(batch);
+    work(argument);
 #endif
+}
+
+int batch_run(Batch *batch, int threads) {
+    run_by_threads(work, batch, batch->count / TAKEN, threads);
     return batch->is_out_of_memory ? -1 : 0;
 }

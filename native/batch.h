@@ -24,6 +24,9 @@ typedef struct {
     int is_out_of_memory;
 } Batch;
 
+/* Let each of some threads do `work`, of which `useful` at most have something to do; this one is among them. */
+void run_by_threads(void *(*work)(void *), void *argument, size_t useful, int threads);
+
 /* Answer all texts; 0, or -1 where memory ran out. */
 int batch_run(Batch *batch, int threads);
 

@@ -5,6 +5,9 @@
 #include "split.h"
 #include "lesson.h"
 
+struct Tagging; /* tagger.h says what these are */
+struct TagScratch;
+
 typedef struct {
     /* Ids of a text (at least one) into the scratch, which fits it; NOT_MINE for the reference path. */
     long (*ids_of)(const Student *, const char *text, size_t bytes, Scratch *);
@@ -16,6 +19,10 @@ typedef struct {
     /* The greatest windows of a batch that was checked; and the gradients of some filters, and of words there. */
     void (*find_windows)(const Windows *);
     void (*return_windows)(const Windows *, size_t first, size_t last);
+    /* Tag the sentences from `first` on and before `last`; 0, or -1 where memory ran out. */
+    int (*tag)(const struct Tagging *, size_t first, size_t last, struct TagScratch *);
+    /* The rows of a word into `scratch->places`: how many parts it has, NOT_MINE, or OUT_OF_MEMORY. */
+    long (*places_of)(const Student *, const char *text, size_t bytes, struct TagScratch *);
 } Engine;
 
 extern const Engine engine_any;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dispatch.h"
+#include "tagger.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -207,8 +208,7 @@ ALWAYS Key short_key(const char *word, size_t length) {
     return key;
 }
 
-ALWAYS int32_t find_short(const Student *s, const Index *index, const char *word, size_t length) {
-    Key key = short_key(word, length);
+ALWAYS int32_t find_key(const Student *s, const Index *index, Key key) {
     uint64_t hash = hash_key(key.a, key.b);
     for (uint64_t at = hash >> index->shift;; at = (at + 1) & index->mask) {
         uint32_t slot = index->slots[at];
@@ -237,7 +237,7 @@ static int32_t find_long(const Student *s, int is_continued, const char *word, s
 /* The id of a word, or of a piece that continues one; -1 where there is none. */
 ALWAYS int32_t find(const Student *s, int is_continued, const char *word, size_t length) {
     if (__builtin_expect(length > KEY, 0)) return find_long(s, is_continued, word, length);
-    return find_short(s, &s->short_words[is_continued], word, length);
+    return find_key(s, &s->short_words[is_continued], short_key(word, length));
 }
 
 static int is_too_long(const Student *s, const char *word, size_t length) {
@@ -334,6 +334,33 @@ ALWAYS float sum_of(Lanes v) {
     return sum;
 }
 
+/* The sums of WIDE registers, side by side. */
+ALWAYS Lanes sums_of(const Lanes *v) {
+#if LEVEL == 2
+    __m512 four[4];
+    for (int i = 0; i < 4; i++) {
+        __m512 a = (__m512)v[4 * i], b = (__m512)v[4 * i + 1], c = (__m512)v[4 * i + 2], d = (__m512)v[4 * i + 3];
+        __m512d ab = (__m512d)_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+        __m512d cd = (__m512d)_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+        four[i] = _mm512_add_ps((__m512)_mm512_unpacklo_pd(ab, cd), (__m512)_mm512_unpackhi_pd(ab, cd));
+    }
+    for (int i = 0; i < 4; i += 2) /* sums of each quarter; two of them become one */
+        four[i / 2] = _mm512_add_ps(_mm512_shuffle_f32x4(four[i], four[i + 1], 0x88),
+                                    _mm512_shuffle_f32x4(four[i], four[i + 1], 0xDD));
+    return (Lanes)_mm512_add_ps(_mm512_shuffle_f32x4(four[0], four[1], 0x88),
+                                _mm512_shuffle_f32x4(four[0], four[1], 0xDD));
+#elif LEVEL == 1
+    __m256 four[2];
+    for (int i = 0; i < 2; i++)
+        four[i] = _mm256_hadd_ps(_mm256_hadd_ps((__m256)v[4 * i], (__m256)v[4 * i + 1]),
+                                 _mm256_hadd_ps((__m256)v[4 * i + 2], (__m256)v[4 * i + 3]));
+    return (Lanes)_mm256_add_ps(_mm256_permute2f128_ps(four[0], four[1], 0x20),
+                                _mm256_permute2f128_ps(four[0], four[1], 0x31));
+#else
+    return (Lanes){sum_of(v[0]), sum_of(v[1]), sum_of(v[2]), sum_of(v[3])};
+#endif
+}
+
 enum { FEW = 64 }; /* rows that are added up before their sum is added: long texts keep their precision */
 
 /* WIDE halves as floats; none of them is infinite or NaN. */
@@ -356,6 +383,17 @@ ALWAYS Lanes of_bytes(const int8_t *from) {
     return (Lanes)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)from)));
 #elif LEVEL == 1
     return (Lanes)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)from)));
+#else
+    return (Lanes){from[0], from[1], from[2], from[3]};
+#endif
+}
+
+/* WIDE signed 16-bit numbers as floats. */
+ALWAYS Lanes of_shorts(const int16_t *from) {
+#if LEVEL == 2
+    return (Lanes)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)from)));
+#elif LEVEL == 1
+    return (Lanes)_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)from)));
 #else
     return (Lanes){from[0], from[1], from[2], from[3]};
 #endif
@@ -495,6 +533,8 @@ ALWAYS void average(const Student *s, const int32_t *ids, long count, float *mea
 #include "cnn_impl.h"
 #include "exponential_impl.h"
 #include "lstm_impl.h"
+#include "chain_impl.h"
+#include "tagger_impl.h"
 
 /* Logits of at least one id; up to PADDED(labels) floats are written. 0, or -1 where memory ran out. */
 static int logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
@@ -521,4 +561,4 @@ static int logits_of(const Student *s, const int32_t *ids, long count, float *lo
 #include "bag_trainer_impl.h"
 #include "windows_impl.h"
 
-const Engine ENGINE = {ids_of, logits_of, learn_pass, learn_bag_pass, find_windows, return_windows};
+const Engine ENGINE = {ids_of, logits_of, learn_pass, learn_bag_pass, find_windows, return_windows, tag, places_of};

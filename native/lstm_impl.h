@@ -249,7 +249,7 @@ ALWAYS void enter(uint32_t form, const Reading *r, uint32_t layer) {
 }
 
 /* One direction reads the word at a place, after that at the place before, if there was one. */
-ALWAYS void read_word(uint32_t form, const Reading *r, uint32_t layer, size_t way, size_t place, const char *before,
+ALWAYS void take_step(uint32_t form, const Reading *r, uint32_t layer, size_t way, size_t place, const char *before,
                       float *cells) {
     const Direction *direction = &r->student->recurrent.layers[layer][way];
     size_t columns = GATES * r->units, size = form == INT8 ? 1 : sizeof(float);
@@ -283,8 +283,8 @@ ALWAYS void read_layers(uint32_t form, const Reading *r) {
             size_t back = r->count - 1 - step;
             const char *earlier = step ? r->states + (step - 1) * r->stride : NULL;
             const char *later = step ? r->states + (back + 1) * r->stride + units * size : NULL;
-            read_word(form, r, layer, 0, step, earlier, cells);
-            read_word(form, r, layer, 1, back, later, cells + units);
+            take_step(form, r, layer, 0, step, earlier, cells);
+            take_step(form, r, layer, 1, back, later, cells + units);
         }
     }
 }

@@ -7,7 +7,7 @@
 
 #include "batch.h"
 
-extern PyType_Spec student_spec, arrow_texts_spec;
+extern PyType_Spec student_spec, tagger_spec, arrow_texts_spec;
 PyObject *python_learn(PyObject *module, PyObject *arguments);
 PyObject *python_learn_bag(PyObject *module, PyObject *arguments);
 PyObject *python_find_windows(PyObject *module, PyObject *arguments);

@@ -11,6 +11,7 @@ static int describe(PyObject *module) {
         {"MOST_WORDS", MOST_WORDS}, {"MOST_BUCKETS", MOST_BUCKETS}, {"MOST_GRAMS", MOST_GRAMS},
         {"MOST_KERNEL", MOST_KERNEL}, {"MOST_FILTERS", MOST_FILTERS}, {"ABREAST", ABREAST},
         {"MOST_UNITS", MOST_UNITS}, {"MOST_LAYERS", MOST_LAYERS},
+        {"MOST_SEEN", MOST_SEEN},   {"MOST_ROWS", MOST_ROWS},       {"MOST_ENTRY", MOST_ENTRY},
     };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         if (PyModule_AddIntConstant(module, limits[i].name, limits[i].value)) return -1;
@@ -32,7 +33,9 @@ static int add_type(PyObject *module, const char *name, PyType_Spec *spec) {
 }
 
 static int fill_module(PyObject *module) {
-    if (add_type(module, "Student", &student_spec) || add_type(module, "ArrowTexts", &arrow_texts_spec)) return -1;
+    if (add_type(module, "Student", &student_spec) || add_type(module, "Tagger", &tagger_spec) ||
+        add_type(module, "ArrowTexts", &arrow_texts_spec))
+        return -1;
     return describe(module);
 }
 

@@ -212,8 +212,7 @@ static PyObject *student_labels(PyObject *object, PyObject *arguments) {
     return list;
 }
 
-/* A writable buffer of so many bytes for the answers to some texts; 0, or -1 with an error set. */
-static int buffer_for(PyObject *target, size_t bytes, size_t alignment, const char *what, Py_buffer *out) {
+int buffer_for(PyObject *target, size_t bytes, size_t alignment, const char *what, Py_buffer *out) {
     if (PyObject_GetBuffer(target, out, PyBUF_WRITABLE)) return -1;
     if ((size_t)out->len == bytes && (uintptr_t)out->buf % alignment == 0) return 0;
     PyErr_Format(PyExc_ValueError, "The %s of these texts take %zu bytes, but there are %zd.", what, bytes, out->len);
@@ -507,17 +506,27 @@ static PyObject *student_logits_of_ids(PyObject *object, PyObject *sequence) {
 
 /* ------------------------------------------------------------------------------------------------ life and death */
 
-static int open_file(StudentObject *self, PyObject *file) {
+Student *student_from(PyObject *file, Py_buffer *view, int is_tagger) {
     Refusal refusal;
-    if (PyObject_GetBuffer(file, &self->file, PyBUF_SIMPLE)) {
-        self->file.obj = NULL;
-        return -1;
+    if (PyObject_GetBuffer(file, view, PyBUF_SIMPLE)) {
+        view->obj = NULL;
+        return NULL;
     }
-    self->student = student_open(self->file.buf, (uint64_t)self->file.len, &refusal);
-    if (self->student) return 0;
+    Student *student = student_open(view->buf, (uint64_t)view->len, &refusal);
+    if (student && (student->head.student == TAGGER) != is_tagger) {
+        student_close(student);
+        student = NULL;
+        refusal = (Refusal){is_tagger ? "it tags no words" : "it tags words, and is for a Tagger", 0};
+    }
+    if (student) return student;
     if (refusal.is_memory) PyErr_NoMemory();
     else PyErr_SetString(PyExc_ValueError, refusal.what);
-    return -1;
+    return NULL;
+}
+
+static int open_file(StudentObject *self, PyObject *file) {
+    self->student = student_from(file, &self->file, 0);
+    return self->student ? 0 : -1;
 }
 
 static int check_labels(const StudentObject *self) {

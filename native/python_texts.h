@@ -31,6 +31,14 @@ int texts_refuse(const Texts *texts, size_t row);
 
 void texts_free(Texts *texts);
 
+/* ---------------------------------------------------------------------------------------------- python_student.c */
+
+/* A student of a file, which is held in a buffer; NULL with an error set, where the buffer may be held, too. */
+Student *student_from(PyObject *file, Py_buffer *view, int is_tagger);
+
+/* A writable buffer of so many bytes for the answers to some texts; 0, or -1 with an error set. */
+int buffer_for(PyObject *target, size_t bytes, size_t alignment, const char *what, Py_buffer *out);
+
 /* ------------------------------------------------------------------------------------------------ python_arrow.c */
 
 int is_arrow_texts(PyObject *object);

@@ -76,6 +76,13 @@ static int is_special(const unsigned char *at, const unsigned char *end) {
     return 0;
 }
 
+/* Write what a code point becomes, and return how many bytes these are. */
+static size_t write_action(Action action, uint32_t code, const char *texts, char *out) {
+    if (!action.length) return encode(code + (uint32_t)action.shift, out);
+    memcpy(out, texts + action.start, action.length);
+    return action.length;
+}
+
 long split_any(uint32_t rule, const char *text, size_t bytes, Scratch *scratch) {
     const unsigned char *at = (const unsigned char *)text, *end = at + bytes;
     size_t out = 0;
@@ -93,14 +100,42 @@ long split_any(uint32_t rule, const char *text, size_t bytes, Scratch *scratch) 
         if (action.kind == SINGLE || (action.kind == WORD && !is_inside)) scratch->starts[count] = (uint32_t)out;
         is_inside = action.kind == WORD;
         if (action.kind == SPACE) continue;
-        if (action.length) {
-            memcpy(scratch->low + out, texts + action.start, action.length);
-            out += action.length;
-        } else {
-            out += encode(code + (uint32_t)action.shift, scratch->low + out);
-        }
+        out += write_action(action, code, texts, scratch->low + out);
         if (action.kind == SINGLE) scratch->ends[count++] = (uint32_t)out;
     }
     if (is_inside) scratch->ends[count++] = (uint32_t)out;
+    return count;
+}
+
+/* What stands for a code point in a word's shape: itself where it is a sign. */
+static uint32_t shape_of(uint32_t code, Action action) {
+    if (code >= '0' && code <= '9') return '0';
+    if (action.kind != WORD || code == '\'' || code == '_' || code == 0x2019) return code;
+    return action.shift || action.length ? 'X' : 'x';
+}
+
+long split_word(const char *text, size_t bytes, Scratch *scratch, Looks *looks) {
+    const unsigned char *at = (const unsigned char *)text, *end = at + bytes;
+    uint32_t last = 0;
+    long count = 0;
+    int is_inside = 0;
+    looks->low = looks->shape_bytes = 0;
+    while (at < end) {
+        const char *texts;
+        uint32_t code = decode(&at);
+        if (!code) return NOT_MINE;
+        Action action = action_of(WORDS, code, &texts);
+        if (is_inside && action.kind != WORD) scratch->ends[count++] = (uint32_t)looks->low;
+        if (action.kind == SINGLE || (action.kind == WORD && !is_inside)) scratch->starts[count] = (uint32_t)looks->low;
+        is_inside = action.kind == WORD;
+        looks->low += write_action(action, code, texts, scratch->low + looks->low);
+        if (action.kind == SINGLE) scratch->ends[count++] = (uint32_t)looks->low;
+        uint32_t shape = shape_of(code, action);
+        if (shape != last && looks->shape_bytes < looks->most)
+            looks->shape_bytes += encode(shape, looks->shape + looks->shape_bytes);
+        last = shape;
+    }
+    if (is_inside) scratch->ends[count++] = (uint32_t)looks->low;
+    if (looks->shape_bytes > looks->most) looks->shape_bytes = looks->most;
     return count;
 }

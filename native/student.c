@@ -1,5 +1,5 @@
-/* Opening `model.fast`: everything is checked here, once, and trusted afterwards. */
-#include "student.h"
+/* Opening `model.fast`: everything is checked once, here and in checks.c, and trusted afterwards. */
+#include "sizes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,177 +19,6 @@ uint64_t hash_long(const char *word, size_t length) {
         h = hash_key(part.a ^ h, part.b) ^ h >> 7;
     }
     return h;
-}
-
-/* ---------------------------------------------------------------------------------------------------- checks */
-
-static int is_little_endian(void) {
-    const uint32_t one = 1;
-    return *(const unsigned char *)&one == 1;
-}
-
-/* Fletcher's two sums over 64-bit numbers: of all numbers, and of all partial sums. */
-static int has_right_sums(const unsigned char *file, const Header *head) {
-    uint64_t sum = 0, sum_of_sums = 0;
-    for (uint64_t at = offsetof(Header, student); at < head->file_bytes; at += 8) {
-        uint64_t number;
-        memcpy(&number, file + at, 8);
-        sum += number;
-        sum_of_sums += sum;
-    }
-    return sum == head->sum && sum_of_sums == head->sum_of_sums;
-}
-
-static int is_bag(const Header *h) { return h->student == BAG || h->student == DIRECT_BAG; }
-
-/* Whether a bag's squares and steps lie behind their rows: a feature is then in two cache lines, not in five. */
-static int is_together(const Header *h) { return h->version == 6; }
-
-/* Filters of all widths, and what they are padded to. */
-static uint64_t filters_of(const Header *h) { return h->width * ((uint64_t)h->longest - h->hidden + 1); }
-
-static uint64_t padded_filters(const Header *h) { return (filters_of(h) + ABREAST - 1) / ABREAST * ABREAST; }
-
-/* Numbers of a folded row: each block has ABREAST for every word that its first filter sees. */
-static uint64_t folded_row(const Header *h) {
-    uint64_t numbers = 0, filters = filters_of(h);
-    for (uint64_t first = 0; first < filters; first += ABREAST) numbers += ABREAST * (h->longest - first / h->width);
-    return numbers;
-}
-
-/* Numbers of a row, those of padding included. */
-static uint64_t row_of(const Header *h) {
-    if (h->student == CNN) return folded_row(h);
-    if (h->student == LSTM) return 2 * GATES * PADDED((uint64_t)h->hidden);
-    return PADDED((uint64_t)h->width) + (h->student == DIRECT_BAG ? PADDED((uint64_t)h->labels) : 0);
-}
-
-static uint64_t bytes_of_number(const Header *h) { return h->table == FLOAT32 ? 4 : h->table == FLOAT16 ? 2 : 1; }
-
-/* Parts of a bag's row that have a step of their own: its embedding, and what it adds to the logits. */
-static uint64_t parts_of(const Header *h) { return (h->width > 0) + (h->student == DIRECT_BAG); }
-
-/* Bytes from a row to the next one. */
-static uint64_t bytes_of_row(const Header *h) {
-    uint64_t numbers = row_of(h) * bytes_of_number(h), steps = h->table == INT8 ? parts_of(h) : 0;
-    return is_together(h) ? (numbers + 4 * (1 + steps) + 15) / 16 * 16 : numbers;
-}
-
-/* Bytes of a table, and of the steps that follow it: a multiple of 16 and of 64. */
-static uint64_t bytes_of_rows(const Header *h, uint64_t rows) { return rows * bytes_of_row(h); }
-
-static uint64_t bytes_of_steps(const Header *h, uint64_t rows) { return h->table == INT8 ? 4 * PADDED(rows) : 0; }
-
-/* Weights and biases of both layers; the sizes of a layer that is not there are 0. */
-static uint64_t bytes_of_layers(const Header *h) {
-    if (h->student == LSTM) return lstm_bytes(h);
-    if (h->student == CNN) return 4 * (padded_filters(h) * (1 + (uint64_t)h->labels) + PADDED((uint64_t)h->labels));
-    uint64_t hidden = PADDED((uint64_t)h->hidden), labels = PADDED((uint64_t)h->labels);
-    return 4 * (h->width * hidden + hidden + h->hidden * labels + labels);
-}
-
-/* What follows the layers of a weighted bag: squares of weights, and n-grams of 8 bytes each. */
-static uint64_t bytes_of_squares(const Header *h) {
-    return is_together(h) ? 0 : 4 * PADDED((uint64_t)h->vocabulary + h->buckets);
-}
-
-static uint64_t bytes_of_grams(const Header *h) { return 4 * PADDED(2 * (uint64_t)h->buckets); }
-
-static uint64_t bytes_of_weights(const Header *h) {
-    uint64_t rows = (uint64_t)h->vocabulary + h->buckets, all = bytes_of_rows(h, rows) + bytes_of_layers(h);
-    if (h->student == CNN) return all + bytes_of_steps(h, padded_filters(h));
-    if (h->student == LSTM) return all + bytes_of_steps(h, rows);
-    if (!is_bag(h)) return all + bytes_of_steps(h, h->vocabulary) + bytes_of_steps(h, h->buckets);
-    uint64_t steps = is_together(h) ? 0 : bytes_of_steps(h, rows) * parts_of(h);
-    return all + steps + bytes_of_squares(h) + bytes_of_grams(h);
-}
-
-static const char *check_buckets(const Header *h) {
-    if (h->student == CBOW ? h->buckets != 0 : h->buckets < 2 || h->buckets > MOST_BUCKETS)
-        return "its n-grams have an impossible number of buckets";
-    if (h->student == DAN && (h->longest < 2 || h->longest > MOST_GRAM)) return "its n-grams are too long";
-    if (h->student == DAN && !(h->gram_weight >= 0.0f && h->gram_weight < 1e6f))
-        return "its n-grams have an impossible weight";
-    return NULL;
-}
-
-static const char *check_grams(const Header *h) {
-    if (h->buckets > MOST_GRAMS) return "its number of n-grams is impossible";
-    if (!h->longest || h->longest > MOST_GRAM) return "its n-grams are too long";
-    if (h->buckets && h->longest < 2) return "its n-grams are longer than it says";
-    if (h->gram_weight != 0.0f) return "its n-grams have an impossible weight";
-    return NULL;
-}
-
-static const char *check_filters(const Header *h) {
-    if (!h->hidden || h->hidden > h->longest || h->longest > MOST_KERNEL) return "its filters see too many words";
-    if (!h->width || h->width > MOST_FILTERS || filters_of(h) > MOST_FILTERS)
-        return "its number of filters is impossible";
-    if (h->buckets || h->gram_weight != 0.0f) return "it has filters and n-grams";
-    return NULL;
-}
-
-static int has_known_student(const Header *h) {
-    switch (h->version) {
-        case 1: return h->student == CBOW || h->student == DAN;
-        case 2:
-        case 6: return is_bag(h);
-        case 3: return h->student == CNN;
-        case 5: return h->student == LSTM;
-        default: return 0;
-    }
-}
-
-static const char *check_sizes(const Header *h) {
-    if (!has_known_student(h)) return "it names no student that is known here";
-    if (h->rule < WORDS || h->rule > BERT) return "it names no rule of splitting that is known here";
-    if (h->table > INT8) return "it stores its rows in no form that is known here";
-    if (h->vocabulary < 2 || h->vocabulary > MOST_WORDS) return "its vocabulary has an impossible size";
-    if (!h->labels || h->labels > MOST_LABELS) return "its number of labels is impossible";
-    if (h->student == CNN) return check_filters(h);
-    if (h->student == LSTM) return lstm_check(h);
-    int has_layer = h->width && h->hidden, has_none = !h->width && !h->hidden && h->student == DIRECT_BAG;
-    if (!(has_layer || has_none) || h->width > MOST_WIDTH || h->hidden > MOST_WIDTH)
-        return "its layers have an impossible width";
-    return is_bag(h) ? check_grams(h) : check_buckets(h);
-}
-
-static const char *check_ids(const Header *h) {
-    int64_t n = h->vocabulary;
-    if (h->unknown < 0 || h->unknown >= n || h->empty < 0 || h->empty >= n)
-        return "its unknown word is not in its vocabulary";
-    if (h->before < -1 || h->before >= n || h->after < -1 || h->after >= n)
-        return "a text is put between words that are not in its vocabulary";
-    uint32_t around = (h->before >= 0) + (h->after >= 0);
-    if (h->max_words && h->max_words <= around) return "it reads no word of a text";
-    return NULL;
-}
-
-static const char *check_sections(const Header *h) {
-    uint64_t size = h->file_bytes, ends = 4 * (uint64_t)h->vocabulary;
-    if (size % 8 || h->texts_at % 8 || h->floats_at % 64) return "its sections are not aligned";
-    if (h->texts_at < sizeof *h || h->texts_at > size) return "its vocabulary lies outside of it";
-    if (h->texts_bytes < ends || h->texts_bytes > size - h->texts_at) return "its vocabulary lies outside of it";
-    if (h->texts_bytes - ends > 1u << 30) return "its vocabulary is too long";
-    if (h->floats_at < h->texts_at + h->texts_bytes || h->floats_at > size) return "its weights lie outside of it";
-    if ((size - h->floats_at) != bytes_of_weights(h)) return "its weights do not fill it";
-    return NULL;
-}
-
-static const char *check(const unsigned char *file, uint64_t bytes, Header *head) {
-    if (!is_little_endian()) return "this processor is big-endian";
-    if ((uintptr_t)file % 8) return "it is not aligned in memory";
-    if (bytes < sizeof *head) return "it is too short to have a header";
-    memcpy(head, file, sizeof *head);
-    if (memcmp(head->magic, "UNDRSTDY", 8)) return "it does not begin as such a file does";
-    if (head->version < 1 || head->version > 6) return "it is of another version";
-    if (head->header_bytes != sizeof *head) return "its header has another length";
-    if (head->file_bytes != bytes) return "it was truncated, or something was added";
-    const char *what = check_sizes(head);
-    if (!what) what = check_ids(head);
-    if (!what) what = check_sections(head);
-    if (!what && !has_right_sums(file, head)) what = "it was altered: its sums are others";
-    return what;
 }
 
 /* ------------------------------------------------------------------------------------------------ vocabulary */
@@ -337,8 +166,8 @@ static void find_filters(Student *s, const unsigned char *at) {
 static void find_weights(Student *s, const unsigned char *file) {
     const Header *h = &s->head;
     const unsigned char *at = file + h->floats_at;
-    if (h->student == CNN) {
-        find_filters(s, at);
+    if (h->student == CNN || h->student == TAGGER) {
+        (h->student == CNN ? find_filters : tagger_find)(s, at);
         return;
     }
     size_t hidden = PADDED(h->hidden);
@@ -414,7 +243,7 @@ Student *student_open(const unsigned char *file, uint64_t bytes, Refusal *refusa
     refusal->is_memory = !s;
     refusal->what = NULL;
     if (!s) return NULL;
-    refusal->what = check(file, bytes, &s->head);
+    refusal->what = file_check(file, bytes, &s->head);
     if (!refusal->what) {
         const char *what = read_vocabulary(s, file);
         if (what && !*what) what = read_weights(s, file);

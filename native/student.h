@@ -7,8 +7,9 @@
 
 /* What is pooled: words; words and hashed n-grams; weighted words and exact n-grams, whose rows may also hold what
    each adds to the logits, past the layers; words seen by folded filters; words read by LSTMs. A bag with weights is in a
-   file of version 2, a convolution in one of version 3, LSTMs in one of version 5. */
-enum { CBOW = 1, DAN = 2, BAG = 3, DIRECT_BAG = 4, CNN = 5, LSTM = 7 };
+   file of version 2 or 6, a convolution in one of version 3, LSTMs in one of version 5. TAGGER answers every word by its
+   neighbours, from a file of version 4. */
+enum { CBOW = 1, DAN = 2, BAG = 3, DIRECT_BAG = 4, CNN = 5, TAGGER = 6, LSTM = 7 };
 enum { FLOAT32, FLOAT16, INT8 };            /* as what the rows of words and n-grams are stored */
 enum { WORDS = 1, PIECES = 2, BERT = 3 };   /* how text becomes ids: see docs/splitting.md */
 enum { LANES = 16 };                        /* rows of weights are padded with zeros to this many floats */
@@ -17,6 +18,7 @@ enum { LANES = 16 };                        /* rows of weights are padded with z
 enum { MOST_WIDTH = 2048, MOST_LABELS = 4096, MOST_GRAM = 16, MOST_WORDS = 1 << 24 };
 enum { MOST_BUCKETS = 1 << 28, MOST_GRAMS = 1 << 24 };
 enum { MOST_KERNEL = 8, MOST_FILTERS = 4096 }; /* words that a filter sees; filters of all widths */
+enum { MOST_SEEN = 15, MOST_ROWS = 5, MOST_ENTRY = 255 }; /* words a tagger sees; rows of a word; bytes of an entry */
 enum { ABREAST = 32 };                           /* filters whose numbers lie together, as `runtime/cnn_format.py` has it */
 enum { MOST_UNITS = 1024, MOST_LAYERS = 8 };     /* of an LSTM, per direction; layers on top of each other */
 enum { GATES = 4, GATED = GATES * LANES };       /* numbers that LANES units need at a step; they lie together */
@@ -74,7 +76,8 @@ typedef struct {
 } Bag;
 
 /* What a folded convolution has beyond `embedding`, whose rows are products; `b1` are its filters' biases, `w2` a row
-   a label. The head's `width` is the number of filters of each width, from `hidden` to `longest` words. */
+   a label. The head's `width` is the number of filters of each width, from `hidden` to `longest` words. A tagger has the
+   same, its filters being hidden units. */
 typedef struct {
     size_t filters; /* of all widths, with those of padding: a multiple of ABREAST */
     size_t stride;  /* numbers of a row */
@@ -118,6 +121,9 @@ typedef struct {
     const char *what;
     int is_memory;
 } Refusal;
+
+/* Why a file in memory is refused by its head or its sums, NULL where it is not; the head goes to `head`. */
+const char *file_check(const unsigned char *file, uint64_t bytes, Header *head);
 
 /* Check a file in memory, bounds and sums, and make a student of it that reads its weights there. */
 Student *student_open(const unsigned char *file, uint64_t bytes, Refusal *refusal);

@@ -24,7 +24,8 @@ from understudy._fast import Student
 from understudy.core.task import FloatArray, IntArray
 from understudy.data.load import load_dataset
 from understudy.runtime.bag_format import TINY, BagWeights, pack_bag, round_bag_rows
-from understudy.runtime.fast_format import TABLES, Rule, rule_of
+from understudy.runtime.fast_format import TABLES
+from understudy.runtime.fast_rule import Rule, rule_of
 from understudy.tokenization.ngrams import Vocabulary
 
 TOLERANCE = 1e-4
@@ -128,6 +129,17 @@ class PortableBag:
         return logits + pooled[:, w.width :] if w.is_direct else logits
 
 
+class Compares(Protocol):
+    """What compares both forms of a student; `Differ` is one."""
+
+    what: str
+    largest: float
+
+    def compare(self, texts: list[str]) -> None:
+        """Stop at the first text with another answer."""
+        ...
+
+
 class Portable(Protocol):
     """A student in numpy."""
 
@@ -221,7 +233,7 @@ def in_every_table(
     return differs
 
 
-def run(differs: Sequence[Differ], words: Sequence[str], count: int, seed: int) -> None:
+def run(differs: Sequence[Compares], words: Sequence[str], count: int, seed: int) -> None:
     """Compare so many strings by every student."""
     drawn = strings(words, np.random.default_rng(seed))
     for start in range(0, count, CHUNK):
@@ -257,7 +269,7 @@ def main() -> None:
     tell(fuzz, __doc__)
 
 
-def tell(fuzz: Callable[[int, int, int], list[Differ]], about: str | None) -> None:
+def tell(fuzz: Callable[[int, int, int], Sequence[Compares]], about: str | None) -> None:
     """Read the options, fuzz, and print what was found."""
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=1_000_000, help="number of strings")

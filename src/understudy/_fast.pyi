@@ -23,6 +23,9 @@ MOST_FILTERS: int
 ABREAST: int
 MOST_UNITS: int
 MOST_LAYERS: int
+MOST_SEEN: int
+MOST_ROWS: int
+MOST_ENTRY: int
 
 class ArrowTexts:
     """Strings behind the capsules of `__arrow_c_array__`, or of `__arrow_c_stream__`, read in place.
@@ -66,6 +69,26 @@ class Student:
     def fill(self, texts: Texts, out: Memory, threads: int = 1, /) -> None: ...
     def answer_lines(self, block: bytes, heads: tuple[bytes, ...], threads: int = 1, /) -> bytes | None: ...
     def encode_batch(self, texts: Texts, /) -> tuple[bytearray, bytearray]: ...
+
+class Tagger:
+    """A `model.fast` in memory that tags the words of sentences. It may be shared between threads.
+
+    Answers go into a float32 buffer ``(words, labels)`` or an int64 one ``(words,)``. What is returned are
+    numbers of sentences that are for the reference path; their rows mean nothing.
+
+    Raises:
+        ValueError: the file is damaged, or a buffer has another size.
+        TypeError: a sentence is not a tuple or a list of str.
+    """
+
+    def __init__(self, file: Memory, labels: int, level: int = 2) -> None: ...
+    def fill(
+        self, sentences: Sequence[Sequence[str]], out: Memory, chain: Memory | None, threads: int = 1, /
+    ) -> list[int]: ...
+    def columns(
+        self, sentences: Sequence[Sequence[str]], out: Memory, chain: Memory | None, threads: int = 1, /
+    ) -> list[int]: ...
+    def rows_of(self, word: str, /) -> list[list[int]] | None: ...
 
 def learn_bag(
     arrays: tuple[Memory | None, ...],

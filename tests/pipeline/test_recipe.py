@@ -29,8 +29,8 @@ def test_the_usual_students_are_those_of_the_kind_of_task():
     assert made().settled("pair").students == ("linear.v1", "cbow.v2", "dan.v2")
     assert made().settled("tagging").students == ("window.v1:tagger",)
     assert made("students=[kim-cnn.v1]").settled("tagging").students == ("kim-cnn.v1",)
-    with pytest.raises(RecipeError, match=r"table: int8 .* not window.v1:tagger"):
-        made("table=int8").settled("tagging")
+    with pytest.raises(RecipeError, match=r"table: int8 .* not bilstm.v1:tagger"):
+        made("table=int8", "students=[bilstm.v1:tagger]").settled("tagging")
 
 
 def test_a_pool_can_be_refused_in_a_word_and_its_budget_is_a_number_of_seconds():

@@ -11,7 +11,8 @@ from fast_cases import LABELS, LEVELS, TEXTS, refuse, weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy.runtime.fast_format import pack, rule_of
+from understudy.runtime.fast_format import pack
+from understudy.runtime.fast_rule import rule_of
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
 vocabularies, file = fast_cases.vocabularies, fast_cases.file  # fixtures

@@ -5,8 +5,9 @@ import pytest
 from bag_cases import bag, words
 
 from understudy.runtime.bag_format import ALIGNED, BagWeights, pack_bag, round_bag_rows
-from understudy.runtime.fast_format import LANES, TABLES, WORDS, Weights, pack, rule_of
-from understudy.runtime.fast_header import HEADER, HEADER_BYTES
+from understudy.runtime.fast_format import LANES, TABLES, Weights, pack
+from understudy.runtime.fast_header import HEADER, HEADER_BYTES, WORDS
+from understudy.runtime.fast_rule import rule_of
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 
 SHA = [

@@ -4,8 +4,9 @@ from bag_cases import words
 from cnn_cases import answer, convolution, packed
 
 from understudy.runtime.cnn_format import ABREAST, Convolution, columns_of, fold, kernels_of, pack_folded
-from understudy.runtime.fast_format import TABLES, rule_of
+from understudy.runtime.fast_format import TABLES
 from understudy.runtime.fast_header import HEADER, HEADER_BYTES
+from understudy.runtime.fast_rule import rule_of
 
 TEXTS = [
     np.array(ids) for ids in ([3], [3, 9], [4, 5, 6], [9, 8, 7, 6, 5, 4, 3], [1, 1, 3, 3, 3, 9, 9, 1, 2, 8])

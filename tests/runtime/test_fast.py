@@ -19,7 +19,14 @@ from understudy.errors import ArtifactError
 from understudy.export.folder import export
 from understudy.runtime import load
 from understudy.runtime.fast import FastStudent, open_fast, status
-from understudy.runtime.fast_format import BAGS, CONVOLUTIONS, SERVED, pack, rule_of
+from understudy.runtime.fast_format import (
+    BAGS,
+    CONVOLUTIONS,
+    SERVED,
+    TAGGERS,
+    pack,
+)
+from understudy.runtime.fast_rule import rule_of
 from understudy.students import build
 from understudy.tokenization.ngrams import NgramVocabulary, build_ngrams
 from understudy.training.torch_student import TorchStudent
@@ -28,7 +35,7 @@ extension = pytest.importorskip("understudy._fast", reason="the C extension was 
 vocabularies = fast_cases.vocabularies  # fixtures
 
 
-@pytest.fixture(params=SERVED)
+@pytest.fixture(params=[name for name in SERVED if name not in TAGGERS])
 def name(request):
     return request.param
 

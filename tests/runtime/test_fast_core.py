@@ -10,7 +10,9 @@ from fast_cases import LABELS, LEVELS, STRINGS, TEXTS, refuse, weights
 from hypothesis import given, settings
 from native_cases import first_weights
 
-from understudy.runtime.fast_format import BERT, PIECES, WORDS, Weights, pack, round_rows, rule_of
+from understudy.runtime.fast_format import Weights, pack, round_rows
+from understudy.runtime.fast_header import BERT, PIECES, WORDS
+from understudy.runtime.fast_rule import rule_of
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 from understudy.training.native import trainer as native
 

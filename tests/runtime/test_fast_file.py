@@ -12,8 +12,15 @@ from fast_cases import LABELS, refuse, weights
 from forged_files import forge
 
 from understudy.runtime import fast_format
-from understudy.runtime.fast_format import MOST_LABELS, MOST_WIDTH, beyond_limits, checksum, pack, rule_of
+from understudy.runtime.fast_format import (
+    MOST_LABELS,
+    MOST_WIDTH,
+    beyond_limits,
+    checksum,
+    pack,
+)
 from understudy.runtime.fast_header import HEADER_BYTES
+from understudy.runtime.fast_rule import rule_of
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")

@@ -5,21 +5,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from understudy.runtime.fast_format import (
-    BERT,
-    HEADER,
-    HEADER_BYTES,
-    LANES,
-    PIECES,
-    WORDS,
-    Rule,
-    Weights,
-    checksum,
-    pack,
-    round_rows,
-    rule_of,
-)
-from understudy.runtime.fast_header import fingerprint
+from understudy.runtime.fast_format import LANES, Weights, checksum, pack, round_rows
+from understudy.runtime.fast_header import BERT, HEADER, HEADER_BYTES, PIECES, WORDS, fingerprint
+from understudy.runtime.fast_rule import Rule, rule_of
 from understudy.tokenization.wordpiece import SubwordVocabulary, train_wordpiece
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from fast_cases import LABELS, LEVELS, TEXTS, weights
 
-from understudy.runtime.fast_format import pack, rule_of
+from understudy.runtime.fast_format import pack
+from understudy.runtime.fast_rule import rule_of
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
 vocabularies, file = fast_cases.vocabularies, fast_cases.file  # fixtures

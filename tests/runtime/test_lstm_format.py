@@ -5,8 +5,9 @@ import pytest
 from bag_cases import words
 from lstm_cases import answer, packed, stack
 
-from understudy.runtime.fast_format import TABLES, rule_of
+from understudy.runtime.fast_format import TABLES
 from understudy.runtime.fast_header import HEADER, HEADER_BYTES
+from understudy.runtime.fast_rule import rule_of
 from understudy.runtime.lstm_format import TOGETHER, Stack, pack_recurrent, recur
 
 TEXTS = [

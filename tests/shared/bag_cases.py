@@ -3,7 +3,7 @@
 import numpy as np
 
 from understudy.runtime.bag_format import TINY, BagWeights, pack_bag
-from understudy.runtime.fast_format import rule_of
+from understudy.runtime.fast_rule import rule_of
 from understudy.tokenization.words import SPECIALS, WordVocabulary
 
 FORMS = ("linear.v1", "cbow.v2", "dan.v2")

@@ -4,7 +4,7 @@ import numpy as np
 from bag_cases import words
 
 from understudy.runtime.cnn_format import Convolution, fold, pack_folded
-from understudy.runtime.fast_format import rule_of
+from understudy.runtime.fast_rule import rule_of
 
 
 def convolution(vocabulary=10, width=6, filters=5, narrowest=3, widest=5, labels=3, seed=0):

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from understudy.runtime.fast_format import Weights, pack, rule_of
+from understudy.runtime.fast_format import Weights, pack
+from understudy.runtime.fast_rule import rule_of
 from understudy.tokenization.wordpiece import SubwordVocabulary, train_wordpiece
 from understudy.tokenization.words import SPECIALS, WordVocabulary, build_vocabulary
 

@@ -3,7 +3,7 @@
 import numpy as np
 from bag_cases import words
 
-from understudy.runtime.fast_format import rule_of
+from understudy.runtime.fast_rule import rule_of
 from understudy.runtime.lstm_format import Direction, Stack, pack_recurrent, recur
 
 NEAR = 1e-4

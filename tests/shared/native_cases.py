@@ -3,7 +3,8 @@
 import numpy as np
 
 from understudy.runtime.fast import extension
-from understudy.runtime.fast_format import Weights, pack, rule_of
+from understudy.runtime.fast_format import Weights, pack
+from understudy.runtime.fast_rule import rule_of
 from understudy.training.native.trainer import TextIds
 
 

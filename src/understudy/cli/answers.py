@@ -20,6 +20,7 @@ from understudy.cli.inputs import Batch, Block, TextItem
 from understudy.cli.streams import REPLACE, write_data
 from understudy.core.task import FloatArray
 from understudy.errors import RecipeError
+from understudy.runtime.fast import FastStudent
 
 if TYPE_CHECKING:
     from understudy.runtime.model import Model
@@ -90,7 +91,8 @@ def _line_writer(model: Model, file_format: str, out: TextIO) -> Callable[[Block
     """
     fast = model.fast
     is_utf8 = codecs.lookup(out.encoding or "utf-8").name == "utf-8"
-    if fast is None or file_format != "text" or model.task.kind != "classification" or not is_utf8:
+    has_labels = model.task.kind == "classification"
+    if not isinstance(fast, FastStudent) or file_format != "text" or not has_labels or not is_utf8:
         return lambda block: None  # noqa: ARG005
 
     heads = tuple(f"{escaped(label)}\t".encode() for label in model.task.labels)

@@ -14,6 +14,7 @@ from understudy.cli.answer_format import text_line
 from understudy.cli.streams import write_data
 from understudy.errors import UnderstudyError
 from understudy.runtime.artifact import open_folder
+from understudy.runtime.fast import FastStudent
 
 
 def answer(arguments: Sequence[str]) -> bool:
@@ -25,7 +26,8 @@ def answer(arguments: Sequence[str]) -> bool:
         opened = open_folder(Path(arguments[1]))
     except UnderstudyError:
         return False
-    if opened.fast is None or opened.config["task"].get("kind", "classification") != "classification":
+    is_label = opened.config["task"].get("kind", "classification") == "classification"
+    if not isinstance(opened.fast, FastStudent) or not is_label:
         return False
 
     labels = opened.config["task"]["labels"]

@@ -1,15 +1,26 @@
-"""Students whose words meet weights once, at export: what `model.fast` of versions 3 and 5 is made of."""
+"""Students as tables of products: what `model.fast` of versions 3 to 5 is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
 from understudy.core.task import FloatArray, Item
+from understudy.errors import RecipeError
 from understudy.runtime.cnn_format import Convolution, Folded, fold, pack_folded
-from understudy.runtime.fast_format import CONVOLUTIONS, Rule
+from understudy.runtime.fast_format import CONVOLUTIONS, TAGGERS
+from understudy.runtime.fast_rule import Rule
 from understudy.runtime.lstm_format import Direction, Recurrent, Stack, pack_recurrent, recur
+from understudy.runtime.window_format import (
+    FoldedWindow,
+    SpellingWeights,
+    WindowWeights,
+    fold_window,
+    pack_window,
+)
+from understudy.tokenization.words import WordVocabulary
 from understudy.training.torch_student import TorchStudent
 
 
@@ -37,12 +48,53 @@ def folded(student: TorchStudent, table: str) -> Folded | Recurrent:
 
 def folded_file(rule: Rule, student: TorchStudent, table: str) -> bytes:
     """`model.fast` of such a student."""
+    if student.name in TAGGERS:
+        return pack_window(rule, folded_window(student, table))
     made = folded(student, table)
     return pack_folded(rule, made) if isinstance(made, Folded) else pack_recurrent(rule, made)
 
 
+def folded_window(student: TorchStudent, table: str) -> FoldedWindow:
+    """A tagger, the columns of its convolution multiplied with every word and trait.
+
+    Args:
+        student: One of `understudy.runtime.fast_format.TAGGERS`, with a vocabulary of words.
+        table: Precision of the products, one of `understudy.runtime.fast_format.TABLES`.
+
+    Raises:
+        RecipeError: Its vocabulary is one of pieces.
+    """
+    if not isinstance(student.vocabulary, WordVocabulary):
+        raise RecipeError(f"{student.name} reads {student.vocabulary.kind}, whose products are not folded.")
+    state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
+    layers = ("table.weight", "map.weight", "map.bias")
+    weights = WindowWeights(
+        state["encoder.embedding.weight"],
+        state["encoder.around.weight"],
+        state["encoder.around.bias"],
+        state["head.output.weight"],
+        state["head.output.bias"],
+        SpellingWeights(*(state[f"encoder.spelling.{name}"] for name in layers))
+        if student.spelling is not None
+        else None,
+    )
+    words, most = student.vocabulary.words, student.vocabulary.max_words
+    return fold_window(weights, words, student.spelling, most, table)
+
+
+def bound_of(student: TorchStudent, table: str) -> float | None:
+    """By how much a logit of a student with products in this precision may differ from torch's.
+
+    ``None`` for LSTMs, through which no useful bound follows.
+    """
+    made = (folded_window if student.name in TAGGERS else folded)(student, table)
+    return None if isinstance(made, Recurrent) else made.bound
+
+
 def folded_logits(student: TorchStudent, items: Sequence[Item], table: str) -> FloatArray:
-    """Logits ``(n, c)`` as they will be with products in this precision."""
+    """Logits ``(rows, c)`` as they will be with products in this precision."""
+    if student.name in TAGGERS:
+        return folded_window(student, table).logits(cast("Sequence[tuple[str, ...]]", items), student.task)
     side = student.encode(items).encoded.sides[0]
     texts = np.split(side.ids.astype(np.int64), np.cumsum(side.lengths)[:-1])
     return folded(student, table).logits(texts)

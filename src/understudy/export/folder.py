@@ -14,29 +14,30 @@ from safetensors.torch import save_file
 from understudy._version import __version__
 from understudy.core.manifest import publish, verify
 from understudy.core.task import Gold, Item
-from understudy.export.folded import folded, folded_file
+from understudy.export.folded import bound_of, folded_file
 from understudy.export.int8 import Decision, quantise
 from understudy.export.parity import parity
 from understudy.export.pruning import NONE, RowChoice, choose_rows
 from understudy.export.table_precision import TableChoice, choose_table
 from understudy.runtime.bag_format import BagWeights, pack_bag
-from understudy.runtime.cnn_format import Folded
 from understudy.runtime.fast_format import (
     BAGS,
     CONVOLUTIONS,
     FOLDED,
     SERVED,
-    Rule,
+    TAGGERS,
     Weights,
     beyond_limits,
     pack,
-    rule_of,
 )
 from understudy.runtime.fast_header import fingerprint
+from understudy.runtime.fast_rule import Rule, rule_of
 from understudy.runtime.layout import FORMAT, Layout
+from understudy.runtime.window_format import unfit
 from understudy.students.registry import describe
 from understudy.tokenization.encoding import inputs_of
 from understudy.tokenization.ngrams import NgramVocabulary
+from understudy.tokenization.words import WordVocabulary
 from understudy.training.torch_student import TorchStudent
 
 
@@ -143,8 +144,8 @@ def _bound(student: TorchStudent, choice: TableChoice) -> dict[str, float]:
 
     Through LSTMs no useful bound follows: ``quantisation.table.moved`` says what was found on dev.
     """
-    made = folded(student, choice.form) if student.name in CONVOLUTIONS else None
-    return {"bound": made.bound} if isinstance(made, Folded) else {}
+    bound = bound_of(student, choice.form) if student.name in FOLDED else None
+    return {} if bound is None else {"bound": bound}
 
 
 def _pruning(rows: RowChoice) -> dict[str, object]:
@@ -154,6 +155,8 @@ def _pruning(rows: RowChoice) -> dict[str, object]:
 
 def reads_as_in_c(student: TorchStudent) -> bool:
     """Whether the C extension knows the architecture and the splitting rule; see `beyond_c` for the rest."""
+    if student.name in TAGGERS:
+        return student.module.form == "tokens" and isinstance(student.vocabulary, WordVocabulary)
     reads_one_text = student.module.form == "text" and student.task.texts == 1
     has_place = student.name in BAGS or not isinstance(student.vocabulary, NgramVocabulary)
     is_served = student.name in SERVED and has_place and reads_one_text
@@ -163,6 +166,15 @@ def reads_as_in_c(student: TorchStudent) -> bool:
 def beyond_c(student: TorchStudent) -> str:
     """Why sizes or parts of words of a student are beyond the C extension; empty where nothing is."""
     config, vocabulary = student.module.config, student.vocabulary
+    if student.name in TAGGERS:
+        traits = 0 if student.spelling is None else len(student.spelling)
+        return unfit(student.spelling) or beyond_limits(
+            vocabulary=len(vocabulary) + traits,
+            width=0,
+            hidden=config.hidden,
+            labels=len(student.task.labels),
+            seen=2 * config.reach + 1,
+        )
     if isinstance(vocabulary, NgramVocabulary) and vocabulary.parts is not None:
         return "it reads parts of words (characters=true), which the C extension does not"
     if student.name in FOLDED:

@@ -15,7 +15,7 @@ from understudy.errors import RecipeError
 from understudy.export.folded import folded_logits
 from understudy.export.int8 import MOST_LOST, score_on
 from understudy.runtime.bag_format import round_bag_rows
-from understudy.runtime.fast_format import BAGS, FOLDED, SERVED, TABLES, round_rows
+from understudy.runtime.fast_format import BAGS, FOLDED, SERVED, TABLES, TAGGERS, round_rows
 from understudy.training.torch_student import TorchStudent
 
 
@@ -48,8 +48,8 @@ def choose_table(
 
     ``auto`` takes the lowest precision that is within `MOST_LOST` of float32 on dev. All files are written
     from the rounded student, so the C extension, the graph and torch still give one answer. Of a convolution
-    and of LSTMs products are rounded, which only `model.fast` has: there ``config.json`` bounds what that
-    moves (``fast.bound``), or says what it moved on dev.
+    and of LSTMs, and of a tagger, products are rounded, which only `model.fast` has: there ``config.json``
+    bounds what that moves (``fast.bound``), or says what it moved on dev.
 
     Args:
         student: A trained student; it is left as it is.
@@ -69,7 +69,8 @@ def choose_table(
         note = f"there is no model.fast, so ONNX Runtime answers: {reason}" if reason else ""
         return student, TableChoice(wanted, why=note)
     if not is_fast:
-        served = f"the C extension serves {', '.join(SERVED)} on single texts, with float32 graphs"
+        texts = ", ".join(name for name in SERVED if name not in TAGGERS)
+        served = f"the C extension serves {texts} on single texts, and {', '.join(TAGGERS)} on words"
         raise RecipeError(
             f"table: {wanted} is a precision of the rows in model.fast, but none is written for "
             f"{student.name} here: {reason or served}. Use auto, or drop it."

@@ -17,6 +17,7 @@ from understudy.errors import ArtifactError, MissingExtraError
 from understudy.runtime.config_file import Config, read_config
 from understudy.runtime.fast import FastStudent, open_fast, status
 from understudy.runtime.fast_header import HEADER_BYTES, reads_like_bert
+from understudy.runtime.fast_tagger import FastTagger, open_tagger
 from understudy.runtime.layout import Layout
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class OpenArtifact:
 
     layout: Layout
     config: Config
-    fast: FastStudent | None
+    fast: FastStudent | FastTagger | None
 
 
 def open_folder(folder: Path, threads: int = 1) -> OpenArtifact:
@@ -67,11 +68,16 @@ def open_folder(folder: Path, threads: int = 1) -> OpenArtifact:
     if not is_fast or "fast" not in config:
         return OpenArtifact(layout, config, None)
 
+    labels, fingerprint = config["task"]["labels"], config["fast"]["fingerprint"]
+    if config["task"].get("kind") == "tagging" and config["student"]["form"] == "tokens":
+        tagger = open_tagger(layout.fast, labels=len(labels), fingerprint=fingerprint, threads=threads)
+        return OpenArtifact(layout, config, tagger)
+
     _check_library(config, layout.fast)
     fast = open_fast(
         layout.fast,
-        labels=config["task"]["labels"],
-        fingerprint=config["fast"]["fingerprint"],
+        labels=labels,
+        fingerprint=fingerprint,
         reference=_reference(layout),
         threads=threads,
     )

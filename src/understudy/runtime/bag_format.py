@@ -38,7 +38,14 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.core.task import FloatArray
-from understudy.runtime.fast_format import LANES, Rule, assemble, padded, round_rows, table_parts
+from understudy.runtime.fast_format import (
+    LANES,
+    assemble,
+    padded,
+    round_rows,
+    table_parts,
+)
+from understudy.runtime.fast_rule import Rule
 
 BAG, DIRECT_BAG = 3, 4
 """Weighted bags by their number in the header: without a direct path, and with one."""

@@ -34,7 +34,14 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.core.task import FloatArray
-from understudy.runtime.fast_format import MOST_HALF, STEPS, TABLES, Rule, assemble, padded
+from understudy.runtime.fast_format import (
+    MOST_HALF,
+    STEPS,
+    TABLES,
+    assemble,
+    padded,
+)
+from understudy.runtime.fast_rule import Rule
 
 CNN = 5
 """A folded convolution by its number in the header."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from understudy.errors import ArtifactError
 from understudy.runtime.fast_header import HEADER_BYTES
@@ -22,6 +22,8 @@ from understudy.runtime.fast_header import fingerprint as fingerprint_of
 if TYPE_CHECKING:
     from understudy._fast import Student, Texts
     from understudy.core.task import FloatArray, IntArray
+
+Core = TypeVar("Core")
 
 SWITCH = "UNDERSTUDY_FAST"
 """Environment variable that turns the fast path off where it is ``0``, and else may hold one of `LEVELS`."""
@@ -154,10 +156,27 @@ def open_fast(
     Raises:
         ArtifactError: the file is missing, truncated, altered, or not what it is taken for.
     """
+    core = opened(
+        path, fingerprint, lambda file: extension().Student(file, tuple(labels), reference, level())
+    )
+    return FastStudent(core, len(labels), threads)
+
+
+def opened(path: Path, fingerprint: str, open_core: Callable[[mmap.mmap], Core]) -> Core:
+    """What a function makes of a `model.fast` that is mapped into memory.
+
+    Args:
+        path: The file.
+        fingerprint: Sums by which `config.json` names the file.
+        open_core: Checks the file, and raises ValueError where anything is wrong with it.
+
+    Raises:
+        ArtifactError: the file is missing, truncated, altered, or not what it is taken for.
+    """
     try:
         with path.open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        core = extension().Student(mapped, tuple(labels), reference, level())
+        core = open_core(mapped)
     except (OSError, ValueError) as error:
         raise ArtifactError(
             f"{path} cannot be used: {error}. Restore it, or write the folder again."
@@ -167,4 +186,4 @@ def open_fast(
         raise ArtifactError(
             f"{path} was altered: config.json names another. Restore it, or write the folder again."
         )
-    return FastStudent(core, len(labels), threads)
+    return core

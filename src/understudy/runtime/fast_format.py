@@ -9,7 +9,8 @@ byte       type    what (all little-endian)
 24, 32     u64     Fletcher's sums modulo 2^64 of the 64-bit numbers from byte 40 on: of all of them, and of
                    all partial sums
 40, 44     u32     student: 1 `cbow`, 2 `dan`; in versions 2 and 6 a weighted bag, 3 without a direct path and
-                   4 with one; in version 3 a folded convolution, 5; in version 5 LSTMs, 7; splitting rule:
+                   4 with one; in version 3 a folded convolution, 5; in version 4 a tagger, 6; in version 5
+                   LSTMs, 7; splitting rule:
                    1 words, 2 pieces, 3 BERT's pieces
 48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets (of a weighted bag: its
                    n-grams), longest n-gram
@@ -23,7 +24,7 @@ byte       type    what (all little-endian)
                    with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; after rows
                    of int8 follows the scale of each row (float32, padded to a multiple of 16).
                    `bag_format.py` says what the weights of versions 2 and 6 are, `cnn_format.py` those of
-                   version 3, and `lstm_format.py` those of version 5
+                   version 3, `window_format.py` those of version 4, and `lstm_format.py` those of version 5
 =========  ======  ==================================================================================
 
 Rows in float16 or int8 make the file half or a quarter as large. The student's rows are rounded to what these
@@ -34,7 +35,6 @@ Hash tables are built when the file is opened: they take no space in it, and no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,19 +42,9 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.core.task import FloatArray
-from understudy.runtime.fast_header import (
-    BERT,
-    HEADER,
-    HEADER_BYTES,
-    MAGIC,
-    PIECES,
-    SUMMED_FROM,
-    VERSION,
-    WORDS,
-)
-from understudy.tokenization.ngrams import NgramVocabulary, Vocabulary
-from understudy.tokenization.wordpiece import PREFIX, SubwordVocabulary, is_own
-from understudy.tokenization.words import UNK_ID, WordVocabulary
+from understudy.runtime.fast_header import HEADER, HEADER_BYTES, MAGIC, SUMMED_FROM, VERSION
+from understudy.runtime.fast_rule import Rule
+from understudy.tokenization.words import UNK_ID
 
 LANES = 16
 """A row is padded to a multiple of so many floats."""
@@ -77,7 +67,10 @@ CONVOLUTIONS = ("kim-cnn.v1",)
 RECURRENT = ("bilstm.v1",)
 """Students of stacked LSTMs, the first of which is folded into the word table: `lstm_format.py`."""
 
-FOLDED = (*CONVOLUTIONS, *RECURRENT)
+TAGGERS = ("window.v1",)
+"""Students whose words are rows that are folded likewise, where they tag words: `window_format.py`."""
+
+FOLDED = (*CONVOLUTIONS, *RECURRENT, *TAGGERS)
 """Students whose rows of words are products, which `model.fast` alone has."""
 
 SERVED = ("cbow.v1", "dan.v1", *BAGS, *FOLDED)
@@ -97,40 +90,11 @@ MOST_KERNEL, MOST_FILTERS, MOST_UNITS, MOST_LAYERS = 8, 4096, 1024, 8
 """Words that the widest filter may see, filters of all widths together; units of an LSTM in each direction,
 and LSTMs on top of each other."""
 
+MOST_SEEN = 15
+"""Words that a tagger may see at once, the one that it tags among them."""
+
 MOST_GRAM_WEIGHT = 1e6
 """An n-gram weighs less than this in the mean."""
-
-BERT_NORMALIZER = {
-    "type": "BertNormalizer",
-    "clean_text": True,
-    "handle_chinese_chars": True,
-    "strip_accents": None,
-    "lowercase": True,
-}
-BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How text becomes ids, where C can follow it.
-
-    Attributes:
-        kind: `WORDS`, `PIECES` or `BERT`.
-        words: The vocabulary by id; a piece that continues a word begins with ``##``.
-        max_words: Most ids that are read of a text, those around it included; 0 reads all.
-        unknown: Id of a word that cannot be spelled.
-        before: Id before every text, or -1.
-        after: Id after every text, or -1.
-        longest_word: Letters of the longest word that is split into pieces.
-    """
-
-    kind: int
-    words: Sequence[str]
-    max_words: int
-    unknown: int
-    before: int = -1
-    after: int = -1
-    longest_word: int = 0
 
 
 @dataclass(frozen=True)
@@ -156,19 +120,6 @@ class Weights:
     gram_weight: float = 0.0
 
 
-def rule_of(vocabulary: Vocabulary) -> Rule | None:
-    """The rule of a vocabulary's words, or ``None`` where only the reference path can follow it."""
-    if isinstance(vocabulary, NgramVocabulary):
-        vocabulary = vocabulary.base
-    if isinstance(vocabulary, WordVocabulary):
-        rule: Rule | None = Rule(WORDS, vocabulary.words, vocabulary.max_words or 0, UNK_ID)
-    else:
-        rule = _pieces(vocabulary)
-    if rule is None or not all(map(_is_text, rule.words)):
-        return None
-    return rule
-
-
 def beyond_limits(
     *,
     vocabulary: int,
@@ -183,6 +134,7 @@ def beyond_limits(
     kernel: int = 0,
     units: int = 0,
     layers: int = 0,
+    seen: int = 0,
 ) -> str:
     """Why C can neither serve nor train a student of these sizes, as part of a sentence; empty where it can.
 
@@ -199,6 +151,7 @@ def beyond_limits(
         kernel: Words that the widest filter sees.
         units: Units of an LSTM in each direction, 0 for a student without them.
         layers: LSTMs on top of each other.
+        seen: Words that a tagger sees at once.
     """
     sizes = (
         (vocabulary, MOST_WORDS, "words in its vocabulary"),
@@ -212,6 +165,7 @@ def beyond_limits(
         (kernel, MOST_KERNEL, "words in its widest filters"),
         (units, MOST_UNITS, "units in each direction of its LSTMs"),
         (layers, MOST_LAYERS, "layers"),
+        (seen, MOST_SEEN, "words in sight of each"),
     )
     for size, most, what in sizes:
         if size > most:
@@ -332,69 +286,3 @@ def pad(rows: npt.NDArray[Any], dtype: str = "<f4") -> npt.NDArray[Any]:
 def padded(rows: npt.NDArray[Any]) -> bytes:
     """The same as bytes of float32."""
     return pad(rows).tobytes()
-
-
-def _is_text(word: str) -> bool:
-    try:
-        word.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _pieces(vocabulary: SubwordVocabulary) -> Rule | None:
-    """The rule of a WordPiece vocabulary: one of ours, or one like BERT's."""
-    document = vocabulary.document
-    model = document["model"]
-    if (
-        model.get("type") != "WordPiece"
-        or model.get("continuing_subword_prefix") != PREFIX
-        or sorted(model["vocab"].values()) != list(range(len(model["vocab"])))
-        or len(vocabulary) != len(model["vocab"])
-        or model["unk_token"] not in model["vocab"]
-    ):
-        return None
-
-    ids, is_ours = model["vocab"], is_own(document)
-    around = (-1, -1) if is_ours else _bert_around(document, ids)
-    if around is None or 0 < (vocabulary.max_words or 0) <= sum(i >= 0 for i in around):
-        return None
-    return Rule(
-        PIECES if is_ours else BERT,
-        sorted(ids, key=ids.__getitem__),
-        vocabulary.max_words or 0,
-        ids[model["unk_token"]],
-        *around,
-        longest_word=int(model["max_input_chars_per_word"]),
-    )
-
-
-def _bert_around(document: Mapping[str, Any], ids: Mapping[str, int]) -> tuple[int, int] | None:
-    """Ids before and after a text, where a tokeniser is exactly uncased BERT's; else ``None``."""
-    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    for token in document["added_tokens"]:
-        if (
-            token["content"] not in BERT_SPECIALS
-            or ids.get(token["content"]) != token["id"]
-            or any(token[key] is not value for key, value in plain.items())
-        ):
-            return None
-    if document["normalizer"] != BERT_NORMALIZER or document["pre_tokenizer"] != {"type": "BertPreTokenizer"}:
-        return None
-    return _around(document["post_processor"], ids)
-
-
-def _around(processor: Mapping[str, Any] | None, ids: Mapping[str, int]) -> tuple[int, int] | None:
-    if processor is None:
-        return -1, -1
-    if processor["type"] == "BertProcessing":
-        before, after = (processor[key] for key in ("cls", "sep"))
-        return (before[1], after[1]) if all(ids.get(word) == n for word, n in (before, after)) else None
-    if processor["type"] != "TemplateProcessing":
-        return None
-    single = [next(iter(part.items())) for part in processor["single"]]
-    if [kind for kind, _ in single] != ["SpecialToken", "Sequence", "SpecialToken"]:
-        return None
-    names = [single[0][1]["id"], single[2][1]["id"]]
-    found = [processor["special_tokens"][name]["ids"] for name in names]
-    return (found[0][0], found[1][0]) if all(len(each) == 1 for each in found) else None

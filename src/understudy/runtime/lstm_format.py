@@ -46,13 +46,13 @@ from understudy.runtime.fast_format import (
     LANES,
     STEPS,
     TABLES,
-    Rule,
     assemble,
     in_steps,
     padded,
     round_rows,
     table_bytes,
 )
+from understudy.runtime.fast_rule import Rule
 
 LSTM = 7
 """Stacked bidirectional LSTMs by their number in the header."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from understudy.core.spans import spans
-from understudy.core.task import FloatArray, Item, Task
+from understudy.core.task import IntArray, Item, Task
 from understudy.tokenization.words import tokens
 
 
@@ -44,25 +44,25 @@ class Tagged:
     text: str
 
 
-def tag(given: Sequence[Item], sentences: Sequence[Item], task: Task, logits: FloatArray) -> list[Tagged]:
-    """Assign logits ``(words of all sentences, c)`` to their sentences.
+def tag(given: Sequence[Item], sentences: Sequence[Item], task: Task, columns: IntArray) -> list[Tagged]:
+    """Assign the columns of tags ``(words of all sentences,)`` to their sentences.
 
     Args:
         given: Sentences as the user wrote them: texts, or tuples of words.
         sentences: The same sentences as tuples of words.
         task: Task that names the columns.
-        logits: One row for each word.
+        columns: That of each word's tag.
     """
-    columns = logits.argmax(axis=-1).tolist()
+    names, has_spans = [task.labels[column] for column in columns.tolist()], task.has_spans
     tagged, row = [], 0
 
     for sentence, words in zip(given, sentences, strict=True):
-        tags = tuple(task.labels[column] for column in columns[row : row + len(words)])
+        tags = tuple(names[row : row + len(words)])
         row += len(words)
 
         text = sentence if isinstance(sentence, str) else " ".join(words)
-        places = _places(sentence, words)
-        word_spans = spans(tags) if task.has_spans else []
+        word_spans = spans(tags) if has_spans else []
+        places = _places(sentence, words) if word_spans else []
         marked = [(span.kind, places[span.start][0], places[span.stop - 1][1]) for span in word_spans]
         texts = tuple(TextSpan(kind, text[start:stop], start, stop) for kind, start, stop in marked)
         tagged.append(Tagged(tuple(words), tags, texts, text))
