@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import understudy
+from understudy.core.manifest import publish
 from understudy.core.progress import Silent
 from understudy.pipeline.distillation import distill
+from understudy.pipeline.stages.export import decisive_of
 from understudy.runtime.layout import slug
 
 BAG, OTHER = "dan.v2:width=8,hidden=6", "cbow.v1:width=8,hidden=6"
@@ -49,6 +51,23 @@ def source(tmp_path_factory, toy):
 
 def run(source, out, **more):
     return distill(str(source), teacher=judge, out=out, **{**SETTINGS, **more})
+
+
+def test_spelling_and_the_order_of_tags_decide_what_is_exported(tmp_path):
+    def made(name, spelling, **task):
+        with publish(tmp_path / name, {}) as aside:
+            for file, text in (("model.safetensors", "w"), ("spelling.json", spelling)):
+                (aside / file).write_text(text, encoding="utf-8")
+            (aside / "student.json").write_text(json.dumps({"task": task, "seconds": len(name)}))
+        return decisive_of(tmp_path / name)
+
+    first = made("first", "a")
+    assert set(first) == {"model.safetensors", "spelling.json"}
+    assert made("longer than the first", "a") == first
+    assert made("spelt", "b") != first
+    ordered = made("ordered", "a", transitions=[[0.0, 1.0]])
+    assert set(ordered) == {*first, "transitions"}
+    assert made("otherwise", "a", transitions=[[0.0, 2.0]]) != ordered
 
 
 def config_of(folder):

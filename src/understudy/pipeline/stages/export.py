@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from understudy.core.manifest import read_manifest
+from pathlib import Path
+
+from understudy.core.manifest import digest, read_json, read_manifest
 from understudy.pipeline.run import Run, stage_name
+
+DECISIVE = ("model.safetensors", "tokenizer.json", "ngrams.npy", "characters.json", "spelling.json")
+"""Files of a trained student that decide what the exported one answers."""
+
+FACTS = "student.json"
+"""The file that has its task."""
 
 
 def export(run: Run) -> None:
@@ -13,12 +21,19 @@ def export(run: Run) -> None:
             _export(run, name, is_gold=is_gold)
 
 
+def decisive_of(folder: Path) -> dict[str, str]:
+    """What decides an exported student, as digests: its files, and how its tags follow each other."""
+    files = (read_manifest(folder) or {}).get("files", {})
+    found = {name: files[name]["sha256"] for name in DECISIVE if name in files}
+    facts = read_json(folder / FACTS) if FACTS in files else {}
+    transitions = facts.get("task", {}).get("transitions")
+    return found if transitions is None else {**found, "transitions": digest(transitions)}
+
+
 def _export(run: Run, name: str, *, is_gold: bool) -> None:
     """Export one student, unless the same weights are exported already."""
     trained_folder = run.train_folder(name, is_gold=is_gold)
-    files = (read_manifest(trained_folder) or {}).get("files", {})
-    decisive = ("model.safetensors", "tokenizer.json", "ngrams.npy", "characters.json")
-    weights = {file: files[file]["sha256"] for file in decisive if file in files}
+    decisive = decisive_of(trained_folder)
 
     folder = run.model_folder(name, is_gold=is_gold)
     smaller = run.smaller(name, is_gold=is_gold)
@@ -40,5 +55,5 @@ def _export(run: Run, name: str, *, is_gold: bool) -> None:
             dev=(dev.texts, dev.labels),
         )
 
-    inputs = {**weights, **run.measured_on(smaller)}
+    inputs = {**decisive, **run.measured_on(smaller)}
     run.stages.run(stage_name("export", name, is_gold=is_gold), folder, inputs, work)
