@@ -29,8 +29,17 @@ def test_the_usual_students_are_those_of_the_kind_of_task():
     assert made().settled("pair").students == ("linear.v1", "cbow.v2", "dan.v2")
     assert made().settled("tagging").students == ("window.v1:tagger",)
     assert made("students=[kim-cnn.v1]").settled("tagging").students == ("kim-cnn.v1",)
-    with pytest.raises(RecipeError, match=r"table: int8 .* not bilstm.v1:tagger"):
+
+
+def test_a_table_is_refused_where_c_does_not_serve_a_student_for_this_kind_of_task():
+    with pytest.raises(
+        RecipeError, match=r"table: int8 .* which window\.v1 have, but not bilstm\.v1:tagger\."
+    ):
         made("table=int8", "students=[bilstm.v1:tagger]").settled("tagging")
+    with pytest.raises(RecipeError, match=r"table: int8 .* but not window\.v1:tagger\."):
+        made("table=int8", "students=[window.v1:tagger]").settled("classification")
+    assert made("table=int8").settled("tagging").students == ("window.v1:tagger",)
+    assert made("table=int8", "students=[bilstm.v1]").settled("classification").students == ("bilstm.v1",)
 
 
 def test_a_pool_can_be_refused_in_a_word_and_its_budget_is_a_number_of_seconds():
@@ -147,10 +156,10 @@ def test_no_key_of_a_recipe_can_hold_a_test_split():
 
 
 def test_a_table_is_refused_where_a_student_has_none():
-    flags = {"data.source": "sst2", "students": ["cbow.v1:width=8", "bilstm.v1"]}
+    flags = {"data.source": "sst2", "students": ["cbow.v1:width=8", "cmow.v1"]}
     assert make_recipe(flags={**flags, "table": "auto"}).table == "auto"
     assert make_recipe(flags={**flags, "students": ["dan.v1"], "table": "int8"}).table == "int8"
-    with pytest.raises(RecipeError, match=r"table: int8 .* but not bilstm\.v1\. Use auto"):
+    with pytest.raises(RecipeError, match=r"table: int8 .* but not cmow\.v1\. Use auto"):
         make_recipe(flags={**flags, "table": "int8"})
     with pytest.raises(RecipeError, match="Drop one"):
         make_recipe(flags={**flags, "students": ["dan.v1"], "table": "float16", "quantize": "int8"})

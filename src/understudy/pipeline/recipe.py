@@ -20,7 +20,7 @@ from understudy.core.configs import (
 )
 from understudy.core.task import KINDS, METRICS
 from understudy.errors import RecipeError, UnderstudyError
-from understudy.runtime.fast_format import SERVED
+from understudy.runtime.fast_format import SERVED, TAGGERS
 from understudy.teachers.chat.config import ServerConfig
 from understudy.teachers.configs import EndpointConfig, TableConfig
 from understudy.teachers.methods import check_unused
@@ -272,12 +272,11 @@ class Recipe(_Part):
         """The recipe with the usual students of a kind of task, where it names none.
 
         Raises:
-            RecipeError: The usual students do not go with another key.
+            RecipeError: A student does not go with another key where it answers this kind of task.
         """
-        if self.students:
-            return self
-        settled = self.model_copy(update={"students": DEFAULT_STUDENTS[kind]})
-        _check_tables(settled)  # a copy is not checked
+        update = {"students": DEFAULT_STUDENTS[kind]}
+        settled = self if self.students else self.model_copy(update=update)
+        _check_tables(settled, kind)
         return settled
 
     @property
@@ -340,8 +339,12 @@ class Recipe(_Part):
             )
 
 
-def _check_tables(recipe: Recipe) -> None:
+def _check_tables(recipe: Recipe, kind: str | None = None) -> None:
     """Refuse a type of the word table that a student, or its form, does not have.
+
+    Args:
+        recipe: All of it.
+        kind: Kind of task, where it is known: C serves taggers where they tag, and others where they do not.
 
     Raises:
         RecipeError: The message names the students.
@@ -350,10 +353,12 @@ def _check_tables(recipe: Recipe) -> None:
         return
     from understudy.students.registry import parse
 
-    others = [name for name in recipe.students if parse(name).student not in SERVED]
+    tags = {True, False} if kind is None else {kind == "tagging"}
+    served = [name for name in SERVED if (name in TAGGERS) in tags]
+    others = [name for name in recipe.students if parse(name).student not in served]
     if others:
         raise RecipeError(
-            f"table: {recipe.table} is a form of model.fast, which {', '.join(SERVED)} have, but not "
+            f"table: {recipe.table} is a form of model.fast, which {', '.join(served)} have, but not "
             f"{', '.join(others)}. Use auto: it leaves them as they are."
         )
     if recipe.quantize == "int8":
