@@ -196,3 +196,8 @@ def shared_data() -> Callable[[str], Path]:
         return (base / name).resolve()
 
     return folder
+
+
+def pytest_collection_modifyitems(items):
+    """README's blocks come first: one process runs them for minutes, while the other one does the rest."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")
