@@ -55,18 +55,26 @@ def altered(file):
         yield bytes(other)
 
 
-def forged_at_random(file, open_file, extremes):
-    """Ask students of files with random facts in their heads; how many were opened, and none may crash."""
+HEAD = range(40, HEADER_BYTES + 44, 4)
+"""Where the numbers of a head lie that say what is in the file, and the first ones behind it."""
+
+
+def ask_labels(core):
+    core.labels(["good bad the film was good", "x" * 20, "", "[PAD] é"])
+
+
+def forged_at_random(file, open_file, extremes, places=HEAD, ask=ask_labels):
+    """Ask students of files with random numbers at some places; how many were opened, and none may crash."""
     rng = np.random.default_rng(0)
     accepted = 0
     for _ in range(3000):
         changed = bytearray(file)
-        for at in rng.choice(range(40, HEADER_BYTES + 44, 4), rng.integers(1, 4)):
+        for at in rng.choice(places, rng.integers(1, 4)):
             changed[at : at + 4] = struct.pack("<I", int(rng.choice(extremes)))
         try:
             core = open_file(summed(changed))
         except ValueError:
             continue
         accepted += 1
-        core.labels(["good bad the film was good", "x" * 20, "", "[PAD] é"])
+        ask(core)
     return accepted

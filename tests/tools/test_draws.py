@@ -1,26 +1,20 @@
 """Runs of few labels with several seeds, and their means."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from finished import write_run
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("draws", "pages", "finished_runs")
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    module = importlib.import_module("draws")
+def tool(tmp_path, monkeypatch, open_tool):
+    module = open_tool("draws")
     monkeypatch.setattr(module, "PAGE", tmp_path / "transfer.md")
     module.PAGE.write_text("<!-- draws -->\n<!-- /draws -->\n", encoding="utf-8")
-    yield module
-    for name in TOOLS:
-        sys.modules.pop(name, None)
+    return module
 
 
 @pytest.fixture

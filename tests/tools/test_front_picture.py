@@ -1,8 +1,6 @@
 """The picture of quality against latency."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -15,16 +13,13 @@ MICROSECONDS = {"teacher": 20_000.0, "student": 2.0, "baseline": 150.0}
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    module = importlib.import_module("front_picture")
+def tool(tmp_path, monkeypatch, open_tool):
+    module = open_tool("front_picture")
     for name, file in (("NUMBERS", "f.json"), ("PICTURE", "f.svg"), ("README", "README.md")):
         monkeypatch.setattr(module, name, tmp_path / file)
     monkeypatch.setattr(module, "latency", lambda row: MICROSECONDS[row.role])
     module.README.write_text(MARKS, encoding="utf-8")
-    yield module
-    for name in ("front_picture", "pages", "finished_runs"):
-        sys.modules.pop(name, None)
+    return module
 
 
 @pytest.fixture

@@ -1,24 +1,18 @@
 """The fuzzing tool of folded convolutions: it finds no difference, and it would find one."""
 
-import importlib
 import itertools
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("understudy._fast", reason="the C extension was not built")
-TOOLS = Path(__file__).parents[2] / "tools"
 
 
 @pytest.fixture
-def tool(monkeypatch):
-    monkeypatch.syspath_prepend(str(TOOLS))
-    yield importlib.import_module("fuzz_cnn")
-    for name in ("fuzz_cnn", "fuzz_bags", "fuzz_fast"):
-        sys.modules.pop(name, None)
+def tool(open_tool):
+    return open_tool("fuzz_cnn")
 
 
 def test_some_hundreds_of_strings_have_one_answer(tool):

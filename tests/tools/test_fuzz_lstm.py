@@ -1,23 +1,17 @@
 """The fuzzing tool of stacked LSTMs: it finds no difference, and it would find one."""
 
-import importlib
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("understudy._fast", reason="the C extension was not built")
-TOOLS = Path(__file__).parents[2] / "tools"
 
 
 @pytest.fixture
-def tool(monkeypatch):
-    monkeypatch.syspath_prepend(str(TOOLS))
-    yield importlib.import_module("fuzz_lstm")
-    for name in ("fuzz_lstm", "fuzz_bags", "fuzz_fast"):
-        sys.modules.pop(name, None)
+def tool(open_tool):
+    return open_tool("fuzz_lstm")
 
 
 def test_some_hundreds_of_strings_have_one_answer(tool):

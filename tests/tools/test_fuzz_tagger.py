@@ -1,22 +1,15 @@
 """The fuzzing tool of taggers: it finds no difference, and it would find one."""
 
-import importlib
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("understudy._fast", reason="the C extension was not built")
-TOOLS = Path(__file__).parents[2] / "tools"
 
 
 @pytest.fixture
-def tool(monkeypatch):
-    monkeypatch.syspath_prepend(str(TOOLS))
-    yield importlib.import_module("fuzz_tagger")
-    for name in ("fuzz_tagger", "fuzz_bags", "fuzz_fast"):
-        sys.modules.pop(name, None)
+def tool(open_tool):
+    return open_tool("fuzz_tagger")
 
 
 def test_some_hundreds_of_sentences_have_one_answer(tool):

@@ -1,8 +1,6 @@
 """The table of runs of the plain command."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,14 +11,11 @@ LOSS = {"name": "kl", "temperature": 2.0, "alpha": 0.5, "noise": 0.0, "layers": 
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    module = importlib.import_module("plain")
+def tool(tmp_path, monkeypatch, open_tool):
+    module = open_tool("plain")
     monkeypatch.setattr(module, "PAGE", tmp_path / "results.md")
     module.PAGE.write_text("before\n<!-- plain -->\nold\n<!-- /plain -->\nafter\n", encoding="utf-8")
-    yield module
-    for name in ("plain", "pages", "finished_runs"):
-        sys.modules.pop(name, None)
+    return module
 
 
 def written(tool, folder):

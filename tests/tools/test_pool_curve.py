@@ -1,8 +1,6 @@
 """The curve of students against the size of the pool, on a run that was made up in a moment."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,6 @@ import pytest
 import understudy
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("pool_curve", "pool_picture", "pages", "finished_runs")
 
 
 def judge(texts):
@@ -39,15 +36,12 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    module = importlib.import_module("pool_curve")
+def tool(tmp_path, monkeypatch, open_tool):
+    module = open_tool("pool_curve")
     for name, file in (("NUMBERS", "c.json"), ("PICTURE", "c.svg"), ("PAGE", "transfer.md")):
         monkeypatch.setattr(module, name, tmp_path / file)
     module.PAGE.write_text("<!-- pool-curve -->\n<!-- /pool-curve -->\n", encoding="utf-8")
-    yield module
-    for name in TOOLS:
-        sys.modules.pop(name, None)
+    return module
 
 
 def test_the_page_has_the_marks_once():

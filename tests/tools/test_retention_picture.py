@@ -1,9 +1,7 @@
 """The picture of what students keep of their teachers, before and now."""
 
-import importlib
 import json
 import re
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -15,15 +13,12 @@ MARKS = "<!-- retention-picture -->\n<!-- /retention-picture -->\n"
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    module = importlib.import_module("retention_picture")
+def tool(tmp_path, monkeypatch, open_tool):
+    module = open_tool("retention_picture")
     for name, file in (("NUMBERS", "r.json"), ("PICTURE", "r.svg"), ("README", "README.md")):
         monkeypatch.setattr(module, name, tmp_path / file)
     module.README.write_text(MARKS, encoding="utf-8")
-    yield module
-    for name in ("retention_picture", "pages", "finished_runs"):
-        sys.modules.pop(name, None)
+    return module
 
 
 @pytest.fixture
