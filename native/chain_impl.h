@@ -32,17 +32,6 @@ ALWAYS Reals logarithms(Reals x) {
     return exponent * 0.693147180559945309417 + s * (2.0 + s2 * sum);
 }
 
-/* sum + a · b, as `add_product` has it for floats. */
-ALWAYS Reals add_share(Reals sum, double a, Reals b) {
-#if LEVEL == 2
-    return (Reals)_mm512_fmadd_pd(_mm512_set1_pd(a), (__m512d)b, (__m512d)sum);
-#elif LEVEL == 1
-    return (Reals)_mm256_fmadd_pd(_mm256_set1_pd(a), (__m256d)b, (__m256d)sum);
-#else
-    return sum + a * b;
-#endif
-}
-
 ALWAYS double total_of(const double *row, size_t padded) {
     Reals sum = {0};
     for (size_t i = 0; i < padded; i += HALF_WIDE) sum += *(const Reals *)(row + i);
@@ -59,12 +48,12 @@ ALWAYS void step_block(const double *state, size_t labels, const double *matrix,
     size_t i = 0;
     for (; i + 2 <= labels; i += 2, matrix += 2 * padded) {
         for (int k = 0; k < vectors; k++) {
-            even[k] = add_share(even[k], state[i], *(const Reals *)(matrix + k * HALF_WIDE));
-            odd[k] = add_share(odd[k], state[i + 1], *(const Reals *)(matrix + padded + k * HALF_WIDE));
+            even[k] += state[i] * *(const Reals *)(matrix + k * HALF_WIDE);
+            odd[k] += state[i + 1] * *(const Reals *)(matrix + padded + k * HALF_WIDE);
         }
     }
     for (int k = 0; k < vectors; k++) {
-        if (i < labels) even[k] = add_share(even[k], state[i], *(const Reals *)(matrix + k * HALF_WIDE));
+        if (i < labels) even[k] += state[i] * *(const Reals *)(matrix + k * HALF_WIDE);
         *(Reals *)(out + k * HALF_WIDE) = (even[k] + odd[k]) * *(const Reals *)(times + k * HALF_WIDE);
     }
 }

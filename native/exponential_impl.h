@@ -6,24 +6,23 @@
 
 /* 1.5 · 2^23 is added to round to a whole number: the sum's last bits are k. log 2 is in two parts, of which the first
    times k is exact. Shifted by 23 bits, k + 127 is 2^k, and all other bits leave. */
-#define EXPONENTIAL(NAME, FLOATS, WORDS, FUSED, SAME)                                                                  \
+#define EXPONENTIAL(NAME, FLOATS, WORDS, SAME)                                                                         \
     ALWAYS FLOATS NAME(FLOATS x) {                                                                                     \
         const FLOATS shift = SAME(12582912.0f);                                                                        \
-        FLOATS shifted = FUSED(x, SAME(1.44269504f), shift), k = shifted - shift, power;                               \
-        FLOATS r = FUSED(k, SAME(2.12194440e-4f), FUSED(k, SAME(-0.693359375f), x)), r2 = r * r;                       \
-        FLOATS low = SAME(1.0f) + r, middle = FUSED(r, SAME(1.0f / 6), SAME(0.5f));                                    \
-        FLOATS high = FUSED(r2, SAME(1.0f / 720), FUSED(r, SAME(1.0f / 120), SAME(1.0f / 24)));                        \
+        FLOATS shifted = x * SAME(1.44269504f) + shift, k = shifted - shift, power;                                    \
+        FLOATS r = k * SAME(2.12194440e-4f) + (k * SAME(-0.693359375f) + x), r2 = r * r;                               \
+        FLOATS low = SAME(1.0f) + r, middle = r * SAME(1.0f / 6) + SAME(0.5f);                                         \
+        FLOATS high = r2 * SAME(1.0f / 720) + (r * SAME(1.0f / 120) + SAME(1.0f / 24));                                \
         WORDS bits;                                                                                                    \
         memcpy(&bits, &shifted, sizeof bits);                                                                          \
         bits = (bits + 127) << 23;                                                                                     \
         memcpy(&power, &bits, sizeof power);                                                                           \
-        return power * FUSED(r2, FUSED(r2, high, middle), low);                                                        \
+        return power * (r2 * (r2 * high + middle) + low);                                                              \
     }
 
-#define TIMES_PLUS(a, b, c) ((a) * (b) + (c))
-#define ITSELF(x) (x)
+#define SCALAR(x) (x)
 
-EXPONENTIAL(exponential_between, float, uint32_t, TIMES_PLUS, ITSELF)
+EXPONENTIAL(exponential_between, float, uint32_t, SCALAR)
 
 /* exp(x) of x <= 0; below -87, where floats are about to end, it is exp(-87). */
 ALWAYS float exponential(float x) { return exponential_between(x > -87.0f ? x : -87.0f); }

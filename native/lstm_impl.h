@@ -8,22 +8,19 @@
 
 #if LEVEL == 2
 ALWAYS Lanes lesser_lanes(Lanes a, Lanes b) { return (Lanes)_mm512_min_ps((__m512)a, (__m512)b); }
-ALWAYS Lanes fused(Lanes a, Lanes b, Lanes c) { return (Lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 ALWAYS Lanes same(float x) { return (Lanes)_mm512_set1_ps(x); }
 #elif LEVEL == 1
 ALWAYS Lanes lesser_lanes(Lanes a, Lanes b) { return (Lanes)_mm256_min_ps((__m256)a, (__m256)b); }
-ALWAYS Lanes fused(Lanes a, Lanes b, Lanes c) { return (Lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 ALWAYS Lanes same(float x) { return (Lanes)_mm256_set1_ps(x); }
 #else
 ALWAYS Lanes lesser_lanes(Lanes a, Lanes b) {
     LaneBits is = a < b;
     return (Lanes)(((LaneBits)a & is) | ((LaneBits)b & ~is));
 }
-ALWAYS Lanes fused(Lanes a, Lanes b, Lanes c) { return a * b + c; }
 ALWAYS Lanes same(float x) { return (Lanes){x, x, x, x}; }
 #endif
 
-EXPONENTIAL(exponential_lanes, Lanes, LaneWords, fused, same)
+EXPONENTIAL(exponential_lanes, Lanes, LaneWords, same)
 
 /* The same numbers of 32 bits, of whatever kind. */
 typedef int32_t Words __attribute__((vector_size(WIDE * sizeof(int32_t)), aligned(4), may_alias));
@@ -46,7 +43,7 @@ ALWAYS Lanes next_state(const float *gates, float *cells) {
     Lanes g = *(const Lanes *)(gates + 2 * LANES), d = power_against(g + g);
     Lanes e = one + power_against(*(const Lanes *)(gates + 3 * LANES));
     Lanes entered = a * (one + d), cell = *(Lanes *)cells;
-    cell = fused(cell, entered, (one - d) * b) / (entered * b);
+    cell = (cell * entered + (one - d) * b) / (entered * b);
     *(Lanes *)cells = cell;
     Lanes c = power_against(cell + cell);
     return (one - c) / (e * (one + c));
@@ -116,7 +113,7 @@ ALWAYS Words add_bytes_products(Words states, Words weights, Words sum) {
 ALWAYS Words add_products(uint32_t form, Words states, const char *weights, Words sum) {
     Words row = *(const Words *)(const void *)weights;
     if (form == INT8) return add_bytes_products(states, row, sum);
-    return (Words)fused((Lanes)states, (Lanes)row, (Lanes)sum);
+    return (Words)((Lanes)states * (Lanes)row + (Lanes)sum);
 }
 
 enum { ROW = GATED * 4 }; /* bytes of a block's weights with one float, or with four bytes */
@@ -197,7 +194,7 @@ ALWAYS void add_gates(uint32_t form, const Product *product, size_t block, size_
             Words sum = *(Words *)(sums + p * GATED + i);
             Lanes *gate = (Lanes *)(gates + p * step + i);
             if (form != INT8) *gate = (Lanes)sum;
-            else *gate = fused(__builtin_convertvector(sum, Lanes), *(const Lanes *)(steps + i), *gate);
+            else *gate += __builtin_convertvector(sum, Lanes) * *(const Lanes *)(steps + i);
         }
     }
 }
@@ -264,7 +261,7 @@ ALWAYS void take_step(uint32_t form, const Reading *r, uint32_t layer, size_t wa
             Lanes state = next_state(gates + i, cells + unit);
             *(Lanes *)(r->last + way * r->units + unit) = state;
             if (form == INT8) { /* 1.5 · 2^23 is added to round to a whole number: the sum's last bits */
-                Words bits = (Words)fused(state, same(127.0f), same(12582912.0f)) + NOTHING;
+                Words bits = (Words)(state * 127.0f + 12582912.0f) + NOTHING;
                 *(LaneBytes *)(after + unit) = __builtin_convertvector(bits, LaneBytes);
             } else {
                 *(Lanes *)(void *)(after + unit * size) = state;

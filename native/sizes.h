@@ -28,14 +28,12 @@ static inline uint64_t row_of(const Header *h) {
     return PADDED((uint64_t)h->width) + (h->student == DIRECT_BAG ? PADDED((uint64_t)h->labels) : 0);
 }
 
-static inline uint64_t bytes_of_number(const Header *h) { return h->table == FLOAT32 ? 4 : h->table == FLOAT16 ? 2 : 1; }
-
 /* Parts of a bag's row that have a step of their own: its embedding, and what it adds to the logits. */
 static inline uint64_t parts_of(const Header *h) { return (h->width > 0) + (h->student == DIRECT_BAG); }
 
 /* Bytes from a row to the next one. */
 static inline uint64_t bytes_of_row(const Header *h) {
-    uint64_t numbers = row_of(h) * bytes_of_number(h), steps = h->table == INT8 ? parts_of(h) : 0;
+    uint64_t numbers = row_of(h) * bytes_of_number(h->table), steps = h->table == INT8 ? parts_of(h) : 0;
     return is_together(h) ? (numbers + 4 * (1 + steps) + 15) / 16 * 16 : numbers;
 }
 

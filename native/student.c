@@ -136,12 +136,12 @@ static const unsigned char *find_rows(Student *s, const unsigned char *at) {
     const Header *h = &s->head;
     Bag *bag = &s->bag;
     uint64_t rows = (uint64_t)h->vocabulary + h->buckets, steps = is_together(h) ? 4 : bytes_of_steps(h, rows);
-    size_t embedding = PADDED((size_t)h->width) * bytes_of_number(h);
+    size_t embedding = PADDED((size_t)h->width) * bytes_of_number(h->table);
     bag->numbers = row_of(h);
-    bag->stride = bytes_of_row(h) / bytes_of_number(h);
+    bag->stride = bytes_of_row(h) / bytes_of_number(h->table);
     bag->apart = is_together(h) ? bytes_of_row(h) / 4 : 1;
 
-    const unsigned char *behind = at + (is_together(h) ? bag->numbers * bytes_of_number(h) : bytes_of_rows(h, rows));
+    const unsigned char *behind = at + (is_together(h) ? bag->numbers * bytes_of_number(h->table) : bytes_of_rows(h, rows));
     if (is_together(h)) {
         bag->squares = floats_from(behind);
         behind += 4;

@@ -13,8 +13,9 @@ enum { CBOW = 1, DAN = 2, BAG = 3, DIRECT_BAG = 4, CNN = 5, TAGGER = 6, LSTM = 7
 enum { FLOAT32, FLOAT16, INT8 };            /* as what the rows of words and n-grams are stored */
 enum { WORDS = 1, PIECES = 2, BERT = 3 };   /* how text becomes ids: see docs/splitting.md */
 enum { LANES = 16 };                        /* rows of weights are padded with zeros to this many floats */
-/* What one student may have at most. The first two bound arrays on the stack; buckets are those of hashed n-grams. `runtime/fast_format.py` has the same
-   numbers, and a test compares them: a student beyond them is exported without `model.fast`. */
+/* What one student may have at most. The first two bound arrays on the stack; buckets are those of hashed n-grams.
+   `runtime/fast_format.py` has the same numbers, and a test compares them: a student beyond them is exported without
+   `model.fast`. */
 enum { MOST_WIDTH = 2048, MOST_LABELS = 4096, MOST_GRAM = 16, MOST_WORDS = 1 << 24 };
 enum { MOST_BUCKETS = 1 << 28, MOST_GRAMS = 1 << 24 };
 enum { MOST_KERNEL = 8, MOST_FILTERS = 4096 }; /* words that a filter sees; filters of all widths */
@@ -25,6 +26,8 @@ enum { GATES = 4, GATED = GATES * LANES };       /* numbers that LANES units nee
 enum { KEY = 16 };                          /* bytes of a word that its hash table compares at once */
 
 #define PADDED(n) (((n) + LANES - 1) / LANES * LANES)
+
+static inline size_t bytes_of_number(uint32_t table) { return table == FLOAT32 ? 4 : table == FLOAT16 ? 2 : 1; }
 
 /* The head of `model.fast`: 128 bytes, little-endian. `runtime/fast_format.py` writes it and says what each is. */
 typedef struct {

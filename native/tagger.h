@@ -4,8 +4,9 @@
 
 #include "batch.h"
 
-/* What stands before the strings that are no words of the vocabulary. */
 enum { OUT_OF_MEMORY = -2 };
+
+/* What stands before the strings that are no words of the vocabulary. */
 enum { A_FORM = 1, A_BEGINNING, AN_END, A_SHAPE, ITSELF };
 
 /* The rows of one part of a word: one of a form, or its id's and those of its traits. */

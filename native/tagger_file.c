@@ -1,4 +1,4 @@
-/* What the file of a tagger must be, and where its weights lie. `student.c` checks what all files have. */
+/* What the file of a tagger must be, and where its weights lie. `checks.c` checks what all files have. */
 #include "tagger.h"
 
 static uint64_t padded_hidden(const Header *h) { return ((uint64_t)h->hidden + ABREAST - 1) / ABREAST * ABREAST; }
@@ -12,8 +12,7 @@ const char *tagger_check(const Header *h) {
 }
 
 static uint64_t bytes_of_all_rows(const Header *h) {
-    uint64_t bytes = h->table == FLOAT32 ? 4 : h->table == FLOAT16 ? 2 : 1;
-    return h->vocabulary * h->longest * padded_hidden(h) * bytes;
+    return h->vocabulary * h->longest * padded_hidden(h) * bytes_of_number(h->table);
 }
 
 uint64_t tagger_bytes(const Header *h) {

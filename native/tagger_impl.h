@@ -135,7 +135,7 @@ ALWAYS void add_part(uint32_t form, Table table, size_t from, size_t hidden, voi
 enum { AHEAD = 4 }; /* places whose rows are fetched before they are needed */
 
 ALWAYS void fetch_place(uint32_t form, const Student *s, const Place *place) {
-    size_t bytes = s->convolution.stride * (form == INT8 ? 1 : form == FLOAT16 ? 2 : 4);
+    size_t bytes = s->convolution.stride * bytes_of_number(form);
     for (uint32_t k = 0; k < place->count; k++) {
         const char *row = (const char *)s->embedding.rows + place->rows[k] * bytes;
         for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at, 0, 2);
@@ -162,17 +162,6 @@ typedef struct {
     long count;
 } Group;
 
-/* sum + a · b, in one instruction where there is one: the standard of C that we compile by does not fuse them. */
-ALWAYS Lanes add_product(Lanes sum, Lanes a, Lanes b) {
-#if LEVEL == 2
-    return (Lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)sum);
-#elif LEVEL == 1
-    return (Lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)sum);
-#else
-    return sum + a * b;
-#endif
-}
-
 /* The logit of one label, of each word of a group. */
 ALWAYS Lanes logits_of_label(const Student *s, const float *hidden, uint32_t label) {
     size_t count = s->convolution.filters;
@@ -181,7 +170,7 @@ ALWAYS Lanes logits_of_label(const Student *s, const float *hidden, uint32_t lab
     for (int k = 0; k < WIDE; k++) sums[k] = (Lanes){0};
     for (size_t i = 0; i < count; i += WIDE, hidden += WIDE * WIDE) {
         Lanes weight = *(const Lanes *)(weights + i);
-        for (int k = 0; k < WIDE; k++) sums[k] = add_product(sums[k], *(const Lanes *)(hidden + k * WIDE), weight);
+        for (int k = 0; k < WIDE; k++) sums[k] += *(const Lanes *)(hidden + k * WIDE) * weight;
     }
     return sums_of(sums) + s->b2[label];
 }

@@ -15,7 +15,7 @@ from understudy.errors import RecipeError
 from understudy.export.folded import folded_logits
 from understudy.export.int8 import MOST_LOST, score_on
 from understudy.runtime.bag_format import round_bag_rows
-from understudy.runtime.fast_format import BAGS, FOLDED, SERVED, TABLES, TAGGERS, round_rows
+from understudy.runtime.fast_format import BAGS, FOLDED, OF_TEXTS, TABLES, TAGGERS, round_rows
 from understudy.training.torch_student import TorchStudent
 
 
@@ -69,8 +69,8 @@ def choose_table(
         note = f"there is no model.fast, so ONNX Runtime answers: {reason}" if reason else ""
         return student, TableChoice(wanted, why=note)
     if not is_fast:
-        texts = ", ".join(name for name in SERVED if name not in TAGGERS)
-        served = f"the C extension serves {texts} on single texts, and {', '.join(TAGGERS)} on words"
+        texts, words = ", ".join(OF_TEXTS), ", ".join(TAGGERS)
+        served = f"the C extension serves {texts} on single texts, and {words} on words"
         raise RecipeError(
             f"table: {wanted} is a precision of the rows in model.fast, but none is written for "
             f"{student.name} here: {reason or served}. Use auto, or drop it."

@@ -20,7 +20,7 @@ from understudy.core.configs import (
 )
 from understudy.core.task import KINDS, METRICS
 from understudy.errors import RecipeError, UnderstudyError
-from understudy.runtime.fast_format import SERVED, TAGGERS
+from understudy.runtime.fast_format import OF_TEXTS, SERVED, TAGGERS
 from understudy.teachers.chat.config import ServerConfig
 from understudy.teachers.configs import EndpointConfig, TableConfig
 from understudy.teachers.methods import check_unused
@@ -353,8 +353,7 @@ def _check_tables(recipe: Recipe, kind: str | None = None) -> None:
         return
     from understudy.students.registry import parse
 
-    tags = {True, False} if kind is None else {kind == "tagging"}
-    served = [name for name in SERVED if (name in TAGGERS) in tags]
+    served = SERVED if kind is None else TAGGERS if kind == "tagging" else OF_TEXTS
     others = [name for name in recipe.students if parse(name).student not in served]
     if others:
         raise RecipeError(

@@ -38,13 +38,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.core.task import FloatArray
-from understudy.runtime.fast_format import (
-    LANES,
-    assemble,
-    padded,
-    round_rows,
-    table_parts,
-)
+from understudy.runtime.fast_format import LANES, assemble, pad, padded, round_rows, table_parts
 from understudy.runtime.fast_rule import Rule
 
 BAG, DIRECT_BAG = 3, 4
@@ -162,9 +156,7 @@ def _together(weights: BagWeights, table: str) -> bytes:
     behind = np.stack([weights.squares.astype("<f4"), *scales], axis=1)
 
     bare = np.concatenate([np.ascontiguousarray(each).view(np.uint8) for each in (*numbers, behind)], axis=1)
-    wide = np.zeros((len(bare), -(-bare.shape[1] // ALIGNED) * ALIGNED), dtype=np.uint8)
-    wide[:, : bare.shape[1]] = bare
-    return b"".join((wide.tobytes(), *_layers(weights), _grams(weights)))
+    return b"".join((pad(bare, "u1", ALIGNED).tobytes(), *_layers(weights), _grams(weights)))
 
 
 def _parts(weights: BagWeights, table: str) -> tuple[list[npt.NDArray[Any]], list[FloatArray]]:

@@ -34,13 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.core.task import FloatArray
-from understudy.runtime.fast_format import (
-    MOST_HALF,
-    STEPS,
-    TABLES,
-    assemble,
-    padded,
-)
+from understudy.runtime.fast_format import STEPS, TABLES, assemble, counted, halves, padded
 from understudy.runtime.fast_rule import Rule
 
 CNN = 5
@@ -195,10 +189,9 @@ def fold(weights: Convolution, table: str = "float32") -> Folded:
     if table == "float32":
         return Folded(weights, table, rows, ones)
     if table == "float16":
-        return Folded(weights, table, np.clip(rows, -MOST_HALF, MOST_HALF).astype(np.float16), ones)
+        return Folded(weights, table, halves(rows), ones)
     steps = (_largest(rows, kernels) / STEPS).astype(np.float32)
-    numbers = np.rint(rows / np.where(steps > 0, steps, 1)[columns_of(kernels)[0]])
-    return Folded(weights, table, np.clip(numbers, -STEPS, STEPS).astype(np.int8), steps)
+    return Folded(weights, table, counted(rows, steps[columns_of(kernels)[0]]), steps)
 
 
 def pack_folded(rule: Rule, folded: Folded) -> bytes:

@@ -10,8 +10,7 @@ byte       type    what (all little-endian)
                    all partial sums
 40, 44     u32     student: 1 `cbow`, 2 `dan`; in versions 2 and 6 a weighted bag, 3 without a direct path and
                    4 with one; in version 3 a folded convolution, 5; in version 4 a tagger, 6; in version 5
-                   LSTMs, 7; splitting rule:
-                   1 words, 2 pieces, 3 BERT's pieces
+                   LSTMs, 7; splitting rule: 1 words, 2 pieces, 3 BERT's pieces
 48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets (of a weighted bag: its
                    n-grams), longest n-gram
 76         f32     weight of an n-gram in the mean; of a weighted bag 0
@@ -73,7 +72,10 @@ TAGGERS = ("window.v1",)
 FOLDED = (*CONVOLUTIONS, *RECURRENT, *TAGGERS)
 """Students whose rows of words are products, which `model.fast` alone has."""
 
-SERVED = ("cbow.v1", "dan.v1", *BAGS, *FOLDED)
+OF_TEXTS = ("cbow.v1", "dan.v1", *BAGS, *CONVOLUTIONS, *RECURRENT)
+"""Students of texts that the C extension can serve."""
+
+SERVED = (*OF_TEXTS, *TAGGERS)
 """Students that the C extension can serve."""
 
 CBOW, DAN = 1, 2
@@ -181,7 +183,7 @@ def round_rows(rows: FloatArray, table: str) -> FloatArray:
     if table == "float32":
         return rows
     if table == "float16":
-        return _halves(rows).astype(np.float32)
+        return halves(rows).astype(np.float32)
     numbers, steps = in_steps(rows)
     return numbers.astype(np.float32) * steps[:, None]
 
@@ -259,27 +261,32 @@ def table_parts(rows: FloatArray, table: str) -> tuple[npt.NDArray[Any], FloatAr
     if table == "float32":
         return pad(rows), None
     if table == "float16":
-        return pad(_halves(rows), "<f2"), None
+        return pad(halves(rows), "<f2"), None
     numbers, steps = in_steps(rows)
     return pad(numbers, "i1"), steps.astype("<f4")
 
 
-def _halves(rows: FloatArray) -> npt.NDArray[np.float16]:
+def halves(rows: FloatArray) -> npt.NDArray[np.float16]:
+    """Rows in float16; what is beyond its range is its largest number."""
     return np.clip(rows, -MOST_HALF, MOST_HALF).astype(np.float16)
 
 
 def in_steps(rows: FloatArray) -> tuple[npt.NDArray[np.int8], FloatArray]:
     """Rows as whole numbers ``(n, d)``, and the scale of each row ``(n,)``."""
     steps = np.abs(rows).max(axis=1, initial=0.0).astype(np.float32) / np.float32(STEPS)
-    numbers = np.rint(rows / np.where(steps > 0, steps, 1)[:, None])
-    return np.clip(numbers, -STEPS, STEPS).astype(np.int8), steps
+    return counted(rows, steps[:, None]), steps
 
 
-def pad(rows: npt.NDArray[Any], dtype: str = "<f4") -> npt.NDArray[Any]:
-    """Rows ``(n, d)`` with zeros behind them, up to a multiple of `LANES`."""
-    height, width = rows.shape
-    wide = np.zeros((height, -(-width // LANES) * LANES), dtype=dtype)
-    wide[:, :width] = rows
+def counted(rows: FloatArray, steps: FloatArray) -> npt.NDArray[np.int8]:
+    """How many steps, ``(n, 1)`` or ``(d,)``, each number ``(n, d)`` is, rounded; a step of 0 counts as 1."""
+    return np.clip(np.rint(rows / np.where(steps > 0, steps, 1)), -STEPS, STEPS).astype(np.int8)
+
+
+def pad(rows: npt.NDArray[Any], dtype: npt.DTypeLike = "<f4", multiple: int = LANES) -> npt.NDArray[Any]:
+    """Rows ``(…, d)`` with zeros behind them, up to a multiple of so many numbers."""
+    width = rows.shape[-1]
+    wide = np.zeros((*rows.shape[:-1], width + -width % multiple), dtype=dtype)
+    wide[..., :width] = rows
     return wide
 
 

@@ -48,6 +48,7 @@ from understudy.runtime.fast_format import (
     TABLES,
     assemble,
     in_steps,
+    pad,
     padded,
     round_rows,
     table_bytes,
@@ -223,7 +224,7 @@ def pack_recurrent(rule: Rule, recurrent: Recurrent) -> bytes:
             if number:
                 parts += [_matrix_bytes(each.entering, h, table), padded(_by_block(each.bias)[None])]
             parts.append(_matrix_bytes(each.recurrent, h, table))
-    head = _pad(stack.output.reshape(labels, 2, h)).reshape(labels, -1)
+    head = pad(stack.output.reshape(labels, 2, h)).reshape(labels, -1)
     parts += [padded(head), padded(stack.output_bias[None])]
     sizes = (words, 0, h, labels, rule.max_words, 0, len(stack.layers), 0.0)
     return assemble(rule, LSTM, sizes, table, b"".join(parts), version=LSTM_VERSION)
@@ -237,7 +238,7 @@ def _in_bytes(direction: Direction) -> Direction:
 
 def _matrix_bytes(matrix: FloatArray, h: int, table: str) -> bytes:
     """Weights ``(4h, h)`` or ``(4h, 2h)`` as they lie in the file, the steps of int8 behind them."""
-    states = _pad(matrix.reshape(len(matrix), -1, h)).reshape(len(matrix), -1)
+    states = pad(matrix.reshape(len(matrix), -1, h)).reshape(len(matrix), -1)
     if table != "int8":
         return _blocks(states, 1).astype("<f4").tobytes()
     numbers, steps = in_steps(states)
@@ -253,15 +254,9 @@ def _blocks(matrix: npt.NDArray[Any], together: int) -> npt.NDArray[Any]:
 
 def _by_block(gates: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Numbers of gates ``(…, 4h)``, in torch's order, as they lie in the file ``(…, 4U)``."""
-    units = _pad(gates.reshape(*gates.shape[:-1], GATES, -1))
+    units = pad(gates.reshape(*gates.shape[:-1], GATES, -1), gates.dtype)
     blocks = units.reshape(*units.shape[:-1], -1, LANES)  # (…, 4, U / 16, 16)
     return np.swapaxes(blocks, -3, -2).reshape(*gates.shape[:-1], -1)
-
-
-def _pad(units: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Numbers of units ``(…, h)``, and zeros up to a multiple of `LANES` ``(…, U)``."""
-    behind = -units.shape[-1] % LANES
-    return np.pad(units, [(0, 0)] * (units.ndim - 1) + [(0, behind)])
 
 
 def _sigmoid(x: npt.NDArray[Any]) -> npt.NDArray[Any]:

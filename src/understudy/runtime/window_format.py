@@ -47,7 +47,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -55,13 +55,7 @@ import numpy.typing as npt
 from understudy.core.chain import in_order
 from understudy.core.task import FloatArray, Task
 from understudy.runtime.cnn_format import ABREAST, HALF
-from understudy.runtime.fast_format import (
-    MOST_HALF,
-    STEPS,
-    TABLES,
-    assemble,
-    padded,
-)
+from understudy.runtime.fast_format import STEPS, TABLES, assemble, counted, halves, pad, padded
 from understudy.runtime.fast_rule import Rule
 from understudy.tokenization.spelling import FIRST, LAST, Spelling, shape
 from understudy.tokenization.windows import windows
@@ -86,6 +80,7 @@ SIZES = (*FIRST, *LAST)
 """Characters of the traits of each kind, but for the last two, shape and word."""
 
 _SHAPE = len(SIZES)
+_abreast = partial(pad, multiple=ABREAST)  # hidden units, as they lie in the file
 
 
 @dataclass(frozen=True)
@@ -233,8 +228,8 @@ class FoldedWindow:
         for o in range(w.seen):
             sums[o : o + count] += words[:, o]
         middle = sums[w.seen // 2 : w.seen // 2 + count]
-        hidden = np.maximum(middle * self.steps + _wide(w.around_bias[None])[0], 0)
-        answer: FloatArray = hidden @ _wide(w.output).T + w.output_bias
+        hidden = np.maximum(middle * self.steps + _abreast(w.around_bias), 0)
+        answer: FloatArray = hidden @ _abreast(w.output).T + w.output_bias
         return answer
 
     @property
@@ -249,7 +244,7 @@ class FoldedWindow:
             return 0.0
         off: FloatArray = self.steps * 0.5 if self.table == "int8" else self.largest * HALF
         rows = 1 if self.weights.spelling is None else MOST_ROWS
-        return float((np.abs(_wide(self.weights.output)) @ off).max()) * rows * self.weights.seen
+        return float((np.abs(_abreast(self.weights.output)) @ off).max()) * rows * self.weights.seen
 
 
 def unfit(spelling: Spelling | None) -> str:
@@ -291,13 +286,10 @@ def fold_window(
     if table == "float32":
         return FoldedWindow(weights, entries, table, rows, ones, largest)
     if table == "float16":
-        halves = np.clip(rows, -MOST_HALF, MOST_HALF).astype(np.float16)
-        return FoldedWindow(weights, entries, table, halves, ones, largest)
+        return FoldedWindow(weights, entries, table, halves(rows), ones, largest)
     steps = (largest / STEPS).astype(np.float32)
-    numbers = np.rint(rows / np.tile(np.where(steps > 0, steps, 1), weights.seen))
-    return FoldedWindow(
-        weights, entries, table, np.clip(numbers, -STEPS, STEPS).astype(np.int8), steps, largest
-    )
+    numbers = counted(rows, np.tile(steps, weights.seen))
+    return FoldedWindow(weights, entries, table, numbers, steps, largest)
 
 
 def pack_window(rule: Rule, folded: FoldedWindow) -> bytes:
@@ -315,7 +307,7 @@ def pack_window(rule: Rule, folded: FoldedWindow) -> bytes:
         raise ValueError(
             f"{len(folded.numbers)} rows in {folded.table} do not begin with {len(rule.words)} words."
         )
-    layers = [_wide(w.around_bias[None]), _wide(w.output), w.output_bias[None]]
+    layers = [_abreast(w.around_bias[None]), _abreast(w.output), w.output_bias[None]]
     steps = [folded.steps[None]] if folded.table == "int8" else []
     little = folded.numbers.astype(folded.numbers.dtype.newbyteorder("<"))
     floats = b"".join((little.tobytes(), *map(padded, (*steps, *layers))))
@@ -357,11 +349,3 @@ def _marked(
             traits = others.rows_of(word)[0][1:]
             found[string] = np.sum([vector, found[string], *(found[strings[n]] for n in traits)], axis=0)
     return found
-
-
-def _wide(rows: FloatArray) -> FloatArray:
-    """Rows ``(n, h)`` with zeros behind them, up to a multiple of `ABREAST`."""
-    height, width = rows.shape
-    wide = np.zeros((height, -(-width // ABREAST) * ABREAST), dtype=np.float32)
-    wide[:, :width] = rows
-    return wide
