@@ -65,9 +65,9 @@ def tokenizer(has_types, **more):
     )
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def a_checkpoint_every_epoch(monkeypatch):
-    """Training saves as often as it can afford; tests are short, and shall see every checkpoint."""
+    """Training saves as often as it can afford; short trainings that are stopped shall leave a checkpoint."""
     monkeypatch.setattr("understudy.optim.epochs.SAVING_SHARE", float("inf"))
 
 

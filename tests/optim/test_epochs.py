@@ -51,7 +51,9 @@ def test_patience_counts_epochs_since_the_best():
 def test_a_checkpoint_is_due_when_it_costs_little(monkeypatch):
     monkeypatch.setattr("understudy.optim.epochs.SAVING_SHARE", 0.05)
     log = EpochLog()
-    assert log.is_saving_due
+    assert not log.is_saving_due
+    log.saved_at -= 1.01
+    assert log.is_saving_due  # a training that takes longer than a second
     log.note_saving(time.perf_counter() - 100.0)  # it took 100 s: the next one is due after 2,000 s
     assert log.saving_seconds == pytest.approx(100.0, abs=1.0)
     assert not log.is_saving_due

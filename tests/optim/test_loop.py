@@ -8,6 +8,8 @@ from understudy.core.task import Task
 from understudy.errors import ArtifactError, RecipeError
 from understudy.optim.loop import LoopConfig, dev_score, optimise
 
+pytestmark = pytest.mark.usefixtures("a_checkpoint_every_epoch")
+
 CONFIG = LoopConfig(epochs=5, learning_rate=0.02)
 POINTS = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
 COLUMNS = (POINTS[:, 0] > POINTS[:, 1]).long()

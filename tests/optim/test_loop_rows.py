@@ -8,6 +8,8 @@ from torch import nn
 
 from understudy.optim.loop import LoopConfig, optimise
 
+pytestmark = pytest.mark.usefixtures("a_checkpoint_every_epoch")
+
 CONFIG = LoopConfig(epochs=5, learning_rate=0.02)
 COLUMNS = torch.from_numpy(np.random.default_rng(1).integers(0, 2, 40))
 

@@ -17,6 +17,8 @@ from understudy.teachers.methods import WAYS
 from understudy.teachers.source import Source
 from understudy.teachers.transformer import Teacher
 
+pytestmark = pytest.mark.usefixtures("a_checkpoint_every_epoch")
+
 TASK = Task(("bad", "good"))
 QUICK = FinetuneConfig(epochs=2, learning_rate=3e-3)
 

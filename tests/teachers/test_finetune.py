@@ -15,6 +15,8 @@ from understudy.teachers.modules import Headed, MeanPooled
 from understudy.teachers.source import Source, is_mean_pooled, resolve
 from understudy.teachers.transformer import Teacher
 
+pytestmark = pytest.mark.usefixtures("a_checkpoint_every_epoch")
+
 TASK = Task(("bad", "good"))
 QUICK = FinetuneConfig(epochs=3, learning_rate=3e-3, batch_size=16)
 

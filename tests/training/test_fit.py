@@ -17,6 +17,8 @@ from understudy.training.fit import fit
 from understudy.training.lesson import usual_batch
 from understudy.training.transfer_set import TransferSet, labelled_only
 
+pytestmark = pytest.mark.usefixtures("a_checkpoint_every_epoch")
+
 NAMES = ["bilstm.v1", "cbow.v1"]
 """One student that reads order and one that does not; the contract test has all of them."""
 

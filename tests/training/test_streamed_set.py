@@ -15,6 +15,8 @@ from understudy.training.fit import fit
 from understudy.training.streamed_set import with_streamed_targets
 from understudy.training.transfer_set import with_soft_targets
 
+pytestmark = pytest.mark.usefixtures("a_checkpoint_every_epoch")
+
 TASK = Task(("bad", "good"))
 WORDS = [
     "the",

@@ -44,8 +44,9 @@ class EpochLog(Generic[W]):
         best_score: Score of the best epoch.
         best_epoch: Number of the best epoch, from 1; 0 before the first.
         started: When the epoch in progress began, by `time.perf_counter`.
-        saved_at: When the last checkpoint was written.
-        saving_seconds: How long writing it took.
+        saved_at: When the last checkpoint was written; before the first, when the training began.
+        saving_seconds: How long writing it took; before the first, a guess, so that a training of a second
+            writes none.
     """
 
     best: W | None = None
@@ -53,8 +54,8 @@ class EpochLog(Generic[W]):
     best_score: Score = (-float("inf"), -float("inf"))
     best_epoch: int = 0
     started: float = field(default_factory=time.perf_counter)
-    saved_at: float = -float("inf")
-    saving_seconds: float = 0.0
+    saved_at: float = field(default_factory=time.perf_counter)
+    saving_seconds: float = 0.05
 
     def is_better(self, reached: Score) -> bool:
         """Whether an epoch with this score would be the best so far.

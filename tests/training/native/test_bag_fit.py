@@ -20,7 +20,10 @@ from understudy.training.native import bag_fit, bag_trainer
 from understudy.training.native.trainer import is_available
 from understudy.training.transfer_set import TransferSet
 
-pytestmark = pytest.mark.skipif(not is_available(), reason="the C extension is not built here")
+pytestmark = [
+    pytest.mark.skipif(not is_available(), reason="the C extension is not built here"),
+    pytest.mark.usefixtures("a_checkpoint_every_epoch"),
+]
 
 FORMS = ("linear.v1", "cbow.v2", "dan.v2")
 TASK = Task(("bad", "good"))
@@ -329,4 +332,4 @@ def test_checkpoints_take_a_small_share_of_the_time(tmp_path, monkeypatch):
         resumable(tmp_path / "killed", Audience(dies_after=3))
     ears = Audience()
     resumable(tmp_path / "killed", ears)
-    assert ears.heard == ["  training dan.v2: resumed after epoch 1"]
+    assert not ears.heard  # none was written: it would have been a large share

@@ -12,7 +12,10 @@ from understudy.training.native import fit as bag
 from understudy.training.native import trainer as native
 from understudy.training.transfer_set import TransferSet
 
-pytestmark = pytest.mark.skipif(not native.is_available(), reason="the C extension is not built here")
+pytestmark = [
+    pytest.mark.skipif(not native.is_available(), reason="the C extension is not built here"),
+    pytest.mark.usefixtures("a_checkpoint_every_epoch"),
+]
 
 TASK = Task(("bad", "good"))
 NATIVE = TrainingConfig(trainer="native", epochs=12)

@@ -276,8 +276,13 @@ def has_answers(run: Run) -> bool:
 
 
 def _needed_teacher(run: Run, name: str, loss: LossConfig) -> Predictor | None:
-    """The first teacher, opened, where a student starts from its word vectors or learns from its layers."""
-    wants_vectors = _options(run, name).embeddings in VECTORS_OF_TEACHER
+    """The first teacher, opened, where a student starts from its word vectors or learns from its layers.
+
+    Vectors of whole words that a run has made once are enough: no teacher is opened for these.
+    """
+    options = _options(run, name)
+    are_known = options.embeddings == STATIC and options.vocabulary == "words" and known_words_of(run)
+    wants_vectors = options.embeddings in VECTORS_OF_TEACHER and not are_known
     if not wants_vectors and loss.layers == 0.0:
         return None
     return open_predictor(run.teacher.members[0].spec, run.dataset.task).predictor
