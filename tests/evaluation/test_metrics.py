@@ -9,19 +9,17 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from understudy.core.task import METRICS, Task
+from understudy.core.task import METRICS, OF_TWO_LABELS, Task
 from understudy.errors import DataError, RecipeError
 from understudy.evaluation.metrics import (
     Margins,
     classes,
     confusion,
     metrics_of,
-    pearson,
     per_label,
     score,
     score_margins,
     scores,
-    spearman,
     tally,
 )
 
@@ -69,7 +67,8 @@ ALL = [
     pytest.param(Task(task.labels, task.kind, metric, bounds=task.bounds), id=f"{task.kind}-{metric}")
     for task in (THREE, SPANS, SETS, VALUES)
     for metric in METRICS[task.kind]
-]
+    if metric not in OF_TWO_LABELS
+] + [pytest.param(Task(("no", "yes"), metric=metric), id=metric) for metric in OF_TWO_LABELS]
 
 
 def test_confusion_has_gold_rows_and_predicted_columns():
@@ -145,22 +144,6 @@ def test_correlation_with_a_constant_is_zero(metric, constant):
     assert score(VALUES, gold, np.full(77, constant, dtype=np.float32), metric=metric) == 0
     assert score(VALUES, np.full(77, constant), gold, metric=metric) == 0
     assert score(VALUES, [1.0], [2.0], metric=metric) == 0
-
-
-def test_pearson_stays_precise_far_from_zero():
-    rng = np.random.default_rng(0)
-    x, y = rng.random(50), rng.random(50)
-    one = np.ones((50, 1))
-    assert pearson(x + 1e7, y * 1e-7, one) == pytest.approx(pearson(x, y, one), abs=1e-6)
-
-
-@pytest.mark.parametrize("correlate", [pearson, spearman])
-def test_weights_stand_for_repeated_pairs(correlate):
-    rng = np.random.default_rng(1)
-    x, y, weights = rng.integers(0, 6, 30), rng.integers(0, 6, 30), rng.integers(0, 4, (30, 3))
-    reference = stats.pearsonr if correlate is pearson else stats.spearmanr
-    for column, found in zip(weights.T, correlate(x, y, weights), strict=True):
-        assert found == pytest.approx(reference(np.repeat(x, column), np.repeat(y, column))[0])
 
 
 def test_spans_are_right_only_as_a_whole_and_of_the_same_kind():
@@ -245,6 +228,32 @@ def test_nothing_there_and_nothing_given_is_zero():
     none = np.zeros((2, 3))
     assert scores(SETS, none, none) == {"micro_f1": 0.0, "macro_f1": 0.0}
     assert score(SPANS, [0, 0], [0, 0], np.array([2])) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_means_of_glue_are_those_of_scikit_learn_and_scipy(seed):
+    rng = np.random.default_rng(seed)
+    gold, predicted, _ = example(task_of(2), rng)
+    f1, accuracy = f1_score(gold, predicted), accuracy_score(gold, predicted)  # of the second label
+    assert score(task_of(2, "f1"), gold, predicted) == pytest.approx(f1)
+    assert score(task_of(2, "accuracy_f1"), gold, predicted) == pytest.approx((accuracy + f1) / 2)
+    gold, predicted, _ = example(VALUES, rng)
+    both = (stats.pearsonr(gold, predicted)[0] + stats.spearmanr(gold, predicted)[0]) / 2
+    assert score(VALUES, gold, predicted, metric="pearson_spearman") == pytest.approx(both)
+
+
+def test_means_are_told_where_they_are_the_metric():
+    assert metrics_of(task_of(2)) == ("accuracy", "macro_f1", "mcc")
+    assert metrics_of(task_of(2, "f1")) == ("accuracy", "macro_f1", "mcc", "f1")
+    assert metrics_of(task_of(2, "accuracy_f1")) == ("accuracy", "macro_f1", "mcc", "f1", "accuracy_f1")
+    assert metrics_of(VALUES) == ("pearson", "spearman")
+
+
+def test_f1_needs_two_labels():
+    with pytest.raises(RecipeError, match=r"of the second of two labels, but there are 3\. Use macro_f1"):
+        task_of(3, "f1")
+    with pytest.raises(RecipeError, match="Unknown metric 'f1'"):
+        score(THREE, [0], [0], metric="f1")
 
 
 def test_mcc_of_a_constant_answer_is_zero():

@@ -6,7 +6,8 @@ import json
 import random
 from typing import Any
 
-from understudy.core.task import METRICS
+from understudy.core.task import METRICS, OF_TWO_LABELS
+from understudy.evaluation.metrics import PARTS
 from understudy.report.record import ReportDocument, ReportRow
 
 LABELS = (
@@ -220,7 +221,10 @@ def make_report_of(kind: str, n_rows: int = len(_MODELS), *, seed: int = 7) -> d
     rng = random.Random(seed)
     task = {"kind": _KINDS.get(kind, kind), **TASKS[kind]}
     report = make_report(max(2, len(task["labels"])), n_rows)
-    metrics = [m for m in METRICS[task["kind"]] if m != "span_f1" or kind == "tagging"]
+    on_request = {*PARTS, *OF_TWO_LABELS}
+    metrics = [
+        m for m in METRICS[task["kind"]] if m not in on_request and (m != "span_f1" or kind == "tagging")
+    ]
     has_f1 = "macro_f1" in metrics
     classes = ["GUEST", "ROOM", "DAY"] if kind == "tagging" else task["labels"]
     report |= {"name": f"a {kind} run", "task": task}

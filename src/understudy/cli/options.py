@@ -118,8 +118,8 @@ DATA = (
     Option(
         "--metric",
         ("data.metric",),
-        "Score of the task: accuracy, macro_f1, mcc, micro_f1, pearson, spearman or span_f1. "
-        "[by the kind of task]",
+        "Score of the task: accuracy, macro_f1, mcc, f1, accuracy_f1, micro_f1, pearson, spearman, "
+        "pearson_spearman or span_f1. [by the kind of task]",
         "METRIC",
     ),
     Option(

@@ -35,13 +35,19 @@ Answer = str | float | tuple[str, ...]
 """A label; a value (regression); or the labels that hold, perhaps none (multilabel)."""
 
 METRICS: Mapping[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "macro_f1", "mcc"),
-    "pair": ("accuracy", "macro_f1", "mcc"),
+    "classification": ("accuracy", "macro_f1", "mcc", "f1", "accuracy_f1"),
+    "pair": ("accuracy", "macro_f1", "mcc", "f1", "accuracy_f1"),
     "multilabel": ("micro_f1", "macro_f1"),
-    "regression": ("pearson", "spearman"),
+    "regression": ("pearson", "spearman", "pearson_spearman"),
     "tagging": ("span_f1", "macro_f1", "accuracy"),
 }
-"""Metrics by kind of task; the first is the default. All are shares or correlations: higher is better."""
+"""Metrics by kind of task; the first is the default. All are shares or correlations: higher is better.
+
+GLUE (Wang et al. 2018) reports ``accuracy_f1`` and ``pearson_spearman``, means of two metrics; F1 there is
+that of the second of two labels."""
+
+OF_TWO_LABELS = ("f1", "accuracy_f1")
+"""Metrics that need exactly two labels, of which they take the second for the positive one."""
 
 KINDS = tuple(METRICS)
 """Kinds of task."""
@@ -99,6 +105,11 @@ class Task:
                 f"{nearest(self.metric, METRICS[self.kind])}"
             )
         self._check_labels()
+        if self.metric in OF_TWO_LABELS and len(self.labels) != 2:
+            raise RecipeError(
+                f"The metric {self.metric} is of the second of two labels, but there are {len(self.labels)}. "
+                "Use macro_f1."
+            )
         self._check_fields()
 
     def _usual_metric(self) -> str:

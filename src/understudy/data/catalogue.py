@@ -3,74 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from understudy.data.catalogue_entry import CatalogueEntry, FileLayout
+from understudy.data.glue import GLUE
 
-@dataclass(frozen=True)
-class FileLayout:
-    """How a set's files lie on disk, exactly as its source publishes them.
-
-    Attributes:
-        files: Split (``train``, ``dev``, ``test``) → path within the set's folder.
-        columns: Names of the columns, in order.
-        delimiter: The character between them; quotes are taken as they stand unless ``is_quoted``.
-        header: Whether the first line is skipped.
-        from_right: Whether rows are cut from their end, because the first column may hold the delimiter.
-        is_quoted: Whether fields are quoted, as RFC 4180 says.
-        is_sentences: Whether files are CoNLL columns, or CoNLL-U where their name says so.
-        rows: Split → first row and the row after its last, where it is not the whole file.
-        text: The text column, or the two of a pair.
-        label: The label column.
-    """
-
-    files: Mapping[str, str]
-    columns: tuple[str, ...]
-    delimiter: str = "\t"
-    header: bool = False
-    from_right: bool = False
-    is_quoted: bool = False
-    is_sentences: bool = False
-    rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    text: str | tuple[str, str] = "text"
-    label: str = "label"
-
-
-@dataclass(frozen=True)
-class CatalogueEntry:
-    """A named data set.
-
-    Attributes:
-        about: One line on what it is.
-        hub: Its name on the hub, ``owner/name`` or ``owner/name:config``.
-        labels: Raw label → name, in the order of the logits; empty where the data has the names.
-        layout: Its files on disk.
-        folder: Its folder on disk; empty where that has the set's name.
-        text: The text column on the hub, or the two of a pair.
-        label: The label column on the hub.
-        hub_splits: Our split name → the hub's, where they are not the usual ones.
-        kind: Kind of task.
-        metric: Metric in which results on it are reported.
-        note: A sentence for the user on what is special about its splits.
-    """
-
-    about: str
-    hub: str
-    labels: Mapping[str, str]
-    layout: FileLayout
-    folder: str = ""
-    text: str | tuple[str, str] = "text"
-    label: str = "label"
-    hub_splits: Mapping[str, str] | None = None
-    kind: str = "classification"
-    metric: str = "accuracy"
-    note: str = ""
-
-
-_PAIR = ("sentence1", "sentence2")
-_ON_DEV = {"train": "train", "test": "validation"}
-_ON_DEV_NOTE = (
-    "Results on this set are reported on its dev set: it is the test split here; dev is split off train."
-)
 _EMOTIONS = ("sadness", "joy", "love", "anger", "fear", "surprise")
 _GO_EMOTIONS = (
     "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
@@ -78,21 +14,6 @@ _GO_EMOTIONS = (
     "joy", "love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness",
     "surprise", "neutral",
 )  # fmt: skip
-
-
-def _glue(about: str, name: str, columns: tuple[str, ...], labels: Mapping[str, str]) -> CatalogueEntry:
-    """A pair task of GLUE that is reported on its dev set."""
-    return CatalogueEntry(
-        about=f"{about}; its dev set is the test split",
-        hub=f"nyu-mll/glue:{name.lower()}",
-        labels=labels,
-        layout=FileLayout({"train": "train.tsv", "test": "dev.tsv"}, columns, header=True, text=_PAIR),
-        folder=f"glue/{name}",
-        text=_PAIR,
-        hub_splits=_ON_DEV,
-        kind="pair",
-        note=_ON_DEV_NOTE,
-    )
 
 
 def _tags(
@@ -176,42 +97,6 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
         kind="multilabel",
         metric="macro_f1",
     ),
-    "rte": _glue(
-        "whether one text entails another, 2 labels",
-        "RTE",
-        ("index", *_PAIR, "label"),
-        {"entailment": "entailment", "not_entailment": "not_entailment"},
-    ),
-    "mrpc": _glue(
-        "whether two sentences say the same, 2 labels",
-        "MRPC",
-        ("label", "id1", "id2", *_PAIR),
-        {"0": "not_equivalent", "1": "equivalent"},
-    ),
-    "wnli": _glue(
-        "whether a sentence holds whose pronoun was resolved, 2 labels",
-        "WNLI",
-        ("index", *_PAIR, "label"),
-        {"0": "not_entailment", "1": "entailment"},
-    ),
-    "stsb": CatalogueEntry(
-        about="similarity of two sentences, 0 to 5; its dev set is the test split",
-        hub="nyu-mll/glue:stsb",
-        labels={},
-        layout=FileLayout(
-            {"train": "train.tsv", "test": "dev.tsv"},
-            ("index", "genre", "file", "year", "old_index", "source1", "source2", *_PAIR, "score"),
-            header=True,
-            text=_PAIR,
-            label="score",
-        ),
-        folder="glue/STS-B",
-        text=_PAIR,
-        hub_splits=_ON_DEV,
-        kind="regression",
-        metric="pearson",
-        note=_ON_DEV_NOTE,
-    ),
     "nergrit": _tags(
         "named entities in Indonesian sentences, 3 types",
         "indonlp/indonlu:nergrit",
@@ -252,6 +137,7 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
         label="upos",
         metric="accuracy",
     ),
+    **GLUE,
 }
 """Name → entry."""
 

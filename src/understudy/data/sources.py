@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from understudy.core.wording import plural
-from understudy.data.catalogue import CATALOGUE, SHARED, CatalogueEntry, FileLayout
+from understudy.data.catalogue import CATALOGUE, SHARED
+from understudy.data.catalogue_entry import CatalogueEntry, FileLayout
 from understudy.data.readers.files import format_of, read_layout, read_sentences, read_table
 from understudy.data.readers.hub import read_hub
 from understudy.data.readers.paths import expanded, kind_of, nearest_beside

@@ -12,7 +12,7 @@ from understudy.core.items import shown
 from understudy.core.spans import spans
 from understudy.core.task import FloatArray, Gold, IntArray, Item, Task
 from understudy.errors import DataError
-from understudy.evaluation.metrics import Doubles, pearson
+from understudy.evaluation.correlations import Doubles, pearson
 
 Answered = tuple[Task, FloatArray]
 """A predictor's task, whose thresholds decide its answers, and its logits ``(rows, labels)``."""

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from understudy.core.task import Gold, IntArray, Task
 from understudy.errors import RecipeError
-from understudy.evaluation.metrics import Doubles, Tally, check_answers, score, tally
+from understudy.evaluation.correlations import Doubles
+from understudy.evaluation.metrics import Tally, check_answers, score, tally
 
 _DRAWS_AT_ONCE = 4_000_000  # cells x resamples held in memory together, about 32 MB an array
 

@@ -1,6 +1,6 @@
 """Metrics of every kind of task, and what each item adds to them.
 
-All metrics but the two correlations are functions of three counts by class: what is there (`Margins.golds`),
+All metrics but the correlations are functions of three counts by class: what is there (`Margins.golds`),
 what was answered, and what of it is right. The classes are the labels, or in tagging with spans the kinds of
 span. So a score is a function of sums over items, and a resample of the items, which only weights them, is
 scored by one product of matrices (`Tally`, used by `understudy.evaluation.intervals`).
@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.core.spans import spans
-from understudy.core.task import METRICS, OUTSIDE, Gold, IntArray, Task
+from understudy.core.task import METRICS, OF_TWO_LABELS, OUTSIDE, Gold, IntArray, Task
 from understudy.errors import DataError, RecipeError, nearest
+from understudy.evaluation.correlations import Doubles, pearson, ratio, spearman
 
-Doubles = npt.NDArray[np.float64]
-
-ROUNDING = 1e-12
-"""A variance smaller than this share of the mean square is rounding: all values are equal."""
+PARTS = {"accuracy_f1": ("accuracy", "f1"), "pearson_spearman": ("pearson", "spearman")}
+"""Metrics that are the mean of two others."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,11 @@ class Tally:
         """Scores ``(m,)`` of ``m`` resamples, in which each item stands ``weights (items, m)`` times."""
         if self.metric in METRICS["regression"]:
             gold, answers = self.parts.T
-            correlate = pearson if self.metric == "pearson" else spearman
-            return correlate(gold, answers, weights)
+            found = [
+                (pearson if name == "pearson" else spearman)(gold, answers, weights)
+                for name in PARTS.get(self.metric, (self.metric,))
+            ]
+            return np.asarray(np.mean(found, axis=0))
         sums = self.parts.T @ weights.astype(self.parts.dtype)
         return score_margins(self.metric, Margins(*np.split(sums, 3)))
 
@@ -114,8 +116,21 @@ def scores(
 
 
 def metrics_of(task: Task) -> tuple[str, ...]:
-    """The metrics of the task's kind, without those of spans where tags mark none."""
-    return tuple(name for name in METRICS[task.kind] if name != "span_f1" or task.has_spans)
+    """The metrics that are told of a task: those of its kind, without those of spans where tags mark none.
+
+    Means of two metrics, and F1 of one label, are told where they are the task's own.
+    """
+    own = (task.metric, *PARTS.get(task.metric, ()))
+    on_request = {*PARTS, *OF_TWO_LABELS}
+    return tuple(name for name in _possible(task) if name not in on_request or name in own)
+
+
+def _possible(task: Task) -> tuple[str, ...]:
+    """The metrics that a task can have."""
+    lacks = {"span_f1"} if not task.has_spans else set()
+    if len(task.labels) != 2:
+        lacks.update(OF_TWO_LABELS)
+    return tuple(name for name in METRICS[task.kind] if name not in lacks)
 
 
 def tally(
@@ -160,7 +175,7 @@ def per_label(
         raise RecipeError("A regression has no scores by label.")
     there, given = check_answers(task, gold, decisions)
     parts = _margins(task, there, given, lengths, "macro_f1")
-    precision, recall = _ratio(parts.hits, parts.answers), _ratio(parts.hits, parts.golds)
+    precision, recall = ratio(parts.hits, parts.answers), ratio(parts.hits, parts.golds)
     columns = (precision.tolist(), recall.tolist(), _f1(parts).tolist(), parts.golds.tolist())
     names = classes(task)
     return {name: LabelScore(*values) for name, *values in zip(names, *columns, strict=True)}
@@ -184,50 +199,27 @@ def score_margins(metric: str, parts: Margins) -> Doubles:
     """The value of a counting metric for margins ``(classes, ...)``: an array ``(...)``.
 
     Macro-F1 is the mean over the classes that occur in gold or answers, as in scikit-learn; one that was
-    never found, or was answered but never right, counts as 0.
+    never found, or was answered but never right, counts as 0. F1 is that of the second class.
 
     Raises:
         RecipeError: A metric that does not count.
     """
     if metric == "accuracy":
-        return _ratio(parts.hits.sum(axis=0), parts.golds.sum(axis=0))
+        return ratio(parts.hits.sum(axis=0), parts.golds.sum(axis=0))
     if metric in ("micro_f1", "span_f1"):
         total = (part.sum(axis=0) for part in (parts.hits, parts.golds, parts.answers))
         return _f1(Margins(*total))
     if metric == "macro_f1":
         occurs = (parts.golds + parts.answers) > 0
-        return _ratio(_f1(parts).sum(axis=0), occurs.sum(axis=0))
+        return ratio(_f1(parts).sum(axis=0), occurs.sum(axis=0))
     if metric == "mcc":
         return _mcc(parts)
+    if metric == "f1":
+        return np.asarray(_f1(parts)[1])
+    if metric in PARTS:
+        return np.asarray(np.mean([score_margins(name, parts) for name in PARTS[metric]], axis=0))
     known = {name for kind, names in METRICS.items() if kind != "regression" for name in names}
     raise RecipeError(f"Unknown metric {metric!r}. {nearest(metric, known)}")
-
-
-def pearson(x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.NDArray[Any]) -> Doubles:
-    """Pearson correlations ``(m,)`` of two variables ``(n,)`` or ``(n, m)``; 0 where one is constant.
-
-    Args:
-        x: Values.
-        y: Values.
-        weights: ``(n, m)`` how often each pair stands in each of ``m`` samples.
-    """
-    total = weights.sum(axis=0)
-    x, y = (_centred(np.asarray(values, dtype=np.float64)) for values in (x, y))
-    mean_x, mean_y = _sum(x, weights) / total, _sum(y, weights) / total
-    square_x, square_y = _sum(x * x, weights) / total, _sum(y * y, weights) / total
-    variances = [square_x - mean_x**2, square_y - mean_y**2]
-    for variance, square in zip(variances, (square_x, square_y), strict=True):
-        variance[variance <= ROUNDING * square] = 0
-    covariance = _sum(x * y, weights) / total - mean_x * mean_y
-    return np.clip(_ratio(covariance, np.sqrt(variances[0]) * np.sqrt(variances[1])), -1, 1)
-
-
-def spearman(x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.NDArray[Any]) -> Doubles:
-    """Spearman correlations ``(m,)``: those of the ranks within each sample, ties sharing their mean rank.
-
-    Constant values give 0. Arguments as in `pearson`, ``x`` and ``y`` of shape ``(n,)``.
-    """
-    return pearson(_ranks(np.asarray(x), weights), _ranks(np.asarray(y), weights), weights)
 
 
 def check_metric(task: Task, metric: str | None) -> str:
@@ -236,9 +228,9 @@ def check_metric(task: Task, metric: str | None) -> str:
     Raises:
         RecipeError: A metric that the task does not have.
     """
-    if metric is None or metric in metrics_of(task):
+    if metric is None or metric in _possible(task):
         return metric or task.metric
-    raise RecipeError(f"Unknown metric {metric!r} of a {task.kind} task. {nearest(metric, metrics_of(task))}")
+    raise RecipeError(f"Unknown metric {metric!r} of a {task.kind} task. {nearest(metric, _possible(task))}")
 
 
 def check_answers(task: Task, *arrays: npt.ArrayLike) -> list[Gold]:
@@ -340,7 +332,7 @@ def _find_spans(
 
 def _f1(parts: Margins) -> Doubles:
     """F1 by class, ``2 hits / (golds + answers)``; 0 for a class that does not occur."""
-    return _ratio(2 * parts.hits, parts.golds + parts.answers)
+    return ratio(2 * parts.hits, parts.golds + parts.answers)
 
 
 def _mcc(parts: Margins) -> Doubles:
@@ -349,32 +341,4 @@ def _mcc(parts: Margins) -> Doubles:
     total = golds.sum(axis=0)
     covariance = parts.hits.sum(axis=0) * total - (golds * answers).sum(axis=0)
     spread = (total**2 - (golds**2).sum(axis=0)) * (total**2 - (answers**2).sum(axis=0))
-    return _ratio(covariance, np.sqrt(spread))
-
-
-def _ratio(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> Doubles:
-    """``above / below``, and 0 where ``below`` is 0."""
-    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
-    ratio: Doubles = np.divide(above, below, out=np.zeros_like(above), where=below != 0)
-    return ratio
-
-
-def _centred(values: Doubles) -> Doubles:
-    """Values less their mean, which keeps products precise."""
-    return np.asarray(values - values.mean(axis=0))
-
-
-def _sum(values: Doubles, weights: npt.NDArray[Any]) -> Doubles:
-    """Weighted sums ``(m,)`` of ``(n,)`` or ``(n, m)`` values."""
-    if values.ndim == 1:
-        return np.asarray(values @ weights)
-    return np.asarray(np.einsum("nm,nm->m", values, weights))
-
-
-def _ranks(values: npt.NDArray[Any], weights: npt.NDArray[Any]) -> Doubles:
-    """Ranks ``(n, m)`` of values ``(n,)`` in samples that hold each ``weights (n, m)`` times."""
-    _, group = np.unique(values, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(group.max() + 1))
-    held = np.add.reduceat(weights[order].astype(np.float64), starts, axis=0)
-    return np.asarray((np.cumsum(held, axis=0) - held / 2 + 0.5)[group])
+    return ratio(covariance, np.sqrt(spread))

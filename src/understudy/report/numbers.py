@@ -16,11 +16,14 @@ METRIC_NAMES: Mapping[str, str] = {
     "mcc": "Matthews correlation",
     "pearson": "Pearson correlation",
     "spearman": "Spearman correlation",
+    "f1": "F1",
+    "accuracy_f1": "mean of accuracy and F1",
+    "pearson_spearman": "mean of Pearson and Spearman correlation",
 }
 """Metrics as a sentence calls them."""
 
 
-CORRELATIONS = ("mcc", "pearson", "spearman")
+CORRELATIONS = ("mcc", "pearson", "spearman", "pearson_spearman")
 """Metrics between -1 and 1; the others are shares."""
 
 

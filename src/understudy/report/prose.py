@@ -27,6 +27,9 @@ METRICS: Mapping[str, str] = {
     "mcc": "Matthews correlation, between -1 and 1; 0 is chance.",
     "pearson": "the linear correlation with the right values, between -1 and 1.",
     "spearman": "the correlation of the ranks with those of the right values, between -1 and 1.",
+    "f1": "the harmonic mean of precision and recall of the second of two {labels}.",
+    "accuracy_f1": "the mean of accuracy and of F1 of the second of two {labels}, as GLUE has it.",
+    "pearson_spearman": "the mean of the correlations of values and of ranks, as GLUE has it.",
 }
 """What a metric is, by name."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from understudy.core.task import METRICS
 from understudy.report.numbers import score, score_with_interval
 from understudy.report.record import ROLES, ReportRow
 
@@ -56,7 +57,7 @@ def with_steps(rows: Sequence[ReportRow]) -> list[ReportRow]:
 
 def agreed(row: ReportRow) -> str:
     """A row's agreement with the teacher: a share, between values a correlation."""
-    return score("pearson" if row.metric in ("pearson", "spearman") else "accuracy", row.agreement)
+    return score("pearson" if row.metric in METRICS["regression"] else "accuracy", row.agreement)
 
 
 def _dominates(other: tuple[float, float], point: tuple[float, float]) -> bool:

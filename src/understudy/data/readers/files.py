@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from understudy.data.readers import conll, delimited
-from understudy.data.readers.delimited_table import HeaderChoice, read_delimited, to_table
+from understudy.data.readers.delimited_table import HeaderChoice, column_names, read_delimited, to_table
 from understudy.data.readers.json_rows import read_json, read_jsonl
 from understudy.data.readers.parquet import read_parquet
 from understudy.data.readers.table import Table
@@ -103,7 +103,7 @@ def read_layout(
 
     Args:
         path: The file.
-        columns: Names of the columns, in order.
+        columns: Names of the columns, in order; without any, the first line names them.
         delimiter: The character between them.
         header: Whether the first line is skipped.
         from_right: Cut rows from their end, so that the first field may hold the delimiter.
@@ -113,6 +113,8 @@ def read_layout(
     """
     text = read_text(path)
     rows = delimited.split_plain(text, delimiter, columns=len(columns) if from_right else None)
+    if not columns and rows.cells:
+        columns = column_names(rows.cells[0], path)
     return to_table(path, rows, delimiter, named=False, columns=columns, skip=int(header))
 
 
