@@ -7,6 +7,7 @@
 
 struct Tagging; /* tagger.h says what these are */
 struct TagScratch;
+struct Products; /* and matrix.h this */
 
 typedef struct {
     /* Ids of a text (at least one) into the scratch, which fits it; NOT_MINE for the reference path. */
@@ -23,6 +24,8 @@ typedef struct {
     int (*tag)(const struct Tagging *, size_t first, size_t last, struct TagScratch *);
     /* The rows of a word into `scratch->places`: how many parts it has, NOT_MINE, or OUT_OF_MEMORY. */
     long (*places_of)(const Student *, const char *text, size_t bytes, struct TagScratch *);
+    /* The features of texts whose words are matrices, of a batch that was checked. */
+    void (*find_products)(const struct Products *);
 } Engine;
 
 extern const Engine engine_any;

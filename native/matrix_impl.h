@@ -1,0 +1,231 @@
+/* Products of words' matrices: from ids to the features of a text, and to logits. Included by engine_impl.h, and so
+   compiled for each kind of processor. `runtime/matrix_format.py` says what lies in the file.
+
+   A row of the table has M - I, so a running product R becomes R + R (M - I). A row of the result needs one row of R and
+   all of M: some rows are made at once, their sums in registers, and a row of M is read once for all of them. R is
+   padded, M is not: what lies behind a row of M reaches columns of R that nobody reads. */
+
+enum { SIDE = LEVEL == 2 ? 2 : 3 }; /* registers side by side, in which the sums of a row lie */
+enum { MOST_BLOCK = LEVEL == 2 ? 14 : 4 }; /* rows of a product that are made at once */
+
+/* A running product, and the one that it becomes. */
+typedef struct {
+    float rows[2][(MOST_SIZE + MOST_BLOCK) * PADDED(MOST_SIZE)] __attribute__((aligned(64)));
+    int now; /* which of them it is */
+} Running;
+
+/* Some rows of R + R · D, and some of their columns; both numbers are constants. */
+ALWAYS void multiply_rows(int rows, int side, const float *running, size_t wide, const float *matrix, size_t size,
+                          size_t column, float *out) {
+    Lanes sums[MOST_BLOCK][SIDE];
+    for (int r = 0; r < rows; r++) {
+        for (int v = 0; v < side; v++) sums[r][v] = *(const Lanes *)(running + r * wide + column + v * WIDE);
+    }
+    matrix += column;
+    for (size_t k = 0; k < size; k++, matrix += size) {
+        Lanes row[SIDE];
+        for (int v = 0; v < side; v++) row[v] = *(const Lanes *)(matrix + v * WIDE);
+        for (int r = 0; r < rows; r++) {
+            float factor = running[r * wide + k];
+            for (int v = 0; v < side; v++) sums[r][v] += factor * row[v];
+        }
+    }
+    for (int r = 0; r < rows; r++) {
+        for (int v = 0; v < side; v++) *(Lanes *)(out + r * wide + column + v * WIDE) = sums[r][v];
+    }
+}
+
+#define ALL_ROWS(n)                                                                                                    \
+    case n:                                                                                                            \
+        for (size_t row = 0; row < size; row += n)                                                                     \
+            multiply_rows(n, side, running + row * wide, wide, matrix, size, column, out + row * wide);                \
+        break;
+
+/* All rows, and some columns. */
+ALWAYS void multiply_columns(int side, size_t block, const float *running, size_t wide, const float *matrix, size_t size,
+                             size_t column, float *out) {
+    switch (block) {
+#if LEVEL == 2
+        ALL_ROWS(14)
+        ALL_ROWS(12)
+        ALL_ROWS(10)
+        ALL_ROWS(8)
+#endif
+        ALL_ROWS(4)
+    }
+}
+
+/* How many rows to make at once: as many as fit best. */
+ALWAYS size_t block_for(size_t size) {
+    size_t best = 4, least = (size + 3) / 4 * 4;
+    for (size_t block = 8; block <= MOST_BLOCK; block += 2) { /* of equals the larger */
+        size_t rows = (size + block - 1) / block * block;
+        if (rows <= least) {
+            least = rows;
+            best = block;
+        }
+    }
+    return best;
+}
+
+/* The running product times a word's matrix, which is given less the identity; LANES numbers behind it can be read. */
+static void multiply_matrix(Running *r, const float *matrix, size_t size, size_t block) {
+    const float *running = r->rows[r->now];
+    float *out = r->rows[r->now = !r->now];
+    size_t wide = PADDED(size), column = 0;
+    for (; column + (SIDE - 1) * WIDE < size; column += SIDE * WIDE)
+        multiply_columns(SIDE, block, running, wide, matrix, size, column, out);
+    if (column >= size) return;
+#if LEVEL != 2
+    if (column + WIDE < size) multiply_columns(2, block, running, wide, matrix, size, column, out);
+    else
+#endif
+        multiply_columns(1, block, running, wide, matrix, size, column, out);
+}
+
+/* Begin with the first word's matrix. */
+static void begin_product(Running *r, const float *matrix, size_t size, size_t block) {
+    size_t wide = PADDED(size), rows = (size + block - 1) / block * block;
+    float *out = r->rows[r->now = 0];
+    for (size_t row = 0; row < size; row++, out += wide) {
+        for (size_t i = 0; i < size; i += WIDE) *(Lanes *)(out + i) = *(const Lanes *)(matrix + row * size + i);
+        out[row] += 1.0f;
+    }
+    for (size_t row = size; row < rows; row++, out += wide) memset(out, 0, wide * sizeof *out);
+}
+
+/* ------------------------------------------------------------------------------------------------------ features */
+
+enum { MOST_FEATURES = 2 * MOST_SIZE * MOST_SIZE + MOST_WIDTH };
+
+/* Numbers of a row as floats, from `at` on, in `step` units; up to LANES behind the last one are written. */
+ALWAYS void unpack(uint32_t form, const Matrices *m, int32_t id, size_t at, size_t count, float step, float *out) {
+    size_t place = (size_t)id * m->stride + at;
+    for (size_t i = 0; i < count; i += WIDE) {
+        if (form == FLOAT16) *(Lanes *)(out + i) = of_halves((const uint16_t *)m->rows + place + i);
+        else *(Lanes *)(out + i) = step * of_bytes((const int8_t *)m->rows + place + i);
+    }
+}
+
+/* A part of a word's row as floats, behind which LANES numbers can be read: in place, or in `room`. */
+ALWAYS const float *floats_of(uint32_t form, const Matrices *m, int32_t id, size_t part, float *room) {
+    size_t square = (size_t)m->size * m->size, at = part * square, count = part < m->ways ? square : m->vector;
+    if (form != FLOAT32) {
+        unpack(form, m, id, at, count, form == INT8 ? m->steps[part * PADDED(m->words) + (size_t)id] : 1.0f, room);
+        return room;
+    }
+    const float *row = (const float *)m->rows + (size_t)id * m->stride + at;
+    if (m->has_slack || (m->words - 1 - (size_t)id) * m->stride >= LANES) return row;
+    memcpy(room, row, count * sizeof *room); /* the table ends with this row, or soon behind it */
+    return room;
+}
+
+/* Ask for a word's row before it is read. */
+ALWAYS void ask_for_row(const Matrices *m, int32_t id) {
+    size_t bytes = m->stride * bytes_of_number(m->form);
+    const char *row = (const char *)m->rows + (size_t)id * bytes;
+    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
+}
+
+/* The product of one direction's matrices, in their order of multiplication, row by row. */
+ALWAYS void multiply_text(uint32_t form, const Matrices *m, const int32_t *ids, long count, size_t way, float *out) {
+    Running running;
+    float room[MOST_SIZE * MOST_SIZE + LANES] __attribute__((aligned(64)));
+    size_t size = m->size, wide = PADDED(size), block = block_for(size);
+    memset(room + size * size, 0, LANES * sizeof *room);
+    for (long i = 0; i < count; i++) {
+        if (i + 1 < count) ask_for_row(m, ids[way ? count - 2 - i : i + 1]);
+        const float *matrix = floats_of(form, m, ids[way ? count - 1 - i : i], way, room);
+        if (i) multiply_matrix(&running, matrix, size, block);
+        else begin_product(&running, matrix, size, block);
+    }
+    for (size_t row = 0; row < size; row++)
+        memcpy(out + row * size, running.rows[running.now] + row * wide, size * sizeof *out);
+}
+
+/* The mean of the words' vectors. */
+ALWAYS void average_vectors(uint32_t form, const Matrices *m, const int32_t *ids, long count, float *out) {
+    float room[MOST_WIDTH + LANES], sum[MOST_WIDTH + LANES];
+    for (size_t at = 0; at < m->vector; at += WIDE) *(Lanes *)(sum + at) = (Lanes){0};
+    for (long i = 0; i < count; i++) {
+        const float *vector = floats_of(form, m, ids[i], m->ways, room);
+        for (size_t at = 0; at < m->vector; at += WIDE) *(Lanes *)(sum + at) += *(const Lanes *)(vector + at);
+    }
+    for (size_t at = 0; at < m->vector; at += WIDE) *(Lanes *)(sum + at) /= (float)count;
+    memcpy(out, sum, m->vector * sizeof *out);
+}
+
+ALWAYS void read_words(uint32_t form, const Matrices *m, const int32_t *ids, long count, float *features) {
+    size_t square = (size_t)m->size * m->size;
+    for (size_t way = 0; way < m->ways; way++) multiply_text(form, m, ids, count, way, features + way * square);
+    if (m->vector) average_vectors(form, m, ids, count, features + m->ways * square);
+}
+
+static void read_halves(const Matrices *m, const int32_t *ids, long count, float *features) {
+    read_words(FLOAT16, m, ids, count, features);
+}
+
+static void read_bytes(const Matrices *m, const int32_t *ids, long count, float *features) {
+    read_words(INT8, m, ids, count, features);
+}
+
+static void read_floats(const Matrices *m, const int32_t *ids, long count, float *features) {
+    read_words(FLOAT32, m, ids, count, features);
+}
+
+/* The features of a text of at least one id. */
+static void read_text(const Matrices *m, const int32_t *ids, long count, float *features) {
+    if (m->form == FLOAT32) read_floats(m, ids, count, features);
+    else if (m->form == FLOAT16) read_halves(m, ids, count, features);
+    else read_bytes(m, ids, count, features);
+}
+
+/* The features of all texts of a batch that was checked. */
+static void find_products(const Products *p) {
+    size_t wide = features_of(p->matrices);
+    for (size_t text = 0; text < p->texts; text++) {
+        int64_t start = text ? p->ends[text - 1] : 0;
+        read_text(p->matrices, p->ids + start, (long)(p->ends[text] - start), p->features + text * wide);
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------------- logits */
+
+/* Layer norm (Ba et al. 2016) without its own scales and shifts; numbers of padding, up to `wide`, become 0. */
+static void normalise(float *x, size_t count, size_t wide) {
+    Lanes sums = {0}, squares = {0};
+    for (size_t i = count; i < wide; i++) x[i] = 0;
+    for (size_t i = 0; i < count; i += WIDE) sums += *(Lanes *)(x + i);
+    float mean = sum_of(sums) / (float)count;
+    for (size_t i = count; i < wide; i++) x[i] = mean; /* so that it adds nothing to the squares */
+    for (size_t i = 0; i < count; i += WIDE) {
+        Lanes apart = *(Lanes *)(x + i) - mean;
+        squares += apart * apart;
+        *(Lanes *)(x + i) = apart;
+    }
+    float scale = 1.0f / sqrtf(sum_of(squares) / (float)count + 1e-5f);
+    for (size_t i = 0; i < count; i += WIDE) *(Lanes *)(x + i) *= scale;
+    for (size_t i = count; i < wide; i++) x[i] = 0;
+}
+
+/* Logits of at least one id; up to PADDED(labels) floats are written. */
+static void matrix_logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
+    const Header *h = &s->head;
+    float features[MOST_FEATURES + ABREAST], hidden[MOST_WIDTH];
+    size_t found = features_of(&s->matrices), wide = padded_features(found), layer = PADDED((size_t)h->hidden);
+    read_text(&s->matrices, ids, count, features);
+    if (!layer) {
+        normalise(features, found, wide);
+        for (uint32_t label = 0; label < h->labels; label++)
+            logits[label] = weigh(features, s->w2 + label * wide, wide) + s->b2[label];
+        return;
+    }
+    dense(features, found, s->w1, layer, s->b1, layer, hidden);
+    normalise(hidden, h->hidden, layer);
+    for (size_t i = 0; i < layer; i += WIDE) {
+        Lanes scale = *(const Lanes *)(s->norm + i), shift = *(const Lanes *)(s->norm + layer + i);
+        Lanes active = *(Lanes *)(hidden + i) * scale + shift;
+        *(Lanes *)(hidden + i) = (Lanes)((LaneBits)active & ~(LaneBits)(active < 0)); /* what is no number stays so */
+    }
+    dense(hidden, h->hidden, s->w2, PADDED((size_t)h->labels), s->b2, laned(h->labels), logits);
+}
