@@ -216,7 +216,7 @@ def _beyond_matrices(student: TorchStudent) -> str:
         width=config.vector,
         hidden=config.hidden if config.head == "mlp" else 0,
         labels=len(student.task.labels),
-        size=config.size,
+        square=config.size,
     )
 
 

@@ -144,7 +144,7 @@ def beyond_limits(
     units: int = 0,
     layers: int = 0,
     seen: int = 0,
-    size: int = 0,
+    square: int = 0,
 ) -> str:
     """Why C can neither serve nor train a student of these sizes, as part of a sentence; empty where it can.
 
@@ -162,7 +162,7 @@ def beyond_limits(
         units: Units of an LSTM in each direction, 0 for a student without them.
         layers: LSTMs on top of each other.
         seen: Words that a tagger sees at once.
-        size: Rows of a word's matrix, 0 for a student without them.
+        square: Rows of a word's matrix, 0 for a student without them.
     """
     sizes = (
         (vocabulary, MOST_WORDS, "words in its vocabulary"),
@@ -177,7 +177,7 @@ def beyond_limits(
         (units, MOST_UNITS, "units in each direction of its LSTMs"),
         (layers, MOST_LAYERS, "layers"),
         (seen, MOST_SEEN, "words in sight of each"),
-        (size, MOST_SIZE, "rows in a word's matrix"),
+        (square, MOST_SIZE, "rows in a word's matrix"),
     )
     for size, most, what in sizes:
         if size > most:

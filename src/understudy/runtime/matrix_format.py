@@ -1,4 +1,4 @@
-"""`model.fast`, version 7: texts as products of their words' matrices (`cmow.v1`, `hybrid.v1`, `bihybrid.v1`).
+"""`model.fast`, version 7: texts as products of word matrices (`cmow.v1`, `hybrid.v1`, `bihybrid.v1`).
 
 A word is a matrix of d rows, in each direction one, and perhaps a vector. A text is the product of its words'
 matrices, and the mean of their vectors (Galke et al. 2022)::
@@ -134,7 +134,9 @@ def pack_matrices(rule: Rule, weights: MatrixWeights, table: str = "float32") ->
     if len(weights.rows) != words or table not in TABLES:
         raise ValueError(f"There are {len(weights.rows)} rows in {table}, but {words} words.")
 
-    floats = b"".join((_rows(weights, table), *(_linear(weights) if hidden is None else _mlp(weights, hidden))))
+    floats = b"".join(
+        (_rows(weights, table), *(_linear(weights) if hidden is None else _mlp(weights, hidden)))
+    )
     sizes = (
         *(words, weights.width, 0 if hidden is None else len(hidden.bias), labels),
         *(rule.max_words, weights.size, weights.directions, 0.0),
