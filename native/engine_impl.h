@@ -567,5 +567,5 @@ static int logits_of(const Student *s, const int32_t *ids, long count, float *lo
 #include "bag_trainer_impl.h"
 #include "windows_impl.h"
 
-const Engine ENGINE = {ids_of,         logits_of, learn_pass, learn_bag_pass, find_windows,
-                       return_windows, tag,       places_of,  find_products};
+const Engine ENGINE = {ids_of, logits_of, learn_pass, learn_bag_pass, find_windows, return_windows,
+                       tag,    places_of, find_products, read_text,   logits_of_features};

@@ -7,42 +7,43 @@
 
 enum { SIDE = LEVEL == 2 ? 2 : 3 }; /* registers side by side, in which the sums of a row lie */
 enum { MOST_BLOCK = LEVEL == 2 ? 14 : 4 }; /* rows of a product that are made at once */
+enum { APART = PADDED(MOST_SIZE) };        /* numbers from a row of a running product to the next one: a constant */
 
 /* A running product, and the one that it becomes. */
 typedef struct {
-    float rows[2][(MOST_SIZE + MOST_BLOCK) * PADDED(MOST_SIZE)] __attribute__((aligned(64)));
+    float rows[2][(MOST_SIZE + MOST_BLOCK) * APART] __attribute__((aligned(64)));
     int now; /* which of them it is */
 } Running;
 
 /* Some rows of R + R · D, and some of their columns; both numbers are constants. */
-ALWAYS void multiply_rows(int rows, int side, const float *running, size_t wide, const float *matrix, size_t size,
+ALWAYS void multiply_rows(int rows, int side, const float *running, const float *matrix, size_t size,
                           size_t column, float *out) {
     Lanes sums[MOST_BLOCK][SIDE];
     for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < side; v++) sums[r][v] = *(const Lanes *)(running + r * wide + column + v * WIDE);
+        for (int v = 0; v < side; v++) sums[r][v] = *(const Lanes *)(running + r * APART + column + v * WIDE);
     }
     matrix += column;
     for (size_t k = 0; k < size; k++, matrix += size) {
         Lanes row[SIDE];
         for (int v = 0; v < side; v++) row[v] = *(const Lanes *)(matrix + v * WIDE);
         for (int r = 0; r < rows; r++) {
-            float factor = running[r * wide + k];
+            float factor = running[r * APART + k];
             for (int v = 0; v < side; v++) sums[r][v] += factor * row[v];
         }
     }
     for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < side; v++) *(Lanes *)(out + r * wide + column + v * WIDE) = sums[r][v];
+        for (int v = 0; v < side; v++) *(Lanes *)(out + r * APART + column + v * WIDE) = sums[r][v];
     }
 }
 
 #define ALL_ROWS(n)                                                                                                    \
     case n:                                                                                                            \
         for (size_t row = 0; row < size; row += n)                                                                     \
-            multiply_rows(n, side, running + row * wide, wide, matrix, size, column, out + row * wide);                \
+            multiply_rows(n, side, running + row * APART, matrix, size, column, out + row * APART);                    \
         break;
 
 /* All rows, and some columns. */
-ALWAYS void multiply_columns(int side, size_t block, const float *running, size_t wide, const float *matrix, size_t size,
+ALWAYS void multiply_columns(int side, size_t block, const float *running, const float *matrix, size_t size,
                              size_t column, float *out) {
     switch (block) {
 #if LEVEL == 2
@@ -72,26 +73,26 @@ ALWAYS size_t block_for(size_t size) {
 static void multiply_matrix(Running *r, const float *matrix, size_t size, size_t block) {
     const float *running = r->rows[r->now];
     float *out = r->rows[r->now = !r->now];
-    size_t wide = PADDED(size), column = 0;
+    size_t column = 0;
     for (; column + (SIDE - 1) * WIDE < size; column += SIDE * WIDE)
-        multiply_columns(SIDE, block, running, wide, matrix, size, column, out);
+        multiply_columns(SIDE, block, running, matrix, size, column, out);
     if (column >= size) return;
 #if LEVEL != 2
-    if (column + WIDE < size) multiply_columns(2, block, running, wide, matrix, size, column, out);
+    if (column + WIDE < size) multiply_columns(2, block, running, matrix, size, column, out);
     else
 #endif
-        multiply_columns(1, block, running, wide, matrix, size, column, out);
+        multiply_columns(1, block, running, matrix, size, column, out);
 }
 
 /* Begin with the first word's matrix. */
 static void begin_product(Running *r, const float *matrix, size_t size, size_t block) {
-    size_t wide = PADDED(size), rows = (size + block - 1) / block * block;
+    size_t rows = (size + block - 1) / block * block;
     float *out = r->rows[r->now = 0];
-    for (size_t row = 0; row < size; row++, out += wide) {
+    for (size_t row = 0; row < size; row++, out += APART) {
         for (size_t i = 0; i < size; i += WIDE) *(Lanes *)(out + i) = *(const Lanes *)(matrix + row * size + i);
         out[row] += 1.0f;
     }
-    for (size_t row = size; row < rows; row++, out += wide) memset(out, 0, wide * sizeof *out);
+    for (size_t row = size; row < rows; row++, out += APART) memset(out, 0, APART * sizeof *out);
 }
 
 /* ------------------------------------------------------------------------------------------------------ features */
@@ -127,11 +128,85 @@ ALWAYS void ask_for_row(const Matrices *m, int32_t id) {
     for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
 }
 
+#if LEVEL == 2
+
+/* Matrices of 20 rows, as hybrids have them. Behind 16 columns a second register would hold 4 numbers of a row: here it
+   holds those of 4 rows. All sums of a product then have room in registers, and stay there from word to word.
+
+   The rows before them are read from `squares`: of each 4 rows, 4 columns at a time, so that a number of each row can be
+   brought to its quarter of a register. */
+enum { TWENTY = 20, FOURS = TWENTY / 4 };
+
+/* 4 rows of 16 columns become 4 squares. */
+ALWAYS void cut_squares(const __m512 *rows, float *squares) {
+    __m512 a = _mm512_shuffle_f32x4(rows[0], rows[1], 0x44), b = _mm512_shuffle_f32x4(rows[2], rows[3], 0x44);
+    __m512 c = _mm512_shuffle_f32x4(rows[0], rows[1], 0xEE), d = _mm512_shuffle_f32x4(rows[2], rows[3], 0xEE);
+    _mm512_store_ps(squares, _mm512_shuffle_f32x4(a, b, 0x88));
+    _mm512_store_ps(squares + 16, _mm512_shuffle_f32x4(a, b, 0xDD));
+    _mm512_store_ps(squares + 32, _mm512_shuffle_f32x4(c, d, 0x88));
+    _mm512_store_ps(squares + 48, _mm512_shuffle_f32x4(c, d, 0xDD));
+}
+
+/* What column k of R and row k of D add to the sums, k being number x of a square's columns. */
+#define ADD_COLUMN(x)                                                                                                  \
+    {                                                                                                                  \
+        __m512 row = _mm512_loadu_ps(matrix), tail = _mm512_broadcast_f32x4(_mm_loadu_ps(matrix + 16));                \
+        matrix += TWENTY;                                                                                              \
+        for (int g = 0; g < FOURS; g++) {                                                                              \
+            const float *square = squares + (g * FOURS + at) * 16;                                                     \
+            for (int i = 0; i < 4; i++)                                                                                \
+                rows[4 * g + i] = _mm512_fmadd_ps(_mm512_set1_ps(square[4 * i + x]), row, rows[4 * g + i]);            \
+            tails[g] = _mm512_fmadd_ps(_mm512_permute_ps(_mm512_load_ps(square), 0x55 * x), tail, tails[g]);           \
+        }                                                                                                              \
+    }
+
+ALWAYS void multiply_twenty(uint32_t form, const Matrices *m, const int32_t *ids, long count, size_t way, float *out) {
+    float room[TWENTY * TWENTY + LANES], squares[TWENTY * TWENTY] __attribute__((aligned(64)));
+    const float *matrix = floats_of(form, m, ids[way ? count - 1 : 0], way, room);
+    memcpy(out, matrix, TWENTY * TWENTY * sizeof *out);
+    for (int i = 0; i < TWENTY; i++) out[i * TWENTY + i] += 1.0f;
+
+    __m512 rows[TWENTY], tails[FOURS];
+    for (int i = 0; i < TWENTY; i++) rows[i] = _mm512_loadu_ps(out + i * TWENTY);
+    for (int g = 0; g < FOURS; g++) {
+        const float *last = out + 4 * g * TWENTY + 16;
+        for (int i = 0; i < 4; i++) memcpy(room + 4 * i, last + i * TWENTY, 4 * sizeof *out);
+        tails[g] = _mm512_loadu_ps(room);
+    }
+    for (long word = 1; word < count; word++) {
+        if (word + 1 < count) ask_for_row(m, ids[way ? count - 2 - word : word + 1]);
+        matrix = floats_of(form, m, ids[way ? count - 1 - word : word], way, room);
+        for (int g = 0; g < FOURS; g++) {
+            cut_squares(rows + 4 * g, squares + g * FOURS * 16);
+            _mm512_store_ps(squares + (g * FOURS + 4) * 16, tails[g]);
+        }
+        for (int at = 0; at < FOURS; at++) {
+            ADD_COLUMN(0)
+            ADD_COLUMN(1)
+            ADD_COLUMN(2)
+            ADD_COLUMN(3)
+        }
+    }
+    for (int i = 0; i < TWENTY; i++) memcpy(out + i * TWENTY, &rows[i], 16 * sizeof *out);
+    for (int g = 0; g < FOURS; g++) {
+        _mm512_storeu_ps(room, tails[g]);
+        for (int i = 0; i < 4; i++) memcpy(out + (4 * g + i) * TWENTY + 16, room + 4 * i, 4 * sizeof *out);
+    }
+}
+
+#endif
+
 /* The product of one direction's matrices, in their order of multiplication, row by row. */
 ALWAYS void multiply_text(uint32_t form, const Matrices *m, const int32_t *ids, long count, size_t way, float *out) {
+#if LEVEL == 2
+    if (m->size == TWENTY) {
+        multiply_twenty(form, m, ids, count, way, out);
+        return;
+    }
+#endif
     Running running;
     float room[MOST_SIZE * MOST_SIZE + LANES] __attribute__((aligned(64)));
-    size_t size = m->size, wide = PADDED(size), block = block_for(size);
+    size_t size = m->size, block = block_for(size);
     memset(room + size * size, 0, LANES * sizeof *room);
     for (long i = 0; i < count; i++) {
         if (i + 1 < count) ask_for_row(m, ids[way ? count - 2 - i : i + 1]);
@@ -140,7 +215,7 @@ ALWAYS void multiply_text(uint32_t form, const Matrices *m, const int32_t *ids, 
         else begin_product(&running, matrix, size, block);
     }
     for (size_t row = 0; row < size; row++)
-        memcpy(out + row * size, running.rows[running.now] + row * wide, size * sizeof *out);
+        memcpy(out + row * size, running.rows[running.now] + row * APART, size * sizeof *out);
 }
 
 /* The mean of the words' vectors. */
@@ -208,19 +283,37 @@ static void normalise(float *x, size_t count, size_t wide) {
     for (size_t i = count; i < wide; i++) x[i] = 0;
 }
 
-/* Logits of at least one id; up to PADDED(labels) floats are written. */
-static void matrix_logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
-    const Header *h = &s->head;
-    float features[MOST_FEATURES + ABREAST], hidden[MOST_WIDTH];
-    size_t found = features_of(&s->matrices), wide = padded_features(found), layer = PADDED((size_t)h->hidden);
-    read_text(&s->matrices, ids, count, features);
-    if (!layer) {
-        normalise(features, found, wide);
-        for (uint32_t label = 0; label < h->labels; label++)
-            logits[label] = weigh(features, s->w2 + label * wide, wide) + s->b2[label];
-        return;
+/* out = bias + in · matrix, as `dense` makes it, of some texts and some registers of columns: constants, both. */
+ALWAYS void dense_block(int texts, int side, const float *in, size_t step, size_t ins, const float *matrix,
+                        size_t stride, const float *bias, float *out) {
+    Lanes sums[TOGETHER][4];
+    for (int t = 0; t < texts; t++) {
+        for (int v = 0; v < side; v++) sums[t][v] = *(const Lanes *)(bias + v * WIDE);
     }
-    dense(features, found, s->w1, layer, s->b1, layer, hidden);
+    for (size_t i = 0; i < ins; i++, matrix += stride) {
+        for (int t = 0; t < texts; t++) {
+            for (int v = 0; v < side; v++) sums[t][v] += in[t * step + i] * *(const Lanes *)(matrix + v * WIDE);
+        }
+    }
+    for (int t = 0; t < texts; t++) {
+        for (int v = 0; v < side; v++) *(Lanes *)(out + t * stride + v * WIDE) = sums[t][v];
+    }
+}
+
+/* The same of TOGETHER texts, whose inputs lie `step` numbers apart, and all columns: weights are read once for them. */
+static void dense_together(const float *in, size_t step, size_t ins, const float *matrix, size_t stride,
+                           const float *bias, float *out) {
+    size_t at = 0;
+    for (; at + 4 * WIDE <= stride; at += 4 * WIDE)
+        dense_block(TOGETHER, 4, in, step, ins, matrix + at, stride, bias + at, out + at);
+    for (; at < stride; at += WIDE)
+        dense_block(TOGETHER, 1, in, step, ins, matrix + at, stride, bias + at, out + at);
+}
+
+/* Logits of what the hidden layer of a text is before its norm. */
+static void finish_hidden(const Student *s, float *hidden, float *logits) {
+    const Header *h = &s->head;
+    size_t layer = PADDED((size_t)h->hidden);
     normalise(hidden, h->hidden, layer);
     for (size_t i = 0; i < layer; i += WIDE) {
         Lanes scale = *(const Lanes *)(s->norm + i), shift = *(const Lanes *)(s->norm + layer + i);
@@ -228,4 +321,32 @@ static void matrix_logits_of(const Student *s, const int32_t *ids, long count, f
         *(Lanes *)(hidden + i) = (Lanes)((LaneBits)active & ~(LaneBits)(active < 0)); /* what is no number stays so */
     }
     dense(hidden, h->hidden, s->w2, PADDED((size_t)h->labels), s->b2, laned(h->labels), logits);
+}
+
+/* Logits of some texts, (texts, PADDED(labels)), by a hidden layer, of features that lie `step` numbers apart. */
+static void logits_of_features(const Student *s, const float *features, size_t step, size_t texts, float *logits) {
+    const Header *h = &s->head;
+    size_t found = features_of(&s->matrices), layer = PADDED((size_t)h->hidden), labels = PADDED((size_t)h->labels);
+    float hidden[TOGETHER * MOST_WIDTH];
+    for (size_t first = 0; first < texts; first += TOGETHER) {
+        size_t some = texts - first < TOGETHER ? texts - first : TOGETHER;
+        const float *in = features + first * step;
+        if (some == TOGETHER) dense_together(in, step, found, s->w1, layer, s->b1, hidden);
+        else for (size_t t = 0; t < some; t++) dense(in + t * step, found, s->w1, layer, s->b1, layer, hidden + t * layer);
+        for (size_t t = 0; t < some; t++) finish_hidden(s, hidden + t * layer, logits + (first + t) * labels);
+    }
+}
+
+/* Logits of at least one id; up to PADDED(labels) floats are written. */
+static void matrix_logits_of(const Student *s, const int32_t *ids, long count, float *logits) {
+    float features[MOST_FEATURES + ABREAST];
+    size_t found = features_of(&s->matrices), wide = padded_features(found);
+    read_text(&s->matrices, ids, count, features);
+    if (s->head.hidden) {
+        logits_of_features(s, features, wide, 1, logits);
+        return;
+    }
+    normalise(features, found, wide);
+    for (uint32_t label = 0; label < s->head.labels; label++)
+        logits[label] = weigh(features, s->w2 + label * wide, wide) + s->b2[label];
 }
