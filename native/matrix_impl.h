@@ -121,11 +121,11 @@ ALWAYS const float *floats_of(uint32_t form, const Matrices *m, int32_t id, size
     return room;
 }
 
-/* Ask for a word's row before it is read. */
-ALWAYS void ask_for_row(const Matrices *m, int32_t id) {
-    size_t bytes = m->stride * bytes_of_number(m->form);
+/* Ask for one of some parts of a word's row before it is read: few lines at once, since few can be on their way. */
+ALWAYS void ask_for_row(const Matrices *m, int32_t id, size_t part, size_t parts) {
+    size_t bytes = m->stride * bytes_of_number(m->form), share = (bytes + parts - 1) / parts;
     const char *row = (const char *)m->rows + (size_t)id * bytes;
-    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
+    for (size_t at = part * share; at < bytes && at < (part + 1) * share; at += 64) __builtin_prefetch(row + at);
 }
 
 #if LEVEL == 2
@@ -174,13 +174,14 @@ ALWAYS void multiply_twenty(uint32_t form, const Matrices *m, const int32_t *ids
         tails[g] = _mm512_loadu_ps(room);
     }
     for (long word = 1; word < count; word++) {
-        if (word + 1 < count) ask_for_row(m, ids[way ? count - 2 - word : word + 1]);
+        int32_t next = ids[word + 1 < count ? (way ? count - 2 - word : word + 1) : 0];
         matrix = floats_of(form, m, ids[way ? count - 1 - word : word], way, room);
         for (int g = 0; g < FOURS; g++) {
             cut_squares(rows + 4 * g, squares + g * FOURS * 16);
             _mm512_store_ps(squares + (g * FOURS + 4) * 16, tails[g]);
         }
         for (int at = 0; at < FOURS; at++) {
+            ask_for_row(m, next, (size_t)at, FOURS);
             ADD_COLUMN(0)
             ADD_COLUMN(1)
             ADD_COLUMN(2)
@@ -209,7 +210,7 @@ ALWAYS void multiply_text(uint32_t form, const Matrices *m, const int32_t *ids, 
     size_t size = m->size, block = block_for(size);
     memset(room + size * size, 0, LANES * sizeof *room);
     for (long i = 0; i < count; i++) {
-        if (i + 1 < count) ask_for_row(m, ids[way ? count - 2 - i : i + 1]);
+        if (i + 1 < count) ask_for_row(m, ids[way ? count - 2 - i : i + 1], 0, 1);
         const float *matrix = floats_of(form, m, ids[way ? count - 1 - i : i], way, room);
         if (i) multiply_matrix(&running, matrix, size, block);
         else begin_product(&running, matrix, size, block);
