@@ -99,26 +99,46 @@ static void begin_product(Running *r, const float *matrix, size_t size, size_t b
 
 enum { MOST_FEATURES = 2 * MOST_SIZE * MOST_SIZE + MOST_WIDTH };
 
-/* Numbers of a row as floats, from `at` on, in `step` units; up to LANES behind the last one are written. */
-ALWAYS void unpack(uint32_t form, const Matrices *m, int32_t id, size_t at, size_t count, float step, float *out) {
-    size_t place = (size_t)id * m->stride + at;
-    for (size_t i = 0; i < count; i += WIDE) {
-        if (form == FLOAT16) *(Lanes *)(out + i) = of_halves((const uint16_t *)m->rows + place + i);
-        else *(Lanes *)(out + i) = step * of_bytes((const int8_t *)m->rows + place + i);
-    }
+/* Some numbers of a table that is not of floats, in `step` units. */
+ALWAYS Lanes widened(uint32_t form, const Matrices *m, size_t place, float step) {
+    if (form == FLOAT16) return of_halves((const uint16_t *)m->rows + place);
+    return step * of_bytes((const int8_t *)m->rows + place);
 }
 
-/* A part of a word's row as floats, behind which LANES numbers can be read: in place, or in `room`. */
-ALWAYS const float *floats_of(uint32_t form, const Matrices *m, int32_t id, size_t part, float *room) {
-    size_t square = (size_t)m->size * m->size, at = part * square, count = part < m->ways ? square : m->vector;
-    if (form != FLOAT32) {
-        unpack(form, m, id, at, count, form == INT8 ? m->steps[part * PADDED(m->words) + (size_t)id] : 1.0f, room);
-        return room;
-    }
+ALWAYS float step_of(uint32_t form, const Matrices *m, int32_t id, size_t part) {
+    return form == INT8 ? m->steps[part * PADDED(m->words) + (size_t)id] : 1.0f;
+}
+
+/* `count` floats of a row, from number `at` on, behind which LANES can be read: in place, or where the table ends with
+   this row, or soon behind it, in `room`. */
+ALWAYS const float *floats_at_row(const Matrices *m, int32_t id, size_t at, size_t count, float *room) {
     const float *row = (const float *)m->rows + (size_t)id * m->stride + at;
     if (m->has_slack || (m->words - 1 - (size_t)id) * m->stride >= LANES) return row;
-    memcpy(room, row, count * sizeof *room); /* the table ends with this row, or soon behind it */
+    memcpy(room, row, count * sizeof *room);
     return room;
+}
+
+/* A word's matrix as floats, behind which LANES numbers can be read: in place, or in `room`. */
+ALWAYS const float *matrix_of(uint32_t form, const Matrices *m, int32_t id, size_t way, float *room) {
+    size_t square = m->size * m->size;
+    if (form == FLOAT32) return floats_at_row(m, id, way * square, square, room);
+    size_t place = (size_t)id * m->stride + way * square;
+    float step = step_of(form, m, id, way);
+    for (size_t i = 0; i < square; i += WIDE) *(Lanes *)(room + i) = widened(form, m, place + i, step);
+    return room;
+}
+
+/* Add a word's vector to a sum, behind which LANES numbers may be written. */
+ALWAYS void add_vector(uint32_t form, const Matrices *m, int32_t id, float *sum) {
+    size_t at = m->ways * m->size * m->size, place = (size_t)id * m->stride + at;
+    if (form == FLOAT32) {
+        float room[MOST_WIDTH + LANES];
+        const float *vector = floats_at_row(m, id, at, m->vector, room);
+        for (size_t i = 0; i < m->vector; i += WIDE) *(Lanes *)(sum + i) += *(const Lanes *)(vector + i);
+        return;
+    }
+    float step = step_of(form, m, id, m->ways);
+    for (size_t i = 0; i < m->vector; i += WIDE) *(Lanes *)(sum + i) += widened(form, m, place + i, step);
 }
 
 /* Ask for one of some parts of a word's row before it is read: few lines at once, since few can be on their way. */
@@ -160,11 +180,13 @@ ALWAYS void cut_squares(const __m512 *rows, float *squares) {
         }                                                                                                              \
     }
 
-ALWAYS void multiply_twenty(uint32_t form, const Matrices *m, const int32_t *ids, long count, size_t way, float *out) {
+ALWAYS void multiply_twenty(uint32_t form, const Matrices *m, const int32_t *ids, long count, size_t way, float *out,
+                            float *sum) {
     float room[TWENTY * TWENTY + LANES], squares[TWENTY * TWENTY] __attribute__((aligned(64)));
-    const float *matrix = floats_of(form, m, ids[way ? count - 1 : 0], way, room);
+    const float *matrix = matrix_of(form, m, ids[way ? count - 1 : 0], way, room);
     memcpy(out, matrix, TWENTY * TWENTY * sizeof *out);
     for (int i = 0; i < TWENTY; i++) out[i * TWENTY + i] += 1.0f;
+    if (!way) add_vector(form, m, ids[0], sum);
 
     __m512 rows[TWENTY], tails[FOURS];
     for (int i = 0; i < TWENTY; i++) rows[i] = _mm512_loadu_ps(out + i * TWENTY);
@@ -175,7 +197,7 @@ ALWAYS void multiply_twenty(uint32_t form, const Matrices *m, const int32_t *ids
     }
     for (long word = 1; word < count; word++) {
         int32_t next = ids[word + 1 < count ? (way ? count - 2 - word : word + 1) : 0];
-        matrix = floats_of(form, m, ids[way ? count - 1 - word : word], way, room);
+        matrix = matrix_of(form, m, ids[way ? count - 1 - word : word], way, room);
         for (int g = 0; g < FOURS; g++) {
             cut_squares(rows + 4 * g, squares + g * FOURS * 16);
             _mm512_store_ps(squares + (g * FOURS + 4) * 16, tails[g]);
@@ -187,6 +209,7 @@ ALWAYS void multiply_twenty(uint32_t form, const Matrices *m, const int32_t *ids
             ADD_COLUMN(2)
             ADD_COLUMN(3)
         }
+        if (!way) add_vector(form, m, ids[word], sum);
     }
     for (int i = 0; i < TWENTY; i++) memcpy(out + i * TWENTY, &rows[i], 16 * sizeof *out);
     for (int g = 0; g < FOURS; g++) {
@@ -197,11 +220,13 @@ ALWAYS void multiply_twenty(uint32_t form, const Matrices *m, const int32_t *ids
 
 #endif
 
-/* The product of one direction's matrices, in their order of multiplication, row by row. */
-ALWAYS void multiply_text(uint32_t form, const Matrices *m, const int32_t *ids, long count, size_t way, float *out) {
+/* The product of one direction's matrices, in their order of multiplication, row by row. The first direction adds up
+   vectors, too, while rows are near. */
+ALWAYS void multiply_text(uint32_t form, const Matrices *m, const int32_t *ids, long count, size_t way, float *out,
+                          float *sum) {
 #if LEVEL == 2
     if (m->size == TWENTY) {
-        multiply_twenty(form, m, ids, count, way, out);
+        multiply_twenty(form, m, ids, count, way, out, sum);
         return;
     }
 #endif
@@ -211,30 +236,22 @@ ALWAYS void multiply_text(uint32_t form, const Matrices *m, const int32_t *ids, 
     memset(room + size * size, 0, LANES * sizeof *room);
     for (long i = 0; i < count; i++) {
         if (i + 1 < count) ask_for_row(m, ids[way ? count - 2 - i : i + 1], 0, 1);
-        const float *matrix = floats_of(form, m, ids[way ? count - 1 - i : i], way, room);
+        const float *matrix = matrix_of(form, m, ids[way ? count - 1 - i : i], way, room);
         if (i) multiply_matrix(&running, matrix, size, block);
         else begin_product(&running, matrix, size, block);
+        if (!way) add_vector(form, m, ids[i], sum);
     }
     for (size_t row = 0; row < size; row++)
         memcpy(out + row * size, running.rows[running.now] + row * APART, size * sizeof *out);
 }
 
-/* The mean of the words' vectors. */
-ALWAYS void average_vectors(uint32_t form, const Matrices *m, const int32_t *ids, long count, float *out) {
-    float room[MOST_WIDTH + LANES], sum[MOST_WIDTH + LANES];
-    for (size_t at = 0; at < m->vector; at += WIDE) *(Lanes *)(sum + at) = (Lanes){0};
-    for (long i = 0; i < count; i++) {
-        const float *vector = floats_of(form, m, ids[i], m->ways, room);
-        for (size_t at = 0; at < m->vector; at += WIDE) *(Lanes *)(sum + at) += *(const Lanes *)(vector + at);
-    }
-    for (size_t at = 0; at < m->vector; at += WIDE) *(Lanes *)(sum + at) /= (float)count;
-    memcpy(out, sum, m->vector * sizeof *out);
-}
-
 ALWAYS void read_words(uint32_t form, const Matrices *m, const int32_t *ids, long count, float *features) {
-    size_t square = (size_t)m->size * m->size;
-    for (size_t way = 0; way < m->ways; way++) multiply_text(form, m, ids, count, way, features + way * square);
-    if (m->vector) average_vectors(form, m, ids, count, features + m->ways * square);
+    size_t square = m->size * m->size;
+    float sum[MOST_WIDTH + LANES];
+    for (size_t at = 0; at < m->vector; at += WIDE) *(Lanes *)(sum + at) = (Lanes){0};
+    for (size_t way = 0; way < m->ways; way++) multiply_text(form, m, ids, count, way, features + way * square, sum);
+    for (size_t at = 0; at < m->vector; at += WIDE) *(Lanes *)(sum + at) /= (float)count;
+    memcpy(features + m->ways * square, sum, m->vector * sizeof *sum);
 }
 
 static void read_halves(const Matrices *m, const int32_t *ids, long count, float *features) {
