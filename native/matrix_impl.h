@@ -128,8 +128,9 @@ ALWAYS const float *matrix_of(uint32_t form, const Matrices *m, int32_t id, size
     return room;
 }
 
-/* Add a word's vector to a sum, behind which LANES numbers may be written. */
+/* Add a word's vector, if words have such, to a sum behind which LANES numbers may be written. */
 ALWAYS void add_vector(uint32_t form, const Matrices *m, int32_t id, float *sum) {
+    if (!m->vector) return; /* there are no steps of vectors either */
     size_t at = m->ways * m->size * m->size, place = (size_t)id * m->stride + at;
     if (form == FLOAT32) {
         float room[MOST_WIDTH + LANES];

@@ -1,5 +1,7 @@
 """Students of matrices in the C extension: products by hand, and numpy's answers. `make sanitize` runs it."""
 
+import mmap
+from contextlib import suppress
 from dataclasses import replace
 
 import fast_cases
@@ -11,6 +13,7 @@ from matrix_cases import NEAR, answer, bounds, features, matrices, normalised, p
 
 from understudy.runtime.fast_format import TABLES
 from understudy.runtime.matrix_format import Hidden, MatrixWeights
+from understudy.tokenization.words import SPECIALS, WordVocabulary
 
 extension = pytest.importorskip("understudy._fast", reason="the C extension was not built")
 vocabularies = fast_cases.vocabularies  # fixtures
@@ -136,6 +139,25 @@ def test_every_way_to_ask_gives_one_answer(table, hidden):
     texts = [" ".join(np.random.default_rng(n).choice(NAMES, n % 40)) for n in range(600)]
     expected = [answer(exact, np.array(words().encode(text))) for text in texts]
     check_ways(one, texts, np.array(expected), NEAR)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(("size", "width"), [(1, 0), (1, 1), (20, 0), (17, 2)])
+def test_the_last_word_of_many_is_read_within_the_file(level, table, size, width):
+    """The file ends with a page, and what lay behind it was given back: reading there ends the process."""
+    vocabulary = WordVocabulary((*SPECIALS, *(f"w{n}" for n in range(4000))))
+    weights = matrices(len(vocabulary), size, width=width, labels=1, spread=0.01)
+    file = packed(weights, table, vocabulary)
+    whole = -(-len(file) // mmap.PAGESIZE) * mmap.PAGESIZE
+    pages = mmap.mmap(-1, whole + 2**22)
+    start = whole - len(file)
+    pages[start:whole] = file
+    with suppress(SystemError):  # systems without mremap cannot
+        pages.resize(whole)
+    one = extension.Student(memoryview(pages)[start:whole], ("l0",), vocabulary.encode, level)
+    ids = np.array(vocabulary.encode("w3999 w1 w3999"))
+    np.testing.assert_allclose(one.logits("w3999 w1 w3999"), answer(rounded(weights, table), ids), atol=NEAR)
 
 
 @pytest.mark.parametrize("level", LEVELS)
