@@ -5,7 +5,7 @@
    all of M: some rows are made at once, their sums in registers, and a row of M is read once for all of them. R is
    padded, M is not: what lies behind a row of M reaches columns of R that nobody reads. */
 
-enum { SIDE = LEVEL == 2 ? 2 : 3 }; /* registers side by side, in which the sums of a row lie */
+enum { SIDE = LEVEL == 2 ? 2 : 3 };        /* registers side by side, in which the sums of a row lie */
 enum { MOST_BLOCK = LEVEL == 2 ? 14 : 4 }; /* rows of a product that are made at once */
 enum { APART = PADDED(MOST_SIZE) };        /* numbers from a row of a running product to the next one: a constant */
 
@@ -197,6 +197,7 @@ ALWAYS void multiply_twenty(uint32_t form, const Matrices *m, const int32_t *ids
         tails[g] = _mm512_loadu_ps(room);
     }
     for (long word = 1; word < count; word++) {
+        /* Behind the last word any row will do. */
         int32_t next = ids[word + 1 < count ? (way ? count - 2 - word : word + 1) : 0];
         matrix = matrix_of(form, m, ids[way ? count - 1 - word : word], way, room);
         for (int g = 0; g < FOURS; g++) {
@@ -351,8 +352,11 @@ static void logits_of_features(const Student *s, const float *features, size_t s
         size_t some = texts - first < TOGETHER ? texts - first : TOGETHER;
         const float *in = features + first * step;
         if (some == TOGETHER) dense_together(in, step, found, s->w1, layer, s->b1, hidden);
-        else for (size_t t = 0; t < some; t++) dense(in + t * step, found, s->w1, layer, s->b1, layer, hidden + t * layer);
-        for (size_t t = 0; t < some; t++) finish_hidden(s, hidden + t * layer, logits + (first + t) * labels);
+        for (size_t t = 0; t < some; t++) {
+            float *own = hidden + t * layer;
+            if (some < TOGETHER) dense(in + t * step, found, s->w1, layer, s->b1, layer, own);
+            finish_hidden(s, own, logits + (first + t) * labels);
+        }
     }
 }
 
