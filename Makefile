@@ -65,7 +65,8 @@ else
 	$(BIN)/python -m pytest --noconftest -q -s tests/runtime/test_fast_core.py tests/runtime/test_fast_file.py tests/runtime/test_fast_lines.py \
 	tests/runtime/test_arrow_core.py \
 	tests/runtime/test_bag_core.py tests/runtime/test_bag_file.py tests/runtime/test_cnn_core.py tests/runtime/test_cnn_file.py \
-	tests/runtime/test_lstm_core.py tests/runtime/test_lstm_file.py tests/runtime/test_window_core.py tests/runtime/test_window_file.py \
+	tests/runtime/test_lstm_core.py tests/runtime/test_lstm_file.py tests/runtime/test_matrix_core.py tests/runtime/test_matrix_file.py \
+	tests/runtime/test_window_core.py tests/runtime/test_window_file.py \
 	tests/training/native/test_bag_trainer.py
 endif
 

@@ -29,11 +29,15 @@ from understudy.training.fit import fit
 from understudy.training.transfer_set import TransferSet
 
 SEED = 0
-EPOCHS = {"bilstm.v1": 3, "kim-cnn.v1": 8}
+EPOCHS = {"bilstm.v1": 3, "hybrid.v1": 3, "kim-cnn.v1": 8}
 """Passes of students that take long; the others have 20. With ``--quick`` all have fewer."""
-TABLES = {"kim-cnn": {"kim-cnn": "auto"}, "bilstm": {"bilstm": "float32", "bilstm, int8": "int8"}}
+TABLES = {
+    "kim-cnn": {"kim-cnn": "auto"},
+    "bilstm": {"bilstm": "float32", "bilstm, int8": "int8"},
+    "hybrid": {"hybrid": "float32", "hybrid, int8": "int8"},
+}
 """Names of a student's folders, and the precision of the rows in each; else there is one, in float32."""
-BY_RUNTIME = ("bilstm",)
+BY_RUNTIME = ("bilstm", "hybrid")
 """Students that ONNX Runtime answers, too: `cbow` has a row for each way."""
 
 
@@ -91,6 +95,7 @@ def students(given: Data, teacher: Path, folder: Path, quick: bool) -> dict[str,
         "dan.v2": ("dan.v2", {}),
         "kim-cnn": ("kim-cnn.v1", {}),
         "bilstm": ("bilstm.v1", {}),
+        "hybrid": ("hybrid.v1", {}),
     }
     tokenizer = Teacher.from_pretrained(teacher).tokenizer
     vocabulary = teacher_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.pad_token)

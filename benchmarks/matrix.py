@@ -2,7 +2,9 @@
 
 All run in one process and in turns, on random matrices near the identity; answers and gradients are compared
 with the loop's first. The transformers get batches of 1,024 tokens, which suit their caches best. `hybrid.v1`
-as a whole, from ids to logits, in torch and in ONNX Runtime, stands in the same table.
+as a whole, from ids to logits, in C, in torch and in ONNX Runtime, stands in the same table. `from the table`
+begins with ids: C multiplies rows where they lie, torch gathers matrices first. One thread is timed by the
+process's time, several by the wall's clock; ratios are medians over turns.
 Run: python benchmarks/matrix.py [--size 20] [--tokens 16384] [--repeats 3] [--lengths 16 64 512]
 """
 
@@ -12,7 +14,10 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import truediv
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -21,6 +26,7 @@ from torch import Tensor
 from understudy.evaluation.machine import describe_machine
 from understudy.students import Ragged, build
 from understudy.students.layers.matrix import PREFIXES, PRODUCTS, prefix_products, product
+from understudy.students.layers.products import features_of, why_not
 
 TOLERANCE = 1e-5
 """Largest difference from the loop, relative to the largest entry (which is about 1, or more)."""
@@ -32,6 +38,8 @@ TRANSFORMER_TOKENS = 1024
 WORDS = 5000
 
 Function = Callable[[], object]
+
+LOOP = "gather + loop"
 
 
 def sliced(matrices: Tensor) -> Tensor:
@@ -116,22 +124,33 @@ def rates(functions: dict[str, tuple[int, Function]], repeats: int) -> dict[str,
         repeats: turns.
     """
     found: dict[str, list[float]] = {name: [] for name in functions}
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     names = list(functions)
     for turn in range(repeats + 1):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             texts, function = functions[name]
-            started = time.perf_counter()
+            started = clock()
             function()
             if turn:
-                found[name].append(texts / (time.perf_counter() - started))
+                found[name].append(texts / (clock() - started))
     return found
+
+
+@contextmanager
+def torch_alone() -> Iterator[None]:
+    """Students do not ask C."""
+    with patch("understudy.students.cmow.why_not", lambda *_: "torch is asked for"):
+        yield
 
 
 class Contest:
     """Everything that is compared at one length."""
 
-    def __init__(self, models: dict[str, torch.nn.Module], onnx: Callable[[np.ndarray], object]) -> None:
-        self.models, self.onnx = models, onnx
+    def __init__(
+        self, models: dict[str, torch.nn.Module], onnx: Callable[[np.ndarray], object], size: int
+    ) -> None:
+        self.models, self.onnx, self.size = models, onnx, size
+        self.table = 0.01 * torch.randn(WORDS, size**2)
         self.student = build("hybrid.v1", 2, seed=0, vocabulary_size=WORDS).eval()
 
     def purposes(self, matrices: Tensor) -> dict[str, dict[str, tuple[int, Function]]]:
@@ -143,7 +162,9 @@ class Contest:
         few = torch.from_numpy(draw.integers(3, WORDS, (max(1, TRANSFORMER_TOKENS // length), length)))
         forward = {name: (texts, lambda f=f: f(matrices)) for name, f in products().items()}
         forward["loop, one row"] = (texts, lambda: product(matrices, rows=1, algorithm="loop"))
-        forward["hybrid.v1, torch"] = (texts, lambda: self.student(batch))
+        if not why_not(self.table, self.size, 0):
+            forward["hybrid.v1, C"] = (texts, lambda: self.student(batch))
+        forward["hybrid.v1, torch"] = (texts, torch_alone()(lambda: self.student(batch)))
         forward["hybrid.v1, ONNX Runtime"] = (texts, lambda: self.onnx(ids))
         backward = {
             name: (texts, lambda f=f: gradients(f, matrices))
@@ -154,7 +175,35 @@ class Contest:
         for name, model in self.models.items():
             forward[name] = (len(few), lambda model=model: model(few).last_hidden_state)
             backward[name] = (len(few), lambda model=model: learn(model, few))
-        return {"forward": forward, "forward + backward": backward, "prefixes": places}
+        table = {name: (texts, call) for name, call in self.from_table(batch).items()}
+        return {
+            "forward": forward,
+            "from the table": table,
+            "forward + backward": backward,
+            "prefixes": places,
+        }
+
+    def from_table(self, batch: Ragged) -> dict[str, Callable[[], Tensor]]:
+        """Products ``(b, d²)`` of texts that are given as ids.
+
+        Raises:
+            SystemExit: C's differ from torch's by more than `TOLERANCE`.
+        """
+        sizes = self.size, self.size
+
+        def gathered(algorithm: str) -> Tensor:
+            matrices = torch.unflatten(self.table[batch.padded()], -1, sizes) + torch.eye(self.size)
+            return product(matrices, algorithm=algorithm).flatten(1)
+
+        ways: dict[str, Callable[[], Tensor]] = {
+            f"gather + {name}": lambda name=name: gathered(name) for name in PRODUCTS
+        }
+        if not why_not(self.table, self.size, 0):
+            ways["C"] = lambda: features_of(self.table, self.size, 1, batch)
+            found, value = ways["C"](), ways[LOOP]()
+            if float((found - value).abs().max() / value.abs().max().clamp(min=1)) > TOLERANCE:
+                raise SystemExit("The products of C and of torch differ.")
+        return ways
 
 
 def learn(model: torch.nn.Module, ids: Tensor) -> None:
@@ -165,11 +214,15 @@ def learn(model: torch.nn.Module, ids: Tensor) -> None:
 
 
 def show(purpose: str, length: int, found: dict[str, list[float]]) -> list[dict[str, object]]:
-    """Print medians and ranges, and return them JSON-ready, with ratios to the transformers."""
+    """Print medians and ranges, and return them JSON-ready, with ratios to the transformers and the loop."""
     rows = []
     middle = {name: statistics.median(values) for name, values in found.items()}
     for name, values in found.items():
-        ratios = {f"over {base}": middle[name] / middle[base] for base in middle if base in TRANSFORMERS}
+        ratios = {
+            f"over {base}": statistics.median(map(truediv, values, found[base]))
+            for base in (*TRANSFORMERS, LOOP)
+            if base in found
+        }
         written = "  ".join(f"{ratio:7,.1f} x {base[5:]}" for base, ratio in ratios.items())
         print(f"  {name:<24} {middle[name]:>10,.0f}/s  ({min(values):,.0f}-{max(values):,.0f})  {written}")
         rows.append(
@@ -197,7 +250,9 @@ def main() -> None:
     parser.add_argument("--lengths", type=int, nargs="+", default=[16, 32, 64, 128, 256, 512])
     wanted = parser.parse_args()
     torch.manual_seed(0)
-    contest = Contest({name: transformer(*sizes) for name, sizes in TRANSFORMERS.items()}, runtime())
+    contest = Contest(
+        {name: transformer(*sizes) for name, sizes in TRANSFORMERS.items()}, runtime(), wanted.size
+    )
     machine = describe_machine(torch.get_num_threads())
     print(f"{machine['cpu']}, {torch.get_num_threads()} threads; matrices {wanted.size} x {wanted.size}")
     rows, differences = [], {}

@@ -56,6 +56,9 @@ PEERS = {
     "bilstm_over_cbow": "bilstm",
     "bilstm_int8_over_cbow": "bilstm, int8",
     "bilstm_onnx_over_cbow": "bilstm, ONNX Runtime",
+    "hybrid_over_cbow": "hybrid",
+    "hybrid_int8_over_cbow": "hybrid, int8",
+    "hybrid_onnx_over_cbow": "hybrid, ONNX Runtime",
     "kim_cnn_over_cbow": "kim-cnn",
     "teacher_over_cbow": "MiniLM, torch",
     "teacher_onnx_over_cbow": "MiniLM, ONNX Runtime",
@@ -135,8 +138,9 @@ class Run:
         bags = {"linear_v1_over_dan": "linear", "cbow_v2_over_dan": "cbow.v2", "dan_v2_over_dan": "dan.v2"}
         self.document["ratios"] |= {key: ratio(table, name, "dan") for key, name in bags.items()}
         self.document["ratios"] |= {
-            f"bilstm_onnx_over_{key}": ratio(table, "bilstm, ONNX Runtime", name)
-            for key, name in (("bilstm", "bilstm"), ("int8", "bilstm, int8"))
+            f"{base}_onnx_over_{key}": ratio(table, f"{base}, ONNX Runtime", name)
+            for base in answering.BY_RUNTIME
+            for key, name in ((base, base), ("int8", f"{base}, int8"))
         }
 
     def batch(self) -> None:

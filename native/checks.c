@@ -53,6 +53,7 @@ static int has_known_student(const Header *h) {
         case 3: return h->student == CNN;
         case 4: return h->student == TAGGER;
         case 5: return h->student == LSTM;
+        case 7: return h->student == MATRIX;
         default: return 0;
     }
 }
@@ -66,6 +67,7 @@ static const char *check_sizes(const Header *h) {
     if (h->student == CNN) return check_filters(h);
     if (h->student == LSTM) return lstm_check(h);
     if (h->student == TAGGER) return tagger_check(h);
+    if (h->student == MATRIX) return matrix_check(h);
     int has_layer = h->width && h->hidden, has_none = !h->width && !h->hidden && h->student == DIRECT_BAG;
     if (!(has_layer || has_none) || h->width > MOST_WIDTH || h->hidden > MOST_WIDTH)
         return "its layers have an impossible width";
@@ -100,7 +102,7 @@ const char *file_check(const unsigned char *file, uint64_t bytes, Header *head) 
     if (bytes < sizeof *head) return "it is too short to have a header";
     memcpy(head, file, sizeof *head);
     if (memcmp(head->magic, "UNDRSTDY", 8)) return "it does not begin as such a file does";
-    if (head->version < 1 || head->version > 6) return "it is of another version";
+    if (head->version < 1 || head->version > 7) return "it is of another version";
     if (head->header_bytes != sizeof *head) return "its header has another length";
     if (head->file_bytes != bytes) return "it was truncated, or something was added";
     const char *what = check_sizes(head);

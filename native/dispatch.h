@@ -7,6 +7,7 @@
 
 struct Tagging; /* tagger.h says what these are */
 struct TagScratch;
+struct Products; /* and matrix.h this */
 
 typedef struct {
     /* Ids of a text (at least one) into the scratch, which fits it; NOT_MINE for the reference path. */
@@ -23,6 +24,11 @@ typedef struct {
     int (*tag)(const struct Tagging *, size_t first, size_t last, struct TagScratch *);
     /* The rows of a word into `scratch->places`: how many parts it has, NOT_MINE, or OUT_OF_MEMORY. */
     long (*places_of)(const Student *, const char *text, size_t bytes, struct TagScratch *);
+    /* The features of texts whose words are matrices, of a batch that was checked; and those of one text. */
+    void (*find_products)(const struct Products *);
+    void (*read_text)(const Matrices *, const int32_t *ids, long count, float *features);
+    /* Logits (texts, PADDED(labels)) of features that lie `step` numbers apart, by a hidden layer. */
+    void (*logits_of_features)(const Student *, const float *features, size_t step, size_t texts, float *logits);
 } Engine;
 
 extern const Engine engine_any;

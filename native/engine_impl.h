@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dispatch.h"
+#include "matrix.h"
 #include "tagger.h"
 
 #if defined(__x86_64__)
@@ -533,6 +534,7 @@ ALWAYS void average(const Student *s, const int32_t *ids, long count, float *mea
 #include "cnn_impl.h"
 #include "exponential_impl.h"
 #include "lstm_impl.h"
+#include "matrix_impl.h"
 #include "chain_impl.h"
 #include "tagger_impl.h"
 
@@ -544,6 +546,10 @@ static int logits_of(const Student *s, const int32_t *ids, long count, float *lo
         return 0;
     }
     if (h->student == LSTM) return lstm_logits_of(s, ids, count, logits);
+    if (h->student == MATRIX) {
+        matrix_logits_of(s, ids, count, logits);
+        return 0;
+    }
     if (h->student != CBOW && h->student != DAN) {
         bag_logits_of(s, ids, count, logits);
         return 0;
@@ -561,4 +567,5 @@ static int logits_of(const Student *s, const int32_t *ids, long count, float *lo
 #include "bag_trainer_impl.h"
 #include "windows_impl.h"
 
-const Engine ENGINE = {ids_of, logits_of, learn_pass, learn_bag_pass, find_windows, return_windows, tag, places_of};
+const Engine ENGINE = {ids_of, logits_of, learn_pass, learn_bag_pass, find_windows, return_windows,
+                       tag,    places_of, find_products, read_text,   logits_of_features};

@@ -12,5 +12,6 @@ PyObject *python_learn(PyObject *module, PyObject *arguments);
 PyObject *python_learn_bag(PyObject *module, PyObject *arguments);
 PyObject *python_find_windows(PyObject *module, PyObject *arguments);
 PyObject *python_return_windows(PyObject *module, PyObject *arguments);
+PyObject *python_find_products(PyObject *module, PyObject *arguments);
 
 #endif

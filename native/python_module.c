@@ -11,6 +11,7 @@ static int describe(PyObject *module) {
         {"MOST_WORDS", MOST_WORDS}, {"MOST_BUCKETS", MOST_BUCKETS}, {"MOST_GRAMS", MOST_GRAMS},
         {"MOST_KERNEL", MOST_KERNEL}, {"MOST_FILTERS", MOST_FILTERS}, {"ABREAST", ABREAST},
         {"MOST_UNITS", MOST_UNITS}, {"MOST_LAYERS", MOST_LAYERS},
+        {"MOST_SIZE", MOST_SIZE},
         {"MOST_SEEN", MOST_SEEN},   {"MOST_ROWS", MOST_ROWS},       {"MOST_ENTRY", MOST_ENTRY},
     };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
@@ -54,6 +55,9 @@ static PyMethodDef functions[] = {
     {"return_windows", python_return_windows, METH_VARARGS,
      "return_windows(arrays, filters, narrowest, widest, width, first, last, level): the gradients of the filters\n"
      "from `first` on and before `last`, and of the words that they meet."},
+    {"find_products", python_find_products, METH_VARARGS,
+     "find_products(arrays, size, ways, vector, level): the features of texts whose words are matrices.\n"
+     "`students/layers/products.py` says what the arrays are."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -2,6 +2,7 @@
 #ifndef UNDERSTUDY_SIZES_H
 #define UNDERSTUDY_SIZES_H
 
+#include "matrix.h"
 #include "tagger.h"
 
 static inline int is_bag(const Header *h) { return h->student == BAG || h->student == DIRECT_BAG; }
@@ -59,6 +60,7 @@ static inline uint64_t bytes_of_grams(const Header *h) { return 4 * PADDED(2 * (
 
 static inline uint64_t bytes_of_weights(const Header *h) {
     if (h->student == TAGGER) return tagger_bytes(h);
+    if (h->student == MATRIX) return matrix_bytes(h);
     uint64_t rows = (uint64_t)h->vocabulary + h->buckets, all = bytes_of_rows(h, rows) + bytes_of_layers(h);
     if (h->student == CNN) return all + bytes_of_steps(h, padded_filters(h));
     if (h->student == LSTM) return all + bytes_of_steps(h, rows);

@@ -166,8 +166,8 @@ static void find_filters(Student *s, const unsigned char *at) {
 static void find_weights(Student *s, const unsigned char *file) {
     const Header *h = &s->head;
     const unsigned char *at = file + h->floats_at;
-    if (h->student == CNN || h->student == TAGGER) {
-        (h->student == CNN ? find_filters : tagger_find)(s, at);
+    if (h->student == CNN || h->student == TAGGER || h->student == MATRIX) {
+        (h->student == CNN ? find_filters : h->student == TAGGER ? tagger_find : matrix_find)(s, at);
         return;
     }
     size_t hidden = PADDED(h->hidden);

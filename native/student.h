@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 /* What is pooled: words; words and hashed n-grams; weighted words and exact n-grams, whose rows may also hold what
-   each adds to the logits, past the layers; words seen by folded filters; words read by LSTMs. A bag with weights is in a
-   file of version 2 or 6, a convolution in one of version 3, LSTMs in one of version 5. TAGGER answers every word by its
-   neighbours, from a file of version 4. */
-enum { CBOW = 1, DAN = 2, BAG = 3, DIRECT_BAG = 4, CNN = 5, TAGGER = 6, LSTM = 7 };
+   each adds to the logits, past the layers; words seen by folded filters; words read by LSTMs; words that are matrices.
+   A bag with weights is in a file of version 2 or 6, a convolution in one of version 3, LSTMs in one of version 5,
+   matrices in one of version 7. TAGGER answers every word by its neighbours, from a file of version 4. */
+enum { CBOW = 1, DAN = 2, BAG = 3, DIRECT_BAG = 4, CNN = 5, TAGGER = 6, LSTM = 7, MATRIX = 8 };
 enum { FLOAT32, FLOAT16, INT8 };            /* as what the rows of words and n-grams are stored */
 enum { WORDS = 1, PIECES = 2, BERT = 3 };   /* how text becomes ids: see docs/splitting.md */
 enum { LANES = 16 };                        /* rows of weights are padded with zeros to this many floats */
@@ -22,6 +22,7 @@ enum { MOST_KERNEL = 8, MOST_FILTERS = 4096 }; /* words that a filter sees; filt
 enum { MOST_SEEN = 15, MOST_ROWS = 5, MOST_ENTRY = 255 }; /* words a tagger sees; rows of a word; bytes of an entry */
 enum { ABREAST = 32 };                           /* filters whose numbers lie together, as `runtime/cnn_format.py` has it */
 enum { MOST_UNITS = 1024, MOST_LAYERS = 8 };     /* of an LSTM, per direction; layers on top of each other */
+enum { MOST_SIZE = 64, MOST_WAYS = 2 };          /* rows of a word's matrix; matrices of a word */
 enum { GATES = 4, GATED = GATES * LANES };       /* numbers that LANES units need at a step; they lie together */
 enum { KEY = 16 };                          /* bytes of a word that its hash table compares at once */
 
@@ -105,6 +106,18 @@ typedef struct {
     int32_t *offsets;                 /* of all products */
 } Recurrent;
 
+/* Words that are matrices. A row has M - I of each direction, row by row, and then the word's vector. */
+typedef struct {
+    uint32_t form;      /* FLOAT32, FLOAT16 or INT8 */
+    size_t size, ways;  /* rows of a matrix; directions, forward and backward */
+    size_t vector;      /* numbers of a vector, or 0 */
+    const void *rows;
+    const float *steps; /* of bytes: one for each part of a row, (parts, PADDED(words)) */
+    size_t words;
+    size_t stride;      /* numbers from a row to the next one */
+    int has_slack;      /* whether LANES numbers can be read behind the last row */
+} Matrices;
+
 typedef struct {
     Header head;
     Index short_words[2], long_words[2]; /* up to 16 bytes, and longer; [1] holds pieces that continue a word */
@@ -116,7 +129,9 @@ typedef struct {
     Bag bag;
     Convolution convolution;
     Recurrent recurrent;
+    Matrices matrices;
     const float *w1, *b1, *w2, *b2; /* without a hidden layer only the last */
+    const float *norm; /* of MATRIX with a hidden layer: scales and shifts of its layer norm */
 } Student;
 
 /* Why a file is refused; NULL where it is not. */

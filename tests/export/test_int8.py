@@ -349,7 +349,7 @@ def test_a_table_is_for_students_that_the_extension_serves(tmp_path):
     assert choose_table(student, "float32", None, is_fast=True)[1].form == "float32"
     with pytest.raises(
         RecipeError,
-        match=r"attn-bilstm\.v1.*cbow\.v1, dan\.v1, .*bilstm\.v1 on single texts, and window\.v1 on words",
+        match=r"attn-bilstm\.v1.*cbow\.v1, dan\.v1, .*bihybrid\.v1 on single texts, and window\.v1 on words",
     ):
         export(student, tmp_path / "s", teacher={}, about={}, table="int8", dev=dev_of(student))
     with pytest.raises(RecipeError, match="none is written"):

@@ -24,6 +24,7 @@ from understudy.runtime.fast_format import (
     BAGS,
     CONVOLUTIONS,
     FOLDED,
+    MATRICES,
     SERVED,
     TAGGERS,
     Weights,
@@ -33,6 +34,7 @@ from understudy.runtime.fast_format import (
 from understudy.runtime.fast_header import fingerprint
 from understudy.runtime.fast_rule import Rule, rule_of
 from understudy.runtime.layout import FORMAT, Layout
+from understudy.runtime.matrix_format import HEADS, Hidden, MatrixWeights, pack_matrices
 from understudy.runtime.window_format import unfit
 from understudy.students.registry import describe
 from understudy.tokenization.encoding import inputs_of
@@ -177,6 +179,8 @@ def beyond_c(student: TorchStudent) -> str:
         )
     if isinstance(vocabulary, NgramVocabulary) and vocabulary.parts is not None:
         return "it reads parts of words (characters=true), which the C extension does not"
+    if student.name in MATRICES:
+        return _beyond_matrices(student)
     if student.name in FOLDED:
         is_convolution = student.name in CONVOLUTIONS
         sizes: dict[str, int] = (
@@ -202,6 +206,20 @@ def beyond_c(student: TorchStudent) -> str:
     )
 
 
+def _beyond_matrices(student: TorchStudent) -> str:
+    """The same of a student of matrices."""
+    config = student.module.config
+    if config.head not in HEADS:
+        return f"its head is {config.head!r}, but the C extension has {' and '.join(HEADS)}"
+    return beyond_limits(
+        vocabulary=len(student.vocabulary),
+        width=config.vector,
+        hidden=config.hidden if config.head == "mlp" else 0,
+        labels=len(student.task.labels),
+        square=config.size,
+    )
+
+
 def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
     """`model.fast` of a student that the C extension can serve; ``None`` for every other."""
     rule = rule_of(student.vocabulary) if reads_as_in_c(student) and not beyond_c(student) else None
@@ -212,6 +230,8 @@ def flat_file(student: TorchStudent, table: str = "float32") -> bytes | None:
         return _bag_file(student, rule, table)
     if student.name in FOLDED:
         return folded_file(rule, student, table)
+    if student.name in MATRICES:
+        return pack_matrices(rule, _matrices(student), table)
 
     state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
     config = student.module.config
@@ -244,6 +264,24 @@ def _bag_file(student: TorchStudent, rule: Rule, table: str) -> bytes:
         *(state.get(name) if student.module.config.width else None for name in layers),
     )
     return pack_bag(rule, bag, table)
+
+
+def _matrices(student: TorchStudent) -> MatrixWeights:
+    """The weights of a student of matrices."""
+    state = {name: tensor.numpy() for name, tensor in student.module.state_dict().items()}
+    config = student.module.config
+    layer = Hidden(state["head.hidden.weight"], state["head.hidden.bias"]) if config.head == "mlp" else None
+
+    return MatrixWeights(
+        state["encoder.embedding.weight"],
+        config.size,
+        config.directions,
+        state["head.norm.weight"],
+        state["head.norm.bias"],
+        state["head.output.weight"],
+        state["head.output.bias"],
+        layer,
+    )
 
 
 def annotate(folder: Path, *, report: Mapping[str, object], card: str) -> bool:

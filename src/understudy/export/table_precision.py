@@ -15,7 +15,8 @@ from understudy.errors import RecipeError
 from understudy.export.folded import folded_logits
 from understudy.export.int8 import MOST_LOST, score_on
 from understudy.runtime.bag_format import round_bag_rows
-from understudy.runtime.fast_format import BAGS, FOLDED, OF_TEXTS, TABLES, TAGGERS, round_rows
+from understudy.runtime.fast_format import BAGS, FOLDED, MATRICES, OF_TEXTS, TABLES, TAGGERS, round_rows
+from understudy.runtime.matrix_format import round_matrix_rows
 from understudy.training.torch_student import TorchStudent
 
 
@@ -93,7 +94,7 @@ def choose_table(
 
 
 def rounded(student: TorchStudent, form: str) -> TorchStudent:
-    """A copy of a bag-of-words student whose rows a table of this precision can hold."""
+    """A copy of a student, a bag or one of matrices, whose rows a table of this precision can hold."""
     module = copy.deepcopy(student.module)
     state = module.state_dict()
     if student.name in BAGS:
@@ -101,6 +102,11 @@ def rounded(student: TorchStudent, form: str) -> TorchStudent:
         weighed = round_bag_rows(rows.numpy() * weights, module.config.width, form)
         kept = np.divide(weighed, weights, out=rows.numpy().copy(), where=weights > 0)
         rows.copy_(torch.from_numpy(kept))
+        return replace(student, module=module)
+    if student.name in MATRICES:
+        config, rows = module.config, state["encoder.embedding.weight"]
+        whole = round_matrix_rows(rows.numpy(), config.size, config.directions, form)
+        rows.copy_(torch.from_numpy(whole))
         return replace(student, module=module)
 
     weight = float(getattr(module.config, "gram_weight", 0.0))

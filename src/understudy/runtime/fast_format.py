@@ -4,15 +4,15 @@
 byte       type    what (all little-endian)
 =========  ======  ==================================================================================
 0          8 s     ``UNDRSTDY``
-8, 12      u32     version, 1 to 6; bytes of this header, 128
+8, 12      u32     version, 1 to 7; bytes of this header, 128
 16         u64     bytes of the file, a multiple of 8
 24, 32     u64     Fletcher's sums modulo 2^64 of the 64-bit numbers from byte 40 on: of all of them, and of
                    all partial sums
 40, 44     u32     student: 1 `cbow`, 2 `dan`; in versions 2 and 6 a weighted bag, 3 without a direct path and
                    4 with one; in version 3 a folded convolution, 5; in version 4 a tagger, 6; in version 5
-                   LSTMs, 7; splitting rule: 1 words, 2 pieces, 3 BERT's pieces
+                   LSTMs, 7; in version 7 matrices, 8; splitting rule: 1 words, 2 pieces, 3 BERT's pieces
 48 … 72    u32     vocabulary, width, hidden, labels, max_words (0: all), buckets (of a weighted bag: its
-                   n-grams), longest n-gram
+                   n-grams; of matrices: their rows), longest n-gram (of matrices: directions)
 76         f32     weight of an n-gram in the mean; of a weighted bag 0
 80 … 92    i32     ids: of an unknown word, of a text without words, before and after every text (-1: none)
 96, 100    u32     letters of the longest word that is split into pieces; precision of the rows:
@@ -23,7 +23,8 @@ byte       type    what (all little-endian)
                    with zeros to a multiple of 16. Rows of float16 or int8 are padded likewise; after rows
                    of int8 follows the scale of each row (float32, padded to a multiple of 16).
                    `bag_format.py` says what the weights of versions 2 and 6 are, `cnn_format.py` those of
-                   version 3, `window_format.py` those of version 4, and `lstm_format.py` those of version 5
+                   version 3, `window_format.py` those of version 4, `lstm_format.py` those of version 5, and
+                   `matrix_format.py` those of version 7
 =========  ======  ==================================================================================
 
 Rows in float16 or int8 make the file half or a quarter as large. The student's rows are rounded to what these
@@ -66,13 +67,16 @@ CONVOLUTIONS = ("kim-cnn.v1",)
 RECURRENT = ("bilstm.v1",)
 """Students of stacked LSTMs, the first of which is folded into the word table: `lstm_format.py`."""
 
+MATRICES = ("cmow.v1", "hybrid.v1", "bihybrid.v1")
+"""Students that multiply their words' matrices: `matrix_format.py`."""
+
 TAGGERS = ("window.v1",)
 """Students whose words are rows that are folded likewise, where they tag words: `window_format.py`."""
 
 FOLDED = (*CONVOLUTIONS, *RECURRENT, *TAGGERS)
 """Students whose rows of words are products, which `model.fast` alone has."""
 
-OF_TEXTS = ("cbow.v1", "dan.v1", *BAGS, *CONVOLUTIONS, *RECURRENT)
+OF_TEXTS = ("cbow.v1", "dan.v1", *BAGS, *CONVOLUTIONS, *RECURRENT, *MATRICES)
 """Students of texts that the C extension can serve."""
 
 SERVED = (*OF_TEXTS, *TAGGERS)
@@ -91,6 +95,9 @@ MOST_WORDS, MOST_BUCKETS, MOST_GRAMS = 2**24, 2**28, 2**24
 MOST_KERNEL, MOST_FILTERS, MOST_UNITS, MOST_LAYERS = 8, 4096, 1024, 8
 """Words that the widest filter may see, filters of all widths together; units of an LSTM in each direction,
 and LSTMs on top of each other."""
+
+MOST_SIZE = 64
+"""Rows of a word's matrix."""
 
 MOST_SEEN = 15
 """Words that a tagger may see at once, the one that it tags among them."""
@@ -137,6 +144,7 @@ def beyond_limits(
     units: int = 0,
     layers: int = 0,
     seen: int = 0,
+    square: int = 0,
 ) -> str:
     """Why C can neither serve nor train a student of these sizes, as part of a sentence; empty where it can.
 
@@ -154,6 +162,7 @@ def beyond_limits(
         units: Units of an LSTM in each direction, 0 for a student without them.
         layers: LSTMs on top of each other.
         seen: Words that a tagger sees at once.
+        square: Rows of a word's matrix, 0 for a student without them.
     """
     sizes = (
         (vocabulary, MOST_WORDS, "words in its vocabulary"),
@@ -168,6 +177,7 @@ def beyond_limits(
         (units, MOST_UNITS, "units in each direction of its LSTMs"),
         (layers, MOST_LAYERS, "layers"),
         (seen, MOST_SEEN, "words in sight of each"),
+        (square, MOST_SIZE, "rows in a word's matrix"),
     )
     for size, most, what in sizes:
         if size > most:

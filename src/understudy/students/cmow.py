@@ -21,6 +21,7 @@ from understudy.students.layers.lstm import (
 )
 from understudy.students.layers.matrix import prefix_graph, prefix_products, product, product_graph
 from understudy.students.layers.onnx_graph import Graph
+from understudy.students.layers.products import features_of, why_not
 from understudy.students.layers.ragged import Ragged, real
 from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
@@ -165,10 +166,15 @@ class CMOW(nn.Module):
     def forward(self, batch: Ragged) -> Tensor:
         """Features ``(b, width)``: each direction's product, then the mean of the word vectors.
 
-        With the head ``bilstm``, the LSTM's last states over the features of every word.
+        With the head ``bilstm``, the LSTM's last states over the features of every word. Without gradients
+        and dropout C multiplies, if it is there.
         """
         if self.lstm is not None:
             return last_states(self.lstm, self._every(batch), batch)
+        if not (self.training and self.dropout.p) and not why_not(
+            self.embedding.weight, self.config.size, self.config.vector
+        ):
+            return features_of(self.embedding.weight, self.config.size, self.config.directions, batch)
         matrices, vectors = self._embed(batch)
         products = [product(each).flatten(1) for each in matrices]
         return torch.cat([*products, vectors.sum(1) / batch.lengths[:, None]], dim=-1)

@@ -82,13 +82,18 @@ def _columns(weight: Tensor, widest: int) -> Tensor:
     return F.pad(weight.flip(2).transpose(1, 2), (0, 0, 0, widest - weight.shape[2]))
 
 
-@cache
 def _module() -> ModuleType | None:
+    return find_module("find_windows")
+
+
+@cache
+def find_module(function: str) -> ModuleType | None:
+    """The C extension, if it was built and has a function."""
     try:
         found = extension()
     except ImportError:
         return None
-    return found if hasattr(found, "find_windows") else None
+    return found if hasattr(found, function) else None
 
 
 @cache
@@ -100,7 +105,7 @@ def _layout(count: int, narrowest: int, widest: int) -> tuple[Tensor, Tensor, in
     return torch.from_numpy(np.where(is_filter, columns, 0)), torch.from_numpy(back), len(kernels)
 
 
-def _each(work: Callable[[int, int], None], count: int) -> None:
+def in_parts(work: Callable[[int, int], None], count: int) -> None:
     """Do a number of things in as many parts as torch has threads; C releases the interpreter's lock."""
     threads = min(torch.get_num_threads(), count)
     bounds = [count * i // threads for i in range(threads + 1)]
@@ -147,7 +152,7 @@ class _Windows(torch.autograd.Function):
             )
             module.find_windows((*arrays, products), count, narrowest, widest, LEVEL)
 
-        _each(find, len(ends))
+        in_parts(find, len(ends))
         ctx.save_for_backward(embedding, columns, rows, words)
         ctx.found = flat, ends, places, count, narrowest
         return torch.from_numpy(best)[:, :filters]
@@ -171,7 +176,7 @@ class _Windows(torch.autograd.Function):
             arrays = flat, ends, wide, places, wide, wide_words, wide_columns, of_words, of_columns
             module.return_windows(arrays, count, narrowest, widest, width + more, first, last, LEVEL)
 
-        _each(go_back, filters)
+        in_parts(go_back, filters)
         of_embedding = torch.zeros_like(embedding)
         of_embedding[rows] = torch.from_numpy(np.sum(shares, axis=0)[:, :width])
         of_embedding[PAD_ID] = 0.0
