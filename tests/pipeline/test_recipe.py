@@ -87,7 +87,7 @@ def test_all_problems_are_named_at_once():
             "teacher.model=minlm",
             "students=[cbow]",
             "data.dev_fraction=2",
-            "data.metric=f1",
+            "data.metric=f2",
             "teacher.finetune.poolin=cls",
             "teacher.precision=float16",
             "seed=-1",
@@ -156,10 +156,10 @@ def test_no_key_of_a_recipe_can_hold_a_test_split():
 
 
 def test_a_table_is_refused_where_a_student_has_none():
-    flags = {"data.source": "sst2", "students": ["cbow.v1:width=8", "cmow.v1"]}
+    flags = {"data.source": "sst2", "students": ["cbow.v1:width=8", "cnn.v1"]}
     assert make_recipe(flags={**flags, "table": "auto"}).table == "auto"
     assert make_recipe(flags={**flags, "students": ["dan.v1"], "table": "int8"}).table == "int8"
-    with pytest.raises(RecipeError, match=r"table: int8 .* but not cmow\.v1\. Use auto"):
+    with pytest.raises(RecipeError, match=r"table: int8 .* but not cnn\.v1\. Use auto"):
         make_recipe(flags={**flags, "table": "int8"})
     with pytest.raises(RecipeError, match="Drop one"):
         make_recipe(flags={**flags, "students": ["dan.v1"], "table": "float16", "quantize": "int8"})
