@@ -176,8 +176,8 @@ def test_a_column_missing_from_one_file_is_said(folder):
 def test_wrong_fractions_and_metrics_are_refused(folder):
     with pytest.raises(RecipeError, match="test_fraction"):
         load_dataset(folder, test_fraction=0)
-    with pytest.raises(RecipeError, match="Unknown metric 'f1'"):
-        load_dataset(folder, metric="f1")
+    with pytest.raises(RecipeError, match="Unknown metric 'f2'"):
+        load_dataset(folder, metric="f2")
 
 
 def test_importing_the_room_is_cheap():

@@ -101,7 +101,7 @@ def test_all_problems_are_named_at_once():
         "Did you mean 'minilm'?",
         "Did you mean 'cbow.v2'?",
         "data.dev_fraction",
-        "Unknown metric 'f1'. Known: 'accuracy'",
+        "Unknown metric 'f2'. Did you mean 'f1'",
         "Did you mean 'pooling'?",
         "Unknown precision 'float16'. Did you mean 'bfloat16'?",
         "seed",
