@@ -64,4 +64,22 @@ typedef struct {
     float *of_words, *of_columns; /* gradients are added to them */
 } Windows;
 
+/* A bidirectional LSTM layer over a batch: texts by falling length, words by their place in a text, first ones first.
+   Units are padded to a multiple of LANES. A direction is called a way: 0 forward, 1 backward. */
+typedef struct {
+    const int64_t *ends; /* (steps,): where the words of each step end */
+    size_t steps, texts, words, units;
+    size_t blocks;  /* of GATED units, the last one padded */
+    float *gates;   /* (2, words, GATES, units): forward, what enters becomes gates; backward, the gates */
+    float *cells;   /* (2, words, units) */
+    float *states;  /* (words, 2, units) */
+    const float *recurrent; /* forward: (2, units / LANES, units, GATED), as `runtime/lstm_format.py` has them;
+                               backward: (2, blocks, GATES · units, GATED), a row for each gate of each unit */
+    const float *of_states; /* (words, 2, units): gradients from elsewhere */
+    float *of_gates;        /* (2, words, GATES, units): gradients before the activation */
+    float *before;          /* (2, words, units): the states that each word met */
+    float *carried;         /* (2, blocks, texts, GATED): gradients of the states before; 0 at the start */
+    float *of_cells;        /* (2, texts, units): the same of cells */
+} Recurrence;
+
 #endif

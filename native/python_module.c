@@ -54,6 +54,11 @@ static PyMethodDef functions[] = {
     {"return_windows", python_return_windows, METH_VARARGS,
      "return_windows(arrays, filters, narrowest, widest, width, first, last, level): the gradients of the filters\n"
      "from `first` on and before `last`, and of the words that they meet."},
+    {"follow_states", python_follow_states, METH_VARARGS,
+     "follow_states(arrays, units, first, last, level): the states of an LSTM layer, of the texts from `first` on and\n"
+     "before `last`, each once for each direction. `students/layers/recurrence.py` says what the arrays are."},
+    {"return_states", python_return_states, METH_VARARGS,
+     "return_states(arrays, units, first, last, level): the gradients of their gates."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -118,6 +118,12 @@ def learn(
 def find_windows(
     arrays: tuple[Memory, ...], filters: int, narrowest: int, widest: int, level: int, /
 ) -> None: ...
+def follow_states(
+    arrays: tuple[Memory, ...], units: int, first: int, last: int, level: int, /
+) -> None: ...
+def return_states(
+    arrays: tuple[Memory, ...], units: int, first: int, last: int, level: int, /
+) -> None: ...
 def return_windows(
     arrays: tuple[Memory, ...],
     filters: int,

@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged
+from understudy.students.layers.recurrence import run
 
 
 def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
@@ -19,13 +20,17 @@ def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
         states: ``(b, t, d)``; states after a text's end are not read.
         batch: Whose lengths say where a text ends.
     """
-    _, (last, _) = lstm(_packed(states, batch))
-    return torch.cat([last[-2], last[-1]], dim=-1)
+    packed = _packed(states, batch)
+    read = run(lstm, packed).data.view(-1, lstm.hidden_size)  # each word's two states, one after the other
+    rank = packed.unsorted_indices
+    starts = torch.cumsum(packed.batch_sizes, dim=0) - packed.batch_sizes
+    last = 2 * (starts[batch.lengths - 1] + rank)
+    return torch.cat([read[last], read[2 * rank + 1]], dim=-1)
 
 
 def every_state(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
     """``(b, t, 2h)``: both directions' state at every position of the last layer, 0 after the end."""
-    padded, _ = pad_packed_sequence(lstm(_packed(states, batch))[0], batch_first=True)
+    padded, _ = pad_packed_sequence(run(lstm, _packed(states, batch)), batch_first=True)
     return padded
 
 

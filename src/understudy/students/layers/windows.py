@@ -9,11 +9,8 @@ equally great the first one has the gradient.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import cache
-from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +24,7 @@ from understudy.runtime.cnn_format import columns_of, kernels_of
 from understudy.runtime.fast import extension
 from understudy.runtime.fast_format import LANES, MOST_FILTERS, MOST_KERNEL
 from understudy.students.layers.ragged import Ragged
+from understudy.students.layers.threads import in_parts
 from understudy.tokenization.words import PAD_ID
 
 LEVEL = 2
@@ -100,25 +98,6 @@ def _layout(count: int, narrowest: int, widest: int) -> tuple[Tensor, Tensor, in
     return torch.from_numpy(np.where(is_filter, columns, 0)), torch.from_numpy(back), len(kernels)
 
 
-def _each(work: Callable[[int, int], None], count: int) -> None:
-    """Do a number of things in as many parts as torch has threads; C releases the interpreter's lock."""
-    threads = min(torch.get_num_threads(), count)
-    bounds = [count * i // threads for i in range(threads + 1)]
-    if threads == 1:
-        work(0, count)
-        return
-    others = [_pool(os.getpid()).submit(work, *pair) for pair in pairwise(bounds[1:])]
-    work(0, bounds[1])
-    for other in others:
-        other.result()
-
-
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """Threads of one process: those of its parent are not there after a fork."""
-    return ThreadPoolExecutor(thread_name_prefix=f"windows-{process}")
-
-
 class _Windows(torch.autograd.Function):
     """Forward and backward in C: ``(v, d)``, ``(n · F, widest, d)`` by falling width → ``(b, n · F)``."""
 
@@ -147,7 +126,7 @@ class _Windows(torch.autograd.Function):
             )
             module.find_windows((*arrays, products), count, narrowest, widest, LEVEL)
 
-        _each(find, len(ends))
+        in_parts(find, len(ends))
         ctx.save_for_backward(embedding, columns, rows, words)
         ctx.found = flat, ends, places, count, narrowest
         return torch.from_numpy(best)[:, :filters]
@@ -171,7 +150,7 @@ class _Windows(torch.autograd.Function):
             arrays = flat, ends, wide, places, wide, wide_words, wide_columns, of_words, of_columns
             module.return_windows(arrays, count, narrowest, widest, width + more, first, last, LEVEL)
 
-        _each(go_back, filters)
+        in_parts(go_back, filters)
         of_embedding = torch.zeros_like(embedding)
         of_embedding[rows] = torch.from_numpy(np.sum(shares, axis=0)[:, :width])
         of_embedding[PAD_ID] = 0.0

@@ -1,0 +1,30 @@
+"""Work of the C extension in as many parts as torch has threads: C releases the interpreter's lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+
+import torch
+
+
+def in_parts(work: Callable[[int, int], None], count: int) -> None:
+    """Do a number of things, in parts of about as many; a part is given its first one and where it ends."""
+    threads = min(torch.get_num_threads(), count)
+    bounds = [count * i // threads for i in range(threads + 1)]
+    if threads == 1:
+        work(0, count)
+        return
+    others = [_pool(os.getpid()).submit(work, *pair) for pair in pairwise(bounds[1:])]
+    work(0, bounds[1])
+    for other in others:
+        other.result()
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Threads of one process: those of its parent are not there after a fork."""
+    return ThreadPoolExecutor(thread_name_prefix=f"layers-{process}")
