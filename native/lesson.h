@@ -64,20 +64,22 @@ typedef struct {
     float *of_words, *of_columns; /* gradients are added to them */
 } Windows;
 
-/* A bidirectional LSTM layer over a batch: texts by falling length, words by their place in a text, first ones first.
-   Units are padded to a multiple of LANES. A direction is called a way: 0 forward, 1 backward. */
+/* A bidirectional LSTM layer over a batch. Units are padded to a multiple of LANES; `2` stands for forward, backward. */
 typedef struct {
-    const int64_t *ends; /* (steps,): where the words of each step end */
-    size_t steps, texts, words, units;
-    size_t blocks;  /* of GATED units, the last one padded */
-    float *gates;   /* (2, words, GATES, units): forward, what enters becomes gates; backward, the gates */
-    float *cells;   /* (2, words, units) */
-    float *states;  /* (words, 2, units) */
+    const int64_t *starts, *lengths; /* (texts,): of each text's words, by falling length; none is empty */
+    size_t texts, words, units;
+    size_t blocks; /* of GATED units, the last one padded */
+    float *gates;  /* (words, 2, GATES, units): forward, what enters becomes gates; backward, the gates */
+    float *cells;  /* (words, 2, units) */
+    float *states; /* (words, 2, units) */
     const float *recurrent; /* forward: (2, units / LANES, units, GATED), as `runtime/lstm_format.py` has them;
                                backward: (2, blocks, GATES · units, GATED), a row for each gate of each unit */
+    float *latest;          /* forward: (2, 2, texts, units), states of even and of odd places;
+                               backward: (2, texts, GATES, units), gradients at a step */
+    const float *biases;    /* forward: (2, GATES, units) */
     const float *of_states; /* (words, 2, units): gradients from elsewhere */
-    float *of_gates;        /* (2, words, GATES, units): gradients before the activation */
-    float *before;          /* (2, words, units): the states that each word met */
+    float *of_gates;        /* (words, 2, GATES, units): gradients before the activation */
+    float *before;          /* (words, 2, units): the states that each word met */
     float *carried;         /* (2, blocks, texts, GATED): gradients of the states before; 0 at the start */
     float *of_cells;        /* (2, texts, units): the same of cells */
 } Recurrence;

@@ -2,45 +2,58 @@
    `students/layers/recurrence.py` says what they compute. */
 #include "python_arrays.h"
 
-enum { ENDS, GATES_AT, CELLS, STATES, RECURRENT, FORWARD }; /* arrays on the way through the texts */
-enum { OF_STATES = FORWARD, OF_GATES, BEFORE, CARRIED, OF_CELLS, BACKWARD }; /* and on the way back */
+enum { STARTS, LENGTHS, GATES_AT, CELLS, STATES, RECURRENT, LATEST, BIASES, FORWARD }; /* arrays through the texts */
+enum { OF_STATES = BIASES, OF_GATES, BEFORE, CARRIED, OF_CELLS, BACKWARD };            /* and on the way back */
 
-static const unsigned char THERE[FORWARD] = {LONG, WRITTEN, WRITTEN, WRITTEN, 0};
-static const unsigned char BACK[BACKWARD] = {LONG, 0, 0, 0, 0, 0, WRITTEN, WRITTEN, WRITTEN, WRITTEN};
+static const unsigned char THERE[FORWARD] = {LONG, LONG, WRITTEN, WRITTEN, WRITTEN, 0, WRITTEN, 0};
+static const unsigned char BACK[BACKWARD] = {LONG, LONG,    0,       0,       0,       0,
+                                             WRITTEN, 0, WRITTEN, WRITTEN, WRITTEN, WRITTEN};
 
-enum { MOST_STEP_WORDS = 1 << 30 }; /* words of a batch: no product of sizes overflows 64 bits */
+enum { MOST_BATCH = 1 << 30 }; /* words of a batch: no product of sizes overflows 64 bits */
 
 static int has_floats(const Arrays *given, int which, uint64_t count) {
     return has_bytes(given, which, count, sizeof(float));
 }
 
-/* Where steps end: each has a word, and no more than the one before. */
-static int set_steps(const Arrays *given, Recurrence *r) {
-    r->ends = given->buffers[ENDS].buf;
-    r->steps = (size_t)given->buffers[ENDS].len / 8;
-    int64_t last = 0, most = MOST_STEP_WORDS;
-    for (size_t i = 0; i < r->steps; i++) {
-        if (r->ends[i] <= last || r->ends[i] > MOST_STEP_WORDS || r->ends[i] - last > most) {
-            PyErr_SetString(PyExc_ValueError, "A step has no words, or more than the step before it.");
+/* Texts by falling length, each within the words. Two that share some spoil each other's numbers, but lead nowhere. */
+static int set_texts(const Arrays *given, Recurrence *r, uint64_t words) {
+    r->starts = given->buffers[STARTS].buf;
+    r->lengths = given->buffers[LENGTHS].buf;
+    r->texts = (size_t)given->buffers[STARTS].len / 8;
+    r->words = (size_t)words;
+    if (!has_bytes(given, LENGTHS, r->texts, 8)) return 0;
+    int64_t most = MOST_BATCH;
+    for (size_t i = 0; i < r->texts; i++) {
+        if (r->lengths[i] < 1 || r->lengths[i] > most) {
+            PyErr_SetString(PyExc_ValueError, "A text is empty, or longer than the one before it.");
             return 0;
         }
-        most = r->ends[i] - last;
-        last = r->ends[i];
+        most = r->lengths[i];
+        if (r->starts[i] < 0 || r->starts[i] > (int64_t)words - most) {
+            PyErr_SetString(PyExc_ValueError, "A text has words that are not there.");
+            return 0;
+        }
     }
-    r->texts = r->steps ? (size_t)r->ends[0] : 0;
-    r->words = (size_t)last;
     return 1;
 }
 
 /* What both ways share; 0 with an exception where an array has another size. */
-static int set_layer(const Arrays *given, Recurrence *r, uint64_t weights) {
+static int set_layer(const Arrays *given, Recurrence *r, int is_back) {
+    uint64_t units = r->units, words = (uint64_t)given->buffers[CELLS].len / (8 * units), all = 2 * words * units;
     r->gates = given->buffers[GATES_AT].buf;
     r->cells = given->buffers[CELLS].buf;
     r->states = given->buffers[STATES].buf;
     r->recurrent = given->buffers[RECURRENT].buf;
-    uint64_t all = 2 * (uint64_t)r->words * r->units;
-    return has_floats(given, GATES_AT, GATES * all) && has_floats(given, CELLS, all) &&
-           has_floats(given, STATES, all) && has_floats(given, RECURRENT, weights);
+    r->latest = given->buffers[LATEST].buf;
+    return words <= MOST_BATCH && set_texts(given, r, words) && has_floats(given, GATES_AT, GATES * all) &&
+           has_floats(given, CELLS, all) && has_floats(given, STATES, all) &&
+           has_floats(given, RECURRENT, 2 * GATES * units * (is_back ? r->blocks * GATED : units)) &&
+           has_floats(given, LATEST, (is_back ? 2 * GATES : 4) * units * r->texts);
+}
+
+static int set_biases(const Arrays *given, Recurrence *r) {
+    r->biases = given->buffers[BIASES].buf;
+    return has_floats(given, BIASES, 2 * GATES * (uint64_t)r->units);
 }
 
 static int set_gradients(const Arrays *given, Recurrence *r) {
@@ -70,9 +83,8 @@ static PyObject *go(PyObject *arguments, int is_back) {
     }
     r.units = units;
     r.blocks = (units + GATED - 1) / GATED;
-    uint64_t weights = 2 * GATES * (uint64_t)units * (is_back ? r.blocks * GATED : units);
-    if (!arrays_read(&given, tuple, is_back ? BACK : THERE, is_back ? BACKWARD : FORWARD) && set_steps(&given, &r) &&
-        set_layer(&given, &r, weights) && (!is_back || set_gradients(&given, &r))) {
+    if (!arrays_read(&given, tuple, is_back ? BACK : THERE, is_back ? BACKWARD : FORWARD) &&
+        set_layer(&given, &r, is_back) && (is_back ? set_gradients(&given, &r) : set_biases(&given, &r))) {
         if (first > last || last > 2 * r.texts) {
             PyErr_SetString(PyExc_ValueError, "There are fewer texts.");
         } else {

@@ -168,7 +168,7 @@ class CMOW(nn.Module):
         With the head ``bilstm``, the LSTM's last states over the features of every word.
         """
         if self.lstm is not None:
-            return last_states(self.lstm, self._every(batch), batch)
+            return last_states(self.lstm, self._every(batch)[real(batch)], batch)
         matrices, vectors = self._embed(batch)
         products = [product(each).flatten(1) for each in matrices]
         return torch.cat([*products, vectors.sum(1) / batch.lengths[:, None]], dim=-1)
@@ -178,10 +178,8 @@ class CMOW(nn.Module):
 
         With the head ``bilstm``, the LSTM's states over these.
         """
-        every = self._every(batch)
-        if self.lstm is not None:
-            every = every_state(self.lstm, every, batch)
-        return every[real(batch)]
+        every = self._every(batch)[real(batch)]
+        return every if self.lstm is None else every_state(self.lstm, every, batch)
 
     def _every(self, batch: Ragged) -> Tensor:
         """``(b, t, row)``: the products from either end to each word, and its vector."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged
@@ -13,25 +12,22 @@ from understudy.students.layers.recurrence import run
 
 
 def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
-    """``(b, 2h)``: the forward state after the last real position, the backward after the first.
+    """``(b, 2h)``: the forward state after the last word, the backward after the first.
 
     Args:
         lstm: Bidirectional, batch first.
-        states: ``(b, t, d)``; states after a text's end are not read.
+        states: ``(sum of lengths, d)``.
         batch: Whose lengths say where a text ends.
     """
-    packed = _packed(states, batch)
-    read = run(lstm, packed).data.view(-1, lstm.hidden_size)  # each word's two states, one after the other
-    rank = packed.unsorted_indices
-    starts = torch.cumsum(packed.batch_sizes, dim=0) - packed.batch_sizes
-    last = 2 * (starts[batch.lengths - 1] + rank)
-    return torch.cat([read[last], read[2 * rank + 1]], dim=-1)
+    ways = run(lstm, states, batch).view(-1, lstm.hidden_size)  # a word's forward state, then its backward one
+    ends = torch.stack([batch.offsets + batch.lengths - 1, batch.offsets], dim=1)
+    places = (2 * ends + torch.arange(2)).flatten()
+    return ways.index_select(0, places).view(-1, 2 * lstm.hidden_size)
 
 
 def every_state(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
-    """``(b, t, 2h)``: both directions' state at every position of the last layer, 0 after the end."""
-    padded, _ = pad_packed_sequence(run(lstm, _packed(states, batch)), batch_first=True)
-    return padded
+    """``(sum of lengths, 2h)``: both directions' state at every word of the last layer."""
+    return run(lstm, states, batch)
 
 
 def last_states_graph(graph: Graph, lstm: nn.LSTM, states: str, lengths: str) -> str:
@@ -54,10 +50,6 @@ def count(entering: int, hidden: int, layers: int = 1) -> int:
         total += 8 * hidden * (entering + hidden + 2)
         entering = 2 * hidden
     return total
-
-
-def _packed(states: Tensor, batch: Ragged) -> PackedSequence:
-    return pack_padded_sequence(states, batch.lengths, batch_first=True, enforce_sorted=False)
 
 
 def _layers(graph: Graph, lstm: nn.LSTM, states: str, lengths: str) -> tuple[str, str]:

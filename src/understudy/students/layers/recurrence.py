@@ -10,6 +10,7 @@ Gates are those of torch: i, f, g, o (Hochreiter & Schmidhuber 1997, with the fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -17,34 +18,38 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from understudy.runtime.fast import extension
 from understudy.runtime.fast_format import LANES, MOST_UNITS
 from understudy.runtime.lstm_format import GATED, GATES
+from understudy.students.layers.dropout import drop
+from understudy.students.layers.ragged import Ragged, real
 from understudy.students.layers.threads import in_parts
 
 LEVEL = 2
 """Highest instruction set that C may use."""
 
 
-def run(lstm: nn.LSTM, packed: PackedSequence) -> PackedSequence:
-    """The last layer's states at every word, both directions side by side: ``(words, 2h)``.
+def run(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
+    """The last layer's states at every word, both directions side by side: ``(sum of lengths, 2h)``.
 
     Args:
-        lstm: Bidirectional; what drops states between its layers follows torch's generator.
-        packed: What enters, ``(words, d)``.
+        lstm: Bidirectional. Dropout between its layers follows torch's generator.
+        states: ``(sum of lengths, d)``, what the words enter with.
+        batch: Whose lengths say where a text ends.
     """
-    if why_not(lstm, packed.data):
-        torchs: PackedSequence = lstm(packed)[0]
-        return torchs
-    states = packed.data
+    if why_not(lstm, states):
+        packed = pack_padded_sequence(batch.filled(states), batch.lengths, True, enforce_sorted=False)
+        return pad_packed_sequence(lstm(packed)[0], batch_first=True)[0][real(batch)]
+    lengths, by_length = torch.sort(batch.lengths, descending=True)
+    starts = batch.offsets[by_length]
     for layer in range(lstm.num_layers):
         if layer:
-            states = F.dropout(states, lstm.dropout, lstm.training)
+            states = drop(states, lstm.dropout, is_training=lstm.training)
         weights = [getattr(lstm, f"{kind}_l{layer}{way}") for way in ("", "_reverse") for kind in KINDS]
-        states = _Layer.apply(states, packed.batch_sizes, *weights)  # type: ignore[no-untyped-call]
-    return packed._replace(data=states)
+        states = _Layer.apply(states, starts, lengths, *weights)  # type: ignore[no-untyped-call]
+    return states
 
 
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -85,60 +90,62 @@ def _narrow(gradient: Tensor, hidden: int) -> Tensor:
     return gradient.unflatten(0, (GATES, -1))[:, :hidden].flatten(0, 1)
 
 
-def _ahead(recurrent: Tensor, units: int) -> Tensor:
-    """A direction's W_hh ``(4h, h)`` as states are multiplied with it: ``(units / LANES, units, GATED)``."""
-    more = units - recurrent.shape[1]
-    wide = F.pad(_wide(recurrent, units), (0, more)).view(GATES, -1, LANES, units)
-    return wide.permute(1, 3, 0, 2).reshape(-1, units, GATED)
+def _columns(recurrent: Sequence[Tensor], units: int, width: int) -> Tensor:
+    """W_hh ``(4h, h)`` of both directions as ``(2, 4 · units, width)``: zeros follow their columns, too."""
+    more = width - recurrent[0].shape[1]
+    wide = torch.stack([_wide(each, units) for each in recurrent])
+    return F.pad(wide, (0, more)) if more else wide
 
 
-def _back(recurrent: Tensor, units: int) -> Tensor:
-    """The same as gradients of gates are multiplied with it: ``(units / GATED, 4 · units, GATED)``."""
-    more = -recurrent.shape[1] % GATED
-    wide = F.pad(_wide(recurrent, units), (0, more)).unflatten(1, (-1, GATED))
-    return wide.transpose(0, 1).contiguous()
+def _ahead(recurrent: Sequence[Tensor], units: int) -> Tensor:
+    """W_hh as states are multiplied with it: ``(2, units / LANES, units, GATED)``."""
+    rows = _columns(recurrent, units, units).transpose(1, 2).contiguous()
+    return rows.view(2, units, GATES, -1, LANES).permute(0, 3, 1, 2, 4).contiguous()
+
+
+def _back(recurrent: Sequence[Tensor], units: int) -> Tensor:
+    """W_hh as gradients of gates are multiplied with it: ``(2, units / GATED, 4 · units, GATED)``, rounded up."""
+    columns = _columns(recurrent, units, units + -units % GATED)
+    return columns.unflatten(2, (-1, GATED)).transpose(1, 2).contiguous()
 
 
 class _Layer(torch.autograd.Function):
-    """One layer: what enters ``(words, d)``, words of each step, four weights a direction → ``(words, 2h)``."""
+    """One layer: what enters ``(words, d)``, texts by falling length, four weights a direction → ``(words, 2h)``."""
 
     @staticmethod
-    def forward(ctx: Any, entering: Tensor, counts: Tensor, *weights: Tensor) -> Tensor:
-        module, words, hidden = _module(), len(entering), weights[1].shape[1]
+    def forward(ctx: Any, entering: Tensor, starts: Tensor, lengths: Tensor, *weights: Tensor) -> Tensor:
+        module, hidden, (texts,), words = _module(), weights[1].shape[1], starts.shape, len(entering)
         assert module is not None
-        units, ends = hidden + -hidden % LANES, torch.cumsum(counts, dim=0)
-        gates = torch.empty(2, words, GATES * units)
-        for way, (enter, _, *biases) in enumerate((weights[:4], weights[4:])):
-            bias = _wide(biases[0] + biases[1], units)
-            torch.addmm(bias, entering, _wide(enter, units).T, out=gates[way])
-        recurrent = torch.stack([_ahead(weights[at], units) for at in (1, 5)])
-        cells, states = torch.empty(2, words, units), torch.empty(words, 2, units)
-        arrays = tuple(each.numpy() for each in (ends, gates, cells, states, recurrent))
-        in_parts(lambda first, last: module.follow_states(arrays, units, first, last, LEVEL), 2 * int(counts[0]))
-        ctx.save_for_backward(entering, ends, gates, cells, states, *weights)
+        units = hidden + -hidden % LANES
+        enter = torch.cat([_wide(each, units) for each in weights[::4]])
+        biases = torch.cat([_wide(one + other, units) for one, other in (weights[2:4], weights[6:])])
+        gates, recurrent = entering @ enter.T, _ahead(weights[1::4], units)
+        cells, states = torch.empty(words, 2, units), torch.empty(words, 2, units)
+        given = starts, lengths, gates, cells, states, recurrent, torch.empty(4, texts, units), biases
+        arrays = tuple(each.numpy() for each in given)
+        in_parts(lambda first, last: module.follow_states(arrays, units, first, last, LEVEL), 2 * texts)
+        ctx.save_for_backward(entering, enter, *given[:5], *weights[1::4])
         return states[:, :, :hidden].reshape(words, 2 * hidden)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        module, (entering, ends, gates, cells, states, *weights) = _module(), ctx.saved_tensors
+        module, (entering, enter, *kept, ahead, back) = _module(), ctx.saved_tensors
         assert module is not None
-        (words, _, units), hidden = states.shape, weights[1].shape[1]
-        of_states = F.pad(gradients[0].view(words, 2, hidden), (0, units - hidden)).contiguous()
-        recurrent = torch.stack([_back(weights[at], units) for at in (1, 5)])
-        of_gates, before = torch.empty_like(gates), torch.empty_like(cells)
-        carried = torch.zeros(2, recurrent.shape[1], int(ends[0]), GATED)
-        of_cells = torch.zeros(2, int(ends[0]), units)
-        given = (ends, gates, cells, states, recurrent, of_states, of_gates, before, carried, of_cells)
+        (texts,), (words, _, units), hidden = kept[0].shape, kept[-1].shape, ahead.shape[1]
+        of_states = gradients[0].view(words, 2, hidden)
+        of_states = F.pad(of_states, (0, units - hidden)) if units > hidden else of_states.contiguous()
+        of_gates, before = torch.empty(words, 2 * GATES * units), torch.empty(words, 2, units)
+        recurrent, latest = _back((ahead, back), units), torch.empty(2, texts, GATES * units)
+        carried, of_cells = torch.zeros(2, recurrent.shape[1], texts, GATED), torch.zeros(2, texts, units)
+        given = *kept, recurrent, latest, of_states, of_gates, before, carried, of_cells
         arrays = tuple(each.numpy() for each in given)
-        in_parts(lambda first, last: module.return_states(arrays, units, first, last, LEVEL), 2 * int(ends[0]))
+        in_parts(lambda first, last: module.return_states(arrays, units, first, last, LEVEL), 2 * texts)
 
         found: list[Tensor | None] = []
-        of_entering: Tensor | None = None
-        for way in range(2):
-            of, enter = of_gates[way], _wide(weights[4 * way], units)
-            bias = _narrow(of.sum(dim=0), hidden)
-            of_recurrent = _narrow(of.T @ before[way], hidden)[:, :hidden]
-            found += [_narrow(of.T @ entering, hidden), of_recurrent, bias, bias.clone()]
-            if ctx.needs_input_grad[0]:
-                of_entering = of @ enter if of_entering is None else of_entering.addmm_(of, enter)
-        return of_entering, None, *found
+        of_enter, of_biases = of_gates.T @ entering, of_gates.sum(dim=0)
+        for way, of in enumerate(of_gates.chunk(2, dim=1)):
+            rows = slice(GATES * units * way, GATES * units * (way + 1))
+            bias, of_recurrent = _narrow(of_biases[rows], hidden), of.T @ before[:, way]
+            found += [_narrow(of_enter[rows], hidden), _narrow(of_recurrent, hidden)[:, :hidden]]
+            found += [bias, bias.clone()]
+        return of_gates @ enter if ctx.needs_input_grad[0] else None, None, None, *found
