@@ -11,13 +11,13 @@ from understudy.students.layers.dropout import drop
 from understudy.students.layers.heads import LinearHead
 from understudy.students.layers.lstm import (
     count,
-    every_state,
     every_state_graph,
     last_states,
     last_states_graph,
 )
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged
+from understudy.students.layers.recurrence import every_state
 from understudy.students.layers.spelling import (
     SPELLING_SIZE,
     embed_graph,

@@ -14,7 +14,6 @@ from understudy.errors import RecipeError
 from understudy.students.layers.heads import MatrixConvolutionHead, NormHead, NormHiddenHead
 from understudy.students.layers.lstm import (
     count,
-    every_state,
     every_state_graph,
     last_states,
     last_states_graph,
@@ -22,6 +21,7 @@ from understudy.students.layers.lstm import (
 from understudy.students.layers.matrix import prefix_graph, prefix_products, product, product_graph
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged, real
+from understudy.students.layers.recurrence import every_state
 from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
 from understudy.tokenization.words import PAD_ID

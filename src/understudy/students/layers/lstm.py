@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged
-from understudy.students.layers.recurrence import run
+from understudy.students.layers.recurrence import every_state
 
 
 def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
@@ -19,15 +19,12 @@ def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
         states: ``(sum of lengths, d)``.
         batch: Whose lengths say where a text ends.
     """
-    ways = run(lstm, states, batch).view(-1, lstm.hidden_size)  # a word's forward state, then its backward one
+    ways = every_state(lstm, states, batch).view(
+        -1, lstm.hidden_size
+    )  # a word's states, forward and backward
     ends = torch.stack([batch.offsets + batch.lengths - 1, batch.offsets], dim=1)
     places = (2 * ends + torch.arange(2)).flatten()
     return ways.index_select(0, places).view(-1, 2 * lstm.hidden_size)
-
-
-def every_state(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
-    """``(sum of lengths, 2h)``: both directions' state at every word of the last layer."""
-    return run(lstm, states, batch)
 
 
 def last_states_graph(graph: Graph, lstm: nn.LSTM, states: str, lengths: str) -> str:

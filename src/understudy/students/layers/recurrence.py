@@ -1,11 +1,11 @@
 """Bidirectional LSTM layers over texts of any length, in training: states in C, where there is the extension.
 
-Torch reads a packed batch in many small steps, forward and backward. Most of the arithmetic needs no order: what
-enters the gates of all words is one product of two large matrices, and so are, on the way back, the gradients of
-weights and of what entered. C does what is left, state after state: a product of the states of all texts with
-weights that stay in the processor's cache, and the gates.
+Torch reads a packed batch in many small steps, forward and backward. Most of the arithmetic needs no order:
+what enters the gates of all words is one product of two large matrices, and so are, on the way back, the
+gradients of weights and of what entered. C does what is left, state after state: a product of the states of
+all texts with weights that stay in the processor's cache, and the gates.
 
-Gates are those of torch: i, f, g, o (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+Gates are torch's: i, f, g, o (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
 """
 
 from __future__ import annotations
@@ -31,11 +31,15 @@ LEVEL = 2
 """Highest instruction set that C may use."""
 
 
-def run(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
+KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+"""Parameters of one direction of a layer, as torch names them."""
+
+
+def every_state(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
     """The last layer's states at every word, both directions side by side: ``(sum of lengths, 2h)``.
 
     Args:
-        lstm: Bidirectional. Dropout between its layers follows torch's generator.
+        lstm: Bidirectional, batch first.
         states: ``(sum of lengths, d)``, what the words enter with.
         batch: Whose lengths say where a text ends.
     """
@@ -47,20 +51,16 @@ def run(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
     for layer in range(lstm.num_layers):
         if layer:
             states = drop(states, lstm.dropout, is_training=lstm.training)
-        weights = [getattr(lstm, f"{kind}_l{layer}{way}") for way in ("", "_reverse") for kind in KINDS]
+        weights = [getattr(lstm, f"{kind}_l{layer}{way}") for kind in KINDS for way in ("", "_reverse")]
         states = _Layer.apply(states, starts, lengths, *weights)  # type: ignore[no-untyped-call]
     return states
 
 
-KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-"""Parameters of one direction of a layer, as torch names them."""
-
-
-def why_not(lstm: nn.LSTM, entering: Tensor) -> str:
+def why_not(lstm: nn.LSTM, states: Tensor) -> str:
     """Why C cannot follow these states; empty where it can."""
     if _module() is None:
         return "the C extension was not built"
-    if any(each.device.type != "cpu" or each.dtype != torch.float32 for each in (entering, *lstm.parameters())):
+    if any(one.device.type != "cpu" or one.dtype != torch.float32 for one in (states, lstm.weight_hh_l0)):
         return "they are not float32 on a CPU"
     if not lstm.bidirectional or not lstm.bias or lstm.proj_size:
         return "it has one direction, no biases, or projections"
@@ -78,53 +78,67 @@ def _module() -> ModuleType | None:
     return found if hasattr(found, "follow_states") else None
 
 
-def _wide(weight: Tensor, units: int) -> Tensor:
-    """The rows ``(4h, …)`` of a weight as ``(4 · units, …)``: zeros follow those of each gate."""
-    gates = weight.unflatten(0, (GATES, -1))
-    more = units - gates.shape[1]
-    return F.pad(gates, (0, 0) * (weight.ndim - 1) + (0, more)).flatten(0, 1) if more else weight
+def _joined(weights: Sequence[Tensor], units: int) -> Tensor:
+    """Both directions' rows ``(4h, …)`` as ``(8 · units, …)``: zeros follow those of each gate."""
+    joined = torch.cat(tuple(weights))
+    more = units - len(joined) // (2 * GATES)
+    if not more:
+        return joined
+    gates = joined.unflatten(0, (2 * GATES, -1))
+    return F.pad(gates, (0, 0) * (joined.ndim - 1) + (0, more)).flatten(0, 1)
 
 
-def _narrow(gradient: Tensor, hidden: int) -> Tensor:
-    """The same back: ``(4h, …)``."""
-    return gradient.unflatten(0, (GATES, -1))[:, :hidden].flatten(0, 1)
+def _apart(gradient: Tensor, hidden: int) -> tuple[Tensor, ...]:
+    """The same back, for both directions."""
+    if len(gradient) > 2 * GATES * hidden:
+        gradient = gradient.unflatten(0, (2 * GATES, -1))[:, :hidden].flatten(0, 1)
+    return gradient.chunk(2)
 
 
-def _columns(recurrent: Sequence[Tensor], units: int, width: int) -> Tensor:
-    """W_hh ``(4h, h)`` of both directions as ``(2, 4 · units, width)``: zeros follow their columns, too."""
-    more = width - recurrent[0].shape[1]
-    wide = torch.stack([_wide(each, units) for each in recurrent])
-    return F.pad(wide, (0, more)) if more else wide
+@cache
+def _order(units: int) -> Tensor:
+    """Where each number of `_ahead` is in ``(2, 4 · units, units)``."""
+    places = torch.arange(2 * GATES * units**2).view(2, GATES, -1, LANES, units)
+    return places.permute(0, 2, 4, 1, 3).flatten()
 
 
 def _ahead(recurrent: Sequence[Tensor], units: int) -> Tensor:
     """W_hh as states are multiplied with it: ``(2, units / LANES, units, GATED)``."""
-    rows = _columns(recurrent, units, units).transpose(1, 2).contiguous()
-    return rows.view(2, units, GATES, -1, LANES).permute(0, 3, 1, 2, 4).contiguous()
+    columns = _columns(recurrent, units, units).flatten()
+    return columns.index_select(0, _order(units)).view(2, -1, units, GATED)
 
 
 def _back(recurrent: Sequence[Tensor], units: int) -> Tensor:
-    """W_hh as gradients of gates are multiplied with it: ``(2, units / GATED, 4 · units, GATED)``, rounded up."""
+    """W_hh as gradients are multiplied with it: ``(2, units / GATED, 4 · units, GATED)``, rounded up."""
     columns = _columns(recurrent, units, units + -units % GATED)
-    return columns.unflatten(2, (-1, GATED)).transpose(1, 2).contiguous()
+    return columns.view(2, GATES * units, -1, GATED).transpose(1, 2).contiguous()
+
+
+def _columns(recurrent: Sequence[Tensor], units: int, width: int) -> Tensor:
+    """W_hh ``(4h, h)`` of both directions as ``(8 · units, width)``: zeros follow their columns, too."""
+    joined = _joined(recurrent, units)
+    more = width - joined.shape[1]
+    return F.pad(joined, (0, more)) if more else joined
 
 
 class _Layer(torch.autograd.Function):
-    """One layer: what enters ``(words, d)``, texts by falling length, four weights a direction → ``(words, 2h)``."""
+    """One layer: what enters ``(words, d)``, texts by falling length, weights → ``(words, 2h)``."""
 
     @staticmethod
     def forward(ctx: Any, entering: Tensor, starts: Tensor, lengths: Tensor, *weights: Tensor) -> Tensor:
-        module, hidden, (texts,), words = _module(), weights[1].shape[1], starts.shape, len(entering)
+        module, hidden, (texts,), words = _module(), weights[2].shape[1], starts.shape, len(entering)
         assert module is not None
         units = hidden + -hidden % LANES
-        enter = torch.cat([_wide(each, units) for each in weights[::4]])
-        biases = torch.cat([_wide(one + other, units) for one, other in (weights[2:4], weights[6:])])
-        gates, recurrent = entering @ enter.T, _ahead(weights[1::4], units)
+        enter, biases = (
+            _joined(weights[:2], units),
+            _joined(weights[4:6], units) + _joined(weights[6:], units),
+        )
+        gates, recurrent = entering @ enter.T, _ahead(weights[2:4], units)
         cells, states = torch.empty(words, 2, units), torch.empty(words, 2, units)
         given = starts, lengths, gates, cells, states, recurrent, torch.empty(4, texts, units), biases
         arrays = tuple(each.numpy() for each in given)
         in_parts(lambda first, last: module.follow_states(arrays, units, first, last, LEVEL), 2 * texts)
-        ctx.save_for_backward(entering, enter, *given[:5], *weights[1::4])
+        ctx.save_for_backward(entering, enter, *given[:5], *weights[2:4])
         return states[:, :, :hidden].reshape(words, 2 * hidden)
 
     @staticmethod
@@ -141,11 +155,12 @@ class _Layer(torch.autograd.Function):
         arrays = tuple(each.numpy() for each in given)
         in_parts(lambda first, last: module.return_states(arrays, units, first, last, LEVEL), 2 * texts)
 
-        found: list[Tensor | None] = []
-        of_enter, of_biases = of_gates.T @ entering, of_gates.sum(dim=0)
-        for way, of in enumerate(of_gates.chunk(2, dim=1)):
-            rows = slice(GATES * units * way, GATES * units * (way + 1))
-            bias, of_recurrent = _narrow(of_biases[rows], hidden), of.T @ before[:, way]
-            found += [_narrow(of_enter[rows], hidden), _narrow(of_recurrent, hidden)[:, :hidden]]
-            found += [bias, bias.clone()]
-        return of_gates @ enter if ctx.needs_input_grad[0] else None, None, None, *found
+        of_biases = of_gates.sum(dim=0)
+        of_recurrent = [of.T @ before[:, way] for way, of in enumerate(of_gates.chunk(2, dim=1))]
+        of_weights = (
+            *_apart(of_gates.T @ entering, hidden),
+            *(each[:, :hidden] for each in _apart(torch.cat(of_recurrent), hidden)),
+            *_apart(of_biases, hidden),
+            *_apart(of_biases.clone(), hidden),
+        )
+        return of_gates @ enter if ctx.needs_input_grad[0] else None, None, None, *of_weights
