@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged
-from understudy.students.layers.recurrence import every_state
+from understudy.students.layers.recurrence import every_state, packed, why_not
 
 
 def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
@@ -19,9 +19,10 @@ def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
         states: ``(sum of lengths, d)``.
         batch: Whose lengths say where a text ends.
     """
-    ways = every_state(lstm, states, batch).view(
-        -1, lstm.hidden_size
-    )  # a word's states, forward and backward
+    if why_not(lstm, states):
+        _, (last, _) = lstm(packed(states, batch))
+        return torch.cat([last[-2], last[-1]], dim=-1)
+    ways = every_state(lstm, states, batch).view(-1, lstm.hidden_size)  # two of each word
     ends = torch.stack([batch.offsets + batch.lengths - 1, batch.offsets], dim=1)
     places = (2 * ends + torch.arange(2)).flatten()
     return ways.index_select(0, places).view(-1, 2 * lstm.hidden_size)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from understudy.runtime.fast import extension
 from understudy.runtime.fast_format import LANES, MOST_UNITS
@@ -29,7 +29,6 @@ from understudy.students.layers.threads import in_parts
 
 LEVEL = 2
 """Highest instruction set that C may use."""
-
 
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 """Parameters of one direction of a layer, as torch names them."""
@@ -44,8 +43,8 @@ def every_state(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
         batch: Whose lengths say where a text ends.
     """
     if why_not(lstm, states):
-        packed = pack_padded_sequence(batch.filled(states), batch.lengths, True, enforce_sorted=False)
-        return pad_packed_sequence(lstm(packed)[0], batch_first=True)[0][real(batch)]
+        padded, _ = pad_packed_sequence(lstm(packed(states, batch))[0], batch_first=True)
+        return padded[real(batch)]
     lengths, by_length = torch.sort(batch.lengths, descending=True)
     starts = batch.offsets[by_length]
     for layer in range(lstm.num_layers):
@@ -54,6 +53,11 @@ def every_state(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
         weights = [getattr(lstm, f"{kind}_l{layer}{way}") for kind in KINDS for way in ("", "_reverse")]
         states = _Layer.apply(states, starts, lengths, *weights)  # type: ignore[no-untyped-call]
     return states
+
+
+def packed(states: Tensor, batch: Ragged) -> PackedSequence:
+    """The same states ``(sum of lengths, d)`` as torch's LSTMs read them."""
+    return pack_padded_sequence(batch.filled(states), batch.lengths, True, enforce_sorted=False)
 
 
 def why_not(lstm: nn.LSTM, states: Tensor) -> str:
@@ -84,14 +88,14 @@ def _joined(weights: Sequence[Tensor], units: int) -> Tensor:
     more = units - len(joined) // (2 * GATES)
     if not more:
         return joined
-    gates = joined.unflatten(0, (2 * GATES, -1))
+    gates = torch.unflatten(joined, 0, (2 * GATES, -1))
     return F.pad(gates, (0, 0) * (joined.ndim - 1) + (0, more)).flatten(0, 1)
 
 
 def _apart(gradient: Tensor, hidden: int) -> tuple[Tensor, ...]:
     """The same back, for both directions."""
     if len(gradient) > 2 * GATES * hidden:
-        gradient = gradient.unflatten(0, (2 * GATES, -1))[:, :hidden].flatten(0, 1)
+        gradient = torch.unflatten(gradient, 0, (2 * GATES, -1))[:, :hidden].flatten(0, 1)
     return gradient.chunk(2)
 
 
@@ -129,11 +133,8 @@ class _Layer(torch.autograd.Function):
         module, hidden, (texts,), words = _module(), weights[2].shape[1], starts.shape, len(entering)
         assert module is not None
         units = hidden + -hidden % LANES
-        enter, biases = (
-            _joined(weights[:2], units),
-            _joined(weights[4:6], units) + _joined(weights[6:], units),
-        )
-        gates, recurrent = entering @ enter.T, _ahead(weights[2:4], units)
+        enter, recurrent = _joined(weights[:2], units), _ahead(weights[2:4], units)
+        gates, biases = entering @ enter.T, _joined(weights[4:6], units) + _joined(weights[6:], units)
         cells, states = torch.empty(words, 2, units), torch.empty(words, 2, units)
         given = starts, lengths, gates, cells, states, recurrent, torch.empty(4, texts, units), biases
         arrays = tuple(each.numpy() for each in given)
