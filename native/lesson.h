@@ -64,7 +64,7 @@ typedef struct {
     float *of_words, *of_columns; /* gradients are added to them */
 } Windows;
 
-/* A bidirectional LSTM layer over a batch. Units are padded to a multiple of LANES; `2` stands for forward, backward. */
+/* A bidirectional LSTM layer over a batch. Units are padded to a multiple of LANES; 2 is for forward, backward. */
 typedef struct {
     const int64_t *starts, *lengths; /* (texts,): of each text's words, by falling length; none is empty */
     size_t texts, words, units;
