@@ -67,7 +67,7 @@ else
 	tests/runtime/test_bag_core.py tests/runtime/test_bag_file.py tests/runtime/test_cnn_core.py tests/runtime/test_cnn_file.py \
 	tests/runtime/test_lstm_core.py tests/runtime/test_lstm_file.py tests/runtime/test_matrix_core.py tests/runtime/test_matrix_file.py \
 	tests/runtime/test_window_core.py tests/runtime/test_window_file.py \
-	tests/training/native/test_bag_trainer.py
+	tests/training/native/test_bag_trainer.py tests/students/layers/test_recurrence_core.py
 endif
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev

@@ -20,6 +20,9 @@ typedef struct {
     /* The greatest windows of a batch that was checked; and the gradients of some filters, and of words there. */
     void (*find_windows)(const Windows *);
     void (*return_windows)(const Windows *, size_t first, size_t last);
+    /* States of a layer over a batch that was checked, and gradients; of some texts, each once for each direction. */
+    void (*follow_states)(const Recurrence *, size_t first, size_t last);
+    void (*return_states)(const Recurrence *, size_t first, size_t last);
     /* Tag the sentences from `first` on and before `last`; 0, or -1 where memory ran out. */
     int (*tag)(const struct Tagging *, size_t first, size_t last, struct TagScratch *);
     /* The rows of a word into `scratch->places`: how many parts it has, NOT_MINE, or OUT_OF_MEMORY. */

@@ -566,6 +566,8 @@ static int logits_of(const Student *s, const int32_t *ids, long count, float *lo
 #include "trainer_impl.h"
 #include "bag_trainer_impl.h"
 #include "windows_impl.h"
+#include "recurrence_impl.h"
 
-const Engine ENGINE = {ids_of, logits_of, learn_pass, learn_bag_pass, find_windows, return_windows,
-                       tag,    places_of, find_products, read_text,   logits_of_features};
+const Engine ENGINE = {ids_of,         logits_of,     learn_pass,    learn_bag_pass, find_windows,
+                       return_windows, follow_states, return_states, tag,            places_of,
+                       find_products,  read_text,     logits_of_features};

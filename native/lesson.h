@@ -64,4 +64,24 @@ typedef struct {
     float *of_words, *of_columns; /* gradients are added to them */
 } Windows;
 
+/* A bidirectional LSTM layer over a batch. Units are padded to a multiple of LANES; 2 is for forward, backward. */
+typedef struct {
+    const int64_t *starts, *lengths; /* (texts,): of each text's words, by falling length; none is empty */
+    size_t texts, words, units;
+    size_t blocks; /* of GATED units, the last one padded */
+    float *gates;  /* (words, 2, GATES, units): forward, what enters becomes gates; backward, the gates */
+    float *cells;  /* (words, 2, units) */
+    float *states; /* (words, 2, units) */
+    const float *recurrent; /* forward: (2, units / LANES, units, GATED), as `runtime/lstm_format.py` has them;
+                               backward: (2, blocks, GATES · units, GATED), a row for each gate of each unit */
+    float *latest;          /* forward: (2, 2, texts, units), states of even and of odd places;
+                               backward: (2, texts, GATES, units), gradients at a step */
+    const float *biases;    /* forward: (2, GATES, units) */
+    const float *of_states; /* (words, 2, units): gradients from elsewhere */
+    float *of_gates;        /* (words, 2, GATES, units): gradients before the activation */
+    float *before;          /* (words, 2, units): the states that each word met */
+    float *carried;         /* (2, blocks, texts, GATED): gradients of the states before; 0 at the start */
+    float *of_cells;        /* (2, texts, units): the same of cells */
+} Recurrence;
+
 #endif

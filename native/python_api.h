@@ -13,5 +13,7 @@ PyObject *python_learn_bag(PyObject *module, PyObject *arguments);
 PyObject *python_find_windows(PyObject *module, PyObject *arguments);
 PyObject *python_return_windows(PyObject *module, PyObject *arguments);
 PyObject *python_find_products(PyObject *module, PyObject *arguments);
+PyObject *python_follow_states(PyObject *module, PyObject *arguments);
+PyObject *python_return_states(PyObject *module, PyObject *arguments);
 
 #endif

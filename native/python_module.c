@@ -58,6 +58,11 @@ static PyMethodDef functions[] = {
     {"find_products", python_find_products, METH_VARARGS,
      "find_products(arrays, size, ways, vector, level): the features of texts whose words are matrices.\n"
      "`students/layers/products.py` says what the arrays are."},
+    {"follow_states", python_follow_states, METH_VARARGS,
+     "follow_states(arrays, units, first, last, level): the states of an LSTM layer, of the texts from `first` on and\n"
+     "before `last`, each once for each direction. `students/layers/recurrence.py` says what the arrays are."},
+    {"return_states", python_return_states, METH_VARARGS,
+     "return_states(arrays, units, first, last, level): the gradients of their gates."},
     {NULL, NULL, 0, NULL},
 };
 

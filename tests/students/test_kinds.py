@@ -72,7 +72,7 @@ def trained(smaller):
             generator = np.random.default_rng(0)
             items = items_of(task, generator)
             gold = gold_of(task, items, generator)
-            config = TrainingConfig(batch_size=8, epochs=12, learning_rate=1e-2, pair=pair)
+            config = TrainingConfig(batch_size=8, epochs=16, learning_rate=1e-2, pair=pair)
             found = fit(
                 name, task, TransferSet(items, gold), (items, gold), seed=0, config=config, **smaller(name)
             )

@@ -7,20 +7,21 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from understudy.students.layers.dropout import drop
 from understudy.students.layers.heads import LinearHead
 from understudy.students.layers.lstm import (
     count,
-    every_state,
     every_state_graph,
     last_states,
     last_states_graph,
 )
 from understudy.students.layers.onnx_graph import Graph
-from understudy.students.layers.ragged import Ragged, real
+from understudy.students.layers.ragged import Ragged
+from understudy.students.layers.recurrence import every_state
 from understudy.students.layers.spelling import (
     SPELLING_SIZE,
-    embed,
     embed_graph,
+    embed_words,
     spelling_count,
     spelling_of,
 )
@@ -123,11 +124,11 @@ class BiLSTM(nn.Module):
 
     def states(self, batch: Ragged) -> Tensor:
         """``(b, t, 2h)``: both directions' state at every position of the last layer, 0 after the end."""
-        return every_state(self.lstm, self._embed(batch), batch)
+        return batch.filled(self.tokens(batch))
 
     def tokens(self, batch: Ragged) -> Tensor:
         """Features ``(sum of lengths, 2h)``."""
-        return self.states(batch)[real(batch)]
+        return every_state(self.lstm, self._embed(batch), batch)
 
     def graph(self, graph: Graph, ids: str, lengths: str) -> str:
         """Gather, and the LSTM's nodes."""
@@ -138,8 +139,8 @@ class BiLSTM(nn.Module):
         return every_state_graph(graph, self.lstm, self._gather(graph, ids), lengths)
 
     def _embed(self, batch: Ragged) -> Tensor:
-        embedded: Tensor = self.dropout(embed(self.embedding, self.spelling, batch))
-        return embedded
+        embedded = embed_words(self.embedding, self.spelling, batch)
+        return drop(embedded, self.dropout.p, is_training=self.training)
 
     def _gather(self, graph: Graph, ids: str) -> str:
         return embed_graph(graph, graph.weight("embedding", self.embedding.weight), self.spelling, ids)

@@ -14,7 +14,6 @@ from understudy.errors import RecipeError
 from understudy.students.layers.heads import MatrixConvolutionHead, NormHead, NormHiddenHead
 from understudy.students.layers.lstm import (
     count,
-    every_state,
     every_state_graph,
     last_states,
     last_states_graph,
@@ -23,6 +22,7 @@ from understudy.students.layers.matrix import prefix_graph, prefix_products, pro
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.products import features_of, why_not
 from understudy.students.layers.ragged import Ragged, real
+from understudy.students.layers.recurrence import every_state
 from understudy.students.layers.word_table import WordTable
 from understudy.students.registry import TrainingDefaults, register
 from understudy.tokenization.words import PAD_ID
@@ -170,7 +170,7 @@ class CMOW(nn.Module):
         and dropout C multiplies, if it is there.
         """
         if self.lstm is not None:
-            return last_states(self.lstm, self._every(batch), batch)
+            return last_states(self.lstm, self._every(batch)[real(batch)], batch)
         if not (self.training and self.dropout.p) and not why_not(
             self.embedding.weight, self.config.size, self.config.vector
         ):
@@ -184,10 +184,8 @@ class CMOW(nn.Module):
 
         With the head ``bilstm``, the LSTM's states over these.
         """
-        every = self._every(batch)
-        if self.lstm is not None:
-            every = every_state(self.lstm, every, batch)
-        return every[real(batch)]
+        every = self._every(batch)[real(batch)]
+        return every if self.lstm is None else every_state(self.lstm, every, batch)
 
     def _every(self, batch: Ragged) -> Tensor:
         """``(b, t, row)``: the products from either end to each word, and its vector."""

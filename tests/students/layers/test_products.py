@@ -6,7 +6,7 @@ import torch
 from fast_cases import LEVELS
 
 from understudy.students import build
-from understudy.students.layers import products, windows
+from understudy.students.layers import products
 from understudy.students.layers.ragged import Ragged
 
 pytest.importorskip("understudy._fast", reason="the C extension was not built")
@@ -94,10 +94,6 @@ def test_without_the_extension_torch_does_it(student, batch, monkeypatch):
     monkeypatch.setattr(products, "find_module", lambda _: None)
     assert "was not built" in products.why_not(student.encoder.embedding.weight, 5, 0)
     torch.testing.assert_close(student(batch), expected, atol=1e-4, rtol=1e-4)
-
-
-def test_an_extension_of_another_build_is_no_module():
-    assert windows.find_module("no_such_function") is None
 
 
 @torch.no_grad()

@@ -5,28 +5,27 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from understudy.students.layers.onnx_graph import Graph
 from understudy.students.layers.ragged import Ragged
+from understudy.students.layers.recurrence import every_state, packed, why_not
 
 
 def last_states(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
-    """``(b, 2h)``: the forward state after the last real position, the backward after the first.
+    """``(b, 2h)``: the forward state after the last word, the backward after the first.
 
     Args:
         lstm: Bidirectional, batch first.
-        states: ``(b, t, d)``; states after a text's end are not read.
+        states: ``(sum of lengths, d)``.
         batch: Whose lengths say where a text ends.
     """
-    _, (last, _) = lstm(_packed(states, batch))
-    return torch.cat([last[-2], last[-1]], dim=-1)
-
-
-def every_state(lstm: nn.LSTM, states: Tensor, batch: Ragged) -> Tensor:
-    """``(b, t, 2h)``: both directions' state at every position of the last layer, 0 after the end."""
-    padded, _ = pad_packed_sequence(lstm(_packed(states, batch))[0], batch_first=True)
-    return padded
+    if why_not(lstm, states):
+        _, (last, _) = lstm(packed(states, batch))
+        return torch.cat([last[-2], last[-1]], dim=-1)
+    ways = every_state(lstm, states, batch).view(-1, lstm.hidden_size)  # two of each word
+    ends = torch.stack([batch.offsets + batch.lengths - 1, batch.offsets], dim=1)
+    places = (2 * ends + torch.arange(2)).flatten()
+    return ways.index_select(0, places).view(-1, 2 * lstm.hidden_size)
 
 
 def last_states_graph(graph: Graph, lstm: nn.LSTM, states: str, lengths: str) -> str:
@@ -49,10 +48,6 @@ def count(entering: int, hidden: int, layers: int = 1) -> int:
         total += 8 * hidden * (entering + hidden + 2)
         entering = 2 * hidden
     return total
-
-
-def _packed(states: Tensor, batch: Ragged) -> PackedSequence:
-    return pack_padded_sequence(states, batch.lengths, batch_first=True, enforce_sorted=False)
 
 
 def _layers(graph: Graph, lstm: nn.LSTM, states: str, lengths: str) -> tuple[str, str]:

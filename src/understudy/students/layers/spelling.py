@@ -81,7 +81,7 @@ class SpellingLayer(nn.Module):
         self.map = nn.Linear(len(KINDS) * TRAIT_WIDTH, width)
 
     def forward(self, batch: Ragged) -> Tensor:
-        """``(b, t, width)``; arbitrary after a text's end.
+        """``(sum of lengths, width)``.
 
         Raises:
             DataError: The batch has no spelling.
@@ -89,7 +89,7 @@ class SpellingLayer(nn.Module):
         if batch.spelling is None:
             raise DataError("This student reads how words are spelled, but the batch holds ids alone.")
         vectors: Tensor = self.map(self.table(batch.spelling).flatten(1))
-        return batch.filled(vectors)
+        return vectors
 
     def hide(self, batch: Ragged) -> Ragged:
         """In training, the batch with some words unknown; their spelling is still seen."""
@@ -114,7 +114,17 @@ def embed(
         alone: Tensor = embedding(batch.padded()) * scale
         return alone
     seen = spelling.hide(batch)
-    together: Tensor = embedding(seen.padded()) * scale + spelling(seen)
+    together: Tensor = embedding(seen.padded()) * scale + seen.filled(spelling(seen))
+    return together
+
+
+def embed_words(embedding: nn.Embedding, spelling: SpellingLayer | None, batch: Ragged) -> Tensor:
+    """The same without a scale, of words alone: ``(sum of lengths, d)``."""
+    if spelling is None:
+        alone: Tensor = embedding(batch.ids)
+        return alone
+    seen = spelling.hide(batch)
+    together: Tensor = embedding(seen.ids) + spelling(seen)
     return together
 
 

@@ -9,11 +9,8 @@ equally great the first one has the gradient.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import cache
-from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -24,8 +21,8 @@ from torch import Tensor
 
 from understudy.core.task import FloatArray
 from understudy.runtime.cnn_format import columns_of, kernels_of
-from understudy.runtime.fast import extension
 from understudy.runtime.fast_format import LANES, MOST_FILTERS, MOST_KERNEL
+from understudy.students.layers.native import find_module, in_parts
 from understudy.students.layers.ragged import Ragged
 from understudy.tokenization.words import PAD_ID
 
@@ -87,41 +84,12 @@ def _module() -> ModuleType | None:
 
 
 @cache
-def find_module(function: str) -> ModuleType | None:
-    """The C extension, if it was built and has a function."""
-    try:
-        found = extension()
-    except ImportError:
-        return None
-    return found if hasattr(found, function) else None
-
-
-@cache
 def _layout(count: int, narrowest: int, widest: int) -> tuple[Tensor, Tensor, int]:
     """Filter and place of every number of a row of products, and what filters are padded to."""
     kernels = kernels_of(count, narrowest, widest)
     columns, back = columns_of(kernels)
     is_filter = columns < count * (widest - narrowest + 1)
     return torch.from_numpy(np.where(is_filter, columns, 0)), torch.from_numpy(back), len(kernels)
-
-
-def in_parts(work: Callable[[int, int], None], count: int) -> None:
-    """Do a number of things in as many parts as torch has threads; C releases the interpreter's lock."""
-    threads = min(torch.get_num_threads(), count)
-    bounds = [count * i // threads for i in range(threads + 1)]
-    if threads == 1:
-        work(0, count)
-        return
-    others = [_pool(os.getpid()).submit(work, *pair) for pair in pairwise(bounds[1:])]
-    work(0, bounds[1])
-    for other in others:
-        other.result()
-
-
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """Threads of one process: those of its parent are not there after a fork."""
-    return ThreadPoolExecutor(thread_name_prefix=f"windows-{process}")
 
 
 class _Windows(torch.autograd.Function):
