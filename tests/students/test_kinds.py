@@ -72,7 +72,7 @@ def trained(smaller):
             generator = np.random.default_rng(0)
             items = items_of(task, generator)
             gold = gold_of(task, items, generator)
-            config = TrainingConfig(batch_size=8, epochs=16, learning_rate=1e-2, pair=pair)
+            config = TrainingConfig(batch_size=8, epochs=24, learning_rate=1e-2, pair=pair)
             found = fit(
                 name, task, TransferSet(items, gold), (items, gold), seed=0, config=config, **smaller(name)
             )
@@ -155,7 +155,7 @@ def test_it_learns_a_teachers_logits(supported, smaller):
     items = items_of(task, generator)
     soft = generator.normal(0, 1, (int(task.rows(items).sum()), len(task.labels))).astype(np.float32)
     transfer = TransferSet(items, task.no_gold(len(soft)), soft)
-    config = TrainingConfig(batch_size=8, epochs=8, learning_rate=1e-2, pair=pair)
+    config = TrainingConfig(batch_size=8, epochs=24, learning_rate=1e-2, pair=pair)
     gold = gold_of(task, items, generator)
     loss = LossConfig("mse")
     found = fit(name, task, transfer, (items, gold), seed=0, loss=loss, config=config, **smaller(name))
