@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from understudy.data.catalogue_entry import CatalogueEntry, FileLayout
 
-PAIR = ("sentence1", "sentence2")
-NOTE = "Results on this set are reported on its dev set: it is the test split here; dev is split off train."
+_PAIR = ("sentence1", "sentence2")
+_NOTE = "Results on this set are reported on its dev set: it is the test split here; dev is split off train."
 
 _SAME = {"0": "not_equivalent", "1": "equivalent"}
 _ENTAILS = {name: name for name in ("entailment", "not_entailment")}
@@ -28,7 +28,7 @@ def _set(
     *,
     hub: str = "",
     columns: tuple[str, ...] = (),
-    text: str | tuple[str, str] = PAIR,
+    text: str | tuple[str, str] = _PAIR,
     label: str = "label",
     dev: tuple[str, str] = ("dev.tsv", "validation"),
     hub_text: str | tuple[str, str] | None = None,
@@ -64,31 +64,43 @@ def _set(
         hub_splits={"train": "train", "test": split},
         kind=kind,
         metric=metric,
-        note=NOTE,
+        note=_NOTE,
     )
 
 
-_RTE = _set("whether one text entails another, 2 labels", "RTE", _ENTAILS, columns=("index", *PAIR, "label"))
+_RTE = _set("whether one text entails another, 2 labels", "RTE", _ENTAILS, columns=("index", *_PAIR, "label"))
 _MRPC = _set(
-    "whether two sentences say the same, 2 labels", "MRPC", _SAME, columns=("label", "id1", "id2", *PAIR)
+    "whether two sentences say the same, 2 labels", "MRPC", _SAME, columns=("label", "id1", "id2", *_PAIR)
 )
 _WNLI = _set(
     "whether a sentence holds whose pronoun was resolved, 2 labels",
     "WNLI",
     {"0": "not_entailment", "1": "entailment"},
-    columns=("index", *PAIR, "label"),
+    columns=("index", *_PAIR, "label"),
 )
 _STSB = _set(
     "similarity of two sentences, 0 to 5",
     "STS-B",
     {},
     hub="stsb",
-    columns=("index", "genre", "file", "year", "old_index", "source1", "source2", *PAIR, "score"),
+    columns=("index", "genre", "file", "year", "old_index", "source1", "source2", *_PAIR, "score"),
     label="score",
     kind="regression",
     metric="pearson",
 )
-_MNLI = "whether a text entails, contradicts or leaves open another"
+
+
+def _mnli(genres: str) -> CatalogueEntry:
+    """MNLI, reported on one of its two dev sets: of ``matched`` or of ``mismatched`` genres."""
+    return _set(
+        f"whether a text entails, contradicts or leaves open another, 3 labels; {genres} genres",
+        "MNLI",
+        _RELATIONS,
+        label="gold_label",
+        dev=(f"dev_{genres}.tsv", f"validation_{genres}"),
+        hub_text=("premise", "hypothesis"),
+    )
+
 
 GLUE: Mapping[str, CatalogueEntry] = {
     "rte": _RTE,
@@ -123,22 +135,8 @@ GLUE: Mapping[str, CatalogueEntry] = {
         label="is_duplicate",
         metric="accuracy_f1",
     ),
-    "glue-mnli": _set(
-        f"{_MNLI}, 3 labels; matched genres",
-        "MNLI",
-        _RELATIONS,
-        label="gold_label",
-        dev=("dev_matched.tsv", "validation_matched"),
-        hub_text=("premise", "hypothesis"),
-    ),
-    "glue-mnli-mm": _set(
-        f"{_MNLI}, 3 labels; mismatched genres",
-        "MNLI",
-        _RELATIONS,
-        label="gold_label",
-        dev=("dev_mismatched.tsv", "validation_mismatched"),
-        hub_text=("premise", "hypothesis"),
-    ),
+    "glue-mnli": _mnli("matched"),
+    "glue-mnli-mm": _mnli("mismatched"),
     "glue-qnli": _set(
         "whether a sentence answers a question, 2 labels",
         "QNLI",

@@ -13,6 +13,9 @@ import torch
 
 from understudy.runtime.fast import extension
 
+LEVEL = 2
+"""Highest instruction set that C may use."""
+
 
 @cache
 def find_module(function: str) -> ModuleType | None:

@@ -14,11 +14,8 @@ from torch import Tensor
 from understudy.core.task import FloatArray, IntArray
 from understudy.runtime.fast import extension
 from understudy.runtime.fast_format import MOST_SIZE, MOST_WIDTH
-from understudy.students.layers.native import find_module, in_parts
+from understudy.students.layers.native import LEVEL, find_module, in_parts
 from understudy.students.layers.ragged import Ragged
-
-LEVEL = 2
-"""Highest instruction set that C may use."""
 
 
 def why_not(table: Tensor, size: int, vector: int) -> str:

@@ -22,11 +22,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from understudy.runtime.fast_format import LANES, MOST_UNITS
 from understudy.runtime.lstm_format import GATED, GATES
 from understudy.students.layers.dropout import drop
-from understudy.students.layers.native import find_module, in_parts
+from understudy.students.layers.native import LEVEL, find_module, in_parts
 from understudy.students.layers.ragged import Ragged, real
-
-LEVEL = 2
-"""Highest instruction set that C may use."""
 
 FUNCTION = "follow_states"
 """What the C extension must have."""

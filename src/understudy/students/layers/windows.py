@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,12 @@ from torch import Tensor
 from understudy.core.task import FloatArray
 from understudy.runtime.cnn_format import columns_of, kernels_of
 from understudy.runtime.fast_format import LANES, MOST_FILTERS, MOST_KERNEL
-from understudy.students.layers.native import find_module, in_parts
+from understudy.students.layers.native import LEVEL, find_module, in_parts
 from understudy.students.layers.ragged import Ragged
 from understudy.tokenization.words import PAD_ID
 
-LEVEL = 2
-"""Highest instruction set that C may use."""
+FUNCTION = "find_windows"
+"""What the C extension must have."""
 
 
 def greatest(embedding: Tensor, weights: Sequence[Tensor], batch: Ragged) -> Tensor:
@@ -53,7 +52,7 @@ def greatest(embedding: Tensor, weights: Sequence[Tensor], batch: Ragged) -> Ten
 
 def why_not(embedding: Tensor, weights: Sequence[Tensor]) -> str:
     """Why C cannot find these windows; empty where it can."""
-    if _module() is None:
+    if find_module(FUNCTION) is None:
         return "the C extension was not built"
     if any(each.device.type != "cpu" or each.dtype != torch.float32 for each in (embedding, *weights)):
         return "they are not float32 on a CPU"
@@ -79,10 +78,6 @@ def _columns(weight: Tensor, widest: int) -> Tensor:
     return F.pad(weight.flip(2).transpose(1, 2), (0, 0, 0, widest - weight.shape[2]))
 
 
-def _module() -> ModuleType | None:
-    return find_module("find_windows")
-
-
 @cache
 def _layout(count: int, narrowest: int, widest: int) -> tuple[Tensor, Tensor, int]:
     """Filter and place of every number of a row of products, and what filters are padded to."""
@@ -99,7 +94,7 @@ class _Windows(torch.autograd.Function):
     def forward(  # noqa: PLR0917 - torch hands them over by position
         ctx: Any, embedding: Tensor, columns: Tensor, ids: Tensor, lengths: Tensor, count: int, narrowest: int
     ) -> Tensor:
-        module, (filters, widest, _) = _module(), columns.shape
+        module, (filters, widest, _) = find_module(FUNCTION), columns.shape
         assert module is not None
         rows, inverse = torch.unique(ids, return_inverse=True)
         of, back, padded = _layout(count, narrowest, widest)
@@ -127,7 +122,7 @@ class _Windows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        module, (embedding, columns, rows, words) = _module(), ctx.saved_tensors
+        module, (embedding, columns, rows, words) = find_module(FUNCTION), ctx.saved_tensors
         assert module is not None
         flat, ends, places, count, narrowest = ctx.found
         filters, widest, width = columns.shape
