@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bag_cases import FORMS, bag, packed, words
 from fast_cases import LABELS, refuse
-from forged_files import HEAD, altered, forge, forged_at_random, truncated
+from forged_files import HEAD, altered, check_altered, check_truncated, forge, forged_at_random, truncated
 
 from understudy.runtime.bag_format import APART, TOGETHER
 from understudy.runtime.fast_format import (
@@ -124,15 +124,11 @@ def test_a_square_that_is_none_is_refused(square):
 
 
 def test_a_truncated_file_is_refused(file):
-    for part in truncated(file):
-        with pytest.raises(ValueError, match=r"short|truncated"):
-            extension.Student(part, LABELS, refuse)
+    check_truncated(file, lambda part: extension.Student(part, LABELS, refuse))
 
 
 def test_every_altered_byte_is_noticed(file):
-    for other in altered(file):
-        with pytest.raises(ValueError, match=r"it|its"):
-            extension.Student(other, LABELS, refuse)
+    check_altered(file, lambda other: extension.Student(other, LABELS, refuse))
 
 
 def test_forged_files_never_crash(file):

@@ -3,7 +3,7 @@
 import pytest
 from cnn_cases import convolution, packed
 from fast_cases import LABELS, refuse
-from forged_files import altered, forge, forged_at_random, truncated
+from forged_files import check_altered, check_truncated, forge, forged_at_random
 
 from understudy.runtime.cnn_format import ABREAST
 from understudy.runtime.fast_format import (
@@ -49,15 +49,11 @@ def test_impossible_facts_are_refused(file, field, values):
 
 
 def test_a_truncated_file_is_refused(file):
-    for part in truncated(file):
-        with pytest.raises(ValueError, match=r"short|truncated"):
-            extension.Student(part, LABELS, refuse)
+    check_truncated(file, lambda part: extension.Student(part, LABELS, refuse))
 
 
 def test_every_altered_byte_is_noticed(file):
-    for other in altered(file):
-        with pytest.raises(ValueError, match=r"it|its"):
-            extension.Student(other, LABELS, refuse)
+    check_altered(file, lambda other: extension.Student(other, LABELS, refuse))
 
 
 def test_forged_files_never_crash(file):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fast_cases import LABELS, refuse
-from forged_files import altered, forge, forged_at_random, truncated
+from forged_files import check_altered, check_truncated, forge, forged_at_random
 from window_cases import folded, packed, spelled, tagger
 
 from understudy.runtime.fast_format import MOST_LABELS, MOST_SEEN, MOST_WIDTH, TABLES, beyond_limits
@@ -52,15 +52,11 @@ def test_impossible_facts_are_refused(file, field, values):
 
 
 def test_a_truncated_file_is_refused(file):
-    for part in truncated(file):
-        with pytest.raises(ValueError, match=r"short|truncated"):
-            extension.Tagger(part, 3)
+    check_truncated(file, lambda part: extension.Tagger(part, 3))
 
 
 def test_every_altered_byte_is_noticed(file):
-    for other in altered(file):
-        with pytest.raises(ValueError, match=r"it|its"):
-            extension.Tagger(other, 3)
+    check_altered(file, lambda other: extension.Tagger(other, 3))
 
 
 def test_forged_files_never_crash(file):

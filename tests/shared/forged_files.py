@@ -3,6 +3,7 @@
 import struct
 
 import numpy as np
+import pytest
 
 from understudy.runtime.fast_format import checksum
 from understudy.runtime.fast_header import HEADER, HEADER_BYTES
@@ -53,6 +54,20 @@ def altered(file):
         other = bytearray(file)
         other[at] ^= 1 << (at % 8)
         yield bytes(other)
+
+
+def check_truncated(file, open_file):
+    """No part of a file is opened."""
+    for part in truncated(file):
+        with pytest.raises(ValueError, match=r"short|truncated"):
+            open_file(part)
+
+
+def check_altered(file, open_file):
+    """No file with an altered byte is opened."""
+    for other in altered(file):
+        with pytest.raises(ValueError, match=r"it|its"):
+            open_file(other)
 
 
 HEAD = range(40, HEADER_BYTES + 44, 4)
